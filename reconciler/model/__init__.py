@@ -1,0 +1,1 @@
+"""Frozen values that leave the process: specs, world, plans, records. Almost no behaviour, no I/O."""

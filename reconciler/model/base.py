@@ -1,0 +1,101 @@
+"""What every model shares: frozen, strict about unknown fields, camelCase outside and snake_case inside."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+API_VERSION = "reconciler/v1alpha1"
+
+NAME_PATTERN = r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$"
+"""Names of objects: DNS-like, so that they are safe in paths, labels and commands."""
+
+Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=63)]
+
+
+class Model(BaseModel):
+    """Base of all models."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True
+    )
+
+
+def canonical_json(value: Any) -> str:
+    """The one JSON text of a value: sorted keys, no spaces, unset fields left out."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest(value: Any) -> str:
+    """Hex SHA-256 of the canonical JSON of a value."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+_SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|TiB|kB|KB|MB|GB|TB)$")
+_SIZE_UNITS = {
+    "B": 1,
+    "KiB": 2**10,
+    "MiB": 2**20,
+    "GiB": 2**30,
+    "TiB": 2**40,
+    "kB": 10**3,
+    "KB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "TB": 10**12,
+}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def parse_size(text: str) -> int:
+    """Bytes of `512MiB`, `2GB`, ... ; ValueError without a unit, for zero or below."""
+    match = _SIZE.match(text.strip())
+    if not match:
+        raise ValueError(f"`{text}` is not a size; write a number and a unit, such as 512MiB or 2GB")
+    size = int(float(match[1]) * _SIZE_UNITS[match[2]])
+    if size <= 0:
+        raise ValueError(f"size `{text}` must be greater than zero")
+    return size
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of `250ms`, `5s`, `1m30s`, ... ; ValueError without a unit, for zero or below."""
+    stripped = text.strip()
+    parts = _DURATION.findall(stripped)
+    if not parts or "".join(number + unit for number, unit in parts) != stripped:
+        raise ValueError(f"`{text}` is not a duration; write a number and a unit, such as 250ms, 5s or 1m30s")
+    seconds = sum(float(number) * _DURATION_UNITS[unit] for number, unit in parts)
+    if seconds <= 0:
+        raise ValueError(f"duration `{text}` must be greater than zero")
+    return seconds
+
+
+def _unit_text(value: Any, example: str) -> Any:
+    if isinstance(value, bool) or isinstance(value, int | float):
+        raise ValueError(f"needs a unit, such as {example}")
+    return value
+
+
+def _checked_size(text: str) -> str:
+    parse_size(text)
+    return text
+
+
+def _checked_duration(text: str) -> str:
+    parse_duration(text)
+    return text
+
+
+Size = Annotated[str, BeforeValidator(lambda v: _unit_text(v, "512MiB")), AfterValidator(_checked_size)]
+"""A size as the user wrote it; `parse_size` gives bytes."""
+
+Duration = Annotated[str, BeforeValidator(lambda v: _unit_text(v, "5s")), AfterValidator(_checked_duration)]
+"""A duration as the user wrote it; `parse_duration` gives seconds."""

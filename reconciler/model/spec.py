@@ -1,0 +1,327 @@
+"""What users write: the kinds of `reconciler/v1alpha1`. Shapes and single-field rules only.
+
+Rules that need several objects (owners of an address, policies that exist) are in `reconciler.load`;
+rules that need the live hosts are in `reconciler.core.rules`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from reconciler.model.base import Duration, Model, Name, Size
+
+LABEL_KEY = r"^[A-Za-z0-9]([A-Za-z0-9._/-]{0,126}[A-Za-z0-9])?$"
+ENV_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
+MAC = r"^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$"
+IMAGE = r"^[a-z0-9][A-Za-z0-9._:/@-]*$"
+ABSOLUTE_PATH = r"^/[^\x00-\x1f]*$"
+ADDRESS = r"^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$"
+USER = r"^[a-z_][a-z0-9_-]{0,31}$"
+
+LabelKey = Annotated[str, Field(pattern=LABEL_KEY)]
+Labels = dict[LabelKey, str]
+EnvName = Annotated[str, Field(pattern=ENV_NAME)]
+Path = Annotated[str, Field(pattern=ABSOLUTE_PATH)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _ip(text: str) -> str:
+    return str(ipaddress.ip_address(text))
+
+
+def _subnet(text: str) -> str:
+    return str(ipaddress.ip_network(text))
+
+
+IPAddress = Annotated[str, AfterValidator(_ip)]
+Subnet = Annotated[str, AfterValidator(_subnet)]
+
+
+class Metadata(Model):
+    name: Name
+    labels: Labels = {}
+
+
+class HostSpec(Model):
+    """How a host is reached, and what may be placed on it."""
+
+    address: Annotated[str, Field(pattern=ADDRESS, max_length=253)]
+    user: Annotated[str, Field(pattern=USER)] = "root"
+    port: Port = 22
+    host_key: str | None = Field(None, description="The host's public key, as in a known_hosts file")
+    host_ca: str | None = Field(None, description="Public key of the CA that signs the host's certificate")
+    identity_file: str | None = Field(None, description="Private key file; the SSH agent is asked otherwise")
+    jump: Name | None = Field(None, description="Name of the Host to connect through")
+    sudo: bool = False
+    zone: str | None = None
+    schedulable: bool = True
+
+
+class Host(Model):
+    api_version: Literal["reconciler/v1alpha1"]
+    kind: Literal["Host"]
+    metadata: Metadata
+    spec: HostSpec
+
+
+class NetworkAttachment(Model):
+    """A network the container joins; the network must exist on the host unless `create` says how."""
+
+    name: Name
+    ip: IPAddress | None = None
+    mac: Annotated[str, Field(pattern=MAC)] | None = None
+
+
+class Mount(Model):
+    """A bind mount; the source must exist on every host the workload may run on."""
+
+    source: Path
+    target: Path
+    read_only: bool = False
+
+
+class VolumeMount(Model):
+    """A named volume; it moves with its workload."""
+
+    name: Name
+    target: Path
+    read_only: bool = False
+
+
+class PublishedPort(Model):
+    container: Port
+    host: Port
+    protocol: Literal["tcp", "udp"] = "tcp"
+    address: IPAddress | None = None
+
+
+class SecretRef(Model):
+    """Where a secret's value is: a variable or a file of the controller. Never the value itself."""
+
+    from_env: Annotated[str, Field(pattern=ENV_NAME)] | None = None
+    from_file: str | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.from_env is None) == (self.from_file is None):
+            raise ValueError("give exactly one of `fromEnv` and `fromFile`")
+        return self
+
+
+class Limits(Model):
+    memory: Size | None = None
+    cpus: Annotated[float, Field(gt=0, le=4096)] | None = None
+    pids: Annotated[int, Field(gt=0)] | None = None
+
+
+class RestartPolicy(StrEnum):
+    NO = "no"
+    ON_FAILURE = "on-failure"
+    ALWAYS = "always"
+    UNLESS_STOPPED = "unless-stopped"
+
+
+class Container(Model):
+    """What runs. A change here means the container is made anew."""
+
+    image: Annotated[str, Field(pattern=IMAGE, max_length=512)]
+    command: list[str] = []
+    entrypoint: list[str] | None = None
+    env: dict[EnvName, str] = {}
+    secret_env: dict[EnvName, SecretRef] = {}
+    user: str | None = None
+    workdir: Path | None = None
+    hostname: Name | None = None
+    mounts: list[Mount] = []
+    volumes: list[VolumeMount] = []
+    networks: list[NetworkAttachment] = []
+    ports: list[PublishedPort] = []
+    limits: Limits = Limits()
+    restart: RestartPolicy = RestartPolicy.NO
+    annotations: dict[LabelKey, str] = {}
+    oci_runtime: Literal["runc", "crun"] | None = Field(None, description="Default: runc where it is installed")
+    read_only: bool = False
+    cap_add: list[Annotated[str, Field(pattern=r"^[A-Z_]+$")]] = []
+    cap_drop: list[Annotated[str, Field(pattern=r"^[A-Z_]+$")]] = []
+
+
+class Placement(Model):
+    """A host by name, or labels that hosts must carry. The first host by name wins, the current one first."""
+
+    host: Name | None = None
+    labels: Labels | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.host is None) == (self.labels is None):
+            raise ValueError("give exactly one of `host` and `labels`")
+        return self
+
+
+class PolicyRefs(Model):
+    policy: Name
+
+
+class TcpCheck(Model):
+    port: Port
+
+
+class HttpCheck(Model):
+    port: Port
+    path: Annotated[str, Field(pattern=r"^/[!-~]*$")] = "/"
+
+
+class HealthCheck(Model):
+    """Exactly one of `command` (inside the container), `tcp` and `http`; tried until `within` has passed."""
+
+    command: list[str] | None = None
+    tcp: TcpCheck | None = None
+    http: HttpCheck | None = None
+    within: Duration = "10s"
+
+    @model_validator(mode="after")
+    def _one_check(self) -> Self:
+        if sum(c is not None for c in (self.command, self.tcp, self.http)) != 1:
+            raise ValueError("give exactly one of `command`, `tcp` and `http`")
+        return self
+
+
+class DesiredState(StrEnum):
+    RUNNING = "running"
+    STOPPED = "stopped"
+    ABSENT = "absent"
+
+
+class WorkloadSpec(Model):
+    runtime: Literal["podman"] = "podman"
+    container: Container
+    placement: Placement
+    state: DesiredState = DesiredState.RUNNING
+    migration: PolicyRefs | None = None
+    health: HealthCheck | None = None
+
+
+class Workload(Model):
+    api_version: Literal["reconciler/v1alpha1"]
+    kind: Literal["Workload"]
+    metadata: Metadata
+    spec: WorkloadSpec
+
+
+class Strategy(StrEnum):
+    AUTO = "auto"
+    COLD = "cold"
+    LAZY = "lazy"
+
+
+class Cutover(StrEnum):
+    """`transactional`: the source stays frozen until the destination runs. `restore-back`: it is stopped,
+    and its images stay in place for the way back."""
+
+    AUTO = "auto"
+    TRANSACTIONAL = "transactional"
+    RESTORE_BACK = "restore-back"
+
+
+class TcpHandling(StrEnum):
+    ESTABLISHED = "established"
+    CLOSE = "close"
+
+
+class MigrationPolicySpec(Model):
+    """How a workload moves."""
+
+    strategy: Strategy = Strategy.AUTO
+    cutover: Cutover = Cutover.AUTO
+    tcp: TcpHandling = TcpHandling.ESTABLISHED
+    silence_limit: Duration = Field(
+        "30s", description="A held source resumes when its controller was silent for this long before commit"
+    )
+    freeze_limit: Duration = Field("10m", description="The longest a move may keep its source frozen")
+    on_unhealthy: Literal["back", "stay"] = Field(
+        "back", description="After a failed health check on the destination: go back to the source, or stay"
+    )
+
+
+class MigrationPolicy(Model):
+    api_version: Literal["reconciler/v1alpha1"]
+    kind: Literal["MigrationPolicy"]
+    metadata: Metadata
+    spec: MigrationPolicySpec = MigrationPolicySpec()
+
+
+class IpamSpec(Model):
+    subnet: Subnet
+    gateway: IPAddress | None = None
+    ip_range: Subnet | None = None
+
+
+class NetworkDefinition(Model):
+    """A container network made on hosts that need it."""
+
+    driver: Literal["bridge", "macvlan"] = "bridge"
+    parent: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$")] | None = None
+    ipam: IpamSpec | None = None
+
+    @model_validator(mode="after")
+    def _parent(self) -> Self:
+        if self.driver == "macvlan" and self.parent is None:
+            raise ValueError("a macvlan network needs `parent`, the interface on the host")
+        return self
+
+
+class Network(Model):
+    api_version: Literal["reconciler/v1alpha1"]
+    kind: Literal["Network"]
+    metadata: Metadata
+    spec: NetworkDefinition
+
+
+AnyKind = Host | Workload | MigrationPolicy | Network
+KINDS: dict[str, type[Host] | type[Workload] | type[MigrationPolicy] | type[Network]] = {
+    "Host": Host,
+    "Workload": Workload,
+    "MigrationPolicy": MigrationPolicy,
+    "Network": Network,
+}
+
+
+class Origin(Model):
+    """Where a value stands in the user's files. Lines and columns count from 1."""
+
+    file: str
+    line: int
+    col: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+class Spec(Model):
+    """The desired state: all objects of a run, by name, and where each stands.
+
+    `origins` maps `Kind/name` and `Kind/name/dotted.path` (e.g. `Workload/web/spec.placement.host`)
+    to the place in the files. `commit` is the git commit of the specs, `dirty` when files differ from it.
+    """
+
+    hosts: dict[str, Host] = {}
+    workloads: dict[str, Workload] = {}
+    policies: dict[str, MigrationPolicy] = {}
+    networks: dict[str, Network] = {}
+    origins: dict[str, Origin] = {}
+    commit: str | None = None
+    dirty: bool = False
+
+    def origin(self, kind: str, name: str, path: str = "") -> Origin | None:
+        """The place of a field, else of its object."""
+        return self.origins.get(f"{kind}/{name}/{path}") or self.origins.get(f"{kind}/{name}")
+
+    def policy_of(self, workload: Workload) -> MigrationPolicySpec:
+        """The migration policy of a workload; the defaults where it names none."""
+        if workload.spec.migration is None:
+            return MigrationPolicySpec()
+        return self.policies[workload.spec.migration.policy].spec
