@@ -143,7 +143,9 @@ class Container(Model):
     limits: Limits = Limits()
     restart: RestartPolicy = RestartPolicy.NO
     annotations: dict[LabelKey, str] = {}
-    oci_runtime: Literal["runc", "crun"] | None = Field(None, description="Default: runc where it is installed")
+    oci_runtime: Literal["runc", "crun"] | None = Field(
+        None, description="Default: runc where it is installed"
+    )
     read_only: bool = False
     cap_add: list[Annotated[str, Field(pattern=r"^[A-Z_]+$")]] = []
     cap_drop: list[Annotated[str, Field(pattern=r"^[A-Z_]+$")]] = []

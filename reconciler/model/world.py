@@ -1,0 +1,155 @@
+"""What was observed on the hosts. "Unknown" is a value of its own, never "absent"."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from reconciler.model.base import Model
+
+
+class ContainerState(StrEnum):
+    CREATED = "created"
+    RUNNING = "running"
+    PAUSED = "paused"
+    EXITED = "exited"
+    CHECKPOINTED = "checkpointed"
+    OTHER = "other"
+
+    @property
+    def has_processes(self) -> bool:
+        return self in (ContainerState.RUNNING, ContainerState.PAUSED)
+
+
+class ContainerNetwork(Model):
+    name: str
+    ip: str | None = None
+    mac: str | None = None
+
+
+class ContainerMount(Model):
+    kind: str  # bind, volume, ...
+    name: str | None = None
+    source: str = ""
+    target: str
+
+
+class TcpConnection(Model):
+    local: str
+    peer: str
+
+
+class ContainerFacts(Model):
+    """One container on one host. Sizes in bytes; `started_at` in seconds since the epoch, 0 if never."""
+
+    id: str
+    name: str
+    image_id: str
+    image_name: str = ""
+    state: ContainerState
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    oci_runtime: str = ""
+    pid: int = 0
+    exit_code: int = 0
+    started_at: float = 0.0
+    networks: tuple[ContainerNetwork, ...] = ()
+    mounts: tuple[ContainerMount, ...] = ()
+    memory_bytes: int = 0
+    rootfs_bytes: int = 0
+    tcp_established: tuple[TcpConnection, ...] = ()
+    processes: int = 0
+    auto_remove: bool = False
+    restart: str = "no"
+    userdata: str = Field("", description="The runtime's folder for this container")
+    upper_dir: str = ""
+
+
+class ImageFacts(Model):
+    id: str
+    names: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
+    size_bytes: int = 0
+
+
+class NetworkFacts(Model):
+    name: str
+    driver: str = ""
+    subnets: tuple[str, ...] = ()
+    parent: str | None = None
+
+
+class VolumeFacts(Model):
+    name: str
+    mountpoint: str = ""
+    labels: dict[str, str] = {}
+
+
+class Marker(Model):
+    """A workload's durable marker on a host: who owns it, as far as this host was told.
+
+    `phase` is that of the hand-over (see `reconciler.model.plan.Phase`); `role` says which side this is.
+    """
+
+    workload: str
+    epoch: int
+    phase: str
+    role: Literal["source", "destination", "owner"]
+    run: str = ""
+    peer: str = ""
+    broken: str = Field("", description="Why the marker file cannot be trusted; empty when it can")
+
+
+class Versions(Model):
+    podman: str = ""
+    runc: str = ""
+    crun: str = ""
+    criu: str = ""
+    kernel: str = ""
+
+
+class HostFacts(Model):
+    """A host that answered."""
+
+    status: Literal["seen"] = "seen"
+    name: str
+    arch: str = ""
+    cpu_flags: tuple[str, ...] = ()
+    versions: Versions = Versions()
+    features: tuple[str, ...] = Field((), description="CRIU features present, e.g. uffd, mem_dirty_track")
+    tools: tuple[str, ...] = Field((), description="Programs found, e.g. iptables-restore, nft, rsync, zstd")
+    memory_free_bytes: int = 0
+    disk_free_bytes: int = 0
+    clock_offset_s: float = 0.0
+    cgroup_version: int = 0
+    containers: tuple[ContainerFacts, ...] = ()
+    images: tuple[ImageFacts, ...] = ()
+    networks: tuple[NetworkFacts, ...] = ()
+    volumes: tuple[VolumeFacts, ...] = ()
+    markers: tuple[Marker, ...] = ()
+
+
+class HostUnknown(Model):
+    """A host that did not answer: nothing about it may be concluded."""
+
+    status: Literal["unknown"] = "unknown"
+    name: str
+    reason: str
+    code: str = ""
+
+
+HostView = Annotated[HostFacts | HostUnknown, Field(discriminator="status")]
+
+
+class World(Model):
+    """All hosts asked in one observation."""
+
+    hosts: dict[str, HostView] = {}
+
+    def seen(self) -> dict[str, HostFacts]:
+        return {n: h for n, h in self.hosts.items() if isinstance(h, HostFacts)}
+
+    def unknown(self) -> dict[str, HostUnknown]:
+        return {n: h for n, h in self.hosts.items() if isinstance(h, HostUnknown)}
