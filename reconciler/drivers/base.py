@@ -1,0 +1,178 @@
+"""What a runtime driver must answer. Third parties add one through the entry point `reconciler.drivers`.
+
+A driver is a set of generator functions (`Program`): they yield `Command`s for one host, receive `Result`s
+and return a typed outcome. Every method is idempotent: it looks at what is there first, so that a step
+whose reply was lost can be done again. Commands that start, restore, resume or remove a workload go through
+the host-side guard with the workload's fence (`reconciler.drivers.guard`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from reconciler.model.command import Program, Seconds, Tree
+from reconciler.model.plan import Move
+from reconciler.model.spec import HealthCheck, MigrationPolicySpec, NetworkDefinition, Workload
+from reconciler.model.world import HostFacts
+
+LABEL_WORKLOAD = "io.reconciler.workload"
+"""Label of every container and volume that Reconciler made: the workload's name."""
+LABEL_SPEC = "io.reconciler.spec"
+"""Label of containers: the canonical JSON of the `container` section they were made from."""
+ANNOTATION_CRIU = "org.criu.config"
+"""Annotation runc and crun >= 1.26 read: the CRIU config file of this one container."""
+
+
+@dataclass(frozen=True)
+class Fence:
+    """A workload's name and the epoch a command acts under. Hosts refuse lower epochs."""
+
+    workload: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Handover:
+    """What the steps of one move need to know."""
+
+    workload: Workload
+    move: Move
+    policy: MigrationPolicySpec
+    run: str
+
+    @property
+    def name(self) -> str:
+        return self.workload.metadata.name
+
+    @property
+    def fence(self) -> Fence:
+        return Fence(self.name, self.move.epoch)
+
+
+@dataclass(frozen=True)
+class Located:
+    """Where a container's movable state is on a host. `trees`: images, rootfs and volumes, in this order."""
+
+    container_id: str
+    trees: tuple[Tree, ...]
+
+
+@dataclass(frozen=True)
+class Held:
+    """A frozen source: its images are complete. `freeze_s`: what the runtime reports."""
+
+    image_bytes: int
+    freeze_s: Seconds = 0.0
+
+
+@dataclass(frozen=True)
+class Alive:
+    """What is known of a container for the question "does it run here?"."""
+
+    exists: bool
+    running: bool
+    restorable: bool = False
+    pid: int = 0
+    detail: str = ""
+
+
+class Driver(Protocol):
+    """One container runtime."""
+
+    NAME: str
+
+    def observe(self, host: str) -> Program[HostFacts]:
+        """Everything plans need to know about a host. Changes nothing."""
+        ...
+
+    def alive(self, workload: str) -> Program[Alive]:
+        """Whether a copy of the workload exists and runs on this host; read from the runtime and /proc."""
+        ...
+
+    def prepare_host(self) -> Program[None]:
+        """Install the host-side scripts under their digests. Changes nothing else."""
+        ...
+
+    def pull_image(self, image: str) -> Program[str]:
+        """Make an image present; returns its ID."""
+        ...
+
+    def create_network(self, name: str, network: NetworkDefinition) -> Program[None]: ...
+
+    def create_volume(self, name: str, workload: str) -> Program[None]: ...
+
+    def remove_volume(self, name: str, workload: str) -> Program[None]:
+        """Remove a volume that carries the workload's label; another's is refused."""
+        ...
+
+    def create(
+        self, workload: Workload, fence: Fence, *, oci_runtime: str, secrets: Mapping[str, bytes]
+    ) -> Program[str]:
+        """Create the container from the spec, not started; returns its ID."""
+        ...
+
+    def start(self, workload: Workload, fence: Fence) -> Program[None]: ...
+
+    def stop(self, workload: str, fence: Fence) -> Program[None]: ...
+
+    def remove(self, workload: str, fence: Fence) -> Program[None]:
+        """Stop and remove the container that carries our label. Volumes stay."""
+        ...
+
+    def health(self, workload: str, check: HealthCheck, address: str) -> Program[None]:
+        """Wait until the check passes, at most its `within`; CommandFailed says what it answered last."""
+        ...
+
+    def stage(self, handover: Handover, *, secrets: Mapping[str, bytes]) -> Program[Located]:
+        """On the destination: everything a restore needs, made from the spec; no user code runs."""
+        ...
+
+    def unstage(self, handover: Handover) -> Program[None]:
+        """On the destination: remove what `stage` made; proves that nothing of it runs."""
+        ...
+
+    def locate(self, handover: Handover) -> Program[Located]:
+        """On the source: where its state is and will be dumped to; makes room for the images."""
+        ...
+
+    def hold(self, handover: Handover) -> Program[Held]:
+        """On the source: dump and keep frozen (transactional) or stopped (restore-back)."""
+        ...
+
+    def resume(self, handover: Handover, fence: Fence) -> Program[None]:
+        """On the source: make it run again, from the freeze or from its images. Idempotent."""
+        ...
+
+    def commit_source(self, handover: Handover) -> Program[None]:
+        """On the source: from here on it never resumes by itself. Fails when it already has resumed."""
+        ...
+
+    def commit_destination(self, handover: Handover) -> Program[None]:
+        """On the destination: durable permission to restore."""
+        ...
+
+    def restore(self, handover: Handover) -> Program[None]:
+        """On the destination: restore from the images; idempotent when it already runs."""
+        ...
+
+    def verify(self, handover: Handover) -> Program[None]:
+        """On the destination: what runs is what the spec says (I4), read from the runtime and /proc."""
+        ...
+
+    def confirm(self, handover: Handover) -> Program[None]:
+        """On the destination: it is the owner now; restart policy as the spec says."""
+        ...
+
+    def retire(self, handover: Handover) -> Program[None]:
+        """On the source: let go of the frozen copy, remove container and moved volumes."""
+        ...
+
+    def finish(self, handover: Handover) -> Program[None]:
+        """On the destination: free what only the move needed (images, page daemon)."""
+        ...
+
+    def fence_off(self, handover: Handover, epoch: int) -> Program[None]:
+        """Raise the epoch here, and prove that no copy runs and none can come up: CommandFailed otherwise."""
+        ...

@@ -1,0 +1,1 @@
+"""The only remote I/O of the project."""

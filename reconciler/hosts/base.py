@@ -1,0 +1,91 @@
+"""What the rest of the project asks of hosts, and the pump that runs a driver's program on one.
+
+Errors, and what they promise (this is what makes retries safe):
+    HostUnreachable   the command surely did not run
+    ReplyLost         it was sent; it may or may not have run
+    CommandFailed     it ran and ended with a status that is not in `command.ok`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from reconciler.errors import ReconcilerError
+from reconciler.model.command import Bytes, Command, Program, Result, Seconds, Tree
+
+T = TypeVar("T")
+
+Progress = Callable[[Bytes], None]
+"""Called with the bytes copied so far."""
+
+
+@dataclass(frozen=True)
+class CopyReport:
+    """What a copy moved. `how` is `direct` (host to host) or `relay` (through the controller)."""
+
+    bytes: Bytes
+    seconds: Seconds
+    how: str
+
+
+class Host(Protocol):
+    """One host, reached over one connection that is kept."""
+
+    name: str
+
+    async def run(self, command: Command) -> Result:
+        """Run a command; errors as in the module's text."""
+        ...
+
+
+class Fleet(Protocol):
+    """The hosts of a run, and copies between them."""
+
+    def host(self, name: str) -> Host:
+        """The host of that name; it connects when first used."""
+        ...
+
+    async def open_link(self, source: str, destination: str, key: str) -> None:
+        """Prepare bulk copies from source to destination: a key for one move, warm connections. `key` names
+        the link (letters, digits, `-`); opening an open link is fine, also from another controller."""
+        ...
+
+    async def copy_trees(
+        self, source: str, destination: str, key: str, pairs: Sequence[tuple[Tree, Tree]], progress: Progress
+    ) -> CopyReport:
+        """Copy folders pairwise over an open link: contents, modes, owners, xattrs and deletions. The
+        destination's folders exist; what is in them is replaced. CommandFailed when what arrived differs."""
+        ...
+
+    async def copy_image(
+        self, source: str, destination: str, key: str, image_id: str, progress: Progress
+    ) -> CopyReport:
+        """Copy a container image, keeping its ID."""
+        ...
+
+    async def close_link(self, source: str, destination: str, key: str) -> None:
+        """Remove everything `open_link` made, on both hosts. Idempotent."""
+        ...
+
+    async def close(self) -> None:
+        """Close all connections."""
+        ...
+
+
+async def pump(program: Program[T], host: Host) -> T:
+    """Run a driver's program on a host. Errors are raised inside the program first, so that it can translate
+    them or clean up, then to the caller."""
+    try:
+        command = next(program)
+        while True:
+            try:
+                result = await host.run(command)
+            except ReconcilerError as error:
+                command = program.throw(error)
+            else:
+                command = program.send(result)
+    except StopIteration as stop:
+        value: T = stop.value
+        return value
