@@ -1,0 +1,219 @@
+"""What differs between the specs and the world. Never concludes anything from a host that was not seen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.core.placement import NotPlaced, place
+from reconciler.model.base import canonical_json
+from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
+from reconciler.model.plan import Change, ChangeKind, Finding, Phase
+from reconciler.model.spec import Container, DesiredState, Spec, Workload
+from reconciler.model.world import ContainerFacts, Marker, World
+
+SETTLED = (Phase.RUNNING.value, Phase.RETIRED.value, Phase.FENCED.value)
+"""Marker phases of a workload with no hand-over under way."""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One container of a workload, and where it is."""
+
+    host: str
+    container: ContainerFacts
+
+
+@dataclass(frozen=True)
+class Difference:
+    changes: tuple[Change, ...]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Index:
+    """The world by workload, made once: 10,000 workloads must not mean 10,000 walks over all hosts."""
+
+    copies: Mapping[str, tuple[Copy, ...]]
+    markers: Mapping[str, tuple[tuple[str, Marker], ...]]
+    unknown: Mapping[str, str]
+
+    @classmethod
+    def of(cls, world: World) -> Index:
+        copies: dict[str, list[Copy]] = {}
+        markers: dict[str, list[tuple[str, Marker]]] = {}
+        for host, facts in sorted(world.seen().items()):
+            for container in facts.containers:
+                if name := container.labels.get(LABEL_WORKLOAD):
+                    copies.setdefault(name, []).append(Copy(host, container))
+            for marker in facts.markers:
+                markers.setdefault(marker.workload, []).append((host, marker))
+        return cls(
+            {name: tuple(found) for name, found in copies.items()},
+            {name: tuple(found) for name, found in markers.items()},
+            {name: host.reason for name, host in world.unknown().items()},
+        )
+
+    def epoch(self, workload: str) -> int:
+        """The highest epoch any host knows for a workload; 0 for a new one."""
+        return max((marker.epoch for _, marker in self.markers.get(workload, ())), default=0)
+
+
+def diff(spec: Spec, world: World) -> Difference:
+    """All changes and the reasons why some must not be made."""
+    index = Index.of(world)
+    changes: list[Change] = []
+    findings: list[Finding] = []
+    for name in sorted(spec.workloads.keys() | index.copies.keys()):
+        for found in _workload(name, spec, world, index):
+            if isinstance(found, Change):
+                changes.append(found)
+            else:
+                findings.append(found)
+    return Difference(tuple(changes), tuple(findings))
+
+
+def _refuse(rule: str, workload: str, host: str, message: str, fix: str) -> Finding:
+    return Finding(rule=rule, severity="refuse", workload=workload, host=host, message=message, fix=fix)
+
+
+def _workload(name: str, spec: Spec, world: World, index: Index) -> Iterator[Change | Finding]:
+    workload = spec.workloads.get(name)
+    copies = index.copies.get(name, ())
+    if problem := _unsettled(name, copies, index):
+        yield problem
+        return
+    if workload is None or workload.spec.state is DesiredState.ABSENT:
+        for copy in copies:
+            origin = spec.origin("Workload", name, "spec.state")
+            reason = "state is absent" if workload else "no spec defines it any more"
+            yield Change(kind=ChangeKind.REMOVE, workload=name, source=copy.host, reason=reason, origin=origin)
+        return
+    current = _current(copies)
+    placed = place(workload, spec.hosts, world, current.host if current else None)
+    if isinstance(placed, NotPlaced):
+        yield _refuse(
+            "placement", name, "", f"no host fits: {placed}", "change placement.labels or the hosts' labels"
+        )
+        return
+    if placed.host in index.unknown:
+        yield _refuse(
+            "host-unknown",
+            name,
+            placed.host,
+            f"{placed.host} was not seen: {index.unknown[placed.host]}",
+            "make the host reachable, or place the workload elsewhere",
+        )
+        return
+    if current is None and index.unknown:
+        hosts = ", ".join(sorted(index.unknown))
+        yield _refuse(
+            "may-run-on-unknown-host",
+            name,
+            placed.host,
+            f"it may be running on {hosts}, which could not be seen",
+            "make the host reachable, or take it out of the specs once it is surely off",
+        )
+        return
+    yield from _place_and_state(workload, current, placed.host, spec)
+
+
+def _unsettled(name: str, copies: tuple[Copy, ...], index: Index) -> Finding | None:
+    for host, marker in index.markers.get(name, ()):
+        if marker.broken:
+            return _refuse(
+                "marker-broken",
+                name,
+                host,
+                f"its marker on {host} cannot be trusted: {marker.broken}",
+                f"look at it on {host}, then: reconcile resolve {name} --owner HOST --evidence TEXT",
+            )
+        if marker.phase not in SETTLED and marker.epoch == index.epoch(name):
+            return _refuse(
+                "hand-over-unfinished",
+                name,
+                host,
+                f"a hand-over is unfinished ({marker.phase} on {host})",
+                "reconcile resume",
+            )
+    running = [copy.host for copy in copies if copy.container.state.has_processes]
+    if len(running) > 1:
+        return _refuse(
+            "runs-twice",
+            name,
+            ", ".join(running),
+            f"copies run on {' and '.join(running)}",
+            f"decide which one is right: reconcile resolve {name} --owner HOST --evidence TEXT",
+        )
+    return None
+
+
+def _current(copies: tuple[Copy, ...]) -> Copy | None:
+    """The copy that counts: the running one, else the first by host name."""
+    for copy in copies:
+        if copy.container.state.has_processes:
+            return copy
+    return copies[0] if copies else None
+
+
+def _place_and_state(
+    workload: Workload, current: Copy | None, host: str, spec: Spec
+) -> Iterator[Change | Finding]:
+    name = workload.metadata.name
+    wants_running = workload.spec.state is DesiredState.RUNNING
+    where = spec.origin("Workload", name, "spec.placement.host" if workload.spec.placement.host else "")
+
+    def change(kind: ChangeKind, reason: str, field: str = "", **more: Any) -> Change:
+        origin = spec.origin("Workload", name, field) if field else where
+        return Change(kind=kind, workload=name, reason=reason, origin=origin, **more)
+
+    if current is None:
+        yield change(ChangeKind.CREATE, "no host runs it", "", destination=host)
+        return
+    changed = container_changes(workload.spec.container, current.container)
+    runs = current.container.state.has_processes
+    if changed:
+        yield change(
+            ChangeKind.RECREATE,
+            f"{', '.join(changed)} changed",
+            f"spec.container.{changed[0]}",
+            source=current.host,
+            destination=host,
+        )
+    elif current.host != host and runs and wants_running:
+        by = "placement.host is" if workload.spec.placement.host else "placement.labels choose"
+        yield change(
+            ChangeKind.MOVE, f"{by} {host}, it runs on {current.host}", source=current.host, destination=host
+        )
+    elif current.host != host:
+        yield _refuse(
+            "stopped-elsewhere",
+            name,
+            current.host,
+            f"it belongs on {host} but is {current.container.state} on {current.host}",
+            f"set placement.host: {current.host} and state: running, apply, then move it",
+        )
+    elif wants_running and not runs:
+        yield change(
+            ChangeKind.START,
+            f"it is {current.container.state}, state is running",
+            "spec.state",
+            source=current.host,
+        )
+    elif not wants_running and runs:
+        yield change(ChangeKind.STOP, "it runs, state is stopped", "spec.state", source=current.host)
+
+
+def container_changes(wanted: Container, have: ContainerFacts) -> list[str]:
+    """Names of the fields of the `container` section that differ from what the container was made from."""
+    desired = json.loads(canonical_json(wanted))
+    try:
+        made_from = json.loads(have.labels.get(LABEL_SPEC, ""))
+    except ValueError:
+        return ["container"]
+    if not isinstance(made_from, dict):
+        return ["container"]
+    keys = desired.keys() | made_from.keys()
+    return sorted(key for key in keys if desired.get(key) != made_from.get(key))

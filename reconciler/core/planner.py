@@ -1,0 +1,274 @@
+"""From changes to steps with explicit needs. The same input gives the same plan, step ids included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from reconciler.core.diff import Copy, Index, diff
+from reconciler.core.rules import check_change
+from reconciler.core.strategy import choose, predict
+from reconciler.model.base import digest
+from reconciler.model.plan import Change, ChangeKind, Move, Plan, Step, StepKind
+from reconciler.model.spec import DesiredState, Spec, Workload
+from reconciler.model.units import format_bytes
+from reconciler.model.world import HostFacts, World
+
+
+def make_plan(spec: Spec, world: World) -> Plan:
+    """The plan that brings the world to the specs, as far as the rules allow it."""
+    index = Index.of(world)
+    difference = diff(spec, world)
+    builder = _Builder(spec, world, index)
+    findings = list(difference.findings)
+    changes: list[Change] = []
+    for change in difference.changes:
+        found = check_change(change, spec, world, index)
+        findings.extend(found)
+        if any(f.severity == "refuse" for f in found):
+            continue
+        changes.append(builder.add(change))
+    touched = {change.workload for change in changes}
+    return Plan(
+        changes=tuple(changes),
+        steps=tuple(builder.steps),
+        moves=builder.moves,
+        findings=tuple(findings),
+        unknown_hosts=dict(index.unknown),
+        hosts=spec.hosts,
+        workloads={name: w for name, w in spec.workloads.items() if name in touched},
+        networks=spec.networks,
+        policies={
+            name: spec.policy_of(w) for name, w in spec.workloads.items() if name in touched and w.spec.migration
+        },
+        epochs={name: index.epoch(name) for name in sorted(touched)},
+        commit=spec.commit,
+        spec_digest=spec_digest(spec),
+        world_digest=world_digest(world),
+    )
+
+
+def spec_digest(spec: Spec) -> str:
+    """Digest of what the specs say, wherever it stands in the files."""
+    parts = (spec.hosts, spec.workloads, spec.policies, spec.networks)
+    return digest([{name: item.model_dump(mode="json") for name, item in part.items()} for part in parts])
+
+
+def world_digest(world: World) -> str:
+    """Digest of what plans depend on: containers, states, images and markers, not free memory or sizes."""
+    seen = {
+        name: {
+            "containers": sorted((c.name, c.id, c.state.value, c.image_id) for c in host.containers),
+            "markers": sorted((m.workload, m.epoch, m.phase) for m in host.markers),
+            "networks": sorted(n.name for n in host.networks),
+        }
+        for name, host in world.seen().items()
+    }
+    return digest({"seen": seen, "unknown": sorted(world.unknown())})
+
+
+@dataclass
+class _Builder:
+    spec: Spec
+    world: World
+    index: Index
+    steps: list[Step] = field(default_factory=list)
+    moves: dict[str, Move] = field(default_factory=dict)
+
+    def add(self, change: Change) -> Change:
+        """Append the steps of a change; returns the change with its rows for the reviewer."""
+        match change.kind:
+            case ChangeKind.CREATE:
+                return self._create(change, needs=())
+            case ChangeKind.RECREATE:
+                assert change.source
+                stop = self._step(StepKind.STOP, change.workload, change.source)
+                remove = self._step(StepKind.REMOVE, change.workload, change.source, needs=(stop,))
+                return self._create(change, needs=(remove,))
+            case ChangeKind.REMOVE:
+                assert change.source
+                stop = self._step(StepKind.STOP, change.workload, change.source)
+                self._step(StepKind.REMOVE, change.workload, change.source, needs=(stop,))
+                return change
+            case ChangeKind.START:
+                assert change.source
+                start = self._step(StepKind.START, change.workload, change.source)
+                self._confirm(change.workload, change.source, (start,))
+                return change
+            case ChangeKind.STOP:
+                assert change.source
+                self._step(StepKind.STOP, change.workload, change.source)
+                return change
+            case ChangeKind.MOVE:
+                return self._move(change)
+
+    def _step(
+        self,
+        kind: StepKind,
+        workload: str,
+        host: str,
+        *,
+        needs: Iterable[str] = (),
+        peer: str | None = None,
+        subject: str = "",
+        expected_bytes: int = 0,
+    ) -> str:
+        step_id = "/".join(filter(None, (workload, kind.value, host, subject[:24])))
+        self.steps.append(
+            Step(
+                id=step_id,
+                kind=kind,
+                workload=workload,
+                host=host,
+                peer=peer,
+                subject=subject,
+                needs=tuple(needs),
+                expected_bytes=expected_bytes,
+            )
+        )
+        return step_id
+
+    def _facts(self, host: str) -> HostFacts:
+        return self.world.seen()[host]
+
+    def _networks(self, workload: Workload, host: str) -> list[str]:
+        have = {network.name for network in self._facts(host).networks}
+        return [
+            self._step(StepKind.CREATE_NETWORK, workload.metadata.name, host, subject=n.name)
+            for n in workload.spec.container.networks
+            if n.name not in have and n.name in self.spec.networks
+        ]
+
+    def _create(self, change: Change, needs: Iterable[str]) -> Change:
+        assert change.destination
+        host, name = change.destination, change.workload
+        workload = self.spec.workloads[name]
+        first = [*needs, *self._image(workload, host), *self._networks(workload, host)]
+        have = {volume.name for volume in self._facts(host).volumes}
+        first += [
+            self._step(StepKind.CREATE_VOLUME, name, host, subject=volume.name)
+            for volume in workload.spec.container.volumes
+            if volume.name not in have
+        ]
+        create = self._step(StepKind.CREATE, name, host, needs=first)
+        if workload.spec.state is DesiredState.RUNNING:
+            start = self._step(StepKind.START, name, host, needs=(create,))
+            self._confirm(name, host, (start,))
+        rows = [("image", workload.spec.container.image), ("on", host)]
+        if change.kind is ChangeKind.RECREATE:
+            rows.append(("way back", "none: what it holds in memory is lost; its volumes stay"))
+        return change.model_copy(update={"details": tuple(rows)})
+
+    def _image(self, workload: Workload, host: str) -> list[str]:
+        name, wanted = workload.metadata.name, workload.spec.container.image
+        if image_id(self._facts(host), wanted):
+            return []
+        for peer, facts in sorted(self.world.seen().items()):
+            if found := image_id(facts, wanted):
+                size = next(i.size_bytes for i in facts.images if i.id == found)
+                return [self._step(StepKind.COPY_IMAGE, name, host, peer=peer, subject=found, expected_bytes=size)]
+        return [self._step(StepKind.PULL_IMAGE, name, host, subject=wanted)]
+
+    def _confirm(self, workload: str, host: str, needs: Iterable[str]) -> None:
+        if self.spec.workloads[workload].spec.health is not None:
+            self._step(StepKind.CONFIRM, workload, host, needs=needs)
+
+    def _move(self, change: Change) -> Change:
+        assert change.source and change.destination
+        name, source, host = change.workload, change.source, change.destination
+        workload = self.spec.workloads[name]
+        copy = next(c for c in self.index.copies[name] if c.host == source)
+        container = copy.container
+        policy = self.spec.policy_of(workload)
+        choice = choose(policy, container, self._facts(source), self._facts(host))
+        expected = container.memory_bytes + container.rootfs_bytes
+        prediction = predict(choice.strategy, container.memory_bytes, container.rootfs_bytes)
+        self.moves[name] = Move(
+            workload=name,
+            source=source,
+            destination=host,
+            container_id=container.id,
+            image_id=container.image_id,
+            epoch=self.index.epoch(name) + 1,
+            cutover=choice.cutover,
+            strategy=choice.strategy,
+            oci_runtime=container.oci_runtime,
+            memory_bytes=container.memory_bytes,
+            expected_bytes=expected,
+            predicted_downtime_s=prediction.downtime,
+        )
+        first = self._networks(workload, host)
+        if all(image.id != container.image_id for image in self._facts(host).images):
+            size = next((i.size_bytes for i in self._facts(source).images if i.id == container.image_id), 0)
+            first.append(
+                self._step(
+                    StepKind.COPY_IMAGE,
+                    name,
+                    host,
+                    peer=source,
+                    subject=container.image_id,
+                    expected_bytes=size,
+                )
+            )
+        last: tuple[str, ...] = tuple(first)
+        for kind, where, peer, size in (
+            (StepKind.RESERVE, host, source, 0),
+            (StepKind.STAGE, host, source, 0),
+            (StepKind.HOLD, source, host, 0),
+            (StepKind.TRANSFER, host, source, expected),
+            (StepKind.COMMIT, host, source, 0),
+            (StepKind.RESTORE, host, source, 0),
+            (StepKind.CONFIRM, host, source, 0),
+            (StepKind.RETIRE, source, host, 0),
+        ):
+            last = (self._step(kind, name, where, peer=peer, needs=last, expected_bytes=size),)
+        rows = _move_rows(self.moves[name], copy, self._facts(source), self._facts(host), choice.why)
+        return change.model_copy(update={"details": rows})
+
+
+def _move_rows(
+    move: Move, copy: Copy, source: HostFacts, destination: HostFacts, why: tuple[str, ...]
+) -> tuple[tuple[str, str], ...]:
+    container = copy.container
+    prediction = predict(move.strategy, container.memory_bytes, container.rootfs_bytes)
+    restore = "lazy restore" if move.strategy.value == "lazy" else "eager restore"
+    rows = [
+        ("how", f"cold, {restore}; {move.cutover.value} cut-over"),
+        *(("", reason) for reason in why),
+        (
+            "downtime",
+            f"about {prediction.downtime:.1f} s: dump {prediction.dump:.1f}, copy {prediction.copy:.1f}"
+            f" ({format_bytes(move.expected_bytes)}), restore {prediction.restore:.1f}",
+        ),
+    ]
+    addresses = ", ".join(n.ip for n in container.networks if n.ip)
+    count = len(container.tcp_established)
+    connections = (
+        f"{count} established TCP connection{'' if count == 1 else 's'} {'is' if count == 1 else 'are'} kept"
+    )
+    rows.append(("network", f"{addresses} moves along; {connections}" if addresses else connections))
+    rows.append(
+        (
+            "room",
+            f"{format_bytes(container.memory_bytes)} of memory for images on each host"
+            f" ({source.name} {format_bytes(source.memory_free_bytes)},"
+            f" {destination.name} {format_bytes(destination.memory_free_bytes)} free)",
+        )
+    )
+    back = (
+        "until the commit the source resumes, same process; after it, forward only"
+        if move.cutover.value == "transactional"
+        else "until the destination is healthy the source is restored from its images"
+    )
+    rows.append(("way back", back))
+    return tuple(rows)
+
+
+def image_id(facts: HostFacts, wanted: str) -> str | None:
+    """The ID of an image on a host by name, name with tag, digest or ID; None when it is not there."""
+    short = wanted if "@" in wanted or ":" in wanted.rsplit("/", 1)[-1] else f"{wanted}:latest"
+    names = {short, f"localhost/{short}", f"docker.io/library/{short}", f"docker.io/{short}"}
+    for image in facts.images:
+        if names & set(image.names) or wanted in image.digests or wanted in (image.id, f"sha256:{image.id}"):
+            return image.id
+    return None

@@ -1,0 +1,18 @@
+"""Reasons to say no, or to warn, before anything stops: one small function per rule, over facts only."""
+
+from __future__ import annotations
+
+from reconciler.core.diff import Index
+from reconciler.core.rules import capacity, identity, runtime
+from reconciler.core.rules.base import RULES, Case, Rule, case_of
+from reconciler.model.plan import Change, Finding
+from reconciler.model.spec import Spec
+from reconciler.model.world import World
+
+__all__ = ["RULES", "Case", "Rule", "capacity", "check_change", "identity", "runtime"]
+
+
+def check_change(change: Change, spec: Spec, world: World, index: Index) -> list[Finding]:
+    """All findings about one change, in the order of the rules; all at once, not the first only."""
+    case = case_of(change, spec, world, index)
+    return [finding for rule in RULES.values() for finding in rule.check(case)]

@@ -1,0 +1,44 @@
+"""Room on the hosts: memory and disk for images, and for what arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.core.rules.base import Case, Said, rule
+from reconciler.model.units import format_bytes
+
+MEMORY_MARGIN = 64 * 2**20
+"""Bytes left free besides images and the workload itself."""
+DISK_MARGIN = 256 * 2**20
+
+
+@rule("room.memory")
+def memory(case: Case) -> Iterator[Said]:
+    """The destination needs memory for the workload. Images are kept in memory too where there is room,
+    and on disk otherwise, so only the workload itself is required here."""
+    if not (case.moves and case.destination and case.container):
+        return
+    needed = case.container.memory_bytes + MEMORY_MARGIN
+    free = case.destination.memory_free_bytes
+    if free < needed:
+        yield Said(
+            f"{case.destination.name} has {format_bytes(free)} of memory free, it needs {format_bytes(needed)}",
+            "free memory there, or choose another host",
+        )
+
+
+@rule("room.disk")
+def disk(case: Case) -> Iterator[Said]:
+    """Both hosts need disk for the images where memory is short, and the destination for the root
+    filesystem's changes and the volumes."""
+    if not (case.moves and case.container):
+        return
+    needed = case.container.memory_bytes + case.container.rootfs_bytes + DISK_MARGIN
+    for host in (case.source, case.destination):
+        if host and host.disk_free_bytes < needed:
+            yield Said(
+                f"{host.name} has {format_bytes(host.disk_free_bytes)} of disk free under the container"
+                f" storage, a move needs {format_bytes(needed)}",
+                f"free disk on {host.name}: podman image prune; podman volume prune",
+                host=host.name,
+            )

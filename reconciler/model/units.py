@@ -1,0 +1,23 @@
+"""Figures as people read them."""
+
+from __future__ import annotations
+
+
+def format_bytes(count: float) -> str:
+    """`512 MiB`, `1.5 GiB`, `20 KiB`: binary units, at most one decimal."""
+    value, unit = float(count), "B"
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if value < 1024 or unit == "TiB":
+            break
+        value /= 1024
+    digits = 0 if unit == "B" or value >= 10 or value == int(value) else 1
+    return f"{value:.{digits}f} {unit}"
+
+
+def format_seconds(seconds: float) -> str:
+    """`85 ms`, `1.1 s`, `2 min 5 s`."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{int(seconds // 60)} min {int(seconds % 60)} s"
