@@ -1,0 +1,131 @@
+"""`reconcile lab`: real hosts on this machine to try things out on. Results on stdout, progress on stderr."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from reconciler.lab import Lab
+
+JSON_VERSION = 1
+
+app = typer.Typer(
+    help="Real hosts on this machine (namespaces, sshd, Podman, CRIU) to try moves out on. Needs root.",
+    no_args_is_help=True,
+)
+Name = Annotated[str, typer.Option("--name", "-n", help="Which lab.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+
+@app.command()
+def up(
+    name: Name = "default",
+    hosts: Annotated[
+        int | None, typer.Option(help="How many hosts; 2 for a new lab. Never removes hosts.")
+    ] = None,
+    rate: Annotated[
+        str | None, typer.Option(help="Limit of each host's link, like 1gbit; an empty text removes it.")
+    ] = None,
+    install: Annotated[bool, typer.Option("--install", help="Install missing packages with apt-get.")] = False,
+    write: Annotated[Path | None, typer.Option(help="Also write the inventory to this file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring a lab up, or bring back what is missing of it."""
+    from reconciler.lab import Lab, install_packages
+
+    if install:
+        install_packages(_progress)
+    lab = Lab.up(name, hosts=hosts, rate=rate, report=_progress)
+    if write is not None:
+        write.write_text(lab.inventory_path.read_text(encoding="utf-8"), encoding="utf-8")
+    _show([lab], as_json)
+
+
+@app.command()
+def status(
+    name: Annotated[str | None, typer.Option("--name", "-n", help="Which lab; all when not given.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show labs and their hosts."""
+    from reconciler.lab import Lab, lab_names
+
+    _show([Lab.load(each) for each in ([name] if name else lab_names())], as_json)
+
+
+@app.command("exec", context_settings={"allow_interspersed_args": False})
+def execute(
+    host: Annotated[str, typer.Argument(help="h1, h2, ...")],
+    command: Annotated[list[str] | None, typer.Argument(help="What to run; a shell when not given.")] = None,
+    name: Name = "default",
+) -> None:
+    """Run a command on a host, as root. It also works when the host's sshd is dead."""
+    import subprocess
+
+    from reconciler.lab import Lab
+
+    done = subprocess.run(Lab.load(name).exec_argv(host, command or ["bash"]), check=False)
+    raise typer.Exit(done.returncode)
+
+
+@app.command("ssh-config")
+def ssh_config(name: Name = "default") -> None:
+    """Print the configuration for `ssh -F`."""
+    from reconciler.lab import Lab
+
+    typer.echo(Lab.load(name).ssh_config_path.read_text(encoding="utf-8"), nl=False)
+
+
+@app.command()
+def down(
+    name: Name = "default",
+    everything: Annotated[bool, typer.Option("--all", help="All labs of this user.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove a lab: its hosts, their disks and its network. Built images stay in the cache."""
+    from reconciler.lab import lab_names, remove
+
+    removed = [each for each in (lab_names() if everything else (name,)) if remove(each)]
+    if as_json:
+        typer.echo(json.dumps({"version": JSON_VERSION, "removed": removed}))
+    elif removed:
+        typer.echo(f"removed {', '.join(removed)}")
+    else:
+        typer.echo("there was nothing to remove")
+
+
+def _progress(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def _show(labs: list[Lab], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"version": JSON_VERSION, "labs": [_as_dict(lab) for lab in labs]}))
+        return
+    if not labs:
+        typer.echo("no labs; `reconcile lab up` makes one")
+    for lab in labs:
+        limit = lab.spec.rate or "none"
+        typer.echo(f"{lab.name}  subnet {lab.subnet}, this machine {lab.controller_address}, rate limit {limit}")
+        for host in lab.hosts:
+            typer.echo(f"  {host.name}  {host.address:<14} {host.state}")
+        typer.echo(f"  inventory   {lab.inventory_path}")
+        typer.echo(f"  ssh         ssh -F {lab.ssh_config_path} {lab.hosts[0].name}")
+
+
+def _as_dict(lab: Lab) -> dict[str, Any]:
+    return {
+        "name": lab.name,
+        "subnet": str(lab.subnet),
+        "controllerAddress": str(lab.controller_address),
+        "rate": lab.spec.rate,
+        "inventory": str(lab.inventory_path),
+        "sshConfig": str(lab.ssh_config_path),
+        "hosts": [
+            {"name": host.name, "address": host.address, "state": host.state, "pid": host.pid}
+            for host in lab.hosts
+        ],
+    }

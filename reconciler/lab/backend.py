@@ -1,0 +1,69 @@
+"""What a way of making hosts must be able to do. `namespace` is one; a sibling module can add another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from reconciler.errors import LabError
+from reconciler.lab.cache import Prepared
+from reconciler.lab.spec import LabPaths, LabSpec
+from reconciler.lab.tools import Report
+
+
+class Backend(Protocol):
+    """Makes, finds and removes the hosts of a lab. All methods can be called again after a crash at any point.
+
+    Deciding what a lab is, its keys and its files are the caller's; a backend keeps nothing in memory.
+    """
+
+    name: str
+
+    def check(self) -> None:
+        """LabError when this machine cannot run it."""
+        ...
+
+    def prepare(self, report: Report) -> Prepared:
+        """Build or find what hosts are started from."""
+        ...
+
+    def connect(self, paths: LabPaths, wanted_octet: int | None, taken: set[int]) -> int:
+        """Make the segment if it is not there; returns the third octet of its addresses."""
+        ...
+
+    def start(self, paths: LabPaths, spec: LabSpec, hosts: Sequence[str]) -> None:
+        """Boot these hosts, which are down, and return when they accept SSH. Clears what a crash left of them."""
+        ...
+
+    def pid(self, paths: LabPaths, host: str) -> int | None:
+        """PID, on this machine, of the host's first process; None: the host is down."""
+        ...
+
+    def stop(self, paths: LabPaths, host: str) -> None:
+        """Cut the power: at once, nothing is sent any more. The disk stays."""
+        ...
+
+    def argv(self, paths: LabPaths, host: str, command: Sequence[str]) -> list[str]:
+        """The command of this machine that runs `command` on the host without SSH. LabError when it is down."""
+        ...
+
+    def set_link(self, paths: LabPaths, host: str, up: bool) -> None:
+        """Pull the host's network cable, or plug it in."""
+        ...
+
+    def reconnect(self, paths: LabPaths, spec: LabSpec, host: str) -> None:
+        """A running host: apply the lab's rate, and give it a card again if it has lost its own."""
+        ...
+
+    def remove(self, paths: LabPaths) -> None:
+        """Remove all the lab's hosts and its segment, whatever is left of them."""
+        ...
+
+
+def named(name: str) -> Backend:
+    """The backend with this name."""
+    from reconciler.lab.namespace import NamespaceBackend
+
+    if name == NamespaceBackend.name:
+        return NamespaceBackend()
+    raise LabError(f"there is no lab backend {name!r}", fix=f"use {NamespaceBackend.name}")

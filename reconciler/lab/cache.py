@@ -1,0 +1,128 @@
+"""Things built once and shared by all labs: the hosts' root filesystem and the store with the demo image.
+
+Each is keyed by a digest of its recipe, built under a temporary name and renamed when complete; a lock keeps two
+builders apart, and whoever holds it removes what an interrupted one left behind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.errors import LabError
+from reconciler.lab import demo, mirror
+from reconciler.lab.spec import DEMO_IMAGE, cache_folder
+from reconciler.lab.tools import Report, locked, require_packages, run, tail
+from reconciler.resources import data_path
+
+SUITE = "trixie"
+NEWER_SUITE = "sid"
+"""Where CRIU comes from: releases before 4.2 cannot dump TCP sockets on Linux >= 6.16."""
+PACKAGES = (
+    "podman crun runc catatonit openssh-server iproute2 netavark aardvark-dns nftables iptables procps "
+    "busybox-static rsync zstd lz4 util-linux attr python3-minimal ca-certificates"
+)
+NEWER_PACKAGES = "criu libcriu2"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a namespace lab is started from."""
+
+    rootfs: Path
+    images: Path
+    """A container store, mounted read-only on each host."""
+
+
+def prepare(report: Report) -> Prepared:
+    """Build what is not in the cache yet. The first time takes about a minute and needs the Debian mirror."""
+    rootfs = cache_folder() / f"rootfs-{_rootfs_key()}"
+    demo_folder = cache_folder() / f"demo-{_demo_key(rootfs.name)}"
+    if not (rootfs.is_dir() and demo_folder.is_dir()):
+        require_packages(build=True)
+        _build_once(rootfs, lambda target: _build_rootfs(target, report))
+        _build_once(demo_folder, lambda target: _build_demo(target, rootfs, report))
+    return Prepared(rootfs=rootfs, images=demo_folder / "store")
+
+
+def image_archive(images: Path) -> Path:
+    """The demo image as a docker-archive, next to the store it was loaded into."""
+    return images.parent / "image.tar"
+
+
+def installed_versions(rootfs: Path) -> dict[str, str]:
+    """Package versions on the hosts."""
+    lines = (rootfs / "usr/share/reconciler/packages").read_text(encoding="utf-8").splitlines()
+    return {name: version for name, _, version in (line.partition(" ") for line in lines)}
+
+
+def _rootfs_key() -> str:
+    script = data_path("templates", "lab", "rootfs.sh").read_bytes()
+    return _key(script, SUITE.encode(), NEWER_SUITE.encode(), PACKAGES.encode(), NEWER_PACKAGES.encode())
+
+
+def _demo_key(rootfs: str) -> str:
+    recipe = (data_path("templates", "lab", name).read_bytes() for name in ("counter.c", "images.sh"))
+    return _key(*recipe, DEMO_IMAGE.encode(), demo.RECIPE.encode(), rootfs.encode())
+
+
+def _key(*parts: bytes) -> str:
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+
+
+def _build_once(target: Path, build: Callable[[Path], None]) -> None:
+    with locked(target.with_name(f".{target.name}.lock")):
+        if target.is_dir():
+            return
+        for leftover in target.parent.glob(f"{target.name}.tmp-*"):
+            shutil.rmtree(leftover)
+        temporary = target.with_name(f"{target.name}.tmp-{os.getpid()}")
+        temporary.mkdir(mode=0o755)
+        try:
+            build(temporary)
+            temporary.rename(target)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+
+def _build_rootfs(target: Path, report: Report) -> None:
+    found = mirror.find_mirror()
+    report(f"building the hosts' root filesystem (once, about a minute) from {found}")
+    script = data_path("templates", "lab", "rootfs.sh")
+    command = ["unshare", "--mount", "--propagation", "private", "sh", str(script), str(target), found]
+    environment = os.environ | {"SETTINGS": mirror.apt_settings()}
+    seen: list[str] = []
+    with subprocess.Popen(
+        [*command, SUITE, NEWER_SUITE, PACKAGES, NEWER_PACKAGES],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        errors="replace",
+        env=environment,
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            seen = [*seen[-200:], line]
+            if line.startswith("step: "):
+                report(f"  {line[6:].strip()}")
+    if process.returncode != 0:
+        raise LabError("the root filesystem of the lab's hosts could not be built", why=tail("".join(seen)))
+
+
+def _build_demo(target: Path, rootfs: Path, report: Report) -> None:
+    report(f"building the image {DEMO_IMAGE}")
+    archive, store = target / "image.tar", target / "store"
+    demo.build_archive(archive, target / "counter", rootfs / "usr/bin/busybox", DEMO_IMAGE)
+    store.mkdir(mode=0o755)
+    script = data_path("templates", "lab", "images.sh")
+    run(
+        ["unshare", "--mount", "--propagation", "private", "sh", script, rootfs, archive, store],
+        what="the demo image could not be loaded into a container store",
+    )

@@ -1,0 +1,30 @@
+#!/bin/sh
+# boot.sh SUBNET GATEWAY RANGE: what a lab host does when it boots. PID 1 above it only reaps zombies.
+# sshd is started once: a fault test that kills it must find it dead until it asks for a new one.
+set -eu
+subnet=$1 gateway=$2 range=$3
+
+# cgroup v2 only: a group that hands controllers to its children must not hold processes itself.
+if [ -s /sys/fs/cgroup/cgroup.controllers ]; then
+    mkdir -p /sys/fs/cgroup/init
+    for pid in $(cat /sys/fs/cgroup/cgroup.procs); do echo "$pid" > /sys/fs/cgroup/init/cgroup.procs || true; done
+    for name in $(cat /sys/fs/cgroup/cgroup.controllers); do
+        echo "+$name" > /sys/fs/cgroup/cgroup.subtree_control || true
+    done
+fi
+
+ip link set lo up
+# The controller puts the network card in once it knows this host's PID.
+tries=0
+until ip link show e0 up 2>/dev/null | grep -q e0; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 1000 ] || { echo "no network card after 10 s" >&2; exit 1; }
+    sleep 0.01
+done
+
+mkdir -p /run/sshd
+/usr/sbin/sshd -E /var/log/sshd.log
+podman network exists lab ||
+    podman network create -d macvlan -o parent=e0 --subnet "$subnet" --gateway "$gateway" --ip-range "$range" lab
+: > /run/lab/ready
+exec sleep infinity
