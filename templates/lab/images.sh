@@ -11,9 +11,11 @@ mount -t tmpfs tmpfs run
 mount -t tmpfs tmpfs tmp
 mount -t tmpfs tmpfs var/tmp
 mount --rbind /dev dev
+mount -t sysfs sysfs sys
+mount -t cgroup2 cgroup2 sys/fs/cgroup # Podman looks which version it is, even to load an image
 mount --bind "$store" usr/share/reconciler/images
 cp "$archive" tmp/image.tar
-# An empty configuration: this store must not count as its own additional store.
-: > tmp/storage.conf
-CONTAINERS_STORAGE_CONF=/tmp/storage.conf exec chroot . /usr/bin/podman --storage-driver overlay \
+# Without the hosts' configuration: this store must not count as its own additional store.
+printf '[storage]\ndriver = "overlay"\n' > tmp/storage.conf
+CONTAINERS_STORAGE_CONF=/tmp/storage.conf exec chroot . /usr/bin/podman \
     --root /usr/share/reconciler/images --runroot /run/store load -i /tmp/image.tar
