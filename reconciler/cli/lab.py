@@ -67,7 +67,8 @@ def execute(
 
     from reconciler.lab import Lab
 
-    done = subprocess.run(Lab.load(name).exec_argv(host, command or ["bash"]), check=False)
+    words = command[1:] if command and command[0] == "--" else command
+    done = subprocess.run(Lab.load(name).exec_argv(host, words or ["bash"]), check=False)
     raise typer.Exit(done.returncode)
 
 

@@ -1,7 +1,7 @@
 """Control groups of lab hosts: one child group per host in every hierarchy of this machine, v1, v2 or both.
 
-Each host must have its own group before it unshares the cgroup namespace, and on v1 the group must hand its CPUs and
-memory nodes on to its children: else CRIU's restore fails when it writes cpuset.cpus.
+Each host must have its own group before it unshares the cgroup namespace, and on v1 the group must hand its CPUs
+and memory nodes on to its children: else CRIU's restore fails when it writes cpuset.cpus.
 """
 
 from __future__ import annotations

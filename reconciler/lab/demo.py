@@ -21,7 +21,7 @@ EPOCH = "1970-01-01T00:00:00Z"
 APPLETS = (
     "sh cat echo ls ps ip sleep mkdir rm cp mv ln touch stat head tail grep sed wc nc id env date "
     "md5sum sha256sum dd df du mount umount kill true false test find sync hostname"
-).split()
+)
 FOLDERS = ("bin", "data", "dev", "etc", "proc", "sys", "tmp", "var")
 
 
@@ -66,7 +66,7 @@ def _layer(counter: bytes, busybox: bytes) -> bytes:
         _add_file(tar, "bin/counter", counter, 0o755)
         _add_file(tar, "etc/passwd", b"root:x:0:0:root:/:/bin/sh\n", 0o644)
         _add_file(tar, "etc/group", b"root:x:0:\n", 0o644)
-        for applet in sorted(APPLETS):
+        for applet in sorted(APPLETS.split()):
             link = tarfile.TarInfo(f"bin/{applet}")
             link.type, link.linkname, link.mode = tarfile.SYMTYPE, "busybox", 0o777
             tar.addfile(link)

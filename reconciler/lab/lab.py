@@ -106,9 +106,7 @@ class Lab:
         paths = LabPaths.of(name)
         spec = paths.load()
         if spec is None:
-            raise LabError(
-                f"there is no lab {name!r}", code="L703", fix=f"reconcile lab up --name {name}"
-            )
+            raise LabError(f"there is no lab {name!r}", code="L703", fix=f"reconcile lab up --name {name}")
         return cls(paths, spec, named(spec.backend))
 
     @property

@@ -39,7 +39,7 @@ def apt_settings() -> str:
 def _entries(apt: Path) -> Iterator[tuple[str, list[str], list[str]]]:
     """(URI, suites, components) of every binary source, in both of apt's formats."""
     parts = apt / "sources.list.d"
-    files = sorted(parts.glob("*.sources")) + [apt / "sources.list"] + sorted(parts.glob("*.list"))
+    files = [*sorted(parts.glob("*.sources")), apt / "sources.list", *sorted(parts.glob("*.list"))]
     for file in files:
         if not file.is_file():
             continue

@@ -108,11 +108,9 @@ class NamespaceBackend:
         _require_plain_disk(folder)
         groups = cgroups.create(_group(paths, host))
         boot = [spec.subnet, spec.controller_address, spec.container_range(host)]
-        run(
-            ["sh", _script("host-start.sh"), folder, words(groups), _script("host-init.sh")]
-            + [spec.rootfs, spec.images, host, *(str(argument) for argument in boot)],
-            what=f"{host} could not be started",
-        )
+        start: list[str | Path] = ["sh", _script("host-start.sh"), folder, words(groups), _script("host-init.sh")]
+        start += [spec.rootfs, spec.images, host, *(str(argument) for argument in boot)]
+        run(start, what=f"{host} could not be started")
 
     def _wait_for_pid(self, paths: LabPaths, host: str) -> int:
         """The host's init leaves its PID; the start time next to it tells it from a later process."""

@@ -1,4 +1,4 @@
-"""The lab's segment: a bridge in a network namespace of its own, one veth pair to each host and one to this machine.
+"""The lab's segment: a bridge in a network namespace of its own, a veth pair to each host and one to this machine.
 
 Interfaces of a lab are named after its identity, at most 15 characters. A host's card lives in the host's network
 namespace, which has no name: when the host's last process ends, the kernel removes both.

@@ -80,9 +80,7 @@ class LabPaths:
     def of(cls, name: str) -> LabPaths:
         """Paths of the lab with this name, whether it exists or not."""
         if not _NAME.fullmatch(name):
-            raise LabError(
-                f"{name!r} cannot name a lab", fix="use up to 32 lower-case letters, digits and dashes"
-            )
+            raise LabError(f"{name!r} cannot name a lab", fix="use up to 32 lower-case letters, digits and dashes")
         return cls(name, labs_folder() / name)
 
     @property
