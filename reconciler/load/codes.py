@@ -1,0 +1,183 @@
+"""The stable codes of bad input, each with a title and the paragraph `reconcile explain CODE` prints.
+
+A code is never reused for something else. E1xx are errors (exit code 4), W1xx are warnings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Code:
+    title: str
+    text: str
+
+
+CODES: dict[str, Code] = {
+    "E100": Code("bad input", "The input cannot be used; the message says why. No host was contacted."),
+    "E101": Code(
+        "a file cannot be read",
+        "The path does not exist, is not a regular file or folder, is larger than the limit, or may not be "
+        "read by this user. Nothing is applied when any part of the specs cannot be read, because what is "
+        "missing could be mistaken for something that was removed.",
+    ),
+    "E102": Code(
+        "not valid YAML",
+        "The text is not YAML 1.2. The place shown is where reading stopped; the cause is often on the line "
+        "above: a missing quote, bracket, colon or a wrong indent. The other documents of the file are still "
+        "checked, so one run shows all errors.",
+    ),
+    "E103": Code(
+        "unknown field",
+        "The kind has no such field. Unknown fields are errors, not ignored, because a typing mistake would "
+        "otherwise silently mean the default. `reconcile schema` writes JSON Schemas for editors.",
+    ),
+    "E104": Code(
+        "wrong type",
+        "The value has another type than the field: text, number, true/false, list or mapping. YAML 1.2 is "
+        "read: only `true` and `false` are booleans, while `yes`, `no`, `on` and `off` are text; `1e3`, "
+        "`6379` and `0x10` are numbers. Put a value in quotes where text is meant.",
+    ),
+    "E105": Code(
+        "value not allowed",
+        "The type is right, the value is not: out of range, not one of the choices, without a unit, or with "
+        "characters that are refused because the value becomes part of paths, labels or commands.",
+    ),
+    "E106": Code(
+        "field missing",
+        "A required field is not there. Every object needs apiVersion, kind, metadata.name and spec.",
+    ),
+    "E107": Code(
+        "duplicate key",
+        "The same key stands twice in one mapping. Many readers silently keep the last one; here it is an "
+        "error that names both lines. Remove one of them.",
+    ),
+    "E108": Code("unknown kind", "`kind` must be one of the kinds the message lists."),
+    "E109": Code(
+        "unknown apiVersion",
+        "`apiVersion` must be one of the versions the message lists. A newer version needs a newer reconciler.",
+    ),
+    "E110": Code(
+        "not UTF-8",
+        "Spec files are UTF-8. The message names the first byte that is not. Save the file as UTF-8 again.",
+    ),
+    "E111": Code(
+        "control character",
+        "The file or an escape in a quoted value holds NUL, another control character, or an invisible line "
+        "separator. They are refused because they end up in commands, logs and terminals.",
+    ),
+    "E112": Code("tab in indentation", "YAML does not allow tabs as indentation. Use spaces."),
+    "E113": Code(
+        "tag not allowed",
+        "Tags such as `!env` or `!!python/object` are refused: a spec is plain data. Remove the tag; use "
+        "template values (`{{ values.name }}`) or `secretEnv` where something is filled in.",
+    ),
+    "E114": Code(
+        "bad alias",
+        "An alias (`*name`) has no anchor (`&name`) before it in the same document, or stands inside the very "
+        "value it names, which would make the value endless.",
+    ),
+    "E115": Code(
+        "too deep or too large",
+        "The document nests deeper, or grows by aliases to more values, than any spec needs. The limits "
+        "protect the controller from documents that expand without end.",
+    ),
+    "E116": Code(
+        "ambiguous number",
+        "A number with a leading zero, such as `0755`, is octal to some YAML readers and decimal to others. "
+        "Quote it where text is meant; write it without the zero, or as `0o755`, where a number is meant.",
+    ),
+    "E117": Code("not an object", "Each document must be a mapping with apiVersion, kind, metadata and spec."),
+    "E118": Code(
+        "key is not text",
+        "A key is a number, true/false, empty or a collection, or it is the merge key `<<` of YAML 1.1. Put "
+        "keys in quotes where text is meant, and write merged fields out.",
+    ),
+    "E120": Code(
+        "bad include",
+        "An include document holds the single key `include` with a list of paths, relative to the file it "
+        "stands in, of files or folders that exist.",
+    ),
+    "E121": Code(
+        "outside the repository",
+        "The path leads out of the repository (the git work tree of the file, else its folder), directly or "
+        "through a link. Specs are reviewed together, so all of them must be inside.",
+    ),
+    "E122": Code("include cycle", "Files include each other in a circle. The message shows the way round."),
+    "E123": Code(
+        "nothing to load",
+        "The paths hold no workload. That is more likely a wrong path or a bad checkout than a wish, so it "
+        "is refused. With --allow-empty it is taken as meant.",
+    ),
+    "E124": Code(
+        "empty file",
+        "The file holds no document, as after a failed write or checkout. Remove the file, or pass "
+        "--allow-empty when it is meant.",
+    ),
+    "E130": Code(
+        "undefined template variable",
+        "The template uses a value that was not given. Give it with --set name=value or in a --values file. "
+        "There are no silent empty values; write `{{ values.x | default('...') }}` for a default.",
+    ),
+    "E131": Code(
+        "template syntax",
+        "A file that holds `{{` or `{%` is a template. This one cannot be understood. Write literal braces "
+        "inside {% raw %} ... {% endraw %}.",
+    ),
+    "E132": Code(
+        "template too large",
+        "The template runs too long or writes too much. The limits are far above what real specs need.",
+    ),
+    "E133": Code(
+        "template refused",
+        "Templates of specs know values, for, if, set and a few filters. Everything else, Python's internals "
+        "above all, is refused, so that a spec from a pull request cannot run code on the controller.",
+    ),
+    "E134": Code("bad value", "--set takes name=value, where name may be dotted; --values takes YAML mappings."),
+    "E140": Code(
+        "name used twice",
+        "Two objects of one kind have the same name, so two specs would own one object. Rename or remove one.",
+    ),
+    "E141": Code("IP address claimed twice", "Two workloads claim one IP address on the same network."),
+    "E142": Code("MAC address claimed twice", "Two workloads claim one MAC address."),
+    "E143": Code("port claimed twice", "Two workloads publish the same port on the same host."),
+    "E144": Code(
+        "volume claimed twice",
+        "A named volume moves with its workload, so only one workload can own it. Use a bind mount for what "
+        "is shared.",
+    ),
+    "E145": Code("unknown policy", "No spec of this run defines the MigrationPolicy that is named."),
+    "E146": Code(
+        "unknown host",
+        "No spec of this run defines the Host that is named. Pass the inventory as another path.",
+    ),
+    "E147": Code("unknown jump host", "`jump` names a Host that no spec of this run defines."),
+    "E148": Code("jump cycle", "Hosts jump through each other in a circle, so none of them can be reached."),
+    "E149": Code(
+        "no host fits",
+        "No host satisfies the placement. The message says for each host which rule removed it.",
+    ),
+    "E150": Code(
+        "host not schedulable",
+        "The host that placement names has `schedulable: false`. Choose another, or make it schedulable.",
+    ),
+    "E151": Code(
+        "literal secret",
+        "The environment variable looks like a secret and its value is written in the file, where git keeps "
+        "it for ever. Use `secretEnv: {NAME: {fromEnv: VARIABLE}}` or `fromFile`. The value is not printed. "
+        "If it was committed before, replace it.",
+    ),
+    "E152": Code("address outside the network", "The IP address is not in the subnet of the Network it joins."),
+    "E153": Code("used twice in one workload", "One workload uses the same target, network or port twice."),
+    "W101": Code(
+        "image not pinned",
+        "The image has neither a tag nor a digest, so two hosts may pull different ones. Pin it by digest.",
+    ),
+}
+
+
+def explain(code: str) -> str | None:
+    """The text of a code, or None if there is no such code."""
+    entry = CODES.get(code.upper())
+    return f"{code.upper()}: {entry.title}\n\n{entry.text}\n" if entry else None
