@@ -113,9 +113,7 @@ def _syntax_issue(error: YamlError, text: str, base: int) -> Issue:
     line = text[start : end if end >= 0 else len(text)]
     blank = line[: len(line) - len(line.lstrip())]
     if "\t" in blank:
-        return Issue(
-            "E112", "tab used as indentation", pack(start + blank.index("\t"), 1), "use spaces instead"
-        )
+        return Issue("E112", "tab used as indentation", pack(start + blank.index("\t"), 1), "use spaces instead")
     if index >= len(text) and text and base < len(text):
         index = max(base, len(text.rstrip()) - 1)  # show the last line with text, not the end of the file
     return Issue("E102", f"not valid YAML: {problem}", pack(index, 1))
@@ -202,9 +200,7 @@ class _Reader:
             else:  # the end of the document
                 return Document(root[0], root_places[0])
             if nodes > MAX_NODES:
-                raise _Stop(
-                    Issue("E115", f"the document has more than {MAX_NODES:,} values", self._at(place))
-                )
+                raise _Stop(Issue("E115", f"the document has more than {MAX_NODES:,} values", self._at(place)))
             if keys is None:
                 container.append(value)
                 items.append(place)

@@ -7,7 +7,7 @@ import json
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 API_VERSION = "reconciler/v1alpha1"
@@ -42,7 +42,7 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
-_SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|TiB|kB|KB|MB|GB|TB)$")
+_SIZE = re.compile(r"^(\d{1,15}(?:\.\d{1,6})?)\s*(B|KiB|MiB|GiB|TiB|kB|KB|MB|GB|TB)\Z", re.ASCII)
 _SIZE_UNITS = {
     "B": 1,
     "KiB": 2**10,
@@ -55,7 +55,7 @@ _SIZE_UNITS = {
     "GB": 10**9,
     "TB": 10**12,
 }
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h|d)", re.ASCII)
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -63,10 +63,10 @@ def parse_size(text: str) -> int:
     """Bytes of `512MiB`, `2GB`, ... ; ValueError without a unit, for zero or below."""
     match = _SIZE.match(text.strip())
     if not match:
-        raise ValueError(f"`{text}` is not a size; write a number and a unit, such as 512MiB or 2GB")
+        raise ValueError(f"must be a size above zero with a unit, such as 512MiB or 2GB, not `{text}`")
     size = int(float(match[1]) * _SIZE_UNITS[match[2]])
     if size <= 0:
-        raise ValueError(f"size `{text}` must be greater than zero")
+        raise ValueError(f"must be a size greater than zero, not `{text}`")
     return size
 
 
@@ -75,15 +75,15 @@ def parse_duration(text: str) -> float:
     stripped = text.strip()
     parts = _DURATION.findall(stripped)
     if not parts or "".join(number + unit for number, unit in parts) != stripped:
-        raise ValueError(f"`{text}` is not a duration; write a number and a unit, such as 250ms, 5s or 1m30s")
+        raise ValueError(f"must be a duration above zero with a unit, such as 250ms, 5s or 1m30s, not `{text}`")
     seconds = sum(float(number) * _DURATION_UNITS[unit] for number, unit in parts)
     if seconds <= 0:
-        raise ValueError(f"duration `{text}` must be greater than zero")
+        raise ValueError(f"must be a duration greater than zero, not `{text}`")
     return seconds
 
 
 def _unit_text(value: Any, example: str) -> Any:
-    if isinstance(value, bool) or isinstance(value, int | float):
+    if isinstance(value, bool | int | float):
         raise ValueError(f"needs a unit, such as {example}")
     return value
 
@@ -98,8 +98,19 @@ def _checked_duration(text: str) -> str:
     return text
 
 
-Size = Annotated[str, BeforeValidator(lambda v: _unit_text(v, "512MiB")), AfterValidator(_checked_size)]
+_SIZE_SCHEMA = WithJsonSchema(
+    {"type": "string", "pattern": r"^\d+(\.\d+)?\s*(B|KiB|MiB|GiB|TiB|kB|KB|MB|GB|TB)$", "examples": ["512MiB"]}
+)
+_DURATION_SCHEMA = WithJsonSchema(
+    {"type": "string", "pattern": r"^(\d+(\.\d+)?(ms|s|m|h|d))+$", "examples": ["250ms", "5s", "1m30s"]}
+)
+
+Size = Annotated[
+    str, BeforeValidator(lambda v: _unit_text(v, "512MiB")), AfterValidator(_checked_size), _SIZE_SCHEMA
+]
 """A size as the user wrote it; `parse_size` gives bytes."""
 
-Duration = Annotated[str, BeforeValidator(lambda v: _unit_text(v, "5s")), AfterValidator(_checked_duration)]
+Duration = Annotated[
+    str, BeforeValidator(lambda v: _unit_text(v, "5s")), AfterValidator(_checked_duration), _DURATION_SCHEMA
+]
 """A duration as the user wrote it; `parse_duration` gives seconds."""

@@ -10,7 +10,7 @@ import ipaddress
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, Strict, model_validator
 
 from reconciler.model.base import Duration, Model, Name, Size
 
@@ -18,23 +18,37 @@ LABEL_KEY = r"^[A-Za-z0-9]([A-Za-z0-9._/-]{0,126}[A-Za-z0-9])?$"
 ENV_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 MAC = r"^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$"
 IMAGE = r"^[a-z0-9][A-Za-z0-9._:/@-]*$"
-ABSOLUTE_PATH = r"^/[^\x00-\x1f]*$"
+ABSOLUTE_PATH = r"^/[^\x00-\x1f\x7f:,\\]*$"
+"""Without `:` and `,`: runtimes take mounts as text in which these would add options."""
 ADDRESS = r"^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$"
 USER = r"^[a-z_][a-z0-9_-]{0,31}$"
+CONTAINER_USER = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$"
+ONE_LINE = r"^[^\x00-\x1f\x7f-]([^\x00-\x1f\x7f]*)$"
+PUBLIC_KEY = r"^[a-z0-9@.-]+ [A-Za-z0-9+/=]+( [ -~]*)?$"
+CAPABILITY = r"^[A-Z_]+$"
+INTERFACE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$"
 
 LabelKey = Annotated[str, Field(pattern=LABEL_KEY)]
 Labels = dict[LabelKey, str]
 EnvName = Annotated[str, Field(pattern=ENV_NAME)]
 Path = Annotated[str, Field(pattern=ABSOLUTE_PATH)]
-Port = Annotated[int, Field(ge=1, le=65535)]
+Port = Annotated[int, Strict(), Field(ge=1, le=65535)]
+Flag = Annotated[bool, Strict()]
+"""Only `true` and `false`: text such as `no` or `on` is not a flag in YAML 1.2."""
 
 
 def _ip(text: str) -> str:
-    return str(ipaddress.ip_address(text))
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ValueError("must be an IPv4 or IPv6 address") from None
 
 
 def _subnet(text: str) -> str:
-    return str(ipaddress.ip_network(text))
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        raise ValueError("must be a subnet, such as 10.20.0.0/24, without host bits") from None
 
 
 IPAddress = Annotated[str, AfterValidator(_ip)]
@@ -52,13 +66,19 @@ class HostSpec(Model):
     address: Annotated[str, Field(pattern=ADDRESS, max_length=253)]
     user: Annotated[str, Field(pattern=USER)] = "root"
     port: Port = 22
-    host_key: str | None = Field(None, description="The host's public key, as in a known_hosts file")
-    host_ca: str | None = Field(None, description="Public key of the CA that signs the host's certificate")
-    identity_file: str | None = Field(None, description="Private key file; the SSH agent is asked otherwise")
+    host_key: Annotated[str, Field(pattern=PUBLIC_KEY)] | None = Field(
+        None, description="The host's public key, as in a known_hosts file"
+    )
+    host_ca: Annotated[str, Field(pattern=PUBLIC_KEY)] | None = Field(
+        None, description="Public key of the CA that signs the host's certificate"
+    )
+    identity_file: Annotated[str, Field(pattern=ONE_LINE)] | None = Field(
+        None, description="Private key file; the SSH agent is asked otherwise"
+    )
     jump: Name | None = Field(None, description="Name of the Host to connect through")
-    sudo: bool = False
-    zone: str | None = None
-    schedulable: bool = True
+    sudo: Flag = False
+    zone: Annotated[str, Field(pattern=LABEL_KEY)] | None = None
+    schedulable: Flag = True
 
 
 class Host(Model):
@@ -81,7 +101,7 @@ class Mount(Model):
 
     source: Path
     target: Path
-    read_only: bool = False
+    read_only: Flag = False
 
 
 class VolumeMount(Model):
@@ -89,7 +109,7 @@ class VolumeMount(Model):
 
     name: Name
     target: Path
-    read_only: bool = False
+    read_only: Flag = False
 
 
 class PublishedPort(Model):
@@ -103,7 +123,7 @@ class SecretRef(Model):
     """Where a secret's value is: a variable or a file of the controller. Never the value itself."""
 
     from_env: Annotated[str, Field(pattern=ENV_NAME)] | None = None
-    from_file: str | None = None
+    from_file: Annotated[str, Field(pattern=ONE_LINE)] | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -114,8 +134,8 @@ class SecretRef(Model):
 
 class Limits(Model):
     memory: Size | None = None
-    cpus: Annotated[float, Field(gt=0, le=4096)] | None = None
-    pids: Annotated[int, Field(gt=0)] | None = None
+    cpus: Annotated[float, Strict(), Field(gt=0, le=4096, allow_inf_nan=False)] | None = None
+    pids: Annotated[int, Strict(), Field(gt=0, le=4_194_304)] | None = None
 
 
 class RestartPolicy(StrEnum):
@@ -133,7 +153,7 @@ class Container(Model):
     entrypoint: list[str] | None = None
     env: dict[EnvName, str] = {}
     secret_env: dict[EnvName, SecretRef] = {}
-    user: str | None = None
+    user: Annotated[str, Field(pattern=CONTAINER_USER)] | None = None
     workdir: Path | None = None
     hostname: Name | None = None
     mounts: list[Mount] = []
@@ -143,12 +163,10 @@ class Container(Model):
     limits: Limits = Limits()
     restart: RestartPolicy = RestartPolicy.NO
     annotations: dict[LabelKey, str] = {}
-    oci_runtime: Literal["runc", "crun"] | None = Field(
-        None, description="Default: runc where it is installed"
-    )
-    read_only: bool = False
-    cap_add: list[Annotated[str, Field(pattern=r"^[A-Z_]+$")]] = []
-    cap_drop: list[Annotated[str, Field(pattern=r"^[A-Z_]+$")]] = []
+    oci_runtime: Literal["runc", "crun"] | None = Field(None, description="Default: runc where it is installed")
+    read_only: Flag = False
+    cap_add: list[Annotated[str, Field(pattern=CAPABILITY)]] = []
+    cap_drop: list[Annotated[str, Field(pattern=CAPABILITY)]] = []
 
 
 class Placement(Model):
@@ -266,7 +284,7 @@ class NetworkDefinition(Model):
     """A container network made on hosts that need it."""
 
     driver: Literal["bridge", "macvlan"] = "bridge"
-    parent: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$")] | None = None
+    parent: Annotated[str, Field(pattern=INTERFACE)] | None = None
     ipam: IpamSpec | None = None
 
     @model_validator(mode="after")
@@ -316,7 +334,7 @@ class Spec(Model):
     networks: dict[str, Network] = {}
     origins: dict[str, Origin] = {}
     commit: str | None = None
-    dirty: bool = False
+    dirty: Flag = False
 
     def origin(self, kind: str, name: str, path: str = "") -> Origin | None:
         """The place of a field, else of its object."""

@@ -1,0 +1,177 @@
+"""pydantic's findings in the user's words: what the field must be, what stands there, what was meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from reconciler.model import base, spec
+
+Loc = tuple[str | int, ...]
+
+PATTERNS: Final[dict[str, str]] = {
+    base.NAME_PATTERN: "lower-case letters, digits, `-` and `.`, at most 63, with a letter or digit at both ends",
+    spec.LABEL_KEY: "letters, digits, `.`, `_`, `/` and `-`, with a letter or digit at both ends",
+    spec.ENV_NAME: "letters, digits and `_`, without a digit at the start",
+    spec.MAC: "a MAC address, such as 02:00:00:00:01:00",
+    spec.IMAGE: "an image reference, such as registry.example/redis@sha256:...",
+    spec.ABSOLUTE_PATH: "an absolute path without `:`, `,` or control characters",
+    spec.ADDRESS: "a host name or IP address",
+    spec.USER: "a user name: lower-case letters, digits, `_` and `-`, with a letter or `_` first",
+    spec.CONTAINER_USER: "a user or user:group, by name or number",
+    spec.ONE_LINE: "one line that does not start with `-`",
+    spec.PUBLIC_KEY: "one public key, such as `ssh-ed25519 AAAA...`",
+    spec.CAPABILITY: "a capability, such as NET_BIND_SERVICE",
+    spec.INTERFACE: "the name of a network interface",
+    r"^/[!-~]*$": "a URL path that starts with `/`",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong at `loc`. `on_key`: the key is meant, not its value. `{shown}` stands for the text."""
+
+    code: str
+    message: str
+    loc: Loc
+    on_key: bool = False
+    hint: str = ""
+
+
+def findings(error: ValidationError, model: type[BaseModel]) -> Iterable[Finding]:
+    """One finding for each of pydantic's."""
+    for item in error.errors(include_url=False):
+        yield _finding(item, model)
+
+
+def close(name: str, known: Iterable[str]) -> str:
+    """`did you mean ...?`, or nothing."""
+    near = difflib.get_close_matches(name, list(known), 1, 0.6)
+    if not near:
+        near = [k for k in known if k.lower() == name.replace("_", "").lower()][:1]
+    return f"did you mean `{near[0]}`?" if near else ""
+
+
+def _finding(item: Mapping[str, Any], model: type[BaseModel]) -> Finding:
+    kind: str = item["type"]
+    loc: Loc = item["loc"]
+    context = item.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = list(_schema_at(model, loc[:-1]).get("properties", {}))
+        hint = close(str(loc[-1]), known) or f"known: {', '.join(sorted(known))}"
+        return Finding("E103", f"unknown field `{loc[-1]}`", loc, True, hint)
+    if kind == "missing":
+        within = f" in `{dotted(loc[:-1])}`" if len(loc) > 1 else ""
+        return Finding("E106", f"`{loc[-1]}` is missing{within}", loc[:-1], True)
+    name = field_name(loc)
+    if loc[-1] == "[key]":
+        words = PATTERNS.get(context.get("pattern", ""), "text of another form")
+        return Finding("E105", f"key `{loc[-2]}` must be {words}", loc[:-1], True)
+    if kind == "value_error":
+        text = str(context["error"])
+        joiner = " " if text.startswith(("must", "needs")) else ": "
+        return Finding("E105", f"`{name}`{joiner}{text}", loc, on_key=not text.startswith(("must", "needs")))
+    expected = _expected(_schema_at(model, loc))
+    if kind in ("enum", "literal_error"):
+        allowed = [str(v) for v in _schema_at(model, loc).get("enum", [])]
+        hint = close(str(item["input"]), allowed)
+        return Finding("E105", f"`{name}` must be {expected}, not {{shown}}", loc, hint=hint)
+    if kind == "string_pattern_mismatch":
+        words = PATTERNS.get(context.get("pattern", ""), expected)
+        return Finding("E105", f"`{name}` must be {words}, not {{shown}}", loc)
+    if kind == "string_too_long":
+        return Finding("E105", f"`{name}` is longer than {context['max_length']} characters", loc)
+    if kind.endswith("_type") or kind in ("int_from_float", "int_parsing", "float_parsing", "bool_parsing"):
+        return Finding("E104", f"`{name}` must be {expected}, not {{shown}}", loc, hint=_quote_hint(item))
+    return Finding("E105", f"`{name}` must be {expected}, not {{shown}}", loc)
+
+
+def _quote_hint(item: Mapping[str, Any]) -> str:
+    value = item["input"]
+    if item["type"] == "string_type" and isinstance(value, bool | int | float):
+        return f"YAML reads it as {str(value).lower()}; put it in quotes where text is meant"
+    if item["type"] == "bool_type" and isinstance(value, str) and value.lower() in ("yes", "no", "on", "off"):
+        return f"write `{'true' if value.lower() in ('yes', 'on') else 'false'}`"
+    return ""
+
+
+def dotted(loc: Loc) -> str:
+    """`spec.container.ports[0].host`."""
+    text = ""
+    for part in loc:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def field_name(loc: Loc) -> str:
+    """The last part a user recognises: a name, with the index if there is one."""
+    named = [n for n, part in enumerate(loc) if isinstance(part, str)]
+    return dotted(loc[named[-1] :]) if named else dotted(loc) or "document"
+
+
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema(by_alias=True)
+
+
+def _schema_at(model: type[BaseModel], loc: Loc) -> dict[str, Any]:
+    """The JSON Schema of a field; an empty one where there is none."""
+    root = _schema(model)
+    here = _resolved(root, root)
+    for part in loc:
+        if isinstance(part, int):
+            here = here.get("items", {})
+        elif part in here.get("properties", {}):
+            here = here["properties"][part]
+        else:
+            patterns = here.get("patternProperties", {})
+            here = next(iter(patterns.values()), here.get("additionalProperties", {}))
+        here = _resolved(here if isinstance(here, dict) else {}, root)
+    return here
+
+
+def _resolved(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
+    while True:
+        if "$ref" in schema:
+            schema = root["$defs"][schema["$ref"].rsplit("/", 1)[-1]]
+        elif "anyOf" in schema:
+            schema = next((s for s in schema["anyOf"] if s.get("type") != "null"), {})
+        else:
+            return schema
+
+
+def _expected(schema: Mapping[str, Any]) -> str:
+    """What a field must be, in words."""
+    if "enum" in schema:
+        return "one of " + ", ".join(f"`{v}`" for v in schema["enum"])
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    match schema.get("type"):
+        case "integer":
+            return "an integer" + _bounds(schema)
+        case "number":
+            return "a number" + _bounds(schema)
+        case "boolean":
+            return "`true` or `false`"
+        case "string":
+            return "text"
+        case "array":
+            return "a list"
+        case "object":
+            return "a mapping"
+    return "something else"
+
+
+def _bounds(schema: Mapping[str, Any]) -> str:
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if low is not None and high is not None:
+        return f" between {low} and {high}"
+    if "exclusiveMinimum" in schema:
+        above = f" greater than {schema['exclusiveMinimum']}"
+        return f"{above} and at most {high}" if high is not None else above
+    return ""
