@@ -81,10 +81,7 @@ class _Builder:
             case ChangeKind.CREATE:
                 return self._create(change, needs=())
             case ChangeKind.RECREATE:
-                assert change.source
-                stop = self._step(StepKind.STOP, change.workload, change.source)
-                remove = self._step(StepKind.REMOVE, change.workload, change.source, needs=(stop,))
-                return self._create(change, needs=(remove,))
+                return self._recreate(change)
             case ChangeKind.REMOVE:
                 assert change.source
                 stop = self._step(StepKind.STOP, change.workload, change.source)
@@ -139,11 +136,23 @@ class _Builder:
             if n.name not in have and n.name in self.spec.networks
         ]
 
+    def _recreate(self, change: Change) -> Change:
+        """The old container is set aside, and removed only when its successor is healthy."""
+        assert change.source and change.destination
+        name, host = change.workload, change.destination
+        workload = self.spec.workloads[name]
+        first = [*self._image(workload, host), *self._networks(workload, host)]
+        aside = self._step(StepKind.SET_ASIDE, name, change.source, needs=first)
+        changed = self._create(change, needs=(aside,))
+        last = self.steps[-1].id
+        self._step(StepKind.REMOVE, name, change.source, needs=(last,), subject="aside")
+        return changed
+
     def _create(self, change: Change, needs: Iterable[str]) -> Change:
         assert change.destination
         host, name = change.destination, change.workload
         workload = self.spec.workloads[name]
-        first = [*needs, *self._image(workload, host), *self._networks(workload, host)]
+        first = list(needs) or [*self._image(workload, host), *self._networks(workload, host)]
         have = {volume.name for volume in self._facts(host).volumes}
         first += [
             self._step(StepKind.CREATE_VOLUME, name, host, subject=volume.name)
@@ -156,7 +165,8 @@ class _Builder:
             self._confirm(name, host, (start,))
         rows = [("image", workload.spec.container.image), ("on", host)]
         if change.kind is ChangeKind.RECREATE:
-            rows.append(("way back", "none: what it holds in memory is lost; its volumes stay"))
+            rows.append(("lost", "what it holds in memory and in its root filesystem; its volumes stay"))
+            rows.append(("way back", "the old container is started again when the new one is not healthy"))
         return change.model_copy(update={"details": tuple(rows)})
 
     def _image(self, workload: Workload, host: str) -> list[str]:

@@ -13,17 +13,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from reconciler.model.command import Program, Seconds, Tree
+from reconciler.model.labels import ANNOTATION_CRIU as ANNOTATION_CRIU
+from reconciler.model.labels import LABEL_SPEC as LABEL_SPEC
+from reconciler.model.labels import LABEL_WORKLOAD as LABEL_WORKLOAD
 from reconciler.model.plan import Move
 from reconciler.model.spec import HealthCheck, MigrationPolicySpec, NetworkDefinition, Workload
 from reconciler.model.world import HostFacts
-
-LABEL_WORKLOAD = "io.reconciler.workload"
-"""Label of every container and volume that Reconciler made: the workload's name."""
-LABEL_SPEC = "io.reconciler.spec"
-"""Label of containers: the canonical JSON of the `container` section they were made from."""
-ANNOTATION_CRIU = "org.criu.config"
-"""Annotation runc and crun >= 1.26 read: the CRIU config file of this one container."""
-
 
 @dataclass(frozen=True)
 class Fence:
@@ -119,6 +114,18 @@ class Driver(Protocol):
 
     def remove(self, workload: str, fence: Fence) -> Program[None]:
         """Stop and remove the container that carries our label. Volumes stay."""
+        ...
+
+    def set_aside(self, workload: str, fence: Fence) -> Program[None]:
+        """Stop the container and rename it to `NAME-aside`, so that its successor can take the name."""
+        ...
+
+    def bring_back(self, workload: str, fence: Fence) -> Program[None]:
+        """Undo `set_aside`: the name, and running again if it ran."""
+        ...
+
+    def remove_aside(self, workload: str, fence: Fence) -> Program[None]:
+        """Remove what `set_aside` left."""
         ...
 
     def health(self, workload: str, check: HealthCheck, address: str) -> Program[None]:

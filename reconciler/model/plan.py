@@ -63,6 +63,7 @@ class StepKind(StrEnum):
     CREATE = "create"
     START = "start"
     STOP = "stop"
+    SET_ASIDE = "set-aside"
     REMOVE = "remove"
     RESERVE = "reserve"
     STAGE = "stage"

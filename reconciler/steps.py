@@ -1,0 +1,266 @@
+"""What each kind of step does on its hosts, and how it is undone. All effects are idempotent.
+
+The order inside a move is DESIGN.md section 5. Nothing here decides what comes next: that is `core.saga`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, TypeVar
+
+from reconciler.drivers.base import Driver, Fence, Handover, Located
+from reconciler.errors import CommandFailed, ReconcilerError
+from reconciler.hosts.base import Fleet, Progress, pump
+from reconciler.model.command import Program, Tree
+from reconciler.model.plan import Plan, Step, StepKind
+from reconciler.model.spec import Workload
+
+T = TypeVar("T")
+
+Data = dict[str, str]
+"""What a step leaves in the journal for later steps."""
+
+Secrets = Callable[[Workload], Mapping[str, bytes]]
+
+
+@dataclass
+class Steps:
+    """The effects of a plan's steps on a fleet. `data` holds what done steps recorded, by step id."""
+
+    plan: Plan
+    run: str
+    fleet: Fleet
+    drivers: Mapping[str, Driver]
+    secrets: Secrets
+    data: dict[str, Data] = field(default_factory=dict)
+
+    async def do(self, step: Step, progress: Progress) -> Data:
+        """Carry a step out; what it returns is recorded with its outcome."""
+        return await self._EFFECTS[step.kind](self, step, progress)
+
+    async def undo(self, step: Step, *, fenced: bool) -> None:
+        """Take a step back. `fenced`: the destination was fenced after a commit, so the source goes on under
+        the epoch after the destination's."""
+        match step.kind:
+            case StepKind.CREATE:
+                await self._on(step.host, self._driver(step).remove(step.workload, self._fence(step)))
+            case StepKind.CREATE_VOLUME:
+                await self._on(step.host, self._driver(step).remove_volume(step.subject, step.workload))
+            case StepKind.START:
+                await self._on(step.host, self._driver(step).stop(step.workload, self._fence(step)))
+            case StepKind.SET_ASIDE:
+                await self._on(step.host, self._driver(step).bring_back(step.workload, self._fence(step)))
+            case StepKind.STAGE:
+                await self._unstage(step, fenced)
+            case StepKind.HOLD:
+                await self._resume(step, fenced)
+            case StepKind.COMMIT:
+                handover = self._handover(step)
+                await self._on(step.host, self._driver(step).fence_off(handover, handover.move.epoch + 1))
+            case _:
+                return
+
+    def _driver(self, step: Step) -> Driver:
+        workload = self.plan.workloads.get(step.workload)
+        return self.drivers[workload.spec.runtime if workload else "podman"]
+
+    def _fence(self, step: Step) -> Fence:
+        return Fence(step.workload, self.plan.epochs.get(step.workload, 0))
+
+    def _handover(self, step: Step) -> Handover:
+        return Handover(
+            workload=self.plan.workloads[step.workload],
+            move=self.plan.moves[step.workload],
+            policy=self.plan.policy_of(step.workload),
+            run=self.run,
+        )
+
+    async def _on(self, host: str, program: Program[T]) -> T:
+        return await pump(program, self.fleet.host(host))
+
+    async def _copy_image(self, step: Step, progress: Progress) -> Data:
+        assert step.peer
+        key = f"{self.run}-{step.workload}-image"
+        await self.fleet.open_link(step.peer, step.host, key)
+        try:
+            report = await self.fleet.copy_image(step.peer, step.host, key, step.subject, progress)
+        finally:
+            await self.fleet.close_link(step.peer, step.host, key)
+        return {"bytes": str(report.bytes), "seconds": f"{report.seconds:.3f}", "how": report.how}
+
+    async def _pull_image(self, step: Step, progress: Progress) -> Data:
+        return {"image": await self._on(step.host, self._driver(step).pull_image(step.subject))}
+
+    async def _create_network(self, step: Step, progress: Progress) -> Data:
+        network = self.plan.networks[step.subject].spec
+        await self._on(step.host, self._driver(step).create_network(step.subject, network))
+        return {}
+
+    async def _create_volume(self, step: Step, progress: Progress) -> Data:
+        await self._on(step.host, self._driver(step).create_volume(step.subject, step.workload))
+        return {}
+
+    async def _create(self, step: Step, progress: Progress) -> Data:
+        workload, driver = self.plan.workloads[step.workload], self._driver(step)
+        await self._on(step.host, driver.prepare_host())
+        runtime = workload.spec.container.oci_runtime or ""
+        program = driver.create(workload, self._fence(step), oci_runtime=runtime, secrets=self.secrets(workload))
+        return {"container": await self._on(step.host, program)}
+
+    async def _start(self, step: Step, progress: Progress) -> Data:
+        workload, driver = self.plan.workloads[step.workload], self._driver(step)
+        await self._on(step.host, driver.prepare_host())
+        await self._on(step.host, driver.start(workload, self._fence(step)))
+        return {}
+
+    async def _stop(self, step: Step, progress: Progress) -> Data:
+        await self._on(step.host, self._driver(step).prepare_host())
+        await self._on(step.host, self._driver(step).stop(step.workload, self._fence(step)))
+        return {}
+
+    async def _set_aside(self, step: Step, progress: Progress) -> Data:
+        await self._on(step.host, self._driver(step).prepare_host())
+        await self._on(step.host, self._driver(step).set_aside(step.workload, self._fence(step)))
+        return {}
+
+    async def _remove(self, step: Step, progress: Progress) -> Data:
+        driver = self._driver(step)
+        await self._on(step.host, driver.prepare_host())
+        remove = driver.remove_aside if step.subject == "aside" else driver.remove
+        await self._on(step.host, remove(step.workload, self._fence(step)))
+        return {}
+
+    async def _reserve(self, step: Step, progress: Progress) -> Data:
+        assert step.peer
+        driver = self._driver(step)
+        await each(*(self._on(host, driver.prepare_host()) for host in (step.host, step.peer)))
+        return {}
+
+    async def _stage(self, step: Step, progress: Progress) -> Data:
+        assert step.peer
+        handover, driver = self._handover(step), self._driver(step)
+        secrets = self.secrets(handover.workload)
+        here, there, _ = await each(
+            self._on(step.host, driver.stage(handover, secrets=secrets)),
+            self._on(step.peer, driver.locate(handover)),
+            self.fleet.open_link(step.peer, step.host, self._link(step)),
+        )
+        return {"destination": _dump(here), "source": _dump(there)}
+
+    async def _hold(self, step: Step, progress: Progress) -> Data:
+        held = await self._on(step.host, self._driver(step).hold(self._handover(step)))
+        return {"bytes": str(held.image_bytes), "freeze": f"{held.freeze_s:.3f}"}
+
+    async def _transfer(self, step: Step, progress: Progress) -> Data:
+        assert step.peer
+        located = self.data[_sibling(step, StepKind.STAGE, self.plan)]
+        source, destination = _load(located["source"]), _load(located["destination"])
+        pairs = tuple(zip(source.trees, destination.trees, strict=True))
+        report = await self.fleet.copy_trees(step.peer, step.host, self._link(step), pairs, progress)
+        return {"bytes": str(report.bytes), "seconds": f"{report.seconds:.3f}", "how": report.how}
+
+    async def _commit(self, step: Step, progress: Progress) -> Data:
+        assert step.peer
+        handover, driver = self._handover(step), self._driver(step)
+        await self._on(step.peer, driver.commit_source(handover))
+        await self._on(step.host, driver.commit_destination(handover))
+        return {}
+
+    async def _restore(self, step: Step, progress: Progress) -> Data:
+        await self._on(step.host, self._driver(step).restore(self._handover(step)))
+        return {}
+
+    async def _confirm(self, step: Step, progress: Progress) -> Data:
+        workload, driver = self.plan.workloads[step.workload], self._driver(step)
+        moving = step.workload in self.plan.moves
+        if moving:
+            await self._on(step.host, driver.verify(self._handover(step)))
+        note = {}
+        if check := workload.spec.health:
+            address = next((n.ip for n in workload.spec.container.networks if n.ip), "127.0.0.1")
+            try:
+                await self._on(step.host, driver.health(step.workload, check, address))
+            except CommandFailed as error:
+                if not (moving and self.plan.policy_of(step.workload).on_unhealthy == "stay"):
+                    raise
+                note = {"unhealthy": str(error)}
+        if moving:
+            await self._on(step.host, driver.confirm(self._handover(step)))
+        return note
+
+    async def _retire(self, step: Step, progress: Progress) -> Data:
+        assert step.peer
+        handover, driver = self._handover(step), self._driver(step)
+        await each(
+            self._on(step.host, driver.retire(handover)),
+            self._on(step.peer, driver.finish(handover)),
+            self.fleet.close_link(step.host, step.peer, self._link(step)),
+        )
+        return {}
+
+    async def _resume(self, step: Step, fenced: bool) -> None:
+        handover = self._handover(step)
+        epoch = handover.move.epoch + (1 if fenced else 0)
+        fence = Fence(handover.name, epoch)
+        await self._on(handover.move.source, self._driver(step).resume(handover, fence))
+
+    async def _unstage(self, step: Step, fenced: bool) -> None:
+        assert step.peer
+        handover, driver = self._handover(step), self._driver(step)
+        await each(
+            self._resume(step, fenced),
+            self._on(step.host, driver.unstage(handover)),
+            self.fleet.close_link(step.peer, step.host, self._link(step)),
+        )
+
+    def _link(self, step: Step) -> str:
+        return f"{self.run}-{step.workload}"
+
+    _EFFECTS: Mapping[StepKind, Callable[[Steps, Step, Progress], Awaitable[Data]]] = {
+        StepKind.PULL_IMAGE: _pull_image,
+        StepKind.COPY_IMAGE: _copy_image,
+        StepKind.CREATE_NETWORK: _create_network,
+        StepKind.CREATE_VOLUME: _create_volume,
+        StepKind.CREATE: _create,
+        StepKind.START: _start,
+        StepKind.STOP: _stop,
+        StepKind.SET_ASIDE: _set_aside,
+        StepKind.REMOVE: _remove,
+        StepKind.RESERVE: _reserve,
+        StepKind.STAGE: _stage,
+        StepKind.HOLD: _hold,
+        StepKind.TRANSFER: _transfer,
+        StepKind.COMMIT: _commit,
+        StepKind.RESTORE: _restore,
+        StepKind.CONFIRM: _confirm,
+        StepKind.RETIRE: _retire,
+    }
+
+
+async def each(*parts: Awaitable[Any]) -> list[Any]:
+    """Run all parts at once and to their end, whatever the others do; then raise the first error, naming all
+    of them."""
+    results = await asyncio.gather(*parts, return_exceptions=True)
+    errors = [r for r in results if isinstance(r, BaseException)]
+    if not errors:
+        return results
+    first = errors[0]
+    if len(errors) > 1 and isinstance(first, ReconcilerError):
+        first.why = "; ".join([first.why, *(str(e) for e in errors[1:])]).lstrip("; ")
+    raise first
+
+
+def _sibling(step: Step, kind: StepKind, plan: Plan) -> str:
+    return next(s.id for s in plan.steps if s.workload == step.workload and s.kind is kind)
+
+
+def _dump(located: Located) -> str:
+    return json.dumps({"container_id": located.container_id, "trees": [asdict(t) for t in located.trees]})
+
+
+def _load(text: str) -> Located:
+    raw = json.loads(text)
+    return Located(raw["container_id"], tuple(Tree(**tree) for tree in raw["trees"]))
