@@ -34,9 +34,9 @@ def shown(path: Path) -> str:
 def repository_root(path: Path) -> Path:
     """The git work tree a file or folder is in, else the folder itself. Links are resolved."""
     folder = Path(os.path.realpath(path))
-    folder = folder if folder.is_dir() else folder.parent
+    folder = folder if os.path.isdir(folder) else folder.parent
     for candidate in (folder, *folder.parents):
-        if (candidate / ".git").exists():
+        if os.path.exists(candidate / ".git"):
             return candidate
     return folder
 

@@ -60,6 +60,11 @@ class Source:
         end = starts[line] - 1 if line < len(starts) else len(self.text)
         return self.text[starts[line - 1] : end]
 
+    def index_of(self, line: int, offset: int) -> int:
+        """Index into `text` of a line, counted from 1, and an offset into it."""
+        starts = self._starts
+        return starts[min(max(line, 1), len(starts)) - 1] + offset
+
     def raw_position(self, index: int) -> tuple[int, int]:
         """Line and column in `text`, counted from 1."""
         starts = self._starts

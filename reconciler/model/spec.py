@@ -39,6 +39,8 @@ Flag = Annotated[bool, Strict()]
 
 def _ip(text: str) -> str:
     try:
+        if "%" in text:  # Python takes any text as a zone
+            raise ValueError(text)
         return str(ipaddress.ip_address(text))
     except ValueError:
         raise ValueError("must be an IPv4 or IPv6 address") from None
@@ -46,6 +48,8 @@ def _ip(text: str) -> str:
 
 def _subnet(text: str) -> str:
     try:
+        if "%" in text:
+            raise ValueError(text)
         return str(ipaddress.ip_network(text))
     except ValueError:
         raise ValueError("must be a subnet, such as 10.20.0.0/24, without host bits") from None

@@ -1,0 +1,11 @@
+"""YAML of users to a Spec, or every finding at once as file:line:col. Contacts no host.
+
+`run` walks paths and includes; `files` reads, `reconciler.render` fills templates, `compose` reads YAML,
+`objects` checks one document, `rules` all of them together; `codes` explains.
+"""
+
+from reconciler.load.codes import CODES, explain
+from reconciler.load.run import Loaded, load, load_all
+from reconciler.load.values import read_values
+
+__all__ = ["CODES", "Loaded", "explain", "load", "load_all", "read_values"]

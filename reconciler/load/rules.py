@@ -1,0 +1,204 @@
+"""Rules over all objects of a run: references that must exist, and things only one workload can have."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from reconciler.errors import Diagnostic
+from reconciler.load.messages import close
+from reconciler.load.objects import Entry
+from reconciler.model.spec import DesiredState, Host, Network, Workload
+
+_HOSTS_SHOWN: Final = 8
+
+
+@dataclass
+class Fleet:
+    """All objects that are valid, by kind and name. `declared` also holds names of those that are not.
+
+    `complete` is false when some file could not be read: then nothing is said to be missing.
+    """
+
+    entries: dict[tuple[str, str], Entry] = field(default_factory=dict)
+    declared: set[tuple[str, str]] = field(default_factory=set)
+    complete: bool = True
+
+    def names(self, kind: str) -> list[str]:
+        return sorted(name for k, name in self.declared if k == kind)
+
+    def hosts(self) -> dict[str, Host]:
+        return {e.name: e.model for e in self.entries.values() if isinstance(e.model, Host)}
+
+    def networks(self) -> dict[str, Network]:
+        return {e.name: e.model for e in self.entries.values() if isinstance(e.model, Network)}
+
+
+def check_fleet(fleet: Fleet) -> Iterator[Diagnostic]:
+    """Every broken rule of the fleet."""
+    hosts, networks = fleet.hosts(), fleet.networks()
+    all_hosts_valid = len(hosts) == len(fleet.names("Host"))
+    claims = _Claims()
+    for entry in fleet.entries.values():
+        model = entry.model
+        if isinstance(model, Host):
+            yield from _jump(entry, model, fleet)
+        elif isinstance(model, Workload):
+            yield from _within(entry, model)
+            if model.spec.state is DesiredState.ABSENT:
+                continue
+            yield from _policy(entry, model, fleet)
+            yield from _placement(entry, model, fleet, hosts, all_hosts_valid)
+            yield from _subnets(entry, model, networks)
+            yield from claims.add(entry, model)
+    yield from _jump_cycles(fleet, hosts)
+
+
+def _missing(entry: Entry, code: str, kind: str, name: str, fleet: Fleet, *loc: str) -> Iterator[Diagnostic]:
+    if not fleet.complete or (kind, name) in fleet.declared:
+        return
+    known = fleet.names(kind)
+    words = {"Host": "host", "MigrationPolicy": "policy"}[kind]
+    hint = close(name, known)
+    if not hint and kind == "Host" and not known:
+        hint = "no Host is defined; pass the inventory as another path"
+    hint = hint or f"known: {', '.join(known[:_HOSTS_SHOWN]) or 'none'}"
+    yield entry.diagnostic(code, f"no spec defines the {words} `{name}`", *loc, hint=hint)
+
+
+def _policy(entry: Entry, workload: Workload, fleet: Fleet) -> Iterator[Diagnostic]:
+    if workload.spec.migration is not None:
+        name = workload.spec.migration.policy
+        yield from _missing(entry, "E145", "MigrationPolicy", name, fleet, "spec", "migration", "policy")
+
+
+def _placement(
+    entry: Entry, workload: Workload, fleet: Fleet, hosts: Mapping[str, Host], all_valid: bool
+) -> Iterator[Diagnostic]:
+    placement = workload.spec.placement
+    if placement.host is not None:
+        at = ("spec", "placement", "host")
+        yield from _missing(entry, "E146", "Host", placement.host, fleet, *at)
+        host = hosts.get(placement.host)
+        if host is not None and not host.spec.schedulable:
+            where = fleet.entries["Host", placement.host].where("spec", "schedulable")
+            message = f"host `{placement.host}` is not schedulable ({where})"
+            yield entry.diagnostic("E150", message, *at, hint="choose another host, or make it schedulable")
+        return
+    if not (all_valid and fleet.complete):
+        return
+    reasons = {name: _unfit(host, placement.labels or {}) for name, host in sorted(hosts.items())}
+    if all(reasons.values()):
+        shown = [f"{name}: {reason}" for name, reason in list(reasons.items())[:_HOSTS_SHOWN]]
+        if len(reasons) > _HOSTS_SHOWN:
+            shown.append(f"and {len(reasons) - _HOSTS_SHOWN} more")
+        hint = "; ".join(shown) or "no Host is defined; pass the inventory as another path"
+        yield entry.diagnostic(
+            "E149", "no host satisfies the placement", "spec", "placement", "labels", on_key=True, hint=hint
+        )
+
+
+def _unfit(host: Host, wanted: Mapping[str, str]) -> str:
+    """Which rule removes a host; empty when none does."""
+    if not host.spec.schedulable:
+        return "not schedulable"
+    for key, value in wanted.items():
+        has = host.metadata.labels.get(key)
+        if has is None:
+            return f"has no label `{key}`"
+        if has != value:
+            return f"label `{key}` is `{has}`, not `{value}`"
+    return ""
+
+
+def _jump(entry: Entry, host: Host, fleet: Fleet) -> Iterator[Diagnostic]:
+    if host.spec.jump is not None:
+        yield from _missing(entry, "E147", "Host", host.spec.jump, fleet, "spec", "jump")
+
+
+def _jump_cycles(fleet: Fleet, hosts: Mapping[str, Host]) -> Iterator[Diagnostic]:
+    done: set[str] = set()
+    for start in hosts:
+        path: list[str] = []
+        name: str | None = start
+        while name is not None and name in hosts and name not in done and name not in path:
+            path.append(name)
+            name = hosts[name].spec.jump
+        if name in path:
+            way = " -> ".join([*path[path.index(name) :], name])
+            yield fleet.entries["Host", name].diagnostic("E148", f"jump cycle: {way}", "spec", "jump")
+        done.update(path)
+
+
+def _subnets(entry: Entry, workload: Workload, networks: Mapping[str, Network]) -> Iterator[Diagnostic]:
+    for n, joined in enumerate(workload.spec.container.networks):
+        network = networks.get(joined.name)
+        if joined.ip is None or network is None or network.spec.ipam is None:
+            continue
+        subnet = network.spec.ipam.subnet
+        if ipaddress.ip_address(joined.ip) not in ipaddress.ip_network(subnet):
+            message = f"{joined.ip} is not in {subnet}, the subnet of network `{joined.name}`"
+            yield entry.diagnostic("E152", message, "spec", "container", "networks", n, "ip")
+
+
+def _within(entry: Entry, workload: Workload) -> Iterator[Diagnostic]:
+    """Targets and networks used twice by one workload."""
+    container = workload.spec.container
+    targets = [(m.target, ("mounts", n, "target")) for n, m in enumerate(container.mounts)]
+    targets += [(v.target, ("volumes", n, "target")) for n, v in enumerate(container.volumes)]
+    networks = [(a.name, ("networks", n, "name")) for n, a in enumerate(container.networks)]
+    for what, uses in (("target", targets), ("network", networks)):
+        seen: set[str] = set()
+        for value, loc in uses:
+            if value in seen:
+                yield entry.diagnostic("E153", f"{what} `{value}` is used twice", "spec", "container", *loc)
+            seen.add(value)
+
+
+class _Claims:
+    """What only one workload of a fleet can have; each claim remembers its first owner."""
+
+    def __init__(self) -> None:
+        self._owners: dict[tuple[str, ...], tuple[Entry, tuple[str | int, ...]]] = {}
+        self._ports: dict[tuple[str, int, str], list[tuple[str | None, Entry, tuple[str | int, ...]]]] = {}
+
+    def add(self, entry: Entry, workload: Workload) -> Iterator[Diagnostic]:
+        container = workload.spec.container
+        base = ("spec", "container")
+        for n, joined in enumerate(container.networks):
+            at = (*base, "networks", n)
+            if joined.ip is not None:
+                what = f"{joined.ip} on network `{joined.name}`"
+                yield from self._claim(entry, "E141", what, ("ip", joined.name, joined.ip), (*at, "ip"))
+            if joined.mac is not None:
+                mac = joined.mac.lower()
+                yield from self._claim(entry, "E142", mac, ("mac", mac), (*at, "mac"))
+        for n, volume in enumerate(container.volumes):
+            what = f"volume `{volume.name}`"
+            yield from self._claim(entry, "E144", what, ("volume", volume.name), (*base, "volumes", n, "name"))
+        if workload.spec.placement.host is not None:
+            for n, port in enumerate(container.ports):
+                key = (workload.spec.placement.host, port.host, port.protocol)
+                yield from self._port(entry, key, port.address, (*base, "ports", n, "host"))
+
+    def _claim(
+        self, entry: Entry, code: str, what: str, key: tuple[str, ...], loc: tuple[str | int, ...]
+    ) -> Iterator[Diagnostic]:
+        first, first_loc = self._owners.setdefault(key, (entry, loc))
+        if (first, first_loc) != (entry, loc):
+            message = f"{what} is already used by workload `{first.name}` ({first.where(*first_loc)})"
+            yield entry.diagnostic(code, message, *loc)
+
+    def _port(
+        self, entry: Entry, key: tuple[str, int, str], address: str | None, loc: tuple[str | int, ...]
+    ) -> Iterator[Diagnostic]:
+        owners = self._ports.setdefault(key, [])
+        for other, first, first_loc in owners:
+            if address == other or {address, other} & {None, "0.0.0.0", "::"}:  # noqa: S104  compared only
+                what = f"port {key[1]}/{key[2]} of host `{key[0]}`"
+                message = f"{what} is already published by workload `{first.name}` ({first.where(*first_loc)})"
+                yield entry.diagnostic("E143", message, *loc)
+                break
+        owners.append((address, entry, loc))

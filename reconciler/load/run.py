@@ -1,0 +1,256 @@
+"""One run of loading: every path, include and template, all findings kept until the end."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reconciler.errors import Diagnostic, InputError
+from reconciler.load import files, issues
+from reconciler.load.compose import Composed, Document, Places, compose
+from reconciler.load.files import Unreadable
+from reconciler.load.limits import MAX_INCLUDE_DEPTH
+from reconciler.load.objects import check, locate
+from reconciler.load.rules import Fleet, check_fleet
+from reconciler.load.source import Source
+from reconciler.model.spec import Host, MigrationPolicy, Network, Origin, Spec, Workload
+from reconciler.render import TemplateFault, is_template, render_spec
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Specs that can be used, and what is worth a warning."""
+
+    spec: Spec
+    warnings: tuple[Diagnostic, ...] = ()
+    files: tuple[str, ...] = ()
+
+
+def load(
+    paths: Sequence[Path | str],
+    *,
+    values: Mapping[str, Any] | None = None,
+    allow_empty: bool = False,
+    skip: Sequence[Path | str] = (),
+) -> Spec:
+    """The validated specs of files and folders. Raises one InputError with every finding of the run.
+
+    `values` fill templates (see `read_values`); `skip` names files in the folders that are not specs, such
+    as values files. `allow_empty` accepts paths that vanished, are empty or hold no workload. `commit` and
+    `dirty` of the Spec are left to `reconciler.gitinfo.stamped`.
+    """
+    return load_all(paths, values=values, allow_empty=allow_empty, skip=skip).spec
+
+
+def load_all(
+    paths: Sequence[Path | str],
+    *,
+    values: Mapping[str, Any] | None = None,
+    allow_empty: bool = False,
+    skip: Sequence[Path | str] = (),
+) -> Loaded:
+    """Like `load`, with the warnings and the names of the files that were read."""
+    run = _Run(dict(values or {}), allow_empty, {_real(Path(path)) for path in skip})
+    with _no_collection():
+        for path in paths:
+            run.path(Path(path))
+        return run.result()
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Large fleets make millions of objects that stay: collecting garbage meanwhile only costs time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _real(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError):  # a circle of links; reading reports it
+        return path.absolute()
+
+
+class _Run:
+    def __init__(self, values: dict[str, Any], allow_empty: bool, skip: set[Path]) -> None:
+        self.values = values
+        self.allow_empty = allow_empty
+        self.found: list[Diagnostic] = []
+        self.fleet = Fleet()
+        self.files: dict[Path, str] = {}
+        self.skip = skip
+        self.open: list[Path] = []
+
+    def path(self, path: Path) -> None:
+        """A path of the command line."""
+        if self.allow_empty and not os.path.lexists(path):
+            return
+        if os.path.isdir(path):
+            self._folder(path, files.repository_root(path))
+        else:
+            self._file(path)
+
+    def _folder(self, folder: Path, root: Path) -> None:
+        for item in files.yaml_files(folder, root):
+            if isinstance(item, Unreadable):
+                self._broken(item.diagnostic)
+            elif _real(item) not in self.skip:
+                self._file(item)
+
+    def _broken(self, diagnostic: Diagnostic) -> None:
+        """A finding that may hide objects: nothing is said to be missing after it."""
+        self.found.append(diagnostic)
+        self.fleet.complete = False
+
+    def _file(self, path: Path) -> None:
+        real = _real(path)
+        if real in self.files:
+            return
+        self.files[real] = files.shown(path)
+        try:
+            text = files.read_text(path)
+        except Unreadable as error:
+            self._broken(error.diagnostic)
+            return
+        source = self._rendered(Source(files.shown(path), text))
+        if source is None:
+            return
+        composed = compose(source.text)
+        for issue in composed.issues:
+            self._broken(issues.to_diagnostic(issue, source))
+        if not composed.issues and not self.allow_empty and _is_empty(composed):
+            self.found.append(source.diagnostic("E124", "the file holds no object", 0))
+        self.open.append(real)
+        for document in composed.documents:
+            self._document(document, source, path)
+        self.open.pop()
+
+    def _rendered(self, source: Source) -> Source | None:
+        if not is_template(source.text):
+            return source
+        try:
+            rendered = render_spec(source.text, self.values)
+        except TemplateFault as fault:
+            self._broken(issues.fault_diagnostic(fault, source))
+            return None
+        return Source(source.file, rendered.text, origin_lines=rendered.lines, original=source.text)
+
+    def _document(self, document: Document, source: Source, path: Path) -> None:
+        value = document.value
+        if value is None:
+            return
+        if isinstance(value, dict) and "include" in value and isinstance(document.places, Places):
+            self._includes(value, document.places, source, path)
+            return
+        checked = check(document, source)
+        self.found.extend(checked.diagnostics)
+        entry = checked.entry
+        if entry is None:
+            self.fleet.complete = False
+            return
+        if not entry.name:
+            self.fleet.complete = False
+            return
+        key = (entry.kind, entry.name)
+        self.fleet.declared.add(key)
+        first = self.fleet.entries.setdefault(key, entry)
+        if first is not entry:
+            at = first.where("metadata", "name")
+            message = f"{entry.kind} `{entry.name}` is already defined at {at}"
+            self.found.append(entry.diagnostic("E140", message, "metadata", "name"))
+
+    def _includes(self, value: dict[str, Any], places: Places, source: Source, path: Path) -> None:
+        wanted = value["include"]
+        if len(value) > 1 or not isinstance(wanted, list):
+            at = locate(places, ("include",), on_key=True)
+            message = "an include document holds only `include`, a list of paths"
+            self._broken(source.diagnostic("E120", message, *at))
+            return
+        root = files.repository_root(path)
+        for n, item in enumerate(wanted):
+            at = locate(places, ("include", n))
+            if problem := self._include(item, path, root):
+                self._broken(source.diagnostic(problem[0], problem[1], *at))
+
+    def _include(self, item: Any, path: Path, root: Path) -> tuple[str, str] | None:
+        """Loads one included path, or says why not."""
+        if not isinstance(item, str) or not item or Path(item).is_absolute():
+            return "E120", "an include is a relative path"
+        target = path.parent / item
+        if not files.is_inside(target, root):
+            return "E121", "the include leads out of the repository"
+        real = _real(target)
+        if real in self.open:
+            way = [self.files[p] for p in self.open[self.open.index(real) :]]
+            return "E122", f"include cycle: {' -> '.join([*way, way[0]])}"
+        if len(self.open) >= MAX_INCLUDE_DEPTH:
+            return "E122", f"includes nest deeper than {MAX_INCLUDE_DEPTH} files"
+        if not os.path.exists(target):
+            return "E120", f"there is no `{item}` next to this file"
+        if os.path.isdir(target):
+            self._folder(target, root)
+        else:
+            self._file(target)
+        return None
+
+    def result(self) -> Loaded:
+        """The specs, or one InputError."""
+        entries = [e for e in self.fleet.entries.values() if e.model is not None]
+        if not any(kind == "Workload" for kind, _ in self.fleet.declared) and self.fleet.complete:
+            self._nothing()
+        self.found.extend(check_fleet(self.fleet))
+        errors = [d for d in self.found if d.severity == "error"]
+        if errors:
+            raise _input_error(errors)
+        origins: dict[str, Origin] = {}
+        for entry in entries:
+            origins.update(entry.origins())
+        models = [e.model for e in entries]
+        spec = Spec.model_construct(
+            hosts={m.metadata.name: m for m in models if isinstance(m, Host)},
+            workloads={m.metadata.name: m for m in models if isinstance(m, Workload)},
+            policies={m.metadata.name: m for m in models if isinstance(m, MigrationPolicy)},
+            networks={m.metadata.name: m for m in models if isinstance(m, Network)},
+            origins=origins,
+        )
+        return Loaded(spec, tuple(self._warnings()), tuple(sorted(self.files.values())))
+
+    def _nothing(self) -> None:
+        if not self.allow_empty and not any(d.severity == "error" for d in self.found):
+            hint = "check the path, or pass --allow-empty when it is meant"
+            shown = ", ".join(sorted(self.files.values())[:3]) or "the given paths"
+            self.found.append(Diagnostic("E123", "no workload is defined", shown, hint=hint))
+
+    def _warnings(self) -> Iterator[Diagnostic]:
+        for entry in self.fleet.entries.values():
+            if isinstance(entry.model, Workload):
+                image = entry.model.spec.container.image
+                if "@" not in image and ":" not in image.rsplit("/", 1)[-1]:
+                    message = f"image `{image}` has neither tag nor digest"
+                    at = ("spec", "container", "image")
+                    yield entry.diagnostic("W101", message, *at, hint="pin it: name@sha256:...")
+
+
+def _is_empty(composed: Composed) -> bool:
+    return all(document.value is None for document in composed.documents)
+
+
+def _input_error(errors: Sequence[Diagnostic]) -> InputError:
+    ordered = sorted(dict.fromkeys(errors), key=lambda d: (d.file, d.line, d.col, d.code))
+    where = sorted({d.file for d in ordered})
+    what = f"{_count(len(ordered), 'error')} in {_count(len(where), 'file')}"
+    return InputError(what, diagnostics=ordered, code=ordered[0].code)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
