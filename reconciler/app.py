@@ -1,0 +1,241 @@
+"""Composition root: puts fleet, drivers, journal and core together for each command."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import secrets as randomness
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from reconciler.core.consent import Consent, lacking
+from reconciler.core.planner import make_plan
+from reconciler.core.saga import GroupState
+from reconciler.drivers.base import Driver
+from reconciler.drivers.podman import PodmanDriver
+from reconciler.errors import InputError, Refused, StalePlan
+from reconciler.execute import Executor, Outcome
+from reconciler.hosts.base import Fleet, pump
+from reconciler.lease import fleet_leases
+from reconciler.model.event import Reporter, ignore
+from reconciler.model.plan import Plan
+from reconciler.model.record import Record, Run, RunState
+from reconciler.model.spec import Spec, Workload
+from reconciler.model.world import World
+from reconciler.observe import observe
+from reconciler.state.journal import Journal
+from reconciler.steps import Steps
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one look at the hosts gave."""
+
+    world: World
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class Applied:
+    """How an apply ended. `run` is None when there was nothing to do."""
+
+    plan: Plan
+    run: str | None = None
+    outcome: Outcome | None = None
+
+    @property
+    def state(self) -> RunState:
+        return run_state(self.outcome) if self.outcome else RunState.DONE
+
+
+def drivers() -> dict[str, Driver]:
+    """All runtimes: ours, and those of third parties (entry point `reconciler.drivers`)."""
+    found: dict[str, Driver] = {"podman": PodmanDriver()}
+    for point in entry_points(group="reconciler.drivers"):
+        found[point.name] = point.load()()
+    return found
+
+
+@asynccontextmanager
+async def open_fleet(spec: Spec) -> AsyncIterator[Fleet]:
+    """The specs' hosts over SSH; connections are closed at the end."""
+    from reconciler.hosts.ssh import SshFleet
+
+    fleet = SshFleet(spec.hosts)
+    try:
+        yield fleet
+    finally:
+        await fleet.close()
+
+
+async def look(spec: Spec, fleet: Fleet) -> Seen:
+    """Observe all hosts and make the plan. Changes nothing, anywhere."""
+    world = await observe(fleet, drivers(), spec.hosts)
+    return Seen(world, make_plan(spec, world))
+
+
+async def plan(spec: Spec) -> Seen:
+    """`reconcile plan`."""
+    async with open_fleet(spec) as fleet:
+        return await look(spec, fleet)
+
+
+def owner() -> str:
+    """Who acts, for locks, leases and history: user@host/pid."""
+    return f"{actor()}@{socket.gethostname()}/{os.getpid()}"
+
+
+def actor() -> str:
+    """The person or CI identity behind this process."""
+    for variable in ("RECONCILE_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN"):
+        if name := os.environ.get(variable):
+            return "".join(c for c in name if c.isalnum() or c in "-_.")[:40]
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def new_run_id() -> str:
+    """Sortable by time and unique: `20261123-140501-3fa9`."""
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{randomness.token_hex(2)}"
+
+
+def resolve_secrets(workload: Workload) -> dict[str, bytes]:
+    """Values of the secrets a workload refers to. InputError names what is missing, never a value."""
+    values: dict[str, bytes] = {}
+    for name, reference in workload.spec.container.secret_env.items():
+        where = f"workload {workload.metadata.name}, secretEnv {name}"
+        if reference.from_env is not None:
+            value = os.environ.get(reference.from_env)
+            if value is None:
+                raise InputError(f"variable {reference.from_env} is not set", code="E180", where=where)
+            values[name] = value.encode()
+        elif reference.from_file is not None:
+            try:
+                values[name] = Path(reference.from_file).read_bytes().rstrip(b"\n")
+            except OSError as error:
+                raise InputError(
+                    f"secret file {reference.from_file} cannot be read",
+                    code="E180",
+                    where=where,
+                    why=error.strerror or "",
+                ) from error
+    return values
+
+
+def run_state(outcome: Outcome) -> RunState:
+    """The state of a whole run from those of its workloads."""
+    states = set(outcome.groups.values())
+    if GroupState.IN_DOUBT in states:
+        return RunState.IN_DOUBT
+    if states <= {GroupState.DONE}:
+        return RunState.DONE
+    return RunState.FAILED
+
+
+@dataclass
+class Apply:
+    """`reconcile apply`: everything it needs, and the order in which it is asked for.
+
+    `agree` is asked with the plan before anything is changed; it returns False to stop.
+    """
+
+    spec: Spec
+    journal_path: Path | None
+    agree: Callable[[Seen], Awaitable[bool]]
+    consent: Consent = field(default_factory=Consent)
+    saved: Plan | None = None
+    report: Reporter = ignore
+    _executor: Executor | None = None
+
+    def cancel(self) -> None:
+        """Ctrl-C or SIGTERM: stop as soon as that is safe."""
+        if self._executor:
+            self._executor.cancel()
+        else:
+            raise asyncio.CancelledError
+
+    async def __call__(self) -> Applied:
+        with Journal.open(self.journal_path) as journal, journal.locked("apply", owner()):
+            async with open_fleet(self.spec) as fleet, fleet_leases(fleet, self.spec.hosts, owner()):
+                seen = await look(self.spec, fleet)
+                plan = self._checked(seen)
+                if not plan.steps or not await self.agree(seen):
+                    return Applied(plan)
+                return await self._run(plan, fleet, journal)
+
+    def _checked(self, seen: Seen) -> Plan:
+        """The plan to carry out: the saved one when the world still is what it was made from."""
+        plan = seen.plan
+        if self.saved is not None:
+            refuse_stale(self.saved, plan)
+            plan = self.saved
+        if missing := lacking(plan, self.consent):
+            raise Refused(
+                missing,
+                code="P401",
+                fix="look at the plan, then: reconcile apply --allow-removals N",
+            )
+        return plan
+
+    async def _run(self, plan: Plan, fleet: Fleet, journal: Journal) -> Applied:
+        run = new_run_id()
+        values = {name: resolve_secrets(w) for name, w in plan.workloads.items()}
+        journal.begin(Run(id=run, plan=plan, started_at=time.time(), actor=owner(), commit=plan.commit))
+        outcome = await self.carry_out(plan, run, fleet, journal, values)
+        return Applied(plan, run, outcome)
+
+    async def carry_out(
+        self,
+        plan: Plan,
+        run: str,
+        fleet: Fleet,
+        journal: Journal,
+        values: Mapping[str, Mapping[str, bytes]],
+        records: tuple[Record, ...] = (),
+        recovering: frozenset[str] = frozenset(),
+    ) -> Outcome:
+        """The loop that `apply` and `resume` share."""
+        known = drivers()
+        self._executor = Executor(
+            plan=plan,
+            run=run,
+            steps=Steps(plan, run, fleet, known, lambda w: values.get(w.metadata.name, {})),
+            journal=journal,
+            now=time.time,
+            report=self.report,
+            records=list(records),
+            recovering=recovering,
+            while_frozen=lambda workload: beat_hold(plan, workload, fleet),
+        )
+        outcome = await self._executor.execute()
+        journal.end(run, run_state(outcome), time.time())
+        return outcome
+
+
+async def beat_hold(plan: Plan, workload: str, fleet: Fleet) -> None:
+    """Tell the source of a frozen workload that its controller lives. An unanswered beat is no error: the
+    hook there knows what to do."""
+    from reconciler.drivers import guard
+    from reconciler.errors import ReconcilerError
+
+    try:
+        await pump(guard.beat(workload), fleet.host(plan.moves[workload].source))
+    except ReconcilerError:
+        return
+
+
+def refuse_stale(saved: Plan, fresh: Plan) -> None:
+    """StalePlan when the specs or the world are not those that the saved plan was made from."""
+    again = "look at a new plan: reconcile plan --out FILE"
+    if saved.spec_digest != fresh.spec_digest:
+        raise StalePlan("the specs changed since the plan was made", fix=again)
+    if saved.world_digest != fresh.world_digest or [s.id for s in saved.steps] != [s.id for s in fresh.steps]:
+        raise StalePlan("the hosts changed since the plan was made", fix=again)

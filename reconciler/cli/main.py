@@ -1,0 +1,87 @@
+"""The program `reconcile`: its commands, and the one place where errors become text and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import typer
+
+from reconciler import __version__
+from reconciler.cli import commands
+from reconciler.errors import InputError, ReconcilerError
+
+app = typer.Typer(
+    name="reconcile",
+    help="Move running containers between Linux hosts, from specs committed to git.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"reconcile {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+    no_color: bool = typer.Option(False, "--no-color", help="No colours (also: NO_COLOR=1)."),
+) -> None:
+    if no_color:
+        os.environ["NO_COLOR"] = "1"
+
+
+commands.register_all(app)
+
+
+def main() -> None:
+    """Entry point. Exit codes are those of DESIGN.md section 7; no traceback reaches a user."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the program and return its exit code."""
+    from reconciler.cli.views.failure import report_crash, show_error
+
+    try:
+        status: Any = app(arguments, standalone_mode=False)
+        sys.stdout.flush()
+        return int(status or 0)
+    except ReconcilerError as error:
+        show_error(error, as_json="--json" in arguments)
+        return error.exit_code
+    except typer.Exit as stop:
+        return int(stop.exit_code)
+    except BrokenPipeError:
+        # The reader went away, as `| head` does. Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (KeyboardInterrupt, typer.Abort):
+        typer.echo("interrupted", err=True)
+        return 130
+    except Exception as error:
+        if usage := _usage_error(error):
+            show_error(usage, as_json="--json" in arguments)
+            return usage.exit_code
+        if isinstance(error, OSError) and error.filename is None and error.errno in (28, 5):
+            typer.echo(f"error: the output could not be written: {error.strerror}", err=True)
+            return 1
+        return report_crash(error, arguments)
+
+
+def _usage_error(error: Exception) -> InputError | None:
+    """A mistake on the command line as an error like all others, with a suggestion where one is near."""
+    shown = getattr(error, "format_message", None)
+    if shown is None:
+        return None
+    text = str(shown())
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "reconcile"
+    return InputError(text.rstrip("."), code="E190", fix=f"{command} --help")

@@ -1,0 +1,98 @@
+"""A plan as a reviewer reads it, and as JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from reconciler.cli.views.style import paint
+from reconciler.model.plan import Change, ChangeKind, Finding, Plan
+
+JSON_VERSION = 1
+STYLE = {
+    "create": "green",
+    "remove": "red",
+    "recreate": "yellow",
+    "move": "cyan",
+    "start": "green",
+    "stop": "yellow",
+}
+
+
+def plan_json(plan: Plan) -> dict[str, object]:
+    """The plan for scripts: `changes`, `findings`, `unknownHosts`, `steps`, and what it is bound to."""
+    body = plan.model_dump(
+        mode="json",
+        by_alias=True,
+        include={
+            "changes",
+            "findings",
+            "steps",
+            "moves",
+            "unknown_hosts",
+            "commit",
+            "spec_digest",
+            "world_digest",
+        },
+    )
+    return {"version": JSON_VERSION, "applyable": plan.applyable, "errored": plan.errored, **body}
+
+
+def render_plan(plan: Plan, color: bool, *, seen: int) -> str:
+    """The whole plan: each change with why, how, cost and way back; refusals; a summary line."""
+    at = f" · specs at {plan.commit[:7]}" if plan.commit else ""
+    lines = [f"{seen} host{'s' * (seen != 1)} seen, {len(plan.unknown_hosts)} unknown{at}"]
+    for host, reason in sorted(plan.unknown_hosts.items()):
+        lines.append(paint("yellow", f"  ? {host}: {reason}", color))
+    warnings = [f for f in plan.findings if f.severity == "warn"]
+    for change in plan.changes:
+        lines += ["", *_change(change, [w for w in warnings if w.workload == change.workload], color)]
+    for finding in plan.findings:
+        if finding.severity == "refuse":
+            lines += ["", *_refusal(finding, color)]
+    return "\n".join([*lines, "", summary(plan)])
+
+
+def _change(change: Change, warnings: list[Finding], color: bool) -> list[str]:
+    match change.kind:
+        case ChangeKind.MOVE:
+            where = f"{change.source} -> {change.destination}"
+        case ChangeKind.RECREATE if change.source != change.destination:
+            where = f"{change.source} -> {change.destination}"
+        case _:
+            where = f"on {change.destination or change.source}"
+    head = f"{change.kind.symbol} {change.workload:<15} {change.kind.value:<8} {where}"
+    origin = str(change.origin) if change.origin else ""
+    lines = [
+        paint(STYLE[change.kind.value], head, color) + (f"  {origin:>{max(0, 78 - len(head))}}" if origin else "")
+    ]
+    rows = [("why", change.reason), *change.details, *((f"! {w.rule}", f"{w.message}. {w.fix}") for w in warnings)]
+    if change.kind.is_dangerous and change.kind is not ChangeKind.RECREATE:
+        rows.append(("lost", "what it holds in memory"))
+    return lines + [f"    {label:<11} {text}" for label, text in rows]
+
+
+def _refusal(finding: Finding, color: bool) -> list[str]:
+    head = paint("red", f"! {finding.workload:<15} refused", color)
+    lines = [f"{head}  {finding.rule}" + (f" on {finding.host}" if finding.host else "")]
+    return [*lines, f"    why         {finding.message}", f"    fix         {finding.fix}"]
+
+
+def summary(plan: Plan) -> str:
+    """How many changes of each kind; it also says that nothing was changed."""
+    count = Counter(change.kind for change in plan.changes)
+    refused = len({f.workload for f in plan.findings if f.severity == "refuse"})
+    if not plan.changes:
+        return f"Nothing to do; {refused} refused." if refused else "Nothing to do."
+    kinds = [
+        ChangeKind.MOVE,
+        ChangeKind.CREATE,
+        ChangeKind.RECREATE,
+        ChangeKind.START,
+        ChangeKind.STOP,
+        ChangeKind.REMOVE,
+    ]
+    always = (ChangeKind.MOVE, ChangeKind.CREATE, ChangeKind.REMOVE)
+    parts = [f"{count[kind]} to {kind.value}" for kind in kinds if count[kind] or kind in always]
+    if refused:
+        parts.append(f"{refused} refused")
+    return f"{', '.join(parts)}."

@@ -1,0 +1,66 @@
+"""A plan as a file: complete, versioned, and sealed with a digest, so that an edited one is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from reconciler.errors import InputError, StalePlan
+from reconciler.model.base import digest
+from reconciler.model.plan import PLAN_VERSION, Plan
+
+
+def write_plan(plan: Plan, path: Path) -> None:
+    """Write a plan; the file is readable by its owner only and replaced whole. InputError when it cannot be
+    written."""
+    body = plan.model_dump(mode="json", by_alias=True)
+    text = json.dumps({"version": PLAN_VERSION, "digest": digest(body), "plan": body}, indent=1)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise InputError(
+            "the plan file could not be written",
+            where=str(path),
+            why=error.strerror or str(error),
+            fix="choose another place with --out",
+        ) from error
+
+
+def read_plan(path: Path) -> Plan:
+    """Read a plan file. InputError when it is none; StalePlan when it was edited or is of another version."""
+    try:
+        sealed = json.loads(path.read_bytes())
+        version, seal, body = sealed["version"], sealed["digest"], sealed["plan"]
+    except OSError as error:
+        raise InputError("the plan file could not be read", where=str(path), why=error.strerror or "") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            "this is not a plan file", where=str(path), fix="make one with: reconcile plan --out FILE"
+        ) from error
+    again = "make a new one with: reconcile plan --out FILE"
+    if version != PLAN_VERSION:
+        raise StalePlan(
+            f"the plan file is of version {version}, this program reads {PLAN_VERSION}",
+            where=str(path),
+            fix=again,
+        )
+    if digest(body) != seal:
+        raise StalePlan("the plan file was edited after it was made", where=str(path), fix=again)
+    try:
+        return Plan.model_validate(body)
+    except ValidationError as error:
+        raise StalePlan("the plan file does not fit this program", where=str(path), fix=again) from error
+
+
+def is_plan_file(path: Path) -> bool:
+    """Whether a path given to `apply` is a plan file rather than specs."""
+    return path.is_file() and path.suffix not in (".yaml", ".yml")
