@@ -8,6 +8,7 @@ Excludes: anything a reconciliation does. Hosts of a lab are reached over SSH li
 """
 
 from reconciler.lab.lab import Lab, LabHost, remove
+from reconciler.lab.probe import Probe, ProbeResult
 from reconciler.lab.spec import DEMO_IMAGE, NETWORK, lab_names
 from reconciler.lab.tools import Report, install_packages, missing_packages
 
@@ -16,6 +17,8 @@ __all__ = [
     "NETWORK",
     "Lab",
     "LabHost",
+    "Probe",
+    "ProbeResult",
     "Report",
     "install_packages",
     "lab_names",

@@ -26,7 +26,9 @@ _COMMAND_PACKAGES = {
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
 }
-_BUILD_COMMAND_PACKAGES = {"debootstrap": "debootstrap", "gcc": "gcc"}
+_BUILD_COMMAND_PACKAGES = {"debootstrap": "debootstrap", "gcc": "gcc", "gpgv": "gpgv"}
+_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+"""What debootstrap checks the signature of the mirror's index with."""
 
 
 def silent(_line: str) -> None:
@@ -67,6 +69,8 @@ def missing_packages(*, build: bool = True) -> tuple[str, ...]:
     missing = {package for command, package in wanted.items() if not shutil.which(command, path=_path())}
     if build and (missing & {"gcc"} or not _has_static_libc()):
         missing.add("libc6-dev")
+    if build and not _KEYRING.exists():
+        missing.add("debian-archive-keyring")
     return tuple(sorted(missing))
 
 

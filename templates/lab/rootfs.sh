@@ -9,7 +9,7 @@ target=$1 mirror=$2 suite=$3 newer=$4 packages=$5 newer_packages=$6
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
 
 echo "step: base system ($suite)"
-debootstrap --variant=minbase --include=ca-certificates "$suite" "$target" "$mirror"
+debootstrap --force-check-gpg --variant=minbase --include=ca-certificates "$suite" "$target" "$mirror"
 
 cp /etc/resolv.conf "$target/etc/resolv.conf"
 [ -z "${SETTINGS:-}" ] || printf '%s\n' "$SETTINGS" > "$target/etc/apt/apt.conf.d/90machine"

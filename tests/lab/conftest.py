@@ -1,0 +1,82 @@
+"""Real: hosts, SSH, Podman, CRIU. Each test session has a lab of its own, taken down whatever happens."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from reconciler.lab import Lab, missing_packages, remove
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Without root, or without the packages, there is no lab: skip with the reason."""
+    reason = ""
+    if os.geteuid() != 0:
+        reason = "the lab needs root"
+    elif missing := missing_packages():
+        reason = f"the lab needs packages: {' '.join(missing)}"
+    if reason:
+        for item in items:
+            if item.get_closest_marker("lab"):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def lab_factory() -> Iterator[Callable[..., Lab]]:
+    """Makes labs by suffix of their name: `lab_factory("a", hosts=1)`. All are gone after the session."""
+    names: list[str] = []
+
+    def remove_all() -> None:
+        while names:
+            remove(names.pop())
+
+    def make(suffix: str, **options: object) -> Lab:
+        name = f"test-{os.getpid()}-{suffix}"
+        if name not in names:
+            names.append(name)
+        return Lab.up(name, report=print, **options)  # type: ignore[arg-type]
+
+    atexit.register(remove_all)
+    try:
+        yield make
+    finally:
+        remove_all()
+        atexit.unregister(remove_all)
+
+
+@pytest.fixture(scope="session")
+def lab(lab_factory: Callable[..., Lab]) -> Lab:
+    """Three hosts, shared by the session: tests leave it as they found it, see `clean_lab`."""
+    return lab_factory("s", hosts=3)
+
+
+@pytest.fixture
+def clean_lab(lab: Lab) -> Iterator[Lab]:
+    """The shared lab with all hosts, links and SSH servers up and without containers, before and after."""
+    _tidy(lab)
+    yield lab
+    _tidy(lab)
+
+
+def _tidy(lab: Lab) -> None:
+    Lab.up(lab.name)
+    for host in lab.hosts:
+        lab.set_link(host.name, True)
+        lab.start_sshd(host.name)
+        lab.exec(host.name, ["podman", "rm", "--all", "--force", "--time", "0"])
+        lab.exec(host.name, ["podman", "volume", "rm", "--all", "--force"], check=False)
+        # Image folders on tmpfs would keep the container's folder busy.
+        script = (
+            "awk '/userdata.checkpoint/{print $2}' /proc/mounts | xargs -r umount; rm -rf /var/lib/reconciler/*"
+        )
+        lab.exec(host.name, ["sh", "-c", script])
+
+
+@pytest.fixture
+def inventory(lab: Lab) -> Path:
+    """The shared lab's `Host` documents."""
+    return lab.inventory_path
