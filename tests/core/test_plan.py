@@ -1,0 +1,176 @@
+"""What is planned from specs and a world, and what is refused."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.core.planner import make_plan
+from reconciler.model.plan import ChangeKind, Cutover, StepKind
+from reconciler.model.spec import Strategy
+from reconciler.model.world import ContainerState
+from tests.core.worlds import container, facts, host, marker, network, spec, unknown, workload, world
+
+H1, H2, H3 = host("h1"), host("h2"), host("h3")
+
+
+def kinds(plan):
+    return [step.kind.value for step in plan.steps]
+
+
+def refusals(plan):
+    return [f.rule for f in plan.findings if f.severity == "refuse"]
+
+
+def test_nothing_to_do_when_the_world_is_as_specified():
+    web = workload(on="h1")
+    plan = make_plan(spec(H1, H2, web), world(facts("h1", container(web)), facts("h2")))
+    assert plan.changes == () and plan.steps == () and not plan.findings
+
+
+def test_create_starts_and_checks_health():
+    web = workload(on="h2", health={"tcp": {"port": 80}})
+    plan = make_plan(spec(H1, H2, web), world(facts("h1"), facts("h2")))
+    assert kinds(plan) == ["create", "start", "confirm"]
+    assert all(step.host == "h2" for step in plan.steps)
+
+
+def test_missing_image_is_copied_from_a_host_that_has_it_else_pulled():
+    web = workload(on="h2")
+    has_it = world(facts("h1"), facts("h2", images=()))
+    copied = make_plan(spec(H1, H2, web), has_it).steps[0]
+    assert (copied.kind, copied.peer, copied.host) == (StepKind.COPY_IMAGE, "h1", "h2")
+    nobody = world(facts("h1", images=()), facts("h2", images=()))
+    assert kinds(make_plan(spec(H1, H2, web), nobody))[0] == "pull-image"
+
+
+def test_move_goes_through_every_phase_in_order():
+    before, after = workload(on="h1"), workload(on="h2")
+    plan = make_plan(spec(H1, H2, after), world(facts("h1", container(before)), facts("h2")))
+    assert kinds(plan) == ["reserve", "stage", "hold", "transfer", "commit", "restore", "confirm", "retire"]
+    move = plan.moves["web"]
+    assert (move.source, move.destination, move.epoch) == ("h1", "h2", 1)
+    assert move.cutover is Cutover.TRANSACTIONAL and move.strategy is Strategy.LAZY
+    for earlier, later in zip(plan.steps, plan.steps[1:], strict=False):
+        assert later.needs == (earlier.id,)
+
+
+def test_move_takes_the_next_epoch():
+    before, after = workload(on="h1"), workload(on="h2")
+    hosts = world(facts("h1", container(before), markers=(marker("web", 6, "running"),)), facts("h2"))
+    assert make_plan(spec(H1, H2, after), hosts).moves["web"].epoch == 7
+
+
+def test_container_not_made_by_us_falls_back_to_restore_back():
+    before, after = workload(on="h1"), workload(on="h2")
+    plain = container(before, annotations={})
+    plan = make_plan(spec(H1, H2, after), world(facts("h1", plain), facts("h2")))
+    assert plan.moves["web"].cutover is Cutover.RESTORE_BACK
+
+
+def test_changed_container_is_made_anew_and_the_old_one_kept_until_the_new_one_is_healthy():
+    old, new = workload(on="h1"), workload(on="h1", env={"A": "2"})
+    plan = make_plan(spec(H1, new), world(facts("h1", container(old))))
+    assert plan.changes[0].kind is ChangeKind.RECREATE and "env" in plan.changes[0].reason
+    assert kinds(plan) == ["set-aside", "create", "start", "remove"]
+
+
+def test_workload_without_a_spec_is_removed_and_others_containers_are_not():
+    web = workload()
+    foreign = container(web, labels={}, name="somebody-elses")
+    plan = make_plan(spec(H1), world(facts("h1", container(web), foreign)))
+    assert [(c.kind, c.workload) for c in plan.changes] == [(ChangeKind.REMOVE, "web")]
+
+
+def test_state_stopped_and_absent():
+    web = workload(state="stopped")
+    assert kinds(make_plan(spec(H1, web), world(facts("h1", container(workload()))))) == ["stop"]
+    gone = workload(state="absent")
+    assert kinds(make_plan(spec(H1, gone), world(facts("h1", container(workload()))))) == ["stop", "remove"]
+
+
+def test_stopped_copy_is_started():
+    web = workload()
+    plan = make_plan(spec(H1, web), world(facts("h1", container(web, ContainerState.EXITED))))
+    assert kinds(plan) == ["start"]
+
+
+def test_labels_keep_the_current_host_and_else_take_the_first_by_name():
+    hosts = [host("h1", {"disk": "ssd"}), host("h2", {"disk": "ssd"}), host("h3")]
+    web = workload(labels={"disk": "ssd"})
+    stays = make_plan(spec(*hosts, web), world(facts("h1"), facts("h2", container(web)), facts("h3")))
+    assert stays.steps == ()
+    first = make_plan(spec(*hosts, web), world(facts("h1"), facts("h2"), facts("h3")))
+    assert first.changes[0].destination == "h1"
+
+
+@pytest.mark.parametrize(
+    ("hosts", "rule"),
+    [
+        ([facts("h1"), unknown("h2")], "host-unknown"),
+        ([unknown("h1"), facts("h2")], "may-run-on-unknown-host"),
+    ],
+)
+def test_nothing_is_concluded_from_a_host_that_was_not_seen(hosts, rule):
+    plan = make_plan(spec(H1, H2, workload(on="h2")), world(*hosts))
+    assert plan.steps == () and refusals(plan) == [rule]
+
+
+def test_unknown_hosts_never_lead_to_removal():
+    plan = make_plan(spec(H1), world(unknown("h1")))
+    assert plan.steps == ()
+
+
+def test_a_workload_that_runs_twice_is_not_touched():
+    web = workload(on="h1")
+    plan = make_plan(spec(H1, H2, web), world(facts("h1", container(web)), facts("h2", container(web))))
+    assert plan.steps == () and refusals(plan) == ["runs-twice"]
+
+
+def test_an_unfinished_hand_over_is_resumed_not_planned_over():
+    web = workload(on="h2")
+    held = facts("h1", container(web), markers=(marker("web", 3, "held", "source", peer="h2"),))
+    plan = make_plan(spec(H1, H2, web), world(held, facts("h2")))
+    assert plan.steps == () and refusals(plan) == ["hand-over-unfinished"]
+    assert plan.findings[0].fix == "reconcile resume"
+
+
+def test_static_address_outside_the_network_is_refused():
+    net = [{"name": "lab", "ip": "10.99.0.9"}]
+    plan = make_plan(spec(H1, workload(networks=net)), world(facts("h1")))
+    assert refusals(plan) == ["network.subnet"]
+
+
+def test_network_is_created_only_when_a_spec_says_how():
+    net = [{"name": "app"}]
+    assert refusals(make_plan(spec(H1, workload(networks=net)), world(facts("h1")))) == ["network.missing"]
+    told = spec(H1, workload(networks=net), network("app"))
+    assert kinds(make_plan(told, world(facts("h1")))) == ["create-network", "create", "start"]
+
+
+NAMES = st.sampled_from(["a", "b", "c", "d"])
+HOSTS = st.sampled_from(["h1", "h2", "h3"])
+
+
+@st.composite
+def situations(draw):
+    """Random specs over random worlds: some workloads move, some are new, some gone, some stopped."""
+    wanted = draw(st.dictionaries(NAMES, HOSTS))
+    running = draw(st.dictionaries(NAMES, st.tuples(HOSTS, st.sampled_from(list(ContainerState)))))
+    blind = draw(st.sets(HOSTS, max_size=1))
+    containers = {"h1": [], "h2": [], "h3": []}
+    for name, (where, state) in running.items():
+        containers[where].append(container(workload(name), state))
+    hosts = [unknown(h) if h in blind else facts(h, *found) for h, found in containers.items()]
+    return spec(H1, H2, H3, *(workload(n, on=h) for n, h in wanted.items())), world(*hosts)
+
+
+@given(situations())
+def test_plans_are_acyclic_complete_and_repeatable(situation):
+    plan = make_plan(*situation)
+    assert plan == make_plan(*situation)
+    done: set[str] = set()
+    for step in plan.steps:
+        assert step.id not in done, "ids are unique"
+        assert set(step.needs) <= done, "needs come first, so there is no cycle"
+        assert step.host not in plan.unknown_hosts and step.peer not in plan.unknown_hosts
+        done.add(step.id)

@@ -1,0 +1,84 @@
+"""Specs and worlds in a few words, for tests of the core."""
+
+from reconciler.model.base import canonical_json
+from reconciler.model.labels import ANNOTATION_CRIU, LABEL_SPEC, LABEL_WORKLOAD
+from reconciler.model.spec import Host, Network, Spec, Workload
+from reconciler.model.world import (
+    ContainerFacts,
+    ContainerNetwork,
+    ContainerState,
+    HostFacts,
+    HostUnknown,
+    ImageFacts,
+    Marker,
+    NetworkFacts,
+    Versions,
+    World,
+)
+
+API = "reconciler/v1alpha1"
+GIB = 2**30
+IMAGE = "sha256:" + "a" * 64
+
+
+def host(name, labels=None, **spec):
+    return Host(
+        api_version=API,
+        kind="Host",
+        metadata={"name": name, "labels": labels or {}},
+        spec={"address": "192.0.2.1", **spec},
+    )
+
+
+def workload(name="web", on="h1", labels=None, state="running", health=None, **container):
+    container.setdefault("image", "localhost/app:1")
+    placement = {"labels": labels} if labels else {"host": on}
+    spec = {"container": container, "placement": placement, "state": state}
+    if health:
+        spec["health"] = health
+    return Workload(api_version=API, kind="Workload", metadata={"name": name}, spec=spec)
+
+
+def network(name, **spec):
+    return Network(api_version=API, kind="Network", metadata={"name": name}, spec=spec)
+
+
+def spec(*objects):
+    by_kind = {"Host": {}, "Workload": {}, "Network": {}}
+    for item in objects:
+        by_kind[item.kind][item.metadata.name] = item
+    return Spec(hosts=by_kind["Host"], workloads=by_kind["Workload"], networks=by_kind["Network"])
+
+
+def container(of, state=ContainerState.RUNNING, **more):
+    """The container that a workload's spec makes."""
+    wanted = of.spec.container
+    more.setdefault("labels", {LABEL_WORKLOAD: of.metadata.name, LABEL_SPEC: canonical_json(wanted)})
+    more.setdefault("annotations", {ANNOTATION_CRIU: "/x/criu.conf"})
+    more.setdefault("networks", tuple(ContainerNetwork(name=n.name, ip=n.ip, mac=n.mac) for n in wanted.networks))
+    more.setdefault("name", of.metadata.name)
+    return ContainerFacts(id="c" * 64, image_id=IMAGE, state=state, oci_runtime="runc", **more)
+
+
+def facts(name, *containers, **more):
+    more.setdefault("images", (ImageFacts(id=IMAGE, names=("localhost/app:1",), size_bytes=5 * 2**20),))
+    more.setdefault("networks", (NetworkFacts(name="lab", driver="macvlan", subnets=("10.77.0.0/24",), parent="e0"),))
+    more.setdefault("versions", Versions(podman="5.4.2", runc="1.1.15", crun="1.21", criu="4.2", kernel="6.18.0"))
+    more.setdefault("tools", ("iptables-restore",))
+    more.setdefault("features", ("uffd",))
+    more.setdefault("memory_free_bytes", 8 * GIB)
+    more.setdefault("disk_free_bytes", 50 * GIB)
+    more.setdefault("arch", "x86_64")
+    return HostFacts(name=name, containers=containers, **more)
+
+
+def unknown(name, reason="no route"):
+    return HostUnknown(name=name, reason=reason)
+
+
+def marker(name, epoch, phase, role="owner", **more):
+    return Marker(workload=name, epoch=epoch, phase=phase, role=role, **more)
+
+
+def world(*hosts):
+    return World(hosts={h.name: h for h in hosts})

@@ -1,0 +1,99 @@
+"""Imports go one way (ARCHITECTURE.md). Read from the syntax trees, so that lazy imports count too."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "reconciler"
+
+LAYERS = [
+    ("cli",),
+    ("app", "recover", "planfile"),
+    ("load", "render", "observe", "execute", "steps", "lease", "watch", "state", "stores", "lab", "schema", "gitinfo"),
+    ("drivers", "hosts"),
+    ("core",),
+    ("model", "resources"),
+    ("errors",),
+]
+RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+ONLY_IMPORT_IN = {
+    "asyncssh": "hosts/ssh",
+    "typer": "cli/",
+    "jinja2": "render.py",
+    "watchdog": "watch.py",
+    "sqlite3": "state/",
+    "rich": "cli/",
+    "yaml": "load/",
+}
+FORBIDDEN_IN_CORE = {"asyncio", "os", "pathlib", "logging", "time", "random", "datetime", "secrets", "subprocess"}
+DRIVERS_MAY_SHARE = {"base", "guard"}
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"relative import in {path}"
+            found.add(node.module or "")
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def area(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if parts[0] == "reconciler" and len(parts) > 1 else ""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_down(path: Path) -> None:
+    here = path.relative_to(PACKAGE)
+    mine = here.parts[0].removesuffix(".py")
+    if mine in ("__init__", "__main__"):
+        return
+    assert mine in RANK, f"{here}: say in LAYERS where {mine} belongs"
+    for module in imports(path):
+        other = area(module)
+        if other in RANK and other != mine:
+            assert RANK[other] >= RANK[mine], f"{here} imports {module}, which is above it"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_foreign_libraries_have_one_door(path: Path) -> None:
+    here = str(path.relative_to(PACKAGE))
+    for module in imports(path):
+        place = ONLY_IMPORT_IN.get(module.split(".")[0])
+        assert place is None or here.startswith(place), f"{here} imports {module}; only {place} may"
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "core").rglob("*.py")), ids=lambda p: p.name)
+def test_core_is_pure(path: Path) -> None:
+    assert not {m.split(".")[0] for m in imports(path)} & FORBIDDEN_IN_CORE
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "drivers").rglob("*.py")), ids=lambda p: p.name)
+def test_drivers_know_neither_hosts_nor_each_other(path: Path) -> None:
+    mine = path.relative_to(PACKAGE / "drivers").parts[0].removesuffix(".py")
+    for module in imports(path):
+        assert area(module) != "hosts", f"{path.name} imports {module}"
+        if area(module) == "drivers" and module.count(".") >= 2:
+            other = module.split(".")[2]
+            assert other == mine or other in DRIVERS_MAY_SHARE, f"{path.name} imports {module}"
+
+
+def test_only_cli_prints() -> None:
+    for path in MODULES:
+        if path.relative_to(PACKAGE).parts[0] == "cli":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id
+            assert called != "print", f"{path}:{node.lineno}"
+
+
+def test_modules_stay_small() -> None:
+    for path in MODULES:
+        assert len(path.read_text().splitlines()) <= 400, path
