@@ -1,0 +1,409 @@
+"""The host-side guard as drivers use it: markers, fenced commands, holds and leases.
+
+What may happen to a workload is decided on its host, by `templates/host/guard.sh`, because controllers die, are
+cut off and come in pairs. This file builds its commands, reads its answers and says its refusals in plain words.
+It runs nothing; everything here is a `Program` or a `Command`.
+
+Errors: GuardRefused when another epoch, decision or controller stands against it; CommandFailed when the guard or
+the command under it failed. Both carry a code of `CODES`, so that callers need not read text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal, cast
+
+from reconciler.drivers.base import Fence
+from reconciler.errors import CommandFailed, GuardRefused, InputError, ReconcilerError
+from reconciler.model.base import NAME_PATTERN
+from reconciler.model.command import DEFAULT_TIMEOUT, Command, Program, Result, Seconds
+from reconciler.model.plan import Phase
+from reconciler.model.spec import Cutover
+from reconciler.model.world import Marker
+from reconciler.resources import data_path
+
+ROOT = "/var/lib/reconciler"
+ANY = "any"
+"""As phases of `run`: whatever the marker says."""
+NONE = "none"
+"""The phase of a workload that has no marker here."""
+
+Role = Literal["source", "destination", "owner"]
+
+LOWER_EPOCH = "G310"
+LEASED = "G311"
+MARKER_BROKEN = "G312"
+WRONG_PHASE = "G313"
+RESUMED = "G314"
+NOT_HELD = "G315"
+BUSY = "G316"
+GUARD_FAILED = "G317"
+COMMITTED = "G318"
+STILL_RUNNING = "G319"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What an exit code of the guard means. `refused`: somebody stands against it, else it just failed."""
+
+    code: str
+    refused: bool
+    fix: str
+
+
+CODES: dict[int, Refusal] = {
+    75: Refusal(LOWER_EPOCH, True, "Another controller moved it since. Plan again."),
+    76: Refusal(MARKER_BROKEN, True, "Find out where the workload runs, then run `reconcile resolve`."),
+    77: Refusal(WRONG_PHASE, True, "See `reconcile status`; an unfinished move ends with `reconcile resume`."),
+    78: Refusal(LEASED, True, "Wait until it has finished; a dead controller's lease ends by itself."),
+    79: Refusal(RESUMED, True, "The source runs. Plan again."),
+    80: Refusal(NOT_HELD, False, "See `reconcile status`."),
+    81: Refusal(BUSY, False, "Try again."),
+    82: Refusal(GUARD_FAILED, False, "This is a bug of Reconciler."),
+    83: Refusal(GUARD_FAILED, False, f"Look at disk space and permissions of {ROOT} on the host."),
+    85: Refusal(COMMITTED, True, "Bring it back under a higher epoch, with proof that the peer does not run it."),
+    86: Refusal(STILL_RUNNING, False, "Try again; if it stays, look at the checkpoint process on the host."),
+}
+
+_SAID = re.compile(r"^reconciler-guard\[(\d+)\]: (.*)$", re.MULTILINE)
+_NAME = re.compile(NAME_PATTERN)
+_TEXT = re.compile(r"^[A-Za-z0-9._:@/+-]{1,200}$")
+
+
+@dataclass(frozen=True)
+class Hook:
+    """The state of a hold on a host.
+
+    `state`: `none`, `starting` (being dumped), `held`, `ended` (the checkpoint command has; see `status`) or
+    `lost` (reboot, killed). `verdict`: ``, `resume` or `commit`; `final`: ``, `resume` or `release`.
+    """
+
+    state: str = NONE
+    held_s: Seconds = 0.0
+    silent_s: Seconds = 0.0
+    verdict: str = ""
+    final: str = ""
+    status: int | None = None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a host knows of a workload. `marker` is None where there is none; a broken one says why."""
+
+    workload: str
+    marker: Marker | None
+    hook: Hook
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a checkpoint command stands after `hold`, `release` or `resume`.
+
+    `what`: hold answers `held` (frozen, images complete), `exited` (see `status`; 0: dumped and stopped) or
+    `resumed` (the hook let go again); release answers `exited` or `gone`; resume answers `resumed` (it runs
+    on), `running` (it never was held) or `gone` (nothing frozen is left: restore from the images).
+    `tail`: the last lines the command printed.
+    """
+
+    what: str
+    status: int | None
+    waited_s: Seconds
+    tail: str = ""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A controller's lease on a workload. `left_s` <= 0: it has expired."""
+
+    workload: str
+    owner: str
+    since: float
+    left_s: Seconds
+
+
+# --- files ---
+
+
+@cache
+def _script(name: str) -> tuple[str, bytes, str]:
+    text = data_path("templates", "host", f"{name}.sh").read_bytes()
+    digest = hashlib.sha256(text).hexdigest()
+    return f"{name}-{digest[:12]}.sh", text, digest
+
+
+def guard_path() -> str:
+    """Where the guard is on hosts."""
+    return f"{ROOT}/bin/{_script('guard')[0]}"
+
+
+def workload_dir(workload: str) -> str:
+    """The workload's folder on hosts: marker, hold, and place for the driver's own small files."""
+    return f"{ROOT}/workloads/{_name(workload)}"
+
+
+def hook_path(workload: str) -> str:
+    """The workload's CRIU action script, as its CRIU config names it."""
+    return f"{workload_dir(workload)}/hook.sh"
+
+
+_INSTALL = """umask 077
+f=$1/$2
+same() { [ "$(sha256sum <"$1")" = "$3  -" ]; }
+[ -f "$f" ] && same "$f" "$2" "$3" && exec cat >/dev/null
+mkdir -p "$1" && cat >"$f.$$" && same "$f.$$" "$2" "$3" && chmod 0700 "$f.$$" && sync "$f.$$" &&
+mv -f "$f.$$" "$f" && sync "$1"
+"""
+
+
+def install() -> Program[None]:
+    """Put guard and hook on the host, under their digests; what is there and intact stays."""
+    for name in ("guard", "hook"):
+        file, text, digest = _script(name)
+        yield Command(("/bin/sh", "-c", _INSTALL, "sh", f"{ROOT}/bin", file, digest), stdin=text, changes=True)
+
+
+def install_hook(workload: str) -> Program[str]:
+    """Make the installed hook this workload's action script; returns `hook_path(workload)`."""
+    yield from _call("hook", _name(workload), _script("hook")[0])
+    return hook_path(workload)
+
+
+# --- markers ---
+
+
+def mark(fence: Fence, phase: Phase, role: Role, *, run: str = "", peer: str = "") -> Program[None]:
+    """Write the workload's marker, durably. Idempotent; a lower epoch than the recorded one is refused."""
+    yield from _call("mark", *_fence(fence), phase.value, role, _text(run), _text(peer))
+
+
+def show(workload: str | None = None) -> Program[tuple[Shown, ...]]:
+    """Everything the host knows, of all workloads or of one (then at most one row). Changes nothing.
+
+    A host without the guard knows nothing: an empty answer."""
+    present = yield Command(("test", "-f", guard_path()), ok=(0, 1))
+    if present.status != 0:
+        return ()
+    names = () if workload is None else (_name(workload),)
+    result = yield from _call("show", *names, changes=False)
+    return tuple(_shown(json.loads(line)) for line in result.stdout.splitlines() if line.startswith("{"))
+
+
+def markers() -> Program[tuple[Marker, ...]]:
+    """The markers of all workloads, for observation; broken ones included."""
+    rows = yield from show()
+    return tuple(row.marker for row in rows if row.marker is not None)
+
+
+# --- fenced commands ---
+
+
+def run_command(
+    fence: Fence,
+    phases: Iterable[Phase | str] | Literal["any"],
+    argv: Sequence[str],
+    *,
+    stdin: bytes = b"",
+    timeout: Seconds = DEFAULT_TIMEOUT,
+    ok: tuple[int, ...] = (0,),
+    log: str = "",
+    secret: bool = False,
+) -> Command:
+    """A command that runs only under an epoch the host accepts and in one of `phases` (`NONE`: no marker), and
+    never beside another one of this workload. Its exit code and output pass through; pass errors to `translate`.
+    """
+    wanted = ANY if phases == ANY else ",".join(str(p) for p in phases)
+    guarded = ("/bin/sh", guard_path(), "run", *_fence(fence), wanted, "--", *argv)
+    return Command(guarded, stdin=stdin, timeout=timeout, changes=True, ok=ok, log=log, secret=secret)
+
+
+def run(
+    fence: Fence,
+    phases: Iterable[Phase | str] | Literal["any"],
+    argv: Sequence[str],
+    *,
+    stdin: bytes = b"",
+    timeout: Seconds = DEFAULT_TIMEOUT,
+    ok: tuple[int, ...] = (0,),
+    log: str = "",
+    secret: bool = False,
+) -> Program[Result]:
+    """As `run_command`, with the guard's refusals raised as such."""
+    command = run_command(fence, phases, argv, stdin=stdin, timeout=timeout, ok=ok, log=log, secret=secret)
+    try:
+        return (yield command)
+    except CommandFailed as error:
+        raise translate(error) from error
+
+
+# --- holding a source ---
+
+
+def hold(
+    fence: Fence,
+    argv: Sequence[str],
+    *,
+    cutover: Cutover,
+    silence_s: Seconds,
+    freeze_s: Seconds,
+    fence_network: bool,
+    run: str = "",
+    peer: str = "",
+    timeout: Seconds,
+    log: str = "",
+) -> Program[Outcome]:
+    """Start the runtime's checkpoint command and wait until the source is held. A second call joins the first.
+
+    The hold outlives this controller: it resumes `silence_s` after the last `beat`, or `freeze_s` after the
+    freeze, unless committed. `fence_network`: take down the interfaces in the tasks' own network namespace.
+    """
+    limits = (str(max(1, round(silence_s))), str(max(1, round(freeze_s))))
+    how = (cutover.value, "1" if fence_network else "0", _text(run), _text(peer), "--")
+    result = yield from _call("hold", *_fence(fence), *limits, *how, *argv, timeout=timeout, log=log)
+    return _outcome(result)
+
+
+def beat_command(workloads: Sequence[str]) -> Command:
+    """Tell the holds of these workloads that their controller lives; once a second is plenty."""
+    names = tuple(_name(workload) for workload in workloads)
+    return Command(("/bin/sh", guard_path(), "beat", *names), timeout=10.0, changes=False)
+
+
+def beat(workloads: Sequence[str]) -> Program[dict[str, Hook]]:
+    """As `beat_command`; answers state and verdict of each hold."""
+    result = yield beat_command(workloads)
+    rows = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
+    return {row["workload"]: Hook(state=row["hook"], verdict=row["verdict"]) for row in rows}
+
+
+def commit(fence: Fence) -> Program[None]:
+    """From here on the source never resumes by itself; durable. Fails with RESUMED when it already has, with
+    NOT_HELD when nothing is held. Idempotent."""
+    yield from _call("commit", *_fence(fence))
+
+
+def release(fence: Fence, *, timeout: Seconds = DEFAULT_TIMEOUT) -> Program[Outcome]:
+    """Let CRIU kill the committed source; waits for the checkpoint command to end. Idempotent."""
+    return _outcome((yield from _call("release", *_fence(fence), timeout=timeout)))
+
+
+def resume(fence: Fence, *, timeout: Seconds = DEFAULT_TIMEOUT) -> Program[Outcome]:
+    """Let a held source run on. After commit only under a higher epoch. Idempotent.
+
+    Where it answers `gone`, the marker is `held` under this epoch: restore with `run(fence, (Phase.HELD,), ...)`,
+    then `mark` it running."""
+    return _outcome((yield from _call("resume", *_fence(fence), timeout=timeout)))
+
+
+def clean(workload: str) -> Program[None]:
+    """Remove what a finished hold left, not the marker."""
+    yield from _call("clean", _name(workload))
+
+
+# --- leases ---
+
+
+def lease_take(workload: str, owner: str, ttl_s: Seconds) -> Program[None]:
+    """Exclude other controllers for `ttl_s` after the last beat; GuardRefused (LEASED) names the holder."""
+    yield from _call("lease", "take", _name(workload), _text(owner), str(max(1, round(ttl_s))))
+
+
+def lease_beat(workload: str, owner: str) -> Program[None]:
+    """Keep a lease; GuardRefused (LEASED) when it is somebody else's by now."""
+    yield from _call("lease", "beat", _name(workload), _text(owner))
+
+
+def lease_drop(workload: str, owner: str) -> Program[None]:
+    """Give a lease back. Idempotent."""
+    yield from _call("lease", "drop", _name(workload), _text(owner))
+
+
+def lease_show(workload: str) -> Program[Lease | None]:
+    """Who holds the lease, if anybody."""
+    result = yield from _call("lease", "show", _name(workload), changes=False)
+    row = json.loads(result.stdout)
+    if not row["owner"]:
+        return None
+    return Lease(row["workload"], row["owner"], float(row["since"]), row["left_cs"] / 100)
+
+
+# --- errors and parsing ---
+
+
+def translate(error: CommandFailed) -> ReconcilerError:
+    """The guard's own refusals in plain words; any other error as it is."""
+    refusal = CODES.get(error.status if error.status is not None else -1)
+    said = _SAID.search(error.stderr)
+    if refusal is None or said is None or int(said[1]) != error.status:
+        return error
+    if refusal.refused:
+        return GuardRefused(said[2], code=refusal.code, where=error.where, fix=refusal.fix)
+    return CommandFailed(
+        said[2],
+        argv=error.argv,
+        exit_code=error.status,
+        stderr=error.stderr,
+        log_tail=error.log_tail,
+        code=refusal.code,
+        where=error.where,
+        fix=refusal.fix,
+    )
+
+
+def _call(*words: str, timeout: Seconds = DEFAULT_TIMEOUT, changes: bool = True, log: str = "") -> Program[Result]:
+    try:
+        return (yield Command(("/bin/sh", guard_path(), *words), timeout=timeout, changes=changes, log=log))
+    except CommandFailed as error:
+        raise translate(error) from error
+
+
+def _name(workload: str) -> str:
+    if not _NAME.fullmatch(workload):
+        raise InputError(f"`{workload!r}` is not a workload's name")
+    return workload
+
+
+def _fence(fence: Fence) -> tuple[str, str]:
+    if fence.epoch < 0:
+        raise InputError(f"{fence.epoch} is not an epoch")
+    return _name(fence.workload), str(fence.epoch)
+
+
+def _text(value: str) -> str:
+    """A run, peer or owner as the guard takes it; `-` stands for an empty one."""
+    if value and not _TEXT.fullmatch(value):
+        raise InputError(f"`{value!r}` cannot be written into a marker")
+    return value or "-"
+
+
+def _shown(row: dict[str, Any]) -> Shown:
+    marker: Marker | None = None
+    if row["broken"] or row["phase"] != NONE:
+        marker = Marker(
+            workload=row["workload"],
+            epoch=row["epoch"],
+            phase=row["phase"],
+            role=cast(Role, row["role"]),
+            run=row["run"],
+            peer=row["peer"],
+            broken=row["broken"],
+        )
+    hook = Hook(
+        state=row["hook"],
+        held_s=row["held_cs"] / 100,
+        silent_s=row["silent_cs"] / 100,
+        verdict=row["verdict"],
+        final=row["final"],
+        status=row["status"],
+    )
+    return Shown(row["workload"], marker, hook)
+
+
+def _outcome(result: Result) -> Outcome:
+    first, _, tail = result.stdout.partition("\n")
+    row = json.loads(first)
+    return Outcome(row["outcome"], row["status"], row["waited_ms"] / 1000, tail.strip())

@@ -1,0 +1,212 @@
+#!/bin/sh
+# CRIU's action script of one workload: keeps a dumped source frozen until it is told what becomes of it.
+#
+# CRIU runs it without arguments, as .../workloads/NAME/hook.sh. Only `post-dump` under a hold of the guard does
+# anything; then the images are complete and the tasks still frozen. Exit 0: CRIU kills them. Exit 1: they run on.
+# The answers come as the files `verdict` and `final` (see guard.sh); the first writer of each wins.
+#   before commit  resumes when told, when its controller was silent for too long, or when frozen for too long
+#   after commit   only `final` counts; it never resumes by itself
+#   killed         CRIU would resume the tasks: the keeper, which notices at once, puts the network back before
+#                  commit, and kills the tasks after it
+# With an argument it is one of its own helpers: keeper, netdown, netup.
+[ "${CRTOOLS_SCRIPT_ACTION-}" = post-dump ] || [ $# -gt 0 ] || exit 0
+
+set -uf
+umask 077
+PATH=${PATH:+$PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+PROC=${RECONCILER_PROC:-/proc}
+SH=${RECONCILER_SH:-/bin/sh}
+H=${0%/*}/hook
+
+now() { # NOW: centiseconds since boot
+	read -r NOW _ <"$PROC/uptime"
+	NOW=${NOW%.*}${NOW#*.}
+	NOW=${NOW#0}
+}
+
+lives() { # PID [START]: is it that very process? STARTED: when it started
+	STARTED=
+	{ read -r LINE <"/proc/$1/stat"; } 2>/dev/null || return 1
+	WANT=${2-}
+	# shellcheck disable=SC2086
+	set -- ${LINE##*) }
+	[ $# -ge 20 ] && [ "$1" != Z ] && [ "$1" != X ] || return 1
+	STARTED=${20}
+	[ -z "$WANT" ] || [ "$WANT" = "$STARTED" ]
+}
+
+word() { # first complete line of a file into WORD and REST; fails when it is not there yet
+	WORD='' REST=''
+	[ -e "$1" ] && { read -r WORD REST <"$1"; } 2>/dev/null
+}
+
+decide_resume() { # unless commit was first; WORD: the verdict that holds
+	ln "$H/v.resume" "$H/verdict" 2>/dev/null
+	word "$H/verdict"
+}
+
+say() { printf '%s\n' "$1" >>"$H/trouble"; }
+
+# --- the network of the frozen tasks ---
+
+in_netns() { nsenter -t "$1" -n $SH "$0" "$2"; } # PID netdown|netup
+
+same_netns() { [ "$(readlink "/proc/$1/ns/net")" = "$(readlink /proc/self/ns/net)" ]; }
+
+set_sysctl() { # PATH VALUE: remember what it was
+	[ -w "$1" ] && read -r OLD <"$1" || return 0
+	printf '%s %s\n' "$1" "$OLD" >>"$H/net.sysctl"
+	printf '%s\n' "$2" >"$1"
+}
+
+routes() { # FAMILY: what `ip route replace` can put back and the kernel does not by itself; direct ones first
+	ip -o "-$1" route show table all 2>/dev/null | sed -e '/^\(local\|broadcast\|anycast\|multicast\|ff00::\/8\) /d' \
+		-e '/ proto kernel/d' -e '/ proto ra/d' -e '/ dev lo /d' -e 's/\\/ /g' -e 's/ linkdown//g' -e 's/ dead//g' \
+		-e 's/^/route replace /' >"$H/net.all$1"
+	{ grep -v ' via ' "$H/net.all$1"; grep ' via ' "$H/net.all$1"; } >"$H/net.routes$1"
+	return 0
+}
+
+netdown() { # inside the tasks' network namespace: interfaces down, so that IP and MAC may come up elsewhere
+	ip -o link show up >"$H/net.links" || return 1
+	routes 4
+	routes 6
+	: >"$H/net.sysctl"
+	: >"$H/net.down"
+	: >"$H/net.up"
+	while read -r _ DEV FLAGS _; do
+		case $FLAGS in *LOOPBACK*) continue ;; esac
+		DEV=${DEV%:}
+		DEV=${DEV%%@*}
+		V4=/proc/sys/net/ipv4/conf/$DEV V6=/proc/sys/net/ipv6/conf/$DEV
+		set_sysctl "$V6/keep_addr_on_down" 1 # else IPv6 addresses are lost
+		set_sysctl "$V6/accept_dad" 0 # else they are unusable for a second
+		set_sysctl "$V4/arp_notify" 1 # tell the segment when it comes up again
+		set_sysctl "$V6/ndisc_notify" 1
+		printf 'link set dev %s down\n' "$DEV" >>"$H/net.down"
+		printf 'link set dev %s up\n' "$DEV" >>"$H/net.up"
+	done <"$H/net.links"
+	: >"$H/net.fenced"
+	ip -batch "$H/net.down" || return 1
+	! ip -o link show up | grep -v LOOPBACK
+}
+
+netup() { # puts back what netdown took; may be repeated
+	RC=0
+	ip -force -batch "$H/net.up" || RC=1
+	for F in 4 6; do
+		[ ! -s "$H/net.routes$F" ] || ip "-$F" -force -batch "$H/net.routes$F" || RC=1
+	done
+	while read -r FILE OLD; do printf '%s\n' "$OLD" >"$FILE"; done <"$H/net.sysctl"
+	return $RC
+}
+
+unfence() { # INIT_PID
+	[ -e "$H/net.fenced" ] || return 0
+	in_netns "$1" netup || say 'the network was not put back completely, see hook/log'
+	mv "$H/net.fenced" "$H/net.back"
+}
+
+# --- the keeper: sees its hook die by the end of the fifo that only the hook keeps open ---
+
+keeper() { # INIT_PID INIT_START
+	trap : HUP INT TERM PIPE
+	read -r _ <&5
+	if [ ! -e "$H/ended" ]; then
+		decide_resume
+		if [ "$WORD" = commit ] && { ! word "$H/final" || [ "$WORD" != resume ]; }; then
+			lives "$1" "$2" && kill -9 "$1"
+			say 'the hook was killed after commit: the frozen copy was killed, the destination owns it'
+		else
+			say 'the hook was killed: CRIU resumes the source'
+			unfence "$1"
+		fi
+	elif word "$H/ended" && [ "$WORD" = 0 ]; then
+		# Released: CRIU kills it now. Should CRIU be gone, it must still not come back.
+		for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+			lives "$1" "$2" || exit 0
+			sleep 0.1
+		done
+		kill -9 "$1" && say 'CRIU did not end the released copy, it was killed'
+	fi
+}
+
+# --- the hook ---
+
+leave() { # STATUS: for CRIU
+	printf '%s\n' "$1" >"$H/ended"
+	kill "$TICKER" 2>/dev/null
+	exit "$1"
+}
+
+back() {
+	unfence "$INIT"
+	leave 1
+}
+
+hook() {
+	word "$H/conf" && [ ! -e "$H/status" ] || exit 0 # nobody holds: a plain checkpoint
+	# shellcheck disable=SC2086
+	set -- $REST
+	SILENCE=$(($1 * 100)) FREEZE=$(($2 * 100)) FENCE=$3 MODE=$4
+	read -r BOOT <"$PROC/sys/kernel/random/boot_id"
+	[ "$MODE $BOOT" = "transactional $5" ] || exit 0
+	if word "$H/runner"; then lives "$WORD" "$REST" || exit 0; fi
+	exec </dev/null >>"$H/log" 2>&1
+	trap : HUP INT TERM PIPE
+	INIT=$CRTOOLS_INIT_PID CRIU=$PPID
+	lives "$CRIU"
+	CRIU_START=$STARTED
+	lives "$$"
+	ME=$STARTED
+	lives "$INIT" || exit 1
+	now
+	SINCE=$NOW
+	exec 7<>"$H/alive" 8<>"$H/wake"
+	# shellcheck disable=SC2086
+	setsid $SH "$0" keeper "$INIT" "$STARTED" 5<"$H/alive" 7>&- 8>&- &
+	while sleep 0.5 && kill -0 $$; do printf 'x\n' 1<>"$H/wake"; done 7>&- 8>&- 2>/dev/null &
+	TICKER=$!
+	if [ "$FENCE" = 1 ] && ! same_netns "$INIT" && ! in_netns "$INIT" netdown; then
+		say 'the source resumes: its interfaces could not be taken down'
+		decide_resume
+		back
+	fi
+	printf '%s %s %s\n' "$SINCE" $$ "$ME" >"$H/held"
+	printf 'x\n' 1<>"$H/notify"
+	BEAT=$SINCE
+	while :; do
+		if word "$H/verdict"; then
+			[ "$WORD" != resume ] || back
+			if word "$H/final"; then
+				[ "$WORD" != resume ] || back
+				leave 0
+			fi
+			lives "$CRIU" "$CRIU_START" || { # its tasks would run on
+				kill -9 "$INIT"
+				say 'CRIU was killed after commit: the frozen copy was killed, the destination owns it'
+				leave 0
+			}
+		else
+			now
+			if word "$H/beat" && [ -n "$WORD" ] && [ "$WORD" -gt "$BEAT" ]; then BEAT=$WORD; fi
+			WHY=
+			[ $((NOW - BEAT)) -le "$SILENCE" ] || WHY='its controller was silent for too long'
+			[ $((NOW - SINCE)) -le "$FREEZE" ] || WHY='it was frozen for too long'
+			lives "$CRIU" "$CRIU_START" || WHY='CRIU was killed'
+			if [ -n "$WHY" ]; then
+				say "the source resumes: $WHY"
+				decide_resume
+				continue
+			fi
+		fi
+		read -r _ <&8
+	done
+}
+
+case ${1-} in
+'') hook ;;
+keeper) keeper "$2" "$3" ;;
+netdown) netdown ;;
+netup) netup ;;
+esac
