@@ -23,6 +23,7 @@ BOOT_TIMEOUT_SECONDS = 60.0
 STOP_TIMEOUT_SECONDS = 10.0
 _POLL_SECONDS = 0.01
 _READY = "run/lab/ready"
+_SPLITS_MOUNT_OPTIONS = set(",:\\")
 _STACKED = {"overlayfs", "overlay"}
 
 
@@ -166,6 +167,8 @@ def _wait_for_end(pid: int, host: str) -> None:
 
 
 def _require_plain_disk(folder: Path) -> None:
+    if set(str(folder)) & _SPLITS_MOUNT_OPTIONS:
+        raise LabError("the lab's folder has characters that mount options cannot hold", where=str(folder))
     kind = run(["stat", "--file-system", "--format", "%T", folder]).stdout.strip()
     if kind in _STACKED:
         raise LabError(

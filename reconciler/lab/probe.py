@@ -17,6 +17,8 @@ CONNECT_TIMEOUT_SECONDS = 10.0
 CHECKSUM_TIMEOUT_SECONDS = 120.0
 _TRY_SECONDS = 1.0
 """One attempt to connect; the kernel's own retries grow too slowly for a container that is about to start."""
+_LAST_ANSWER_SECONDS = 2.0
+"""How long `stop` waits for an answer that is due, when a checksum has to follow it on the same connection."""
 _WAKE_SECONDS = 0.05
 """How often a wait looks whether it shall stop."""
 
@@ -62,6 +64,7 @@ class Probe:
         self._socket: socket.socket | None = None
         self._begin = 0.0
         self._asked_at = 0.0
+        self._give_up_at = 0.0
         self._replies = 0
         self._longest = (0.0, 0.0)
         self._counts: list[int] = []
@@ -89,6 +92,7 @@ class Probe:
 
     def stop(self) -> ProbeResult:
         """Stop asking and return what was seen."""
+        self._give_up_at = time.monotonic() + (_LAST_ANSWER_SECONDS if self._checksums else 0.0)
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join()
@@ -163,7 +167,7 @@ class Probe:
             try:
                 got = self._socket.recv(4096)
             except TimeoutError:
-                if deadline is None and self._stopping.is_set():
+                if deadline is None and self._stopping.is_set() and time.monotonic() > self._give_up_at:
                     raise _Stopped from None
                 if deadline is not None and time.monotonic() > deadline:
                     raise
