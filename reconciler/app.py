@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import os
 import secrets as randomness
-import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -29,6 +27,7 @@ from reconciler.model.record import Record, Run, RunState
 from reconciler.model.spec import Spec, Workload
 from reconciler.model.world import World
 from reconciler.observe import observe
+from reconciler.state.identity import owner
 from reconciler.state.journal import Journal
 from reconciler.steps import Steps
 
@@ -84,22 +83,6 @@ async def plan(spec: Spec) -> Seen:
     """`reconcile plan`."""
     async with open_fleet(spec) as fleet:
         return await look(spec, fleet)
-
-
-def owner() -> str:
-    """Who acts, for locks, leases and history: user@host/pid."""
-    return f"{actor()}@{socket.gethostname()}/{os.getpid()}"
-
-
-def actor() -> str:
-    """The person or CI identity behind this process."""
-    for variable in ("RECONCILE_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN"):
-        if name := os.environ.get(variable):
-            return "".join(c for c in name if c.isalnum() or c in "-_.")[:40]
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
 
 
 def new_run_id() -> str:
@@ -227,7 +210,7 @@ async def beat_hold(plan: Plan, workload: str, fleet: Fleet) -> None:
     from reconciler.errors import ReconcilerError
 
     try:
-        await pump(guard.beat(workload), fleet.host(plan.moves[workload].source))
+        await pump(guard.beat([workload]), fleet.host(plan.moves[workload].source))
     except ReconcilerError:
         return
 

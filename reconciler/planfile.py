@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -11,13 +12,25 @@ from pydantic import ValidationError
 from reconciler.errors import InputError, StalePlan
 from reconciler.model.base import digest
 from reconciler.model.plan import PLAN_VERSION, Plan
+from reconciler.model.spec import Spec
 
 
-def write_plan(plan: Plan, path: Path) -> None:
-    """Write a plan; the file is readable by its owner only and replaced whole. InputError when it cannot be
-    written."""
-    body = plan.model_dump(mode="json", by_alias=True)
-    text = json.dumps({"version": PLAN_VERSION, "digest": digest(body), "plan": body}, indent=1)
+@dataclass(frozen=True)
+class SavedPlan:
+    """A plan and the specs it was made from, so that it can be applied without them."""
+
+    plan: Plan
+    spec: Spec
+
+
+def write_plan(plan: Plan, spec: Spec, path: Path) -> None:
+    """Write a plan with its specs; the file is readable by its owner only and replaced whole. InputError when
+    it cannot be written."""
+    body = {
+        "plan": plan.model_dump(mode="json", by_alias=True),
+        "spec": spec.model_dump(mode="json", by_alias=True, exclude={"origins"}),
+    }
+    text = json.dumps({"version": PLAN_VERSION, "digest": digest(body), "content": body}, indent=1)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
@@ -35,11 +48,11 @@ def write_plan(plan: Plan, path: Path) -> None:
         ) from error
 
 
-def read_plan(path: Path) -> Plan:
+def read_plan(path: Path) -> SavedPlan:
     """Read a plan file. InputError when it is none; StalePlan when it was edited or is of another version."""
     try:
         sealed = json.loads(path.read_bytes())
-        version, seal, body = sealed["version"], sealed["digest"], sealed["plan"]
+        version, seal, body = sealed["version"], sealed["digest"], sealed["content"]
     except OSError as error:
         raise InputError("the plan file could not be read", where=str(path), why=error.strerror or "") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -56,7 +69,7 @@ def read_plan(path: Path) -> Plan:
     if digest(body) != seal:
         raise StalePlan("the plan file was edited after it was made", where=str(path), fix=again)
     try:
-        return Plan.model_validate(body)
+        return SavedPlan(Plan.model_validate(body["plan"]), Spec.model_validate(body["spec"]))
     except ValidationError as error:
         raise StalePlan("the plan file does not fit this program", where=str(path), fix=again) from error
 

@@ -1,0 +1,53 @@
+"""`reconcile plan`: what would be done, and nothing is."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reconciler.cli.options import AllowEmpty, AsJson, Paths, Set, Values, load_spec
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="plan")(plan)
+
+
+def plan(
+    paths: Paths = None,
+    values: Values = None,
+    settings: Set = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Save the plan for `apply`.")] = None,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes, 0 when there are none.")
+    ] = False,
+    allow_empty: AllowEmpty = False,
+    as_json: AsJson = False,
+) -> int:
+    """Show what `apply` would do, with downtime, bytes and way back. Changes nothing.
+
+    Exit codes: 0; 1 something is refused; 2 changes (with --detailed-exitcode); 4 bad specs; 7 a host cannot
+    be used and nothing can be said.
+    """
+    from reconciler import app
+    from reconciler.cli.views.plan import plan_json, render_plan
+    from reconciler.cli.views.style import color_of
+    from reconciler.planfile import write_plan
+
+    spec = load_spec(paths, values, settings, allow_empty)
+    seen = asyncio.run(app.plan(spec))
+    if out is not None:
+        write_plan(seen.plan, spec, out)
+    if as_json:
+        typer.echo(json.dumps(plan_json(seen.plan), indent=2))
+    else:
+        text = render_plan(seen.plan, color_of(sys.stdout), seen=len(seen.world.seen()))
+        typer.echo(text + (f" Saved to {out}." if out else "") + " Nothing was changed.")
+    if seen.plan.errored:
+        return 7 if seen.plan.unknown_hosts and not seen.world.seen() else 1
+    return 2 if detailed_exitcode and seen.plan.changes else 0

@@ -1,0 +1,102 @@
+"""How an apply ended: what was done, what failed and why, what was put back, and the one next command."""
+
+from __future__ import annotations
+
+from reconciler.app import Applied
+from reconciler.cli.views.style import paint
+from reconciler.core.saga import GroupState
+from reconciler.model.plan import Change, ChangeKind
+from reconciler.model.record import RunState
+
+JSON_VERSION = 1
+
+DONE_WORD = {
+    ChangeKind.CREATE: "created on {destination}",
+    ChangeKind.START: "started on {source}",
+    ChangeKind.STOP: "stopped on {source}",
+    ChangeKind.RECREATE: "made anew on {destination}",
+    ChangeKind.MOVE: "moved {source} -> {destination}",
+    ChangeKind.REMOVE: "removed from {source}",
+}
+
+
+def exit_code(applied: Applied, interrupted: bool) -> int:
+    """0 done, 1 failed and put back or refused, 5 in doubt, 130 interrupted."""
+    if applied.state is RunState.IN_DOUBT:
+        return 5
+    if interrupted:
+        return 130
+    if applied.state is not RunState.DONE or applied.plan.errored:
+        return 1
+    return 0
+
+
+def applied_json(applied: Applied) -> dict[str, object]:
+    """The outcome for scripts."""
+    groups = applied.outcome.groups if applied.outcome else {}
+    errors = applied.outcome.errors if applied.outcome else {}
+    return {
+        "version": JSON_VERSION,
+        "run": applied.run,
+        "state": applied.state.value,
+        "workloads": {
+            name: {
+                "state": state.value,
+                "errors": [{"step": s.id, "undo": undo, "error": text} for s, undo, text in errors.get(name, ())],
+            }
+            for name, state in groups.items()
+        },
+        "refused": [
+            f.model_dump(mode="json", by_alias=True) for f in applied.plan.findings if f.severity == "refuse"
+        ],
+    }
+
+
+def render_applied(applied: Applied, color: bool) -> str:
+    """The end of an apply, workload by workload."""
+    if applied.outcome is None:
+        if applied.plan.errored:
+            return paint("red", "Refused; nothing was changed.", color)
+        return "Nothing was changed." if applied.plan.steps else "Nothing to do: the hosts are as specified."
+    lines = [""]
+    for change in applied.plan.changes:
+        state = applied.outcome.groups[change.workload]
+        lines += _workload(change, state, applied, color)
+    done = sum(state is GroupState.DONE for state in applied.outcome.groups.values())
+    failed = len(applied.outcome.groups) - done
+    lines.append("")
+    lines.append(
+        f"{done} done, {failed} not. Run {applied.run}." if failed else f"{done} done. Run {applied.run}."
+    )
+    return "\n".join(lines)
+
+
+def _workload(change: Change, state: GroupState, applied: Applied, color: bool) -> list[str]:
+    assert applied.outcome
+    name = change.workload
+    if state is GroupState.DONE:
+        did = DONE_WORD[change.kind].format(source=change.source, destination=change.destination)
+        return [f"{paint('green', '+', color)} {name} {did}"]
+    verdict, then = _verdict(change, state)
+    lines = [f"{paint('red', 'x', color)} {name}: {verdict}"]
+    for step, undo, text in applied.outcome.errors.get(name, ()):
+        what = f"{'undoing ' if undo else ''}{step.kind.value} on {step.host}"
+        first, *rest = text.splitlines() or [""]
+        lines.append(f"    {what:<22} {first}")
+        lines += [f"    {'':<22} {line}" for line in rest[-6:]]
+    return [*lines, f"    {'next':<22} {then}"] if then else lines
+
+
+def _verdict(change: Change, state: GroupState) -> tuple[str, str]:
+    keeps = f"; it runs on {change.source}" if change.kind is ChangeKind.MOVE else ""
+    match state:
+        case GroupState.PUT_BACK:
+            return f"failed, put back{keeps}", "mend the cause, then: reconcile apply"
+        case GroupState.SKIPPED:
+            return f"not started{keeps}", "reconcile apply"
+        case GroupState.IN_DOUBT:
+            return "in doubt: nothing will start it until its owner is known", "reconcile resume"
+        case GroupState.INCOMPLETE:
+            return "something remains to be tidied", "reconcile resume"
+        case _:
+            return "stopped before its end", "reconcile resume"
