@@ -1,0 +1,57 @@
+# The few commands a person needs. Everything that is missing is installed; nothing outside this folder is
+# changed except packages of the machine (as root) and the lab's cache under XDG_CACHE_HOME.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SEEDS ?= 500
+
+.PHONY: help demo test unit lab-tests lint format bench soak faults docs clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 ..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) 2>/dev/null || { apt-get install -qqy python3-venv && $(PYTHON) -m venv --clear $(VENV); }
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+demo: $(VENV)/installed ## Two real hosts, one container, a live move, and one that is put back
+	@$(BIN)/python -m tests.demo
+
+test: unit lab-tests ## All tests: unit and simulation first, then real hosts
+
+unit: $(VENV)/installed
+	@SEEDS=$(SEEDS) $(BIN)/python -m pytest -q -m 'not lab' tests
+
+lab-tests: $(VENV)/installed
+	@$(BIN)/python -m tests.require_lab
+	@$(BIN)/python -m pytest -q -m lab tests
+
+lint: $(VENV)/installed ## Style, types
+	@$(BIN)/ruff check reconciler tests
+	@$(BIN)/ruff format --check reconciler tests
+	@$(BIN)/mypy
+
+format: $(VENV)/installed
+	@$(BIN)/ruff format reconciler tests
+	@$(BIN)/ruff check --fix reconciler tests
+
+bench: $(VENV)/installed ## Against the manual sequence, in the lab
+	@$(BIN)/python -m tests.require_lab
+	@$(BIN)/python -m tests.bench
+
+soak: $(VENV)/installed ## Simulated faults, nightly: make soak SEEDS=50000
+	@SEEDS=$(SEEDS) $(BIN)/python -m pytest -q tests/sim --timeout=0 -s
+
+faults: $(VENV)/installed ## Faults on real hosts
+	@$(BIN)/python -m tests.require_lab
+	@$(BIN)/python -m tests.faults
+
+docs: $(VENV)/installed ## Write what is generated: schemas
+	@$(BIN)/reconcile schema
+
+clean: ## Remove what was built here
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
