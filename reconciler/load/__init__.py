@@ -5,7 +5,8 @@
 """
 
 from reconciler.load.codes import CODES, explain
+from reconciler.load.files import default_paths
 from reconciler.load.run import Loaded, load, load_all
 from reconciler.load.values import read_values
 
-__all__ = ["CODES", "Loaded", "explain", "load", "load_all", "read_values"]
+__all__ = ["CODES", "Loaded", "default_paths", "explain", "load", "load_all", "read_values"]

@@ -170,6 +170,18 @@ CODES: dict[str, Code] = {
     ),
     "E152": Code("address outside the network", "The IP address is not in the subnet of the Network it joins."),
     "E153": Code("used twice in one workload", "One workload uses the same target, network or port twice."),
+    "E190": Code(
+        "command line",
+        "An unknown command or option, or a missing argument. `--help` after any command shows what it takes.",
+    ),
+    "E191": Code(
+        "schemas out of date",
+        "The JSON Schema files differ from the models of this version. `reconcile schema --out DIR` writes them.",
+    ),
+    "E192": Code(
+        "files exist",
+        "`reconcile init` never overwrites. Move the files it lists away, or start in another folder.",
+    ),
     "W101": Code(
         "image not pinned",
         "The image has neither a tag nor a digest, so two hosts may pull different ones. Pin it by digest.",

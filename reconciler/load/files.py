@@ -26,6 +26,11 @@ def _unreadable(code: str, message: str, path: Path, hint: str = "") -> Unreadab
     return Unreadable(Diagnostic(code=code, message=message, file=shown(path), hint=hint))
 
 
+def default_paths() -> list[Path]:
+    """What is loaded when no path is given: `specs` where there is one, else the current folder."""
+    return [Path("specs")] if os.path.isdir("specs") else [Path(".")]
+
+
 def shown(path: Path) -> str:
     """A path as messages show it: relative as the user gave it, bytes that are not UTF-8 replaced."""
     return os.fsencode(os.path.normpath(path)).decode("utf-8", "replace")

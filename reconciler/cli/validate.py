@@ -1,0 +1,93 @@
+"""`reconcile validate`: everything that can be said of specs without asking a host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reconciler.errors import Diagnostic
+    from reconciler.load import Loaded
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command()
+    def validate(
+        paths: Annotated[
+            list[Path] | None, typer.Argument(help="Files and folders; default: specs, else here.")
+        ] = None,
+        values: Annotated[
+            list[Path] | None, typer.Option("--values", help="YAML file with template values.")
+        ] = None,
+        settings: Annotated[list[str] | None, typer.Option("--set", help="Template value, as name=value.")] = None,
+        allow_empty: Annotated[
+            bool, typer.Option("--allow-empty", help="Accept specs without any workload.")
+        ] = False,
+        as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+    ) -> None:
+        """Check specs: YAML, fields, references and conflicts. No host is contacted."""
+        import json
+        import sys
+
+        from reconciler.cli.views.diagnostics import render_diagnostics
+        from reconciler.cli.views.style import color_of
+        from reconciler.errors import InputError
+        from reconciler.load import default_paths, load_all, read_values
+
+        asked = paths or default_paths()
+        try:
+            given = read_values(values or [], settings or [])
+            loaded = load_all(asked, values=given, allow_empty=allow_empty, skip=values or [])
+        except InputError as error:
+            if not as_json:
+                raise
+            typer.echo(json.dumps(_report(error.diagnostics, None), indent=2))
+            raise typer.Exit(error.exit_code) from None
+        if as_json:
+            typer.echo(json.dumps(_report(loaded.warnings, loaded), indent=2))
+            return
+        if loaded.warnings:
+            typer.echo(render_diagnostics(loaded.warnings, color_of(sys.stderr)), err=True)
+        typer.echo(_summary(loaded))
+
+
+def _summary(loaded: Loaded) -> str:
+    spec = loaded.spec
+    counts = [
+        _count(len(spec.workloads), "workload", "workloads"),
+        _count(len(spec.hosts), "host", "hosts"),
+        _count(len(spec.policies), "policy", "policies"),
+        _count(len(spec.networks), "network", "networks"),
+    ]
+    valid = f"{', '.join(counts)} in {_count(len(loaded.files), 'file', 'files')}: valid"
+    return f"{valid}, {_count(len(loaded.warnings), 'warning', 'warnings')}" if loaded.warnings else valid
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
+def _report(diagnostics: Sequence[Diagnostic], loaded: Loaded | None) -> dict[str, object]:
+    from reconciler.cli.views.diagnostics import JSON_VERSION, diagnostic_json
+
+    errors = sum(d.severity == "error" for d in diagnostics)
+    summary: dict[str, object] = {
+        "valid": loaded is not None,
+        "errors": errors,
+        "warnings": len(diagnostics) - errors,
+    }
+    if loaded is not None:
+        spec = loaded.spec
+        summary |= {"files": len(loaded.files), "workloads": len(spec.workloads), "hosts": len(spec.hosts)}
+        summary |= {"policies": len(spec.policies), "networks": len(spec.networks)}
+    return {
+        "version": JSON_VERSION,
+        "diagnostics": [diagnostic_json(d) for d in diagnostics],
+        "summary": summary,
+    }

@@ -1,0 +1,78 @@
+"""JSON Schemas of the kinds, made from the models: for editors, and as the record of what specs may hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from reconciler.model.spec import KINDS
+
+_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_INCLUDE: Final[dict[str, Any]] = {
+    "type": "object",
+    "title": "Include",
+    "description": "Other files and folders of the repository to load, relative to this file.",
+    "properties": {"include": {"type": "array", "items": {"type": "string"}}},
+    "required": ["include"],
+    "additionalProperties": False,
+}
+
+
+def schemas() -> dict[str, str]:
+    """File name to text, for every kind and `all.json`. The same models give the same text."""
+    made = {f"{kind.lower()}.json": kind_schema(kind) for kind in KINDS}
+    made["all.json"] = {
+        "$schema": _DIALECT,
+        "title": "Reconciler specs",
+        "oneOf": [*({"$ref": name} for name in sorted(made)), _INCLUDE],
+    }
+    return {name: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for name, schema in sorted(made.items())}
+
+
+def kind_schema(kind: str) -> dict[str, Any]:
+    """The schema of one kind."""
+    body = _plain(KINDS[kind].model_json_schema(by_alias=True))
+    return {"$schema": _DIALECT, **body}
+
+
+def _plain(schema: Any) -> Any:
+    """Without the titles pydantic derives from names: they only repeat the field's name."""
+    if isinstance(schema, list):
+        return [_plain(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {}
+    for key, value in schema.items():
+        if key == "title" and isinstance(value, str):
+            continue
+        if key in ("properties", "$defs") and isinstance(value, dict):
+            kept[key] = {name: _plain(inner) for name, inner in value.items()}
+        else:
+            kept[key] = _plain(value)
+    return kept
+
+
+def drifted(folder: Path) -> list[str]:
+    """Names of schema files in a folder that are missing, differ from the models or have no kind."""
+    wanted = schemas()
+    stale = [name for name, text in wanted.items() if _read(folder / name) != text]
+    return sorted(stale + [p.name for p in folder.glob("*.json") if p.name not in wanted])
+
+
+def write(folder: Path) -> list[str]:
+    """Write all schemas into a folder; the names of those that changed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    changed = []
+    for name, text in schemas().items():
+        if _read(folder / name) != text:
+            (folder / name).write_text(text, encoding="utf-8")
+            changed.append(name)
+    return changed
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
