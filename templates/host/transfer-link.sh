@@ -1,0 +1,149 @@
+#!/bin/sh
+# transfer-link.sh VERB KEY ...: makes and removes what one link of bulk copies needs on this host. Runs as root.
+#
+# A link is a key pair made on the source, usable from the source's address only, for nothing but our receiver, and
+# only for the trees listed for it on the destination. All of it is in $LINKS/KEY; a reboot forgets the private key.
+set -eu
+umask 077
+LINKS=/run/reconciler/links
+verb=$1 key=$2
+shift 2
+case $key in ''|-*|*[!A-Za-z0-9-]*) echo "bad link name" >&2; exit 64 ;; esac
+dir=$LINKS/$key
+
+open_folder() {
+    mkdir -p "$LINKS"
+    mkdir -p "$dir"
+    exec 9> "$dir/lock"
+    flock 9
+}
+
+say_aes() {
+    if grep -qw aes /proc/cpuinfo; then echo "aes yes"; else echo "aes no"; fi
+}
+
+# End whatever still runs for this link; files named run.GROUP say which process groups that are. A group's number
+# may have been used again since: only a group in which a process still names this link is ours.
+settle() {
+    for file in "$dir"/run.*; do
+        [ -e "$file" ] || continue
+        group=${file##*/run.}
+        for process in /proc/[0-9]*; do
+            read -r stat 2>/dev/null < "$process/stat" || continue
+            # shellcheck disable=SC2086
+            set -- ${stat##*) }
+            [ "$3" = "$group" ] || continue
+            if tr '\0' ' ' 2>/dev/null < "$process/cmdline" | grep -q "transfer-[a-z]*-[0-9a-f]* .*$key "; then
+                kill -KILL -- "-$group" 2>/dev/null || true
+                break
+            fi
+        done
+        rm -f "$file"
+    done
+    rm -rf "$dir"/send.* "$dir"/receive.*
+}
+
+# The file sshd reads for a user, and whose it is.
+find_authorized_keys() {
+    home=$(getent passwd "$1" | cut -d: -f6)
+    [ -n "$home" ] || { echo "no user $1 here" >&2; exit 67; }
+    keys=$(readlink -f "$home/.ssh/authorized_keys" || echo "$home/.ssh/authorized_keys")
+}
+
+# Replace the file by one without this link's line and with the given line, if any; all others stay byte for byte.
+rewrite_keys() {
+    mkdir -p "$LINKS"
+    exec 8> "$LINKS/.authorized_keys.lock"
+    flock 8
+    mark=" reconciler-link:$key"
+    [ -e "$keys" ] || { [ -n "$2" ] || return 0; }
+    if [ -z "$2" ] && ! grep -q -- "$mark\$" "$keys"; then return 0; fi
+    folder=$(dirname "$keys")
+    if [ ! -d "$folder" ]; then
+        mkdir "$folder"
+        chown "$1:" "$folder"
+    fi
+    new=$(mktemp "$folder/.authorized_keys.XXXXXX")
+    if [ -e "$keys" ]; then
+        awk -v mark="$mark" 'length($0) < length(mark) || substr($0, length($0) - length(mark) + 1) != mark' "$keys" > "$new"
+        chown --reference="$keys" "$new"
+        chmod --reference="$keys" "$new"
+    else
+        chown "$1:" "$new"
+    fi
+    [ -z "$2" ] || printf '%s\n' "$2" >> "$new"
+    sync "$new" 2>/dev/null || true
+    mv -f "$new" "$keys"
+    ! command -v restorecon >/dev/null 2>&1 || restorecon "$keys" 2>/dev/null || true
+}
+
+case $verb in
+    prepare) # ADDRESS; stdin: what is known of the destination's host key
+        open_folder
+        cat > "$dir/known_hosts"
+        if [ ! -e "$dir/id" ]; then
+            ssh-keygen -q -t ed25519 -N '' -C "reconciler-link:$key" -f "$dir/id.new"
+            mv "$dir/id.new.pub" "$dir/id.pub"
+            mv "$dir/id.new" "$dir/id"
+        fi
+        ip=$(getent ahosts "$1" | awk 'NR == 1 {print $1}')
+        if [ -n "$ip" ]; then
+            ip -o route get "$ip" 2>/dev/null | sed -n 's/.* src \([^ ]*\).*/from \1/p'
+        fi
+        say_aes
+        echo "public $(cut -d' ' -f1,2 "$dir/id.pub")"
+        ;;
+    admit) # USER FROM COMMAND; stdin: the public key
+        open_folder
+        [ -e "$dir/list" ] || : > "$dir/list"
+        read -r type blob
+        case "$type $blob" in *[!A-Za-z0-9+/=\ -]*) echo "bad key" >&2; exit 64 ;; esac
+        find_authorized_keys "$1"
+        rewrite_keys "$1" "restrict,from=\"$2\",command=\"$3 $key \\\"\$SSH_ORIGINAL_COMMAND\\\"\" $type $blob reconciler-link:$key"
+        say_aes
+        ;;
+    connect) # STREAMS SECONDS; stdin: the ssh configuration. Warm connections; fails when there is no direct way.
+        open_folder
+        cat > "$dir/ssh_config"
+        n=0
+        while [ "$n" -lt "$1" ]; do
+            if ! answer=$(timeout "$2" ssh -F "$dir/ssh_config" -S "$dir/master.$n" link hello 2> "$dir/why" < /dev/null 9>&-); then
+                cat "$dir/why" >&2
+                exit 75
+            fi
+            case $answer in *"rc: hello"*) ;; *) echo "not our receiver: $answer" >&2; exit 75 ;; esac
+            n=$((n + 1))
+        done
+        ;;
+    register) # stdin: what may be written, one a line. Old content goes now, so that deletions arrive too.
+        open_folder
+        settle
+        cat > "$dir/list.new"
+        while IFS="$(printf '\t')" read -r kind _ path; do
+            [ "$kind" = tree ] || continue
+            [ -d "$path" ] || { echo "$path is not a folder" >&2; exit 66; }
+            find "$path" -mindepth 1 -xdev -delete
+        done < "$dir/list.new"
+        mv "$dir/list.new" "$dir/list"
+        ;;
+    settle)
+        [ -d "$dir" ] || exit 0
+        settle
+        ;;
+    expel) # USER: without a direct way, nobody may come over it
+        find_authorized_keys "$1"
+        rewrite_keys "$1" ""
+        ;;
+    close) # USER: this host's share of the link goes, whichever side it was
+        if [ -d "$dir" ]; then
+            settle
+            for master in "$dir"/master.*; do
+                [ ! -S "$master" ] || ssh -F "$dir/ssh_config" -S "$master" -O exit link 2>/dev/null || true
+            done
+        fi
+        find_authorized_keys "$1"
+        rewrite_keys "$1" ""
+        rm -rf "$dir"
+        ;;
+    *) echo "unknown verb $verb" >&2; exit 64 ;;
+esac
