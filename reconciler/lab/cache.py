@@ -17,7 +17,7 @@ from pathlib import Path
 from reconciler.errors import LabError
 from reconciler.lab import demo, mirror
 from reconciler.lab.spec import DEMO_IMAGE, cache_folder
-from reconciler.lab.tools import Report, locked, require_packages, run, tail
+from reconciler.lab.tools import Report, locked, require_packages, run, silent, tail
 from reconciler.resources import data_path
 
 SUITE = "trixie"
@@ -45,8 +45,8 @@ def prepare(report: Report) -> Prepared:
     demo_folder = cache_folder() / f"demo-{_demo_key(rootfs.name)}"
     if not (rootfs.is_dir() and demo_folder.is_dir()):
         require_packages(build=True)
-        _build_once(rootfs, lambda target: _build_rootfs(target, report))
-        _build_once(demo_folder, lambda target: _build_demo(target, rootfs, report))
+        _build_once(rootfs, lambda target: _build_rootfs(target, report), report)
+        _build_once(demo_folder, lambda target: _build_demo(target, rootfs, report), report)
     return Prepared(rootfs=rootfs, images=demo_folder / "store")
 
 
@@ -75,8 +75,9 @@ def _key(*parts: bytes) -> str:
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
-def _build_once(target: Path, build: Callable[[Path], None]) -> None:
-    with locked(target.with_name(f".{target.name}.lock")):
+def _build_once(target: Path, build: Callable[[Path], None], report: Report = silent) -> None:
+    lock = target.with_name(f".{target.name}.lock")
+    with locked(lock, on_wait=lambda: report(f"waiting for another process that builds {target.name}")):
         if target.is_dir():
             return
         for leftover in target.parent.glob(f"{target.name}.tmp-*"):

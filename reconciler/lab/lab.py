@@ -24,6 +24,7 @@ from reconciler.lab.spec import (
 )
 from reconciler.lab.tools import Report, locked, silent, tail
 
+DEFAULT_HOSTS = 2
 SSHD_PROCESSES = "sshd sshd-session sshd-auth"
 """Listener and sessions: OpenSSH has one program for each."""
 
@@ -72,18 +73,20 @@ class Lab:
             old = paths.load()
             if old is None:
                 _sweep(paths, maker)
-            # A lab keeps the root filesystem its disks were made over.
-            kept = old is not None and Path(old.rootfs).is_dir() and Path(old.images).is_dir()
-            prepared = (
-                cache.Prepared(Path(old.rootfs), Path(old.images)) if kept and old else maker.prepare(report)
-            )
-            octet = maker.connect(paths, old.octet if old else None, _octets_of_others(name))
+            elif old.backend != backend:
+                raise LabError(f"the lab {name} has the backend {old.backend}", fix="take it down first")
+            octet = old.octet if old else None
+            if old and Path(old.rootfs).is_dir() and Path(old.images).is_dir():
+                # A lab keeps the root filesystem its disks were made over.
+                prepared = cache.Prepared(Path(old.rootfs), Path(old.images))
+            else:
+                prepared = maker.prepare(report)
             spec = LabSpec(
                 name=name,
                 backend=backend,
-                octet=octet,
-                hosts=max(hosts or 2, old.hosts) if old and hosts else (old.hosts if old else hosts or 2),
-                rate=(old.rate if old else None) if rate is None else rate or None,
+                octet=maker.connect(paths, octet, _octets_of_others(name)),
+                hosts=max(hosts or 0, old.hosts) if old else hosts or DEFAULT_HOSTS,
+                rate=(rate or None) if rate is not None or old is None else old.rate,
                 rootfs=str(prepared.rootfs),
                 images=str(prepared.images),
             )

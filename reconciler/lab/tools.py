@@ -101,13 +101,17 @@ def install_packages(report: Report = silent) -> tuple[str, ...]:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on `path` (made if needed); waits for whoever holds it."""
+def locked(path: Path, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold an exclusive lock on `path` (made if needed); waits for whoever holds it, after calling `on_wait`."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                on_wait()
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
             if not _is_same_file(descriptor, path):
                 continue  # whoever held it removed the file: only the new one counts
             yield

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from reconciler.lab import Lab, missing_packages, remove
+from reconciler.lab import Lab, lab_names, missing_packages, remove
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -29,6 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def lab_factory() -> Iterator[Callable[..., Lab]]:
     """Makes labs by suffix of their name: `lab_factory("a", hosts=1)`. All are gone after the session."""
     names: list[str] = []
+    _remove_orphans()
 
     def remove_all() -> None:
         while names:
@@ -46,6 +48,14 @@ def lab_factory() -> Iterator[Callable[..., Lab]]:
     finally:
         remove_all()
         atexit.unregister(remove_all)
+
+
+def _remove_orphans() -> None:
+    """Labs of test sessions that were killed: the name holds the session's PID."""
+    for name in lab_names():
+        match = re.fullmatch(r"test-(\d+)-.*", name)
+        if match and not Path("/proc", match[1]).exists():
+            remove(name)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
+from typer.testing import CliRunner
 
+from reconciler.cli.lab import app
 from reconciler.errors import LabError
 from reconciler.lab import cache, cgroups, demo, files, mirror, network, tools
 from reconciler.lab.backend import named
@@ -274,6 +276,30 @@ def test_files_agree_with_each_other(paths: LabPaths) -> None:
     assert f"10.77.7.2,h2 {second['hostKey']}" in paths.known_hosts.read_text().splitlines()
     assert len({document["spec"]["hostKey"] for document in documents}) == 3
     assert "StrictHostKeyChecking yes" in paths.ssh_config.read_text()
+
+
+def test_status_without_labs(paths: LabPaths) -> None:
+    assert "no labs" in CliRunner().invoke(app, ["status"]).stdout
+    assert json.loads(CliRunner().invoke(app, ["status", "--json"]).stdout) == {"version": 1, "labs": []}
+
+
+def test_status_and_ssh_config_of_a_lab_that_is_down(paths: LabPaths) -> None:
+    paths.folder.mkdir(parents=True)
+    files.write_all(paths, SPEC)
+    paths.save(SPEC)
+    found = json.loads(CliRunner().invoke(app, ["status", "--name", "x", "--json"]).stdout)["labs"][0]
+    assert [host["state"] for host in found["hosts"]] == ["down"] * 3
+    assert found["inventory"] == str(paths.inventory)
+    assert CliRunner().invoke(app, ["ssh-config", "--name", "x"]).stdout == paths.ssh_config.read_text()
+    done = CliRunner().invoke(app, ["exec", "--name", "x", "h1", "--", "true"])
+    assert isinstance(done.exception, LabError)
+    assert done.exception.code == "L704"
+
+
+def test_a_lab_that_does_not_exist(paths: LabPaths) -> None:
+    done = CliRunner().invoke(app, ["status", "--name", "y"])
+    assert isinstance(done.exception, LabError)
+    assert (done.exception.code, "lab up --name y" in done.exception.fix) == ("L703", True)
 
 
 class Workload(threading.Thread):
