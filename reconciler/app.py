@@ -170,9 +170,10 @@ class Apply:
 
     async def _run(self, plan: Plan, fleet: Fleet, journal: Journal) -> Applied:
         run = new_run_id()
-        values = {name: resolve_secrets(w) for name, w in plan.workloads.items()}
+        for workload in plan.workloads.values():
+            resolve_secrets(workload)  # what is missing is said before anything is changed
         journal.begin(Run(id=run, plan=plan, started_at=time.time(), actor=owner(), commit=plan.commit))
-        outcome = await self.carry_out(plan, run, fleet, journal, values)
+        outcome = await self.carry_out(plan, run, fleet, journal, resolve_secrets)
         return Applied(plan, run, outcome)
 
     async def carry_out(
@@ -181,7 +182,7 @@ class Apply:
         run: str,
         fleet: Fleet,
         journal: Journal,
-        values: Mapping[str, Mapping[str, bytes]],
+        secrets: Callable[[Workload], Mapping[str, bytes]],
         records: tuple[Record, ...] = (),
         recovering: frozenset[str] = frozenset(),
     ) -> Outcome:
@@ -190,7 +191,7 @@ class Apply:
         self._executor = Executor(
             plan=plan,
             run=run,
-            steps=Steps(plan, run, fleet, known, lambda w: values.get(w.metadata.name, {})),
+            steps=Steps(plan, run, fleet, known, secrets),
             journal=journal,
             now=time.time,
             report=self.report,

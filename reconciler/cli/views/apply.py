@@ -7,6 +7,7 @@ from reconciler.cli.views.style import paint
 from reconciler.core.saga import GroupState
 from reconciler.model.plan import Change, ChangeKind
 from reconciler.model.record import RunState
+from reconciler.recover import Resumed
 
 JSON_VERSION = 1
 
@@ -100,3 +101,15 @@ def _verdict(change: Change, state: GroupState) -> tuple[str, str]:
             return "something remains to be tidied", "reconcile resume"
         case _:
             return "stopped before its end", "reconcile resume"
+
+
+def render_resumed(resumed: Resumed, color: bool) -> str:
+    """The end of a resume: every run that was taken up again."""
+    if not resumed.runs:
+        return "Nothing is unfinished."
+    return "\n".join(render_applied(applied, color).lstrip("\n") for applied in resumed.runs)
+
+
+def resumed_json(resumed: Resumed) -> dict[str, object]:
+    """For scripts."""
+    return {"version": JSON_VERSION, "runs": [applied_json(applied) for applied in resumed.runs]}

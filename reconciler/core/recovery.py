@@ -1,0 +1,41 @@
+"""A lost journal, rebuilt: which steps of a hand-over must have begun, judging by the markers on its two hosts."""
+
+from __future__ import annotations
+
+from reconciler.model.plan import Phase, Plan, StepKind
+from reconciler.model.record import Mark
+from reconciler.model.world import Marker
+
+BEFORE_COMMIT = (StepKind.RESERVE, StepKind.STAGE, StepKind.HOLD, StepKind.TRANSFER)
+AFTER_COMMIT = (StepKind.COMMIT, StepKind.RESTORE, StepKind.CONFIRM, StepKind.RETIRE)
+
+
+def marks_from_markers(
+    plan: Plan, workload: str, source: Marker | None, destination: Marker | None
+) -> list[tuple[str, Mark]]:
+    """Step ids of the workload with the mark each must have had, in order. None for a host that was not seen.
+
+    Before the commit every step that may have begun is an intent: going back undoes all of them, and undoing
+    what never happened changes nothing. From the commit on, what the destination's marker proves is done.
+    """
+    phases = {m.phase for m in (source, destination) if m and m.epoch >= plan.moves[workload].epoch}
+    steps = [s for s in plan.steps if s.workload == workload]
+    by_kind = {s.kind: s.id for s in steps}
+    shared = [(s.id, Mark.DONE) for s in steps if s.kind not in (*BEFORE_COMMIT, *AFTER_COMMIT)]
+    destination_phase = destination.phase if destination else ""
+    if destination_phase in (Phase.CONFIRMED, Phase.RUNNING):
+        done: tuple[StepKind, ...] = (*BEFORE_COMMIT, *AFTER_COMMIT[:3])
+        begun: tuple[StepKind, ...] = (StepKind.RETIRE,)
+    elif destination_phase == Phase.COMMITTED:
+        done, begun = (*BEFORE_COMMIT, StepKind.COMMIT), (StepKind.RESTORE,)
+    elif Phase.COMMITTED in phases or Phase.RETIRED in phases:
+        done, begun = BEFORE_COMMIT, (StepKind.COMMIT,)
+    elif phases & {Phase.HELD, Phase.VERIFIED}:
+        done, begun = (StepKind.RESERVE, StepKind.STAGE), (StepKind.HOLD,)
+    else:
+        done, begun = (StepKind.RESERVE,), (StepKind.STAGE,)
+    return [
+        *shared,
+        *((by_kind[kind], Mark.DONE) for kind in done),
+        *((by_kind[kind], Mark.INTENT) for kind in begun),
+    ]

@@ -1,0 +1,52 @@
+"""What a new controller needs to finish or undo a hand-over, kept on both hosts beside the marker.
+
+It holds the part of the plan that moves one workload, as JSON: specs, steps, epochs. No secrets: specs only refer
+to them. Written before anything else of the hand-over, so that a lost journal loses nothing.
+"""
+
+from __future__ import annotations
+
+import json
+
+from pydantic import ValidationError
+
+from reconciler.drivers.guard import workload_dir
+from reconciler.model.command import Command, Program
+from reconciler.model.plan import Plan
+
+_WRITE = """umask 077
+mkdir -p "$1" && cat >"$1/dossier.new" && sync "$1/dossier.new" && mv -f "$1/dossier.new" "$1/dossier" && sync "$1"
+"""
+
+
+def part_of(plan: Plan, workload: str) -> Plan:
+    """The part of a plan that concerns one workload."""
+    return plan.model_copy(
+        update={
+            "changes": tuple(c for c in plan.changes if c.workload == workload),
+            "steps": tuple(s for s in plan.steps if s.workload == workload),
+            "moves": {n: m for n, m in plan.moves.items() if n == workload},
+            "workloads": {n: w for n, w in plan.workloads.items() if n == workload},
+            "policies": {n: p for n, p in plan.policies.items() if n == workload},
+            "epochs": {n: e for n, e in plan.epochs.items() if n == workload},
+            "findings": (),
+            "hosts": {},
+            "networks": {},
+        }
+    )
+
+
+def write(plan: Plan, workload: str, run: str) -> Program[None]:
+    """Keep the hand-over's dossier on this host, durably."""
+    text = json.dumps({"run": run, "plan": part_of(plan, workload).model_dump(mode="json", by_alias=True)})
+    yield Command(("/bin/sh", "-c", _WRITE, "sh", workload_dir(workload)), stdin=text.encode(), changes=True)
+
+
+def read(workload: str) -> Program[tuple[str, Plan] | None]:
+    """Run id and plan of the hand-over this host knows; None when there is none that can be read."""
+    result = yield Command(("cat", f"{workload_dir(workload)}/dossier"), ok=(0, 1))
+    try:
+        kept = json.loads(result.stdout)
+        return str(kept["run"]), Plan.model_validate(kept["plan"])
+    except (ValueError, KeyError, TypeError, ValidationError):
+        return None
