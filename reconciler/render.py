@@ -98,7 +98,7 @@ def render_spec(text: str, values: Mapping[str, Any]) -> Rendered:
                 raise TemplateFault(Fault.LIMIT, f"the template writes more than {MAX_OUTPUT_CHARS:,} characters")
             chunks.append(chunk)
     except TemplateFault as fault:
-        fault.line = fault.line or 1
+        fault.line = fault.line or _line_of(fault.__traceback__)
         raise
     except jinja2.TemplateSyntaxError as error:
         raise TemplateFault(Fault.SYNTAX, error.message or "cannot be understood", error.lineno) from None

@@ -21,7 +21,7 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from reconciler.load.events import YamlError, error_place, event_reader
+from reconciler.load.events import YamlError, error_place, event_reader, opened_at
 from reconciler.load.limits import MAX_DEPTH, MAX_ISSUES, MAX_NODES
 from reconciler.load.scalars import FIRST, is_ambiguous, resolve
 
@@ -33,6 +33,7 @@ _TEXT_TAGS = frozenset({"!", "tag:yaml.org,2002:str"})
 _MAP_TAGS = frozenset({"!", "tag:yaml.org,2002:map"})
 _SEQ_TAGS = frozenset({"!", "tag:yaml.org,2002:seq"})
 _NO_KEY: Final = object()
+_BAD_KEY: Final = "\x00 a key that is not text; its value is left out"
 _OPEN: Final = object()
 
 
@@ -114,9 +115,17 @@ def _syntax_issue(error: YamlError, text: str, base: int) -> Issue:
     blank = line[: len(line) - len(line.lstrip())]
     if "\t" in blank:
         return Issue("E112", "tab used as indentation", pack(start + blank.index("\t"), 1), "use spaces instead")
+    at_end = "end of stream" in problem or "stream end" in problem or text.startswith("---", index)
+    if at_end and (opened := opened_at(error)) is not None and base + opened < index:
+        return Issue("E102", "not valid YAML: what is opened here is never closed", pack(base + opened, 1))
     if index >= len(text) and text and base < len(text):
         index = max(base, len(text.rstrip()) - 1)  # show the last line with text, not the end of the file
-    return Issue("E102", f"not valid YAML: {problem}", pack(index, 1))
+    message = f"not valid YAML: {problem}"
+    if (opened := opened_at(error)) is not None and "\n" in text[base + opened : index]:
+        return Issue(
+            "E102", f"{message}, in what is opened on line {{line}}", pack(index, 1), "", pack(base + opened, 1)
+        )
+    return Issue("E102", message, pack(index, 1))
 
 
 class _Reader:
@@ -207,8 +216,9 @@ class _Reader:
             elif key is _NO_KEY:
                 key = self._key(value, place, keys)
             else:
-                container[key] = value
-                items[key] = place
+                if key is not _BAD_KEY:
+                    container[key] = value
+                    items[key] = place
                 key = _NO_KEY
 
     @staticmethod
@@ -252,11 +262,12 @@ class _Reader:
         at = self._at(place)
         if value.__class__ is not str:
             self._issue("E118", "a key must be text", at, "put it in quotes")
-            value = f"{value} at {at}"
-        elif value == "<<" and unpack(at)[1] == 2:
+            return _BAD_KEY
+        if value == "<<" and unpack(at)[1] == 2:
             self._issue("E118", "merge keys (`<<`) are not part of YAML 1.2", at, "write the fields out")
-        elif value in keys:
+            return _BAD_KEY
+        if value in keys:
             self._issue("E107", f"duplicate key `{value}`, first on line {{line}}", at, other=keys[value])
         else:
             keys[value] = at
-        return value  # type: ignore[no-any-return]
+        return value

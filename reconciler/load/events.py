@@ -36,3 +36,12 @@ def error_place(error: yaml.YAMLError) -> tuple[int | None, str]:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
     return (mark.index if mark is not None else getattr(error, "position", None)), str(problem)
+
+
+def opened_at(error: yaml.YAMLError) -> int | None:
+    """Where the list, mapping or quoted text began in which reading stopped."""
+    context = str(getattr(error, "context", None) or "")
+    mark = getattr(error, "context_mark", None)
+    if mark is None or not ("flow" in context or "quoted" in context):
+        return None
+    return int(mark.index)

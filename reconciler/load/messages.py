@@ -94,7 +94,8 @@ def _finding(item: Mapping[str, Any], model: type[BaseModel]) -> Finding:
 def _quote_hint(item: Mapping[str, Any]) -> str:
     value = item["input"]
     if item["type"] == "string_type" and isinstance(value, bool | int | float):
-        return f"YAML reads it as {str(value).lower()}; put it in quotes where text is meant"
+        read = f"{value:g}" if isinstance(value, float) else str(value).lower()
+        return f"YAML reads it as {read}; put it in quotes where text is meant"
     if item["type"] == "bool_type" and isinstance(value, str) and value.lower() in ("yes", "no", "on", "off"):
         return f"write `{'true' if value.lower() in ('yes', 'on') else 'false'}`"
     return ""

@@ -19,6 +19,7 @@ from reconciler.model.spec import KINDS, AnyKind, Origin
 _REQUIRED: Final = ("apiVersion", "kind")
 _HARMLESS: Final = frozenset({"", "true", "false", "yes", "no", "on", "off", "0", "1", "none"})
 _URL_SECRET = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
+_ENV: Final = ("spec", "container", "env")
 _ORIGIN_DEPTH: Final = 3
 
 
@@ -104,18 +105,16 @@ def check(document: Document, source: Source) -> Checked:
     if model is None or not isinstance(kind, str):
         return result
     result.entry = Entry(kind, _name_of(value), source, places)
+    secret = list(_secret_names(value)) if kind == "Workload" else []
     try:
         result.entry.model = model.model_validate(value, by_alias=True, by_name=False)
     except ValidationError as error:
-        known = {(d.line, d.col) for d in result.diagnostics}
         for finding in findings(error, model):
-            if finding.loc[:1] == ("apiVersion",) or (not finding.loc and "`apiVersion`" in finding.message):
+            envelope = finding.loc[:1] == ("apiVersion",) or (not finding.loc and finding.code == "E106")
+            if envelope or (finding.loc[:3] == _ENV and finding.loc[3:4] in [(name,) for name in secret]):
                 continue
-            diagnostic = _diagnostic(finding, value, places, source)
-            if (diagnostic.line, diagnostic.col) not in known or finding.code == "E106":
-                result.diagnostics.append(diagnostic)
-    if kind == "Workload":
-        result.diagnostics.extend(_secrets(value, places, source))
+            result.diagnostics.append(_diagnostic(finding, value, places, source))
+    result.diagnostics.extend(_secret_diagnostic(name, places, source) for name in secret)
     if result.diagnostics:
         result.entry.model = None
     return result
@@ -145,16 +144,17 @@ def _envelope(value: dict[str, Any], places: Places, source: Source) -> Iterator
 
 def _diagnostic(finding: Finding, value: Any, places: Places, source: Source) -> Diagnostic:
     index, length = locate(places, finding.loc, finding.on_key)
-    hide = any(isinstance(part, str) and SECRET_NAME.search(part) for part in finding.loc)
+    named = any(isinstance(part, str) and SECRET_NAME.search(part) for part in finding.loc)
+    hide = locate(places, finding.loc) if named else None
     message = finding.message
     if "{shown}" in message:
         here = locate_value(value, finding.loc)
         if isinstance(here, list | dict):
             shown = "a list" if isinstance(here, list) else "a mapping"
         else:
-            shown = "what stands here" if hide else _shown(source, index, length)
+            shown = "what stands here" if named else _shown(source, index, length)
         message = message.replace("{shown}", shown)
-    hint = "" if hide and finding.code == "E104" else finding.hint
+    hint = "" if named and finding.code == "E104" else finding.hint
     return source.diagnostic(finding.code, message, index, length, hint=hint, hide=hide)
 
 
@@ -176,23 +176,22 @@ def _shown(source: Source, index: int, length: int) -> str:
     return f"`{first[:60]}...`" if first != text or len(text) > 60 else f"`{text}`"
 
 
-def _secrets(value: dict[str, Any], places: Places, source: Source) -> Iterator[Diagnostic]:
-    """Literal secrets in `env`. Neither the message nor the line shows the value."""
-    env = locate_value(value, ("spec", "container", "env"))
+def _secret_names(value: dict[str, Any]) -> Iterator[str]:
+    """Names in `env` whose value looks like a secret written out."""
+    env = locate_value(value, _ENV)
     if not isinstance(env, dict):
         return
     for name, text in env.items():
         literal = str(text)
         named = SECRET_NAME.search(name) and not name.upper().endswith(("_FILE", "_PATH"))
-        if (named and literal.lower() not in _HARMLESS) or (
-            _URL_SECRET.search(literal) or "PRIVATE KEY-----" in literal
-        ):
-            index, length = locate(places, ("spec", "container", "env", name), on_key=True)
-            yield source.diagnostic(
-                "E151",
-                f"`{name}` holds a literal secret",
-                index,
-                length,
-                hint=f"use secretEnv: {{{name}: {{fromEnv: {name}}}}}",
-                hide=True,
-            )
+        inside = _URL_SECRET.search(literal) or "PRIVATE KEY-----" in literal
+        if inside or (named and literal.lower() not in _HARMLESS):
+            yield name
+
+
+def _secret_diagnostic(name: str, places: Places, source: Source) -> Diagnostic:
+    """Neither the message nor the line shows the value."""
+    key = locate(places, (*_ENV, name), on_key=True)
+    hint = f"use secretEnv: {{{name}: {{fromEnv: {name}}}}}"
+    hide = locate(places, (*_ENV, name))
+    return source.diagnostic("E151", f"`{name}` holds a literal secret", *key, hint=hint, hide=hide)

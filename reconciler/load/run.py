@@ -126,13 +126,15 @@ class _Run:
         if source is None:
             return
         composed = compose(source.text)
-        for issue in composed.issues:
-            self._broken(issues.to_diagnostic(issue, source))
+        broken = [issues.to_diagnostic(issue, source) for issue in composed.issues]
+        for diagnostic in broken:
+            self._broken(diagnostic)
         if not composed.issues and not self.allow_empty and _is_empty(composed):
             self.found.append(source.diagnostic("E124", "the file holds no object", 0))
         self.open.append(real)
+        already = {(d.line, d.col) for d in broken}
         for document in composed.documents:
-            self._document(document, source, path)
+            self._document(document, source, path, already)
         self.open.pop()
 
     def _rendered(self, source: Source) -> Source | None:
@@ -145,7 +147,8 @@ class _Run:
             return None
         return Source(source.file, rendered.text, origin_lines=rendered.lines, original=source.text)
 
-    def _document(self, document: Document, source: Source, path: Path) -> None:
+    def _document(self, document: Document, source: Source, path: Path, already: set[tuple[int, int]]) -> None:
+        """Checks one document; what YAML itself already said of a place is not said again."""
         value = document.value
         if value is None:
             return
@@ -153,7 +156,9 @@ class _Run:
             self._includes(value, document.places, source, path)
             return
         checked = check(document, source)
-        self.found.extend(checked.diagnostics)
+        self.found.extend(
+            d for d in checked.diagnostics if (d.line, d.col) not in already or d.code not in ("E104", "E105")
+        )
         entry = checked.entry
         if entry is None:
             self.fleet.complete = False

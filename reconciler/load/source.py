@@ -80,6 +80,14 @@ class Source:
         template = self._original_lines[shown - 1] if shown <= len(self._original_lines) else ""
         return (shown, col) if template == self.line_text(line) else (shown, _indent(template) + 1)
 
+    def _masked(self, text: str, line: int, index: int, length: int) -> str:
+        """A line without a value that may start on it; collections are hidden to the line's end."""
+        start = index - self._starts[line - 1]
+        if not 0 <= start <= len(text):
+            return text
+        end = start + length if length > 1 else len(text)
+        return f"{text[:start]}***{text[end:]}"
+
     def _origin(self, line: int) -> int:
         if not self.origin_lines:
             return line
@@ -89,9 +97,16 @@ class Source:
         return self.text[index : index + length]
 
     def diagnostic(
-        self, code: str, message: str, index: int, length: int = 1, *, hint: str = "", hide: bool = False
+        self,
+        code: str,
+        message: str,
+        index: int,
+        length: int = 1,
+        *,
+        hint: str = "",
+        hide: tuple[int, int] | None = None,
     ) -> Diagnostic:
-        """A finding at a place of `text`. `hide` keeps the value on that line out of what is shown."""
+        """A finding at a place of `text`. `hide` is the index and length of a value that is not shown."""
         raw_line, raw_col = self.raw_position(index)
         raw = self.line_text(raw_line)
         line, col = self.position(index)
@@ -102,8 +117,8 @@ class Source:
             shown = lines[line - 1] if line <= len(lines) else ""
             if shown != raw:
                 length = max(1, len(shown.rstrip()) - col + 1)
-        if hide:
-            shown = re.sub(r"([:=-]\s+|=).*", r"\1***", shown, count=1) if re.search(r"[:=-]", shown) else "***"
+        if hide is not None and shown == raw:
+            shown = self._masked(raw, raw_line, *hide)
         return Diagnostic(
             code=code,
             message=message,
