@@ -22,6 +22,7 @@ from reconciler.model.spec import HostSpec
 KEY_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,47}")
 """At most 48 characters: the control socket's path must fit 108 bytes."""
 FOLDER = "/run/reconciler/links"
+SCRIPTS = ("transfer-link", "transfer-send", "transfer-receive", "transfer-sum")
 NO_WAY = 75
 """Exit status of the link script when the source cannot reach the destination."""
 WARM_FOR: Seconds = 1800.0
@@ -33,7 +34,7 @@ CHACHA_FIRST = "chacha20-poly1305@openssh.com,aes128-gcm@openssh.com,aes256-gcm@
 @dataclass(frozen=True)
 class LinkOptions:
     """How links copy. `streams`: connections used at once, folders of images are dealt out over them (a folder
-    of one big file gains nothing). `compress`: `none` or `zstd-LEVEL`. `check`: sum the stream at both ends.
+    of one big file gains nothing). `compress`: `none` or `zstd-LEVEL`. `check`: sum the trees on both hosts.
     `parallel`: trees at once. `direct`: never, when False, go from host to host. `stall`: give up after so
     long without a byte."""
 
@@ -73,7 +74,7 @@ def check_key(key: str) -> str:
 
 async def open_link(source: Remote, destination: Remote, key: str, options: LinkOptions) -> Link:
     """Make the link, or find it made. Direct when the source reaches the destination."""
-    scripts = tuple(script(name) for name in ("transfer-link", "transfer-send", "transfer-receive"))
+    scripts = tuple(script(name) for name in SCRIPTS)
     await asyncio.gather(install(source, *scripts), install(destination, *scripts))
     prepared = await _verb(source, "prepare", key, destination.spec.address, stdin=known_hosts(destination.spec))
     facts = _facts(prepared)

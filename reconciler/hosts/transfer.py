@@ -1,5 +1,11 @@
 """Copies over links. Bytes go from host to host, never through this process; what comes here are lines that
-say how far a sender is and what it and the receiver summed."""
+say how far a sender is, and what both hosts summed.
+
+Integrity: SSH authenticates every byte between the hosts, both ends' exit statuses count, and both folders are
+summed where they are (transfer-sum.sh), the source's during the copy. Measured with both hosts on two cores,
+512 MiB on tmpfs: 0.7 s without a sum, 0.9 s with it; summing in the stream at both ends (tee, cksum) 1.25 s, and
+that would not have seen what was written.
+"""
 
 from __future__ import annotations
 
@@ -30,13 +36,10 @@ _OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 class Outcome:
     """What the lines of one sender said so far."""
 
-    sent: str = ""
-    received: str = ""
     near: int = 0
     far: int = 0
     bytes: Bytes = 0
     complete: bool = False
-    loaded: list[str] = field(default_factory=list)
     moved_at: float = field(default_factory=time.monotonic)
 
     def read(self, line: str) -> None:
@@ -47,17 +50,10 @@ class Outcome:
         match words[1:]:
             case ["bytes", count]:
                 self._moved(int(count))
-            case ["sent", crc, count]:
-                self.sent = f"{crc} {count}"
-                self._moved(int(count))
-            case ["received", crc, count]:
-                self.received = f"{crc} {count}"
             case ["ended", near, far]:
                 self.near, self.far = int(near), int(far)
             case ["complete"]:
                 self.complete = True
-            case ["out", *rest]:
-                self.loaded.append(" ".join(rest))
 
     def _moved(self, count: Bytes) -> None:
         if count != self.bytes:
@@ -102,11 +98,19 @@ class Transfers:
             entries = [("tree", flag, far.path) for flag, (_, far) in zip(flags, pairs, strict=True)]
             await register(link, entries)
             jobs: list[tuple[str, ...]] = []
-            for index, (near, _) in enumerate(pairs):
-                parts = self._options.streams if near.kind == "images" else 1
+            for index, (tree, _) in enumerate(pairs):
+                parts = self._options.streams if tree.kind == "images" else 1
                 head = ("tree", str(index + 1), flags[index])
-                jobs += [(*head, str(part), str(parts), near.path) for part in range(parts)]
-            total = await self._send_all(link, jobs, progress, self._options.stall)
+                jobs += [(*head, str(part), str(parts), tree.path) for part in range(parts)]
+            folders = [tree.path for tree, _ in pairs], [tree.path for _, tree in pairs]
+            summing = asyncio.create_task(self._sums(link.source, folders[0]), name=f"sum {key}")
+            try:
+                total = await self._send_all(link, jobs, progress, self._options.stall)
+                if self._options.check:
+                    _compare(link, pairs, await summing, await self._sums(link.destination, folders[1]))
+            finally:
+                summing.cancel()
+                await asyncio.gather(summing, return_exceptions=True)
             return CopyReport(total, time.monotonic() - started, _how(link))
 
     async def copy_image(
@@ -134,6 +138,13 @@ class Transfers:
                 await self._relay.warm(source, destination)
             self._links[name] = link
         return self._links[name]
+
+    async def _sums(self, host: Remote, folders: list[str]) -> list[str]:
+        """One line for each folder; equal lines, equal folders."""
+        if not self._options.check:
+            return []
+        command = Command((script("transfer-sum").path, *folders), timeout=LONGEST)
+        return (await host.run(command)).stdout.splitlines()
 
     async def _send_all(
         self, link: Link, jobs: list[tuple[str, ...]], progress: Progress, stall: Seconds
@@ -163,15 +174,14 @@ class Transfers:
         return sum(outcome.bytes for outcome in outcomes)
 
     async def _send(self, link: Link, number: int, job: tuple[str, ...], on_line: Callable[[str], None]) -> Result:
-        check = "crc" if self._options.check else "none"
-        sender, how = script("transfer-send").path, (self._options.compress, check)
+        sender, how = script("transfer-send").path, self._options.compress
         if not link.why_relay:
             via = str(number % self._options.streams)
-            argv = (sender, link.key, via, *how, *job)
+            argv = (sender, link.key, via, how, *job)
             command = Command(argv, changes=True, timeout=LONGEST, ok=tuple(range(256)))
             return await link.source.run_attached(command, on_line)
-        send = (sender, link.key, "-", *how, *job)
-        receive = (script("transfer-receive").path, link.key, " ".join((*job[:2], *how)))
+        send = (sender, link.key, "-", how, *job)
+        receive = (script("transfer-receive").path, link.key, " ".join((*job[:2], how)))
         return await self._relay.copy(link.source.name, send, link.destination.name, receive, on_line)
 
     def _lock(self, source: str, destination: str, key: str) -> asyncio.Lock:
@@ -207,14 +217,24 @@ async def _judge(link: Link, job: tuple[str, ...], outcome: Outcome, result: Res
         code, text, where = "C322", f"{what} from {source} could not be written", destination
     elif outcome.near or result.status:
         code, text, where = "C321", f"{what} could not be read, or changed while it was copied", source
-    elif outcome.sent != outcome.received or not outcome.complete:
-        code, text, where = "C320", f"{what} from {source} arrived differently", destination
-        sums = f"sent {outcome.sent or 'nothing'}, received {outcome.received or 'nothing'} (CRC-32, bytes)"
-        result = Result(result.status, stderr=sums)
+    elif not outcome.complete:
+        code, text, where = "C322", f"{what} from {source} was not taken in", destination
     else:
         return
     stderr = tail(result.stderr)
     raise CommandFailed(text, code=code, where=where, why=tail(stderr, 1), exit_code=result.status, stderr=stderr)
+
+
+def _compare(link: Link, pairs: Sequence[tuple[Tree, Tree]], near: list[str], far: list[str]) -> None:
+    for (tree, _), sent, arrived in zip(pairs, near, far, strict=True):
+        if sent != arrived:
+            raise CommandFailed(
+                f"{tree.path} from {link.source.name} arrived differently",
+                code="C320",
+                where=link.destination.name,
+                why=f"its sum is {arrived}, on the source {sent}",
+                fix="copy again; if that fails too, something writes to the folder or a disk is broken",
+            )
 
 
 @dataclass(frozen=True)
