@@ -117,7 +117,7 @@ class Driver(Protocol):
         ...
 
     def set_aside(self, workload: str, fence: Fence) -> Program[None]:
-        """Stop the container and rename it to `NAME-aside`, so that its successor can take the name."""
+        """Stop the container and rename it to `NAME_aside`, so that its successor can take the name."""
         ...
 
     def bring_back(self, workload: str, fence: Fence) -> Program[None]:

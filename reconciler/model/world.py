@@ -14,13 +14,14 @@ class ContainerState(StrEnum):
     CREATED = "created"
     RUNNING = "running"
     PAUSED = "paused"
+    HELD = "held"  # frozen by a checkpoint command that has not ended yet
     EXITED = "exited"
     CHECKPOINTED = "checkpointed"
     OTHER = "other"
 
     @property
     def has_processes(self) -> bool:
-        return self in (ContainerState.RUNNING, ContainerState.PAUSED)
+        return self in (ContainerState.RUNNING, ContainerState.PAUSED, ContainerState.HELD)
 
 
 class ContainerNetwork(Model):
@@ -122,7 +123,8 @@ class HostFacts(Model):
     tools: tuple[str, ...] = Field((), description="Programs found, e.g. iptables-restore, nft, rsync, zstd")
     memory_free_bytes: int = 0
     disk_free_bytes: int = 0
-    clock_offset_s: float = 0.0
+    clock_s: float = Field(0.0, description="The host's clock at the end of the observation")
+    clock_offset_s: float = Field(0.0, description="How far the host's clock is ahead of the controller's")
     cgroup_version: int = 0
     containers: tuple[ContainerFacts, ...] = ()
     images: tuple[ImageFacts, ...] = ()

@@ -1,0 +1,180 @@
+"""Reading containers, and making, starting, stopping and removing them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from reconciler.drivers import guard
+from reconciler.drivers.base import Fence
+from reconciler.drivers.podman import options, parse, paths
+from reconciler.errors import CommandFailed, HostError, Refused
+from reconciler.model.command import Command, Program
+from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
+from reconciler.model.plan import Phase
+from reconciler.model.spec import Workload
+from reconciler.model.world import ContainerFacts, ContainerState
+
+SETTLED = (guard.NONE, Phase.RUNNING, Phase.CONFIRMED, Phase.RETIRED, Phase.FENCED)
+"""Phases of a workload's marker in which no hand-over needs what is on this host."""
+LIVE = (guard.NONE, Phase.RUNNING, Phase.CONFIRMED)
+"""Phases in which a workload may be started here; `none`: it has no marker."""
+
+INSPECT_LIMIT = 20.0
+STOP_LIMIT = 60.0
+_NOT_FOUND = 125
+
+
+def inspect(name: str) -> Program[ContainerFacts | None]:
+    """A container by name; None when there is none. CommandFailed when another command holds it for too long."""
+    argv = ("podman", "container", "inspect", "--", name)
+    result = yield Command(argv, timeout=INSPECT_LIMIT, ok=(0, _NOT_FOUND))
+    if result.status == 0:
+        return parse.containers(result.stdout)[0]
+    if "no such container" in result.stderr.lower():
+        return None
+    raise CommandFailed(
+        f"Podman cannot say what {name} is",
+        argv=argv,
+        exit_code=result.status,
+        stderr=result.stderr,
+        why=result.stderr.strip()[-400:],
+    )
+
+
+def ours(name: str, workload: str) -> Program[ContainerFacts | None]:
+    """The container with this name; Refused when it is not one of this workload's."""
+    found = yield from inspect(name)
+    if found is not None and found.labels.get(LABEL_WORKLOAD) != workload:
+        raise Refused(
+            f"a container named {name} is there already, and Reconciler did not make it",
+            code="P431",
+            fix=f"rename or remove it (podman rename {name} ...), or give the workload another name",
+        )
+    return found
+
+
+def runtime_for(oci_runtime: str) -> Program[str]:
+    """The OCI runtime to make containers with: the given one, else runc where it is installed, else Podman's."""
+    argv = ("/bin/sh", "-c", 'for r; do command -v "$r" >/dev/null && echo "$r" && exit; done; exit 0', "sh")
+    result = yield Command((*argv, *((oci_runtime,) if oci_runtime else ("runc", "crun"))))
+    found = result.stdout.strip()
+    if oci_runtime and not found:
+        raise HostError(f"{oci_runtime} is not installed", code="H213", fix=f"install {oci_runtime}")
+    return found
+
+
+def image_id(image: str) -> Program[str | None]:
+    """The ID of an image by name, digest or ID; None when it is not there."""
+    argv = ("podman", "image", "inspect", "--format", "{{.Id}}", "--", image)
+    result = yield Command(argv, ok=(0, 1, _NOT_FOUND))
+    return result.stdout.strip() or None
+
+
+def store_secrets(workload: str, secrets: Mapping[str, bytes]) -> Program[None]:
+    """Make Podman secrets of a workload's values anew; they arrive on stdin and are in no argument list."""
+    for variable, value in sorted(secrets.items()):
+        name = paths.secret_name(workload, variable)
+        yield Command(("podman", "secret", "rm", "--", name), changes=True, ok=(0, 1, _NOT_FOUND), secret=True)
+        label = f"--label={LABEL_WORKLOAD}={workload}"
+        argv = ("podman", "secret", "create", label, "--", name, "-")
+        yield Command(argv, stdin=value, changes=True, secret=True)
+
+
+def drop_secrets(workload: str, facts: ContainerFacts) -> Program[None]:
+    """Remove the secrets that this workload's container used."""
+    for variable in _spec_of(facts).get("secretEnv", {}):
+        name = paths.secret_name(workload, variable)
+        yield Command(("podman", "secret", "rm", "--", name), changes=True, ok=(0, 1, _NOT_FOUND))
+
+
+def _spec_of(facts: ContainerFacts) -> dict[str, dict[str, object]]:
+    try:
+        found = json.loads(facts.labels.get(LABEL_SPEC, "{}"))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def create(workload: Workload, fence: Fence, *, oci_runtime: str, secrets: Mapping[str, bytes]) -> Program[str]:
+    name = workload.metadata.name
+    spec = workload.spec.container
+    found = yield from ours(name, name)
+    if found is not None:
+        if found.state.has_processes or found.labels.get(LABEL_SPEC) == options.spec_label(spec):
+            return found.id
+        yield from guard.run(fence, LIVE, ("podman", "rm", "--force", "--", name))
+    if (yield from image_id(spec.image)) is None:
+        raise HostError(f"the image {spec.image} is not there", code="H214", fix="pull or copy it first")
+    runtime = yield from runtime_for(oci_runtime)
+    yield from store_secrets(name, secrets)
+    yield from guard.mark(fence, Phase.RUNNING, "owner")
+    argv = options.create_argv(
+        workload, image=spec.image, oci_runtime=runtime, restart=spec.restart.value, attach=True
+    )
+    result = yield from guard.run(fence, LIVE, argv)
+    return result.stdout.strip().splitlines()[-1]
+
+
+def start(workload: Workload, fence: Fence) -> Program[None]:
+    name = workload.metadata.name
+    found = yield from ours(name, name)
+    if found is None:
+        raise CommandFailed(f"{name} cannot be started: its container is not there")
+    if found.state is ContainerState.PAUSED:
+        yield from guard.run(fence, LIVE, ("podman", "unpause", "--", name))
+    elif found.state is not ContainerState.RUNNING:
+        yield from guard.mark(fence, Phase.RUNNING, "owner")
+        yield from guard.run(fence, LIVE, ("podman", "start", "--", name))
+
+
+def stop(workload: str, fence: Fence) -> Program[None]:
+    found = yield from ours(workload, workload)
+    if found is not None and found.state.has_processes:
+        yield from guard.run(fence, SETTLED, ("podman", "stop", "--", workload), timeout=STOP_LIMIT)
+
+
+def remove(workload: str, fence: Fence) -> Program[None]:
+    yield from _remove(workload, workload, fence)
+
+
+def remove_aside(workload: str, fence: Fence) -> Program[None]:
+    yield from _remove(paths.aside(workload), workload, fence)
+
+
+def _remove(name: str, workload: str, fence: Fence) -> Program[None]:
+    found = yield from ours(name, workload)
+    if found is None:
+        return
+    yield Command(paths.shell("unmount", paths.images_dir(found.userdata)), changes=True)
+    argv = ("podman", "rm", "--force", "--", found.id)
+    yield from guard.run(fence, SETTLED, argv, timeout=STOP_LIMIT)
+    if name == workload:
+        yield from drop_secrets(workload, found)
+
+
+def set_aside(workload: str, fence: Fence) -> Program[None]:
+    """The name tells whether it ran: `bring_back` starts what was running."""
+    aside = paths.aside(workload)
+    if (yield from ours(aside, workload)) is not None:
+        return
+    found = yield from ours(workload, workload)
+    if found is None:
+        return
+    yield Command(paths.shell("note", guard.workload_dir(workload), "aside", str(found.state)), changes=True)
+    yield from stop(workload, fence)
+    yield from guard.run(fence, SETTLED, ("podman", "rename", workload, aside))
+
+
+def bring_back(workload: str, fence: Fence) -> Program[None]:
+    aside = paths.aside(workload)
+    old = yield from ours(aside, workload)
+    if old is not None:
+        yield from remove(workload, fence)
+        yield from guard.run(fence, SETTLED, ("podman", "rename", aside, workload))
+    noted = yield Command(("cat", f"{guard.workload_dir(workload)}/aside"), ok=(0, 1))
+    found = yield from ours(workload, workload)
+    if found is None or found.state.has_processes:
+        return
+    if noted.stdout.strip() in (ContainerState.RUNNING, ContainerState.PAUSED):
+        yield from guard.run(fence, LIVE, ("podman", "start", "--", workload))

@@ -1,0 +1,189 @@
+"""The side a workload comes to: stage, restore, verify, confirm, finish, unstage.
+
+Staging makes a container that is restorable without any of its code having run, and without its addresses having
+appeared on the network, where they still belong to the source: a network namespace that answers for them before
+anything listens in it resets the clients' connections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from reconciler.drivers import guard
+from reconciler.drivers.base import Fence, Handover, Located
+from reconciler.drivers.podman import containers, moving, options, paths, stores, verifying
+from reconciler.errors import CommandFailed, HostError, Refused
+from reconciler.model.command import Command, Program, Seconds
+from reconciler.model.plan import Phase
+from reconciler.model.spec import RestartPolicy, Strategy
+from reconciler.model.world import ContainerFacts, ContainerState
+
+DRAIN_LIMIT: Seconds = 600.0
+_RESERVED = (Phase.RESERVED,)
+
+
+def stage(handover: Handover, *, secrets: Mapping[str, bytes]) -> Program[Located]:
+    name, move, fence = handover.name, handover.move, handover.fence
+    yield from moving.check_restart_switch(handover)
+    image = yield from _image(handover)
+    old = yield from containers.ours(name, name)
+    if old is not None and old.state.has_processes:
+        raise Refused(f"a copy of {name} runs on {move.destination} already", code="P439", fix="plan again")
+    yield from guard.mark(fence, Phase.RESERVED, "destination", run=handover.run, peer=move.source)
+    if old is not None:
+        yield from _discard(old, fence, _RESERVED)
+    for volume in handover.workload.spec.container.volumes:
+        yield from stores.create_volume(volume.name, name)
+    yield from containers.store_secrets(name, secrets)
+    argv = options.create_argv(
+        handover.workload,
+        image=image,
+        oci_runtime=move.oci_runtime,
+        restart=RestartPolicy.NO.value,
+        attach=False,
+    )
+    yield from guard.run(fence, _RESERVED, argv)
+    yield from _dry_start(handover)
+    facts = yield from _attach(handover)
+    yield from moving.make_room(handover, facts)
+    lazy = ("lazy-pages",) if move.strategy is Strategy.LAZY else ()
+    yield from moving.write_criu_config(name, *lazy, *moving.tcp_config(handover))
+    return moving.located(facts)
+
+
+def _image(handover: Handover) -> Program[str]:
+    """What to call the image here: as in the spec where that is the source's image, else by its ID."""
+    spec_name, wanted = handover.workload.spec.container.image, handover.move.image_id
+    for known_as in (spec_name, wanted):
+        if (yield from containers.image_id(known_as)) == wanted:
+            return known_as
+    raise HostError(
+        f"the image {spec_name} ({wanted[:12]}) is not on {handover.move.destination}",
+        code="H214",
+        fix="plan again: it is copied from the source",
+    )
+
+
+def _dry_start(handover: Handover) -> Program[None]:
+    """Start it with a hook that ends it right before its first instruction.
+
+    That leaves what a restore needs (an OCI config and a start time, which Podman otherwise never sets) in a
+    container that has exited. Only this one Podman command sees the hook.
+    """
+    name, fence = handover.name, handover.fence
+    start = ("podman", f"--hooks-dir={paths.DRY_START_HOOKS}", "start", "--", name)
+    yield from guard.run(fence, _RESERVED, start, ok=(0, 1, 125, 126, 127))
+    yield from guard.run(fence, _RESERVED, ("podman", "wait", "--", name))
+    yield from guard.run(fence, _RESERVED, ("podman", "container", "cleanup", "--", name))
+    facts = yield from containers.inspect(name)
+    if facts is None or facts.state is not ContainerState.EXITED or facts.exit_code == 0 or not facts.started_at:
+        raise CommandFailed(
+            f"{name} could not be prepared on {handover.move.destination}",
+            code="C313",
+            why=f"after the dry start it is {facts.state.value if facts else 'gone'}",
+        )
+    mounted = yield Command(("grep", "-F", f"upperdir={facts.upper_dir},", "/proc/mounts"), ok=(0, 1))
+    if mounted.status == 0:
+        raise CommandFailed(f"the file system of {name} is still mounted", code="C313")
+
+
+def _attach(handover: Handover) -> Program[ContainerFacts]:
+    """Give it its networks. It does not run, so nothing appears on them before the restore."""
+    name, fence = handover.name, handover.fence
+    attachments = handover.workload.spec.container.networks
+    if attachments:
+        facts = yield from containers.inspect(name)
+        for present in facts.networks if facts else ():
+            argv = ("podman", "network", "disconnect", "--", present.name, name)
+            yield from guard.run(fence, _RESERVED, argv)
+        for attachment in attachments:
+            yield from guard.run(fence, _RESERVED, options.connect_argv(name, attachment))
+    facts = yield from containers.inspect(name)
+    if facts is None:
+        raise CommandFailed(f"the staged container {name} is gone", code="C313")
+    return facts
+
+
+def _discard(facts: ContainerFacts, fence: Fence, phases: tuple[Phase | str, ...]) -> Program[None]:
+    yield Command(paths.shell("stop-pages", facts.userdata), changes=True)
+    yield from moving.free_room(facts)
+    yield from guard.run(fence, phases, ("podman", "rm", "--force", "--volumes", "--", facts.id))
+    left = yield Command(paths.shell("processes", facts.id))
+    if left.stdout.strip():
+        raise CommandFailed(
+            f"processes of {facts.name} are left: {', '.join(left.stdout.split(chr(10))).strip(', ')}", code="C314"
+        )
+
+
+def unstage(handover: Handover) -> Program[None]:
+    name = handover.name
+    fence = yield from _fence_here(handover)
+    facts = yield from containers.ours(name, name)
+    if facts is not None:
+        yield from _discard(facts, fence, (guard.NONE, Phase.RESERVED, Phase.FENCED, Phase.RETIRED))
+        yield from containers.drop_secrets(name, facts)
+    for volume in handover.workload.spec.container.volumes:
+        yield from stores.remove_volume(volume.name, name)
+    yield from moving.write_criu_config(name)
+    yield from guard.mark(fence, Phase.FENCED, "destination", run=handover.run, peer=handover.move.source)
+
+
+def _fence_here(handover: Handover) -> Program[Fence]:
+    """The move's epoch, or the higher one this host was fenced with."""
+    shown = yield from guard.show(handover.name)
+    marker = shown[0].marker if shown else None
+    if marker is not None and marker.phase == Phase.FENCED and marker.epoch > handover.fence.epoch:
+        return Fence(handover.name, marker.epoch)
+    return handover.fence
+
+
+def commit_destination(handover: Handover) -> Program[None]:
+    shown = yield from guard.show(handover.name)
+    marker = shown[0].marker if shown else None
+    if marker is not None and marker.epoch == handover.fence.epoch and marker.phase == Phase.RUNNING:
+        return
+    yield from guard.mark(
+        handover.fence, Phase.COMMITTED, "destination", run=handover.run, peer=handover.move.source
+    )
+
+
+def restore(handover: Handover) -> Program[None]:
+    facts = yield from containers.ours(handover.name, handover.name)
+    if facts is None:
+        raise CommandFailed(f"the staged container {handover.name} is gone", code="C313")
+    if facts.state.has_processes:
+        return
+    lazy = handover.move.strategy is Strategy.LAZY
+    yield from moving.restore(handover, handover.fence, Phase.COMMITTED, facts, lazy=lazy)
+
+
+def verify(handover: Handover) -> Program[None]:
+    facts = yield from containers.inspect(handover.name)
+    if facts is None or facts.state is not ContainerState.RUNNING:
+        state = facts.state.value if facts else "gone"
+        raise CommandFailed(
+            f"{handover.name} does not run on {handover.move.destination}: it is {state}", code="C315"
+        )
+    truth = yield Command(paths.shell("truth", str(facts.pid), f"{facts.userdata}/config.json"), secret=True)
+    problems = verifying.problems(handover.workload, handover.move.image_id, facts, truth.stdout)
+    if problems:
+        raise CommandFailed(
+            f"{handover.name} on {handover.move.destination} is not what its spec says",
+            code="C316",
+            why="; ".join(problems),
+        )
+
+
+def confirm(handover: Handover) -> Program[None]:
+    yield from guard.mark(handover.fence, Phase.RUNNING, "owner", run=handover.run, peer=handover.move.source)
+    yield from moving.set_restart(handover, handover.fence, (Phase.RUNNING,), on=True)
+
+
+def finish(handover: Handover) -> Program[None]:
+    facts = yield from containers.ours(handover.name, handover.name)
+    if facts is None:
+        return
+    argv = paths.shell("drain", facts.userdata, str(round(DRAIN_LIMIT)))
+    yield Command(argv, timeout=DRAIN_LIMIT + 30, changes=True)
+    yield from moving.write_criu_config(handover.name)
+    yield from moving.free_room(facts)

@@ -1,0 +1,114 @@
+"""The Podman driver: the contract's methods, each carried out by the module that is about it. Holds no state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from reconciler.drivers import guard
+from reconciler.drivers.base import Alive, Fence, Handover, Held, Located
+from reconciler.drivers.podman import (
+    containers,
+    destination,
+    fencing,
+    health,
+    observing,
+    paths,
+    source,
+    stores,
+)
+from reconciler.model.command import Command, Program
+from reconciler.model.spec import HealthCheck, NetworkDefinition, Workload
+from reconciler.model.world import HostFacts
+
+
+class PodmanDriver:
+    """Podman with CRIU, as root. See `reconciler.drivers.base.Driver` for what each method promises."""
+
+    NAME = "podman"
+
+    def observe(self, host: str) -> Program[HostFacts]:
+        return observing.observe(host)
+
+    def alive(self, workload: str) -> Program[Alive]:
+        return fencing.alive(workload)
+
+    def prepare_host(self) -> Program[None]:
+        yield from guard.install()
+        yield Command(paths.shell("prepare", f"{guard.ROOT}/bin", paths.DRY_START_HOOKS), changes=True)
+
+    def pull_image(self, image: str) -> Program[str]:
+        return stores.pull_image(image)
+
+    def create_network(self, name: str, network: NetworkDefinition) -> Program[None]:
+        return stores.create_network(name, network)
+
+    def create_volume(self, name: str, workload: str) -> Program[None]:
+        return stores.create_volume(name, workload)
+
+    def remove_volume(self, name: str, workload: str) -> Program[None]:
+        return stores.remove_volume(name, workload)
+
+    def create(
+        self, workload: Workload, fence: Fence, *, oci_runtime: str, secrets: Mapping[str, bytes]
+    ) -> Program[str]:
+        return containers.create(workload, fence, oci_runtime=oci_runtime, secrets=secrets)
+
+    def start(self, workload: Workload, fence: Fence) -> Program[None]:
+        return containers.start(workload, fence)
+
+    def stop(self, workload: str, fence: Fence) -> Program[None]:
+        return containers.stop(workload, fence)
+
+    def remove(self, workload: str, fence: Fence) -> Program[None]:
+        return containers.remove(workload, fence)
+
+    def set_aside(self, workload: str, fence: Fence) -> Program[None]:
+        return containers.set_aside(workload, fence)
+
+    def bring_back(self, workload: str, fence: Fence) -> Program[None]:
+        return containers.bring_back(workload, fence)
+
+    def remove_aside(self, workload: str, fence: Fence) -> Program[None]:
+        return containers.remove_aside(workload, fence)
+
+    def health(self, workload: str, check: HealthCheck, address: str) -> Program[None]:
+        return health.health(workload, check, address)
+
+    def stage(self, handover: Handover, *, secrets: Mapping[str, bytes]) -> Program[Located]:
+        return destination.stage(handover, secrets=secrets)
+
+    def unstage(self, handover: Handover) -> Program[None]:
+        return destination.unstage(handover)
+
+    def locate(self, handover: Handover) -> Program[Located]:
+        return source.locate(handover)
+
+    def hold(self, handover: Handover) -> Program[Held]:
+        return source.hold(handover)
+
+    def resume(self, handover: Handover, fence: Fence) -> Program[None]:
+        return source.resume(handover, fence)
+
+    def commit_source(self, handover: Handover) -> Program[None]:
+        return source.commit_source(handover)
+
+    def commit_destination(self, handover: Handover) -> Program[None]:
+        return destination.commit_destination(handover)
+
+    def restore(self, handover: Handover) -> Program[None]:
+        return destination.restore(handover)
+
+    def verify(self, handover: Handover) -> Program[None]:
+        return destination.verify(handover)
+
+    def confirm(self, handover: Handover) -> Program[None]:
+        return destination.confirm(handover)
+
+    def retire(self, handover: Handover) -> Program[None]:
+        return source.retire(handover)
+
+    def finish(self, handover: Handover) -> Program[None]:
+        return destination.finish(handover)
+
+    def fence_off(self, handover: Handover, epoch: int) -> Program[None]:
+        return fencing.fence_off(handover, epoch)

@@ -1,0 +1,64 @@
+"""Does a copy run here, and making sure that none does."""
+
+from __future__ import annotations
+
+from reconciler.drivers import guard
+from reconciler.drivers.base import Alive, Fence, Handover
+from reconciler.drivers.podman import containers, paths
+from reconciler.errors import CommandFailed
+from reconciler.model.command import Command, Program
+from reconciler.model.plan import Phase
+from reconciler.model.world import ContainerFacts
+
+
+def alive(workload: str) -> Program[Alive]:
+    shown = yield from guard.show(workload)
+    hook = shown[0].hook if shown else guard.Hook()
+    if hook.state == "held":
+        frozen = hook.verdict != "resume"
+        return Alive(exists=True, running=not frozen, restorable=frozen, detail="frozen, its images are complete")
+    if hook.state == "starting":
+        return Alive(exists=True, running=True, detail="being dumped")
+    facts = yield from containers.ours(workload, workload)
+    if facts is None:
+        return Alive(exists=False, running=False, detail="no container")
+    processes = yield from _processes(facts)
+    images = yield Command(("test", "-s", f"{paths.images_dir(facts.userdata)}/inventory.img"), ok=(0, 1))
+    return Alive(
+        exists=True,
+        running=facts.state.has_processes or bool(processes),
+        restorable=images.status == 0,
+        pid=facts.pid,
+        detail=facts.state.value,
+    )
+
+
+def fence_off(handover: Handover, epoch: int) -> Program[None]:
+    """The marker first: after it, the guard runs nothing under the move's epoch any more. It waits for a command
+    that runs at this moment, so a restore under way is over when the marker is written."""
+    name, fence = handover.name, Fence(handover.name, epoch)
+    yield from guard.mark(fence, Phase.FENCED, "destination", run=handover.run, peer=handover.move.source)
+    facts = yield from containers.ours(name, name)
+    if facts is None:
+        return
+    yield Command(paths.shell("stop-pages", facts.userdata), changes=True)
+    if facts.state.has_processes:
+        kill = ("podman", "kill", "--signal=KILL", "--", name)
+        yield from guard.run(fence, (Phase.FENCED,), kill, ok=(0, 125))
+        yield from guard.run(fence, (Phase.FENCED,), ("podman", "wait", "--", name), ok=(0, 125))
+    facts = yield from containers.ours(name, name)
+    if facts is None:
+        return
+    processes = yield from _processes(facts)
+    if facts.state.has_processes or processes:
+        raise CommandFailed(
+            f"a copy of {name} still runs on {handover.move.destination}",
+            code="C317",
+            why=f"Podman says {facts.state.value}; processes: {', '.join(processes) or 'none'}",
+            fix=f"end it there by hand: podman kill {name}",
+        )
+
+
+def _processes(facts: ContainerFacts) -> Program[list[str]]:
+    found = yield Command(paths.shell("processes", facts.id))
+    return found.stdout.splitlines()

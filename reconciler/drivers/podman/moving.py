@@ -1,0 +1,103 @@
+"""What both sides of a move need: trees, room for images, CRIU's config, restart policies, restoring."""
+
+from __future__ import annotations
+
+from reconciler.drivers import guard
+from reconciler.drivers.base import Fence, Handover, Located
+from reconciler.drivers.podman import parse, paths
+from reconciler.errors import CommandFailed, Refused
+from reconciler.model.command import Bytes, Command, Program, Seconds, Tree
+from reconciler.model.plan import Phase
+from reconciler.model.spec import RestartPolicy, TcpHandling
+from reconciler.model.world import ContainerFacts
+
+RESTORE_LIMIT: Seconds = 900.0
+SPARE: Bytes = 64 * 2**20
+"""Room beyond a workload's memory: what it may grow by, and CRIU's own tables."""
+_UPDATE_RESTART = (5, 1)
+"""Podman release whose `update` can change a restart policy."""
+
+
+def located(facts: ContainerFacts) -> Located:
+    """Where a container's state is. Volumes pair up by where they are mounted, anonymous ones included."""
+    volumes = sorted((m for m in facts.mounts if m.kind == "volume"), key=lambda m: m.target)
+    trees = (
+        Tree("images", paths.images_dir(facts.userdata)),
+        Tree("rootfs", facts.upper_dir, xattrs=True),
+        *(Tree("volume", m.source, name=m.target) for m in volumes),
+    )
+    return Located(facts.id, trees)
+
+
+def make_room(handover: Handover, facts: ContainerFacts) -> Program[None]:
+    """An empty folder for the images, in memory where it fits."""
+    needed = max(handover.move.memory_bytes, handover.move.expected_bytes) + SPARE
+    yield Command(paths.shell("room", paths.images_dir(facts.userdata), str(needed)), changes=True)
+
+
+def free_room(facts: ContainerFacts) -> Program[None]:
+    yield Command(paths.shell("unmount", paths.images_dir(facts.userdata)), changes=True)
+
+
+def write_criu_config(workload: str, *lines: str) -> Program[None]:
+    """CRIU reads these last, so they win over what Podman and the OCI runtime ask for."""
+    text = "".join(f"{line}\n" for line in lines).encode()
+    argv = paths.shell("note", guard.workload_dir(workload), "criu.conf")
+    yield Command(argv, stdin=text, changes=True)
+
+
+def options(handover: Handover) -> tuple[str, ...]:
+    """Options of both `podman container checkpoint` and `restore`."""
+    established = handover.policy.tcp is TcpHandling.ESTABLISHED
+    return ("--keep", "--file-locks", *(("--tcp-established",) if established else ()))
+
+
+def tcp_config(handover: Handover) -> tuple[str, ...]:
+    """Closing connections is not an option of Podman's before 5.7; CRIU's own config has it."""
+    return ("tcp-close",) if handover.policy.tcp is TcpHandling.CLOSE else ()
+
+
+def check_restart_switch(handover: Handover) -> Program[None]:
+    """Refused where the restart policy cannot be switched off and on without making the container anew."""
+    if handover.workload.spec.container.restart is RestartPolicy.NO:
+        return
+    result = yield Command(("podman", "--version"))
+    have = parse.version(result.stdout)
+    if parse.version_tuple(have) < _UPDATE_RESTART:
+        raise Refused(
+            f"{handover.name} has a restart policy, which Podman {have} cannot switch off during a move",
+            code="P435",
+            fix="upgrade Podman to 5.1 or later, or set spec.container.restart to `no`",
+        )
+
+
+def set_restart(handover: Handover, fence: Fence, phases: tuple[Phase, ...], *, on: bool) -> Program[None]:
+    wanted = handover.workload.spec.container.restart
+    if wanted is not RestartPolicy.NO:
+        policy = wanted.value if on else RestartPolicy.NO.value
+        argv = ("podman", "update", f"--restart={policy}", "--", handover.name)
+        yield from guard.run(fence, phases, argv)
+
+
+def restore(handover: Handover, fence: Fence, phase: Phase, facts: ContainerFacts, *, lazy: bool) -> Program[None]:
+    """Restore a container from its images; a failure carries the last errors of CRIU's log."""
+    argv = paths.shell("restore", handover.name, facts.userdata, "1" if lazy else "0", *options(handover))
+    try:
+        yield from guard.run(fence, (phase,), argv, timeout=RESTORE_LIMIT)
+    except CommandFailed as error:
+        log = yield from criu_errors(f"{facts.userdata}/restore.log")
+        raise CommandFailed(
+            f"{handover.name} could not be restored",
+            argv=error.argv,
+            exit_code=error.status,
+            stderr=error.stderr,
+            log_tail=log,
+            where=error.where,
+            why=log.splitlines()[-1] if log else error.stderr.strip()[-400:],
+        ) from error
+
+
+def criu_errors(log: str) -> Program[str]:
+    """The last error lines of a CRIU log on the host; empty when there is none."""
+    result = yield Command(("tail", "-n", "400", "--", log), ok=(0, 1))
+    return parse.error_lines(result.stdout)

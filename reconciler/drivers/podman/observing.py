@@ -1,0 +1,137 @@
+"""What a host is and holds, in four commands: markers, host and lists, containers, measurements."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from reconciler.drivers import guard
+from reconciler.drivers.podman import parse, paths
+from reconciler.errors import HostError
+from reconciler.model.command import Command, Program, Seconds
+from reconciler.model.labels import LABEL_WORKLOAD
+from reconciler.model.world import ContainerFacts, ContainerState, HostFacts, Versions
+
+OLDEST_PODMAN = (4, 0)
+"""First release whose `--network` takes name, address and MAC in one value."""
+LISTS_LIMIT: Seconds = 60.0
+_FROZEN_HOOKS = ("starting", "held")
+
+
+def observe(host: str) -> Program[HostFacts]:
+    shown = yield from guard.show()
+    listed = yield Command(paths.shell("observe"), timeout=LISTS_LIMIT)
+    parts = parse.sections(listed.stdout)
+    _check(host, parts)
+    stored = parse.stored(parts.get("stored", ""))
+    held = [row.workload for row in shown if row.hook.state in _FROZEN_HOOKS and row.hook.verdict != "resume"]
+    found = yield from _containers(stored, held)
+    found, clock = yield from _measure(found)
+    tools = tuple(parts.get("tools", "").split())
+    return HostFacts(
+        name=host,
+        arch=parts.get("arch", "").strip(),
+        cpu_flags=parse.cpu_flags(parts.get("cpu", "")),
+        versions=Versions(
+            podman=parse.version(parts.get("version podman", "")),
+            runc=parse.version(parts.get("version runc", "")),
+            crun=parse.version(parts.get("version crun", "")),
+            criu=parse.version(parts.get("version criu", "")),
+            kernel=parts.get("kernel", "").strip(),
+        ),
+        features=tuple(parts.get("features", "").split()),
+        tools=tools,
+        memory_free_bytes=parse.numbers(parts.get("memory", ""), ("available",))["available"] * 1024,
+        disk_free_bytes=int(parts.get("disk", "").strip() or 0),
+        clock_s=clock,
+        cgroup_version=int(parts.get("cgroup", "").strip() or 0),
+        containers=found,
+        images=parse.images(parts.get("images", "")),
+        networks=parse.networks(parts.get("networks", "")),
+        volumes=parse.volumes(parts.get("volumes", "")),
+        markers=tuple(row.marker for row in shown if row.marker is not None),
+    )
+
+
+def _check(host: str, parts: Mapping[str, str]) -> None:
+    if "podman" not in parts.get("tools", "").split():
+        raise HostError("Podman is not installed", code="H210", where=host, fix="install podman, criu and runc")
+    if parts.get("uid", "").strip() != "0":
+        raise HostError(
+            "checkpoints need root",
+            code="H211",
+            where=host,
+            why=f"logged in as uid {parts.get('uid', '?').strip()}",
+            fix="set the Host's spec.user to root, or spec.sudo: true",
+        )
+    have = parse.version(parts.get("version podman", ""))
+    if parse.version_tuple(have) < OLDEST_PODMAN:
+        raise HostError(
+            f"Podman {have or '(unknown)'} is too old",
+            code="H212",
+            where=host,
+            fix="upgrade to Podman 4.0 or later",
+        )
+    if "end" not in parts or parts.get("podman", "").strip():
+        raise HostError(
+            "Podman does not answer",
+            code="H215",
+            where=host,
+            why=parts.get("podman", "").strip() or "it stopped early",
+        )
+
+
+def _containers(stored: Mapping[str, tuple[str, str]], held: Sequence[str]) -> Program[tuple[ContainerFacts, ...]]:
+    """All containers: held ones as they were located, locked ones by name and image only."""
+    found: dict[str, ContainerFacts] = {}
+    for workload in held:
+        saved = yield Command(("cat", "--", paths.saved_inspection(workload)), ok=(0, 1), secret=True)
+        for facts in _parsed(saved.stdout):
+            if facts.id in stored:
+                found[facts.id] = facts.model_copy(update={"state": ContainerState.HELD})
+    asked = sorted(stored.keys() - found.keys())
+    if asked:
+        inspected = yield Command(paths.shell("inspect", *asked), secret=True)
+        for text in parse.sections(inspected.stdout).values():
+            found.update((facts.id, facts) for facts in _parsed(text))
+    for container_id in asked:
+        if container_id not in found and container_id in _still_stored(asked, stored):
+            name, image = stored[container_id]
+            found[container_id] = ContainerFacts(
+                id=container_id, name=name, image_id=image, state=ContainerState.OTHER
+            )
+    return tuple(sorted(found.values(), key=lambda facts: (facts.name, facts.id)))
+
+
+def _still_stored(asked: Sequence[str], stored: Mapping[str, tuple[str, str]]) -> set[str]:
+    return {container_id for container_id in asked if stored[container_id][0]}
+
+
+def _parsed(text: str) -> tuple[ContainerFacts, ...]:
+    try:
+        return parse.containers(text)
+    except json.JSONDecodeError:
+        return ()
+
+
+def _measure(
+    found: tuple[ContainerFacts, ...],
+) -> Program[tuple[tuple[ContainerFacts, ...], float]]:
+    ours = [c for c in found if LABEL_WORKLOAD in c.labels and c.state.has_processes and c.pid]
+    arguments = [text for c in ours for text in (c.id, str(c.pid), c.upper_dir or "/nonexistent")]
+    measured = yield Command(paths.shell("measure", *arguments), timeout=LISTS_LIMIT)
+    parts = parse.sections(measured.stdout)
+    updated = []
+    for facts in found:
+        use = parse.numbers(parts.get(f"use {facts.id}", ""), ("processes", "memory", "rootfs"))
+        updated.append(
+            facts.model_copy(
+                update={
+                    "tcp_established": parse.tcp_established(parts.get(f"tcp {facts.id}", "")),
+                    "processes": use["processes"],
+                    "memory_bytes": use["memory"],
+                    "rootfs_bytes": use["rootfs"],
+                }
+            )
+        )
+    return tuple(updated), float(parts.get("clock", "").strip() or 0)

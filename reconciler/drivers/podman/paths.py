@@ -1,0 +1,53 @@
+"""Names and places on a host, and the constant scripts sent to it. Scripts take data as arguments only."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from reconciler.drivers import guard
+from reconciler.drivers.guard import ROOT
+from reconciler.resources import data_path
+
+ASIDE = "_aside"
+"""Ends the name of a container that waits for its successor to be healthy; workloads' names have no underscore."""
+
+DRY_START_HOOK = f"{ROOT}/bin/refuse-start"
+DRY_START_HOOKS = f"{ROOT}/hooks.d"
+"""A hooks directory for one Podman command only: its one hook ends a container before any of its code runs."""
+
+
+def criu_config(workload: str) -> str:
+    """CRIU's config file of one workload's container, read at each checkpoint and restore."""
+    return f"{guard.workload_dir(workload)}/criu.conf"
+
+
+def saved_inspection(workload: str) -> str:
+    """What `podman container inspect` said before the container was held; it waits while that lasts."""
+    return f"{guard.workload_dir(workload)}/container.json"
+
+
+def images_dir(userdata: str) -> str:
+    """Where Podman lets CRIU write a container's images, and restores them from."""
+    return f"{userdata}/checkpoint"
+
+
+def secret_name(workload: str, variable: str) -> str:
+    """Podman's name for the secret behind an environment variable of a workload."""
+    return f"reconciler-{workload}-{variable}"
+
+
+def aside(workload: str) -> str:
+    """The name of a workload's container that was set aside."""
+    return workload + ASIDE
+
+
+@cache
+def script(name: str) -> str:
+    """The text of a script of this driver; comment lines stay here."""
+    text = data_path("templates", "podman", f"{name}.sh").read_text(encoding="utf-8")
+    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#")) + "\n"
+
+
+def shell(name: str, *arguments: str) -> tuple[str, ...]:
+    """The argument list that runs a script of this driver with these arguments."""
+    return ("/bin/sh", "-c", script(name), name, *arguments)

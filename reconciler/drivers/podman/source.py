@@ -1,0 +1,170 @@
+"""The side a workload leaves: locate, hold, resume, commit, retire.
+
+While a source is held, the checkpoint command holds Podman's lock on the container, so that `podman inspect` would
+wait. What is needed then is written down before.
+"""
+
+from __future__ import annotations
+
+from reconciler.drivers import guard
+from reconciler.drivers.base import Fence, Handover, Held, Located
+from reconciler.drivers.podman import containers, moving, parse, paths, stores
+from reconciler.errors import CommandFailed, Refused
+from reconciler.model.base import parse_duration
+from reconciler.model.command import Command, Program, Seconds
+from reconciler.model.labels import LABEL_WORKLOAD
+from reconciler.model.plan import Phase
+from reconciler.model.spec import Cutover, RestartPolicy
+from reconciler.model.world import ContainerFacts, ContainerState
+
+DUMP_LIMIT: Seconds = 900.0
+RELEASE_LIMIT: Seconds = 120.0
+_HOLDING = ("starting", "held")
+
+
+def locate(handover: Handover) -> Program[Located]:
+    name = handover.name
+    if (yield from _hook_state(name)) in _HOLDING:
+        return moving.located((yield from _saved(handover)))
+    facts = yield from containers.ours(name, name)
+    if facts is None or facts.state is not ContainerState.RUNNING:
+        state = facts.state.value if facts else "not there"
+        raise Refused(
+            f"{name} cannot move: it is {state} on {handover.move.source}", code="P436", fix="plan again"
+        )
+    if facts.id != handover.move.container_id:
+        raise Refused(f"{name} was made anew since the plan", code="P437", fix="plan again")
+    if facts.auto_remove:
+        raise Refused(
+            f"{name} removes itself when it ends (--rm), so nothing would be left to go back to",
+            code="P438",
+            fix="let Reconciler make it anew from its spec",
+        )
+    yield from moving.check_restart_switch(handover)
+    yield from guard.mark(
+        handover.fence, Phase.RESERVED, "source", run=handover.run, peer=handover.move.destination
+    )
+    inspected = yield Command(("podman", "container", "inspect", "--", name))
+    argv = paths.shell("note", guard.workload_dir(name), "container.json")
+    yield Command(argv, stdin=inspected.stdout.encode(), changes=True, secret=True)
+    yield from moving.set_restart(handover, handover.fence, (Phase.RESERVED,), on=False)
+    yield from moving.make_room(handover, facts)
+    hook: tuple[str, ...] = ()
+    if handover.move.cutover is Cutover.TRANSACTIONAL:
+        hook = (f"action-script {(yield from guard.install_hook(name))}",)
+    yield from moving.write_criu_config(name, *hook, *moving.tcp_config(handover))
+    return moving.located(facts)
+
+
+def hold(handover: Handover) -> Program[Held]:
+    facts = yield from _saved(handover)
+    log = f"{facts.userdata}/dump.log"
+    outcome = yield from guard.hold(
+        handover.fence,
+        ("podman", "container", "checkpoint", *moving.options(handover), "--", handover.name),
+        cutover=handover.move.cutover,
+        silence_s=parse_duration(handover.policy.silence_limit),
+        freeze_s=parse_duration(handover.policy.freeze_limit),
+        fence_network=True,
+        run=handover.run,
+        peer=handover.move.destination,
+        timeout=DUMP_LIMIT,
+        log=log,
+    )
+    if outcome.what == "resumed" or (outcome.what == "exited" and outcome.status != 0):
+        raise (yield from _not_held(handover, outcome, log))
+    measured = yield Command(paths.shell("held", facts.userdata), changes=True)
+    sizes = parse.numbers(measured.stdout, ("bytes", "freeze_us"))
+    return Held(image_bytes=sizes["bytes"], freeze_s=sizes["freeze_us"] / 1e6)
+
+
+def _not_held(handover: Handover, outcome: guard.Outcome, log: str) -> Program[CommandFailed]:
+    errors = yield from moving.criu_errors(log)
+    facts = yield from containers.inspect(handover.name)
+    runs = facts is not None and facts.state is ContainerState.RUNNING
+    after = "it runs on" if runs else f"it does NOT run: {facts.state.value if facts else 'its container is gone'}"
+    return CommandFailed(
+        f"{handover.name} could not be held on {handover.move.source}; {after}",
+        exit_code=outcome.status,
+        stderr=outcome.tail,
+        log_tail=errors,
+        code="C310",
+        why=(errors or outcome.tail).strip().rpartition("\n")[2],
+    )
+
+
+def resume(handover: Handover, fence: Fence) -> Program[None]:
+    name = handover.name
+    outcome = yield from guard.resume(fence)
+    facts = yield from containers.ours(name, name)
+    if facts is None:
+        raise CommandFailed(f"{name} cannot resume: its container is gone", code="C311")
+    if outcome.what == "gone" and not facts.state.has_processes:
+        yield from moving.write_criu_config(name, *moving.tcp_config(handover))
+        yield from moving.restore(handover, fence, Phase.HELD, facts, lazy=False)
+    elif not facts.state.has_processes:
+        yield from _ended_by_itself(handover, fence, facts)
+    if outcome.what == "gone":
+        yield from guard.mark(fence, Phase.RUNNING, "owner", run=handover.run)
+    yield from moving.write_criu_config(name)
+    yield from moving.set_restart(handover, fence, (Phase.RUNNING,), on=True)
+    facts = yield from containers.inspect(name)
+    if facts is None or facts.state is not ContainerState.RUNNING:
+        raise CommandFailed(f"{name} does not run after it was told to resume", code="C311")
+    yield from moving.free_room(facts)
+    yield from guard.clean(name)
+
+
+def _ended_by_itself(handover: Handover, fence: Fence, facts: ContainerFacts) -> Program[None]:
+    """The application ended while its restart policy was switched off for the move: do what that says."""
+    policy = handover.workload.spec.container.restart
+    restarts = policy is not RestartPolicy.NO and not (policy is RestartPolicy.ON_FAILURE and facts.exit_code == 0)
+    if not restarts:
+        raise CommandFailed(
+            f"{handover.name} has ended by itself on {handover.move.source} with status {facts.exit_code}",
+            code="C311",
+            fix=f"podman logs {handover.name}; apply again to start it",
+        )
+    yield from guard.run(fence, (Phase.RUNNING,), ("podman", "start", "--", handover.name))
+
+
+def commit_source(handover: Handover) -> Program[None]:
+    yield from guard.commit(handover.fence)
+
+
+def retire(handover: Handover) -> Program[None]:
+    name = handover.name
+    shown = yield from guard.show(name)
+    marker = shown[0].marker if shown else None
+    if marker is not None and marker.phase == Phase.RETIRED and marker.epoch == handover.fence.epoch:
+        return
+    yield from guard.release(handover.fence, timeout=RELEASE_LIMIT)
+    facts = yield from containers.ours(name, name)
+    if facts is not None:
+        yield from moving.free_room(facts)
+        argv = ("podman", "rm", "--force", "--volumes", "--", facts.id)
+        yield from guard.run(handover.fence, (Phase.COMMITTED,), argv)
+        yield from containers.drop_secrets(name, facts)
+    for volume in handover.workload.spec.container.volumes:
+        yield from stores.remove_volume(volume.name, name)
+    yield Command(("rm", "-f", "--", paths.saved_inspection(name)), changes=True)
+    yield from guard.mark(
+        handover.fence, Phase.RETIRED, "source", run=handover.run, peer=handover.move.destination
+    )
+    yield from guard.clean(name)
+
+
+def _hook_state(workload: str) -> Program[str]:
+    shown = yield from guard.show(workload)
+    return shown[0].hook.state if shown else guard.NONE
+
+
+def _saved(handover: Handover) -> Program[ContainerFacts]:
+    """The source as it was located."""
+    result = yield Command(("cat", "--", paths.saved_inspection(handover.name)), ok=(0, 1), secret=True)
+    facts = parse.containers(result.stdout)
+    if not facts or facts[0].id != handover.move.container_id or LABEL_WORKLOAD not in facts[0].labels:
+        raise CommandFailed(
+            f"{handover.name} was not located for this move on {handover.move.source}", code="C312"
+        )
+    return facts[0]

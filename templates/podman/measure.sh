@@ -1,0 +1,24 @@
+# measure.sh (ID PID UPPER_DIR)...: what running containers use, read from /proc and their file systems.
+# The clock comes last, so that the reader can compare it with its own at the moment of the answer.
+export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+while [ $# -ge 3 ]; do
+    id=$1 pid=$2 upper=$3
+    shift 3
+    printf '\n@@ tcp %s\n' "$id"
+    awk '$4 == "01"' "/proc/$pid/net/tcp" "/proc/$pid/net/tcp6" 2>/dev/null
+    printf '\n@@ use %s\n' "$id"
+    # pid:[4026532001]; find takes a pattern, where brackets mean something else.
+    space=$(readlink "/proc/$pid/ns/pid" | sed 's/[][]/\\&/g')
+    [ -n "$space" ] || continue
+    pids=$(find /proc -maxdepth 3 -path '/proc/[0-9]*/ns/pid' -lname "$space" 2>/dev/null | cut -d/ -f3)
+    files=
+    count=0
+    for one in $pids; do files="$files /proc/$one/smaps_rollup" count=$((count + 1)); done
+    echo "processes $count"
+    # What a dump holds: pages of files that can be read again are not in it.
+    # shellcheck disable=SC2086
+    cat $files 2>/dev/null | awk '/^Pss_Anon:|^Pss_Shmem:/ {sum += $2} END {print "memory", sum * 1024}'
+    echo "rootfs $(timeout 10 du -sb -- "$upper" 2>/dev/null | cut -f1)"
+done
+printf '\n@@ clock\n'
+date +%s.%N

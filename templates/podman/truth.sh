@@ -1,0 +1,16 @@
+# truth.sh PID CONFIG: what the kernel says of a container's processes, and what its OCI config allows.
+export LC_ALL=C
+space=$(readlink "/proc/$1/ns/pid" | sed 's/[][]/\\&/g')
+[ -n "$space" ] || { echo "process $1 is not there" >&2; exit 1; }
+for pid in $(find /proc -maxdepth 3 -path '/proc/[0-9]*/ns/pid' -lname "$space" 2>/dev/null | cut -d/ -f3); do
+    printf '\n@@ process %s\n' "$pid"
+    grep -E '^(Name|Uid|CapInh|CapPrm|CapEff|CapBnd|CapAmb|NoNewPrivs|Seccomp):' "/proc/$pid/status" 2>/dev/null
+done
+printf '\n@@ mounts\n'
+cut -d' ' -f5 "/proc/$1/mountinfo"
+printf '\n@@ shared\n'
+for space in mnt net pid; do
+    [ "$(readlink "/proc/$1/ns/$space")" != "$(readlink "/proc/self/ns/$space")" ] || echo "$space"
+done
+printf '\n@@ config\n'
+cat "$2"

@@ -1,0 +1,12 @@
+# unmount.sh FOLDER...: free the memory behind folders of images, and empty them. Only folders named `checkpoint`.
+for folder in "$@"; do
+    case $folder in */userdata/checkpoint) ;; *) exit 1 ;; esac
+    tries=0
+    while grep -q " $folder " /proc/mounts; do
+        umount "$folder" && continue
+        tries=$((tries + 1))
+        [ "$tries" -lt 50 ] || exit 1
+        sleep 0.1
+    done
+    rm -rf "$folder"
+done
