@@ -120,7 +120,9 @@ def run_state(outcome: Outcome) -> RunState:
         return RunState.IN_DOUBT
     if states <= {GroupState.DONE}:
         return RunState.DONE
-    return RunState.FAILED
+    if states <= {GroupState.DONE, GroupState.PUT_BACK, GroupState.SKIPPED}:
+        return RunState.FAILED
+    return RunState.OPEN  # something remains for `resume`
 
 
 @dataclass

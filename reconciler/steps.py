@@ -9,7 +9,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from reconciler.drivers.base import Driver, Fence, Handover, Located
 from reconciler.errors import CommandFailed, ReconcilerError
@@ -219,7 +219,7 @@ class Steps:
     def _link(self, step: Step) -> str:
         return f"{self.run}-{step.workload}"
 
-    _EFFECTS: Mapping[StepKind, Callable[[Steps, Step, Progress], Awaitable[Data]]] = {
+    _EFFECTS: ClassVar[Mapping[StepKind, Callable[[Steps, Step, Progress], Awaitable[Data]]]] = {
         StepKind.PULL_IMAGE: _pull_image,
         StepKind.COPY_IMAGE: _copy_image,
         StepKind.CREATE_NETWORK: _create_network,
