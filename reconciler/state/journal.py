@@ -1,0 +1,165 @@
+"""The journal: every intent before its effect, every outcome after it. Append-only and durable on return.
+
+It never holds secrets: plans have references only, and records hold what steps pass on purpose. Calls are
+synchronous, so that a cancelled task cannot split one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pydantic import ValidationError
+
+from reconciler.errors import JournalError
+from reconciler.model.plan import Plan
+from reconciler.model.record import Mark, Record, Run, RunState
+from reconciler.state.locks import Locks, beating
+from reconciler.state.schema import connect, connect_memory, transaction, translated
+
+MEMORY = ":memory:"
+UNFINISHED = (RunState.OPEN, RunState.IN_DOUBT)
+
+
+def default_path() -> Path:
+    """RECONCILE_JOURNAL, else in XDG_STATE_HOME, else in the home folder."""
+    if chosen := os.environ.get("RECONCILE_JOURNAL"):
+        return Path(chosen)
+    state = os.environ.get("XDG_STATE_HOME")
+    return (Path(state) if state else Path.home() / ".local" / "state") / "reconciler" / "journal.db"
+
+
+class Journal:
+    """An open journal. Every method raises JournalError when the file cannot be used."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path | None) -> None:
+        self._connection = connection
+        self.path = path
+        self._where = str(path or MEMORY)
+        self.locks = Locks(connection, self._where)
+
+    @classmethod
+    def open(cls, path: Path | str | None = None, *, write: bool = True) -> Self:
+        """Open or make the journal at `path` (None: `default_path()`; `:memory:`: kept nowhere). Fails before any
+        effect when it is damaged, too new, read-only or its disk full. `write=False` only reads; there a missing
+        file is an empty journal."""
+        if path == MEMORY:
+            return cls(connect_memory(), None)
+        file = Path(path) if path is not None else default_path()
+        if not write and not file.exists():
+            return cls(connect_memory(), None)
+        return cls(connect(file, write=write), file)
+
+    def begin(self, run: Run) -> None:
+        """Write down a run and its plan, before its first step."""
+        plan = run.plan.model_dump_json(by_alias=True)
+        row = (run.id, plan, run.started_at, run.actor, run.commit, run.state.value, run.ended_at)
+        names = {s.workload for s in run.plan.steps} | {c.workload for c in run.plan.changes}
+        with translated(self._where), transaction(self._connection):
+            self._connection.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            pairs = [(name, run.id) for name in sorted(names)]
+            self._connection.executemany("INSERT INTO run_workloads VALUES (?, ?)", pairs)
+
+    def append(
+        self, run_id: str, step: str, mark: Mark, at: float, note: str = "", data: Mapping[str, str] | None = None
+    ) -> Record:
+        """Add a record; it is on disk when this returns."""
+        kept = dict(data or {})
+        with translated(self._where), transaction(self._connection):
+            last = self._connection.execute("SELECT max(seq) FROM records WHERE run = ?", (run_id,)).fetchone()[0]
+            seq = (last or 0) + 1
+            row = (run_id, seq, step, mark.value, at, note, json.dumps(kept, sort_keys=True))
+            self._connection.execute("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        return Record(seq=seq, step=step, mark=mark, at=at, note=note, data=kept)
+
+    def end(self, run_id: str, state: RunState, at: float) -> None:
+        """Write down how a run stands; a run in doubt may be ended again later."""
+        with translated(self._where), transaction(self._connection):
+            done = self._connection.execute(
+                "UPDATE runs SET state = ?, ended_at = ? WHERE id = ?", (state.value, at, run_id)
+            )
+            if done.rowcount != 1:
+                raise self._unknown(run_id)
+
+    def run(self, run_id: str) -> Run:
+        """One run with its records."""
+        with translated(self._where):
+            row = self._connection.execute("SELECT * FROM runs WHERE id = ?", (run_id,)).fetchone()
+            if row is None:
+                raise self._unknown(run_id)
+            return self._run(row)
+
+    def open_runs(self) -> list[Run]:
+        """Runs that are not finished, oldest first: open (perhaps their controller died) or in doubt."""
+        query = "SELECT * FROM runs WHERE state IN (?, ?) ORDER BY started_at, id"
+        return self._runs(query, tuple(state.value for state in UNFINISHED))
+
+    def runs(self, workload: str | None = None, limit: int = 50) -> list[Run]:
+        """The latest runs, newest first; of one workload, or of all."""
+        if workload is None:
+            return self._runs("SELECT * FROM runs ORDER BY started_at DESC, id DESC LIMIT ?", (limit,))
+        query = "SELECT * FROM runs WHERE id IN (SELECT run FROM run_workloads WHERE workload = ?)"
+        return self._runs(f"{query} ORDER BY started_at DESC, id DESC LIMIT ?", (workload, limit))
+
+    @contextmanager
+    def locked(self, names: str | Iterable[str], owner: str) -> Iterator[None]:
+        """Hold locks and keep them alive; Locked when another controller has one of them."""
+        wanted = (names,) if isinstance(names, str) else tuple(names)
+        self.locks.take(wanted, owner, time.time())
+        try:
+            with beating(self.path, owner):
+                yield
+        finally:
+            self.locks.release(wanted, owner)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _runs(self, query: str, arguments: tuple[object, ...]) -> list[Run]:
+        with translated(self._where):
+            return [self._run(row) for row in self._connection.execute(query, arguments).fetchall()]
+
+    def _run(self, row: tuple[str, str, float, str, str | None, str, float | None]) -> Run:
+        rows = self._connection.execute(
+            "SELECT seq, step, mark, at, note, data FROM records WHERE run = ? ORDER BY seq", (row[0],)
+        ).fetchall()
+        try:
+            records = tuple(
+                Record(seq=seq, step=step, mark=Mark(mark), at=at, note=note, data=json.loads(data))
+                for seq, step, mark, at, note, data in rows
+            )
+            return Run(
+                id=row[0],
+                plan=Plan.model_validate_json(row[1]),
+                started_at=row[2],
+                actor=row[3],
+                commit=row[4],
+                state=RunState(row[5]),
+                ended_at=row[6],
+                records=records,
+            )
+        except (ValidationError, ValueError) as error:
+            raise JournalError(
+                f"run {row[0]} cannot be read",
+                where=self._where,
+                why=str(error).splitlines()[0],
+                fix="use the version of reconciler that wrote it",
+            ) from error
+
+    def _unknown(self, run_id: str) -> JournalError:
+        return JournalError(f"there is no run {run_id}", where=self._where, fix="see `reconcile history`")

@@ -1,0 +1,169 @@
+"""The journal's tables, and opening the file they are in. Nothing here knows what runs or locks mean."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from reconciler.errors import JournalError
+
+VERSION = 1
+"""Kept in the file's user_version. A newer file is refused; an older one gets the missing migrations."""
+
+BUSY_S = 10.0
+"""Longest wait for another process that is writing."""
+PROBE_BYTES = 65536
+"""Room asked for before any effect: about a hundred records."""
+
+MIGRATIONS: dict[int, str] = {
+    1: """
+    CREATE TABLE runs (
+        id TEXT PRIMARY KEY, plan TEXT NOT NULL, started_at REAL NOT NULL, actor TEXT NOT NULL,
+        commit_id TEXT, state TEXT NOT NULL, ended_at REAL
+    ) STRICT;
+    CREATE TABLE run_workloads (
+        workload TEXT NOT NULL, run TEXT NOT NULL REFERENCES runs(id), PRIMARY KEY (workload, run)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE records (
+        run TEXT NOT NULL REFERENCES runs(id), seq INTEGER NOT NULL, step TEXT NOT NULL, mark TEXT NOT NULL,
+        at REAL NOT NULL, note TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (run, seq)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE locks (
+        name TEXT PRIMARY KEY, owner TEXT NOT NULL, since REAL NOT NULL, heartbeat REAL NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE probe (room BLOB) STRICT;
+    CREATE INDEX runs_by_state ON runs(state);
+    """,
+}
+
+_WAY_OUT = "move it away and go on: the markers on the hosts tell `reconcile resume` what was under way"
+
+
+def connect(path: Path, *, write: bool) -> sqlite3.Connection:
+    """An open, current and writable journal file; JournalError otherwise, before anything was started."""
+    with translated(path):
+        if write:
+            _create(path)
+        where = f"{path.absolute().as_uri()}?mode={'rw' if write else 'ro'}"
+        if not write and not os.access(path.parent, os.W_OK):
+            where += "&immutable=1"  # SQLite wants to make its -shm file even to read
+        connection = sqlite3.connect(where, uri=True, timeout=BUSY_S, isolation_level=None)
+        try:
+            _prepare(connection, path, write=write)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def connect_memory() -> sqlite3.Connection:
+    """The same tables without a file, for simulation."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.execute("PRAGMA foreign_keys = ON")
+    _migrate(connection, 0)
+    return connection
+
+
+@contextmanager
+def translated(path: Path | str) -> Iterator[None]:
+    """The one place where errors of the file and of SQLite become JournalError."""
+    try:
+        yield
+    except OSError as error:
+        raise JournalError(
+            "the journal cannot be opened",
+            where=str(path),
+            why=error.strerror or str(error),
+            fix="choose another file with --journal or RECONCILE_JOURNAL",
+        ) from error
+    except sqlite3.Error as error:
+        what, fix = _explain(error)
+        raise JournalError(what, where=str(path), why=str(error), fix=fix) from error
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Everything or nothing; durable when it ends."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    try:
+        connection.execute("COMMIT")
+    except sqlite3.Error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _create(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with closing_fd(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)) as fd:
+        if os.fstat(fd).st_mode & 0o077:
+            os.fchmod(fd, 0o600)
+
+
+@contextmanager
+def closing_fd(fd: int) -> Iterator[int]:
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, *, write: bool) -> None:
+    connection.execute("PRAGMA foreign_keys = ON")
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > VERSION:
+        raise JournalError(
+            "a newer version of Reconciler wrote the journal",
+            where=str(path),
+            why=f"its format is {version}, this version knows {VERSION}",
+            fix="upgrade reconciler, or choose another file with --journal",
+        )
+    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise JournalError("the journal is damaged", where=str(path), why=str(found), fix=_WAY_OUT)
+    if not write:
+        return
+    connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    connection.execute("PRAGMA synchronous = FULL")
+    _migrate(connection, version)
+    with transaction(connection):
+        connection.execute("INSERT INTO probe VALUES (zeroblob(?))", (PROBE_BYTES,))
+        connection.execute("DELETE FROM probe")
+
+
+def _migrate(connection: sqlite3.Connection, version: int) -> None:
+    if version == VERSION:
+        return
+    with transaction(connection):
+        # Another process may have been faster.
+        current: int = connection.execute("PRAGMA user_version").fetchone()[0]
+        for number in range(current + 1, VERSION + 1):
+            for statement in MIGRATIONS[number].split(";"):
+                if statement.strip():
+                    connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _explain(error: sqlite3.Error) -> tuple[str, str]:
+    """What happened, and the way out."""
+    name: str = getattr(error, "sqlite_errorname", "")
+    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+        return "the journal is damaged or not a journal", _WAY_OUT
+    if name.startswith("SQLITE_READONLY"):
+        return "the journal is read-only", "choose another file with --journal or RECONCILE_JOURNAL"
+    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+        return "the journal cannot be written", "free space on its disk, or choose another with --journal"
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return f"another process has been writing the journal for {BUSY_S:.0f} s", "try again"
+    if name.startswith("SQLITE_CANTOPEN"):
+        return "the journal cannot be opened", "choose another file with --journal or RECONCILE_JOURNAL"
+    return "the journal cannot be used", _WAY_OUT
