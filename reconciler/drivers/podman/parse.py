@@ -170,7 +170,8 @@ def networks(text: str) -> tuple[NetworkFacts, ...]:
             name=item["name"],
             driver=item.get("driver") or "",
             subnets=tuple(s["subnet"] for s in item.get("subnets") or () if "subnet" in s),
-            parent=item.get("network_interface") or None,
+            # For bridges this is the bridge that Podman makes itself.
+            parent=(item.get("network_interface") or None) if item.get("driver") != "bridge" else None,
         )
         for item in json_list(text)
     )
