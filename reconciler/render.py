@@ -28,6 +28,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from reconciler.resources import data_path
 
+MAX_TEMPLATE_CHARS: Final = 256 * 2**10
 MAX_OUTPUT_CHARS: Final = 32 * 2**20
 MAX_STEPS: Final = 200_000
 MAX_VALUE_CHARS: Final = 64 * 2**10
@@ -86,7 +87,11 @@ def is_template(text: str) -> bool:
 
 def render_spec(text: str, values: Mapping[str, Any]) -> Rendered:
     """Render a user's file with `values`; TemplateFault when it cannot be done within the limits."""
-    environment = _SpecEnvironment(text)
+    if len(text) > MAX_TEMPLATE_CHARS:
+        raise TemplateFault(
+            Fault.LIMIT, f"templates of more than {MAX_TEMPLATE_CHARS:,} characters are refused", 1
+        )
+    environment = _SpecEnvironment()
     try:
         code = environment.compile(_checked(environment, text), name=_SPEC, filename=_SPEC)
         template = jinja2.Template.from_code(environment, code, {**environment.globals, "values": values})
@@ -211,7 +216,7 @@ class _SpecEnvironment(ImmutableSandboxedEnvironment):
 
     intercepted_binops = frozenset({"+", "*", "%"})
 
-    def __init__(self, text: str) -> None:
+    def __init__(self) -> None:
         self.steps = 0
         super().__init__(
             undefined=jinja2.StrictUndefined,

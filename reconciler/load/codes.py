@@ -170,6 +170,11 @@ CODES: dict[str, Code] = {
     ),
     "E152": Code("address outside the network", "The IP address is not in the subnet of the Network it joins."),
     "E153": Code("used twice in one workload", "One workload uses the same target, network or port twice."),
+    "E154": Code(
+        "one machine under two names",
+        "Two Hosts have the same address, port and jump host. A move between them would have the same source "
+        "and destination. Remove one of them.",
+    ),
     "E190": Code(
         "command line",
         "An unknown command or option, or a missing argument. `--help` after any command shows what it takes.",

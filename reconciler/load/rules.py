@@ -13,6 +13,8 @@ from reconciler.load.objects import Entry
 from reconciler.model.spec import DesiredState, Host, Network, Workload
 
 _HOSTS_SHOWN: Final = 8
+_NAMES_COMPARED: Final = 1000
+_ANY_ADDRESS: Final = frozenset({None, "0.0.0.0", "::"})  # noqa: S104  compared, never bound
 
 
 @dataclass
@@ -23,11 +25,14 @@ class Fleet:
     """
 
     entries: dict[tuple[str, str], Entry] = field(default_factory=dict)
-    declared: set[tuple[str, str]] = field(default_factory=set)
+    declared: dict[str, set[str]] = field(default_factory=dict)
     complete: bool = True
 
-    def names(self, kind: str) -> list[str]:
-        return sorted(name for k, name in self.declared if k == kind)
+    def declare(self, kind: str, name: str) -> None:
+        self.declared.setdefault(kind, set()).add(name)
+
+    def names(self, kind: str) -> set[str]:
+        return self.declared.get(kind, set())
 
     def hosts(self) -> dict[str, Host]:
         return {e.name: e.model for e in self.entries.values() if isinstance(e.model, Host)}
@@ -54,14 +59,15 @@ def check_fleet(fleet: Fleet) -> Iterator[Diagnostic]:
             yield from _subnets(entry, model, networks)
             yield from claims.add(entry, model)
     yield from _jump_cycles(fleet, hosts)
+    yield from _same_machine(fleet, hosts)
 
 
 def _missing(entry: Entry, code: str, kind: str, name: str, fleet: Fleet, *loc: str) -> Iterator[Diagnostic]:
-    if not fleet.complete or (kind, name) in fleet.declared:
+    if not fleet.complete or name in fleet.names(kind):
         return
-    known = fleet.names(kind)
+    known = sorted(fleet.names(kind))
     words = {"Host": "host", "MigrationPolicy": "policy"}[kind]
-    hint = close(name, known)
+    hint = close(name, known[:_NAMES_COMPARED])
     if not hint and kind == "Host" and not known:
         hint = "no Host is defined; pass the inventory as another path"
     hint = hint or f"known: {', '.join(known[:_HOSTS_SHOWN]) or 'none'}"
@@ -89,8 +95,9 @@ def _placement(
         return
     if not (all_valid and fleet.complete):
         return
-    reasons = {name: _unfit(host, placement.labels or {}) for name, host in sorted(hosts.items())}
-    if all(reasons.values()):
+    wanted = placement.labels or {}
+    if all(_unfit(host, wanted) for host in hosts.values()):
+        reasons = {name: _unfit(host, wanted) for name, host in sorted(hosts.items())}
         shown = [f"{name}: {reason}" for name, reason in list(reasons.items())[:_HOSTS_SHOWN]]
         if len(reasons) > _HOSTS_SHOWN:
             shown.append(f"and {len(reasons) - _HOSTS_SHOWN} more")
@@ -130,6 +137,17 @@ def _jump_cycles(fleet: Fleet, hosts: Mapping[str, Host]) -> Iterator[Diagnostic
             way = " -> ".join([*path[path.index(name) :], name])
             yield fleet.entries["Host", name].diagnostic("E148", f"jump cycle: {way}", "spec", "jump")
         done.update(path)
+
+
+def _same_machine(fleet: Fleet, hosts: Mapping[str, Host]) -> Iterator[Diagnostic]:
+    """Two names for one machine would let a workload move onto itself."""
+    seen: dict[tuple[str, int, str | None], str] = {}
+    for name, host in hosts.items():
+        first = seen.setdefault((host.spec.address.lower(), host.spec.port, host.spec.jump), name)
+        if first != name:
+            where = fleet.entries["Host", first].where("spec", "address")
+            message = f"hosts `{first}` ({where}) and `{name}` have the same address"
+            yield fleet.entries["Host", name].diagnostic("E154", message, "spec", "address")
 
 
 def _subnets(entry: Entry, workload: Workload, networks: Mapping[str, Network]) -> Iterator[Diagnostic]:
@@ -196,7 +214,7 @@ class _Claims:
     ) -> Iterator[Diagnostic]:
         owners = self._ports.setdefault(key, [])
         for other, first, first_loc in owners:
-            if address == other or {address, other} & {None, "0.0.0.0", "::"}:  # noqa: S104  compared only
+            if address == other or {address, other} & _ANY_ADDRESS:
                 what = f"port {key[1]}/{key[2]} of host `{key[0]}`"
                 message = f"{what} is already published by workload `{first.name}` ({first.where(*first_loc)})"
                 yield entry.diagnostic("E143", message, *loc)

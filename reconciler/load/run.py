@@ -167,7 +167,7 @@ class _Run:
             self.fleet.complete = False
             return
         key = (entry.kind, entry.name)
-        self.fleet.declared.add(key)
+        self.fleet.declare(*key)
         first = self.fleet.entries.setdefault(key, entry)
         if first is not entry:
             at = first.where("metadata", "name")
@@ -211,7 +211,7 @@ class _Run:
     def result(self) -> Loaded:
         """The specs, or one InputError."""
         entries = [e for e in self.fleet.entries.values() if e.model is not None]
-        if not any(kind == "Workload" for kind, _ in self.fleet.declared) and self.fleet.complete:
+        if not self.fleet.names("Workload") and self.fleet.complete:
             self._nothing()
         self.found.extend(check_fleet(self.fleet))
         errors = [d for d in self.found if d.severity == "error"]

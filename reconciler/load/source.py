@@ -16,15 +16,19 @@ BAD_CHARACTER = re.compile(
 SECRET_NAME = re.compile(
     r"passw|passphrase|requirepass|token|secret|api[_-]?key|private[_-]?key|access[_-]?key|credential", re.I
 )
-_SECRET_LINE = re.compile(
-    rf"([\w.-]*(?:{SECRET_NAME.pattern})[\w.-]*[\"']?(?:\s*[:=]\s*|[\"',]\s+))(?!\s*$).*", re.I
-)
+_SECRET_LINE = re.compile(rf"((?:{SECRET_NAME.pattern})[\w.-]*[\"']?(?:\s*[:=]\s*|[\"',]\s+))(?!\s*$).*", re.I)
 _URL_PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
 _PRIVATE_KEY = re.compile(r"-----BEGIN.*")
 
 
+MAX_SHOWN_LINE = 10_000
+"""Longer lines are not shown."""
+
+
 def redact(line: str) -> str:
     """A source line without what looks like a secret's value."""
+    if len(line) > MAX_SHOWN_LINE:
+        return ""
     line = _SECRET_LINE.sub(r"\1***", line)
     return _PRIVATE_KEY.sub("***", _URL_PASSWORD.sub(r"\1***@", line))
 

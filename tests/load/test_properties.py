@@ -21,7 +21,7 @@ WORKLOAD = "apiVersion: reconciler/v1alpha1\nkind: Workload\nmetadata: {name: a}
 YAML_LIKE = st.text(alphabet="{}[]:,-&*!|>'\"#%@ \n\tab01?~.<=", max_size=200)
 TEMPLATE_LIKE = st.lists(
     st.sampled_from(
-        ["{{", "}}", "{%", "%}", " for ", " in ", " if ", " set ", "values", ".x", "|", "tojson", "range(9)"]
+        ["{{", "}}", "{%", "%}", " for ", " in ", " if ", " set ", "values", ".x", "|", "tojson", "range(9)"]  # noqa: RUF005
         + ["endfor", "endif", "a", " ~ ", "'b'", "(", ")", "[", "]", "\n", " ", "=", "__class__", "{#", "#}"]
     ),
     max_size=30,

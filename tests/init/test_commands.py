@@ -1,0 +1,155 @@
+"""`init`, `validate` and `schema` as a user runs them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+from typer.testing import CliRunner, Result
+
+from reconciler.cli import init, schema, validate
+from reconciler.errors import InputError
+from reconciler.load import load, load_all
+from reconciler.schema import drifted, schemas
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(*arguments: str) -> Result:
+    app = typer.Typer()
+    for module in (init, validate, schema):
+        module.register(app)
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_a_new_repository_validates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = run("init", str(tmp_path / "fleet"))
+    assert made.exit_code == 0, made.output
+    monkeypatch.chdir(tmp_path / "fleet")
+    assert drifted(Path("schemas")) == []
+    loaded = load_all(["specs"])
+    assert loaded.spec.workloads
+    assert loaded.warnings == ()
+    checked = run("validate")
+    assert checked.exit_code == 0
+    assert "1 workload, 2 hosts, 2 policies, 0 networks in 3 files: valid" in checked.output
+
+
+def test_editors_find_the_schemas(tmp_path: Path) -> None:
+    run("init", str(tmp_path))
+    for path in (tmp_path / "specs").glob("*.yaml"):
+        modeline = path.read_text().splitlines()[0]
+        assert (path.parent / modeline.partition("$schema=")[2]).resolve().is_file()
+
+
+def test_ci_files(tmp_path: Path) -> None:
+    run("init", str(tmp_path))
+    github = yaml.safe_load((tmp_path / ".github/workflows/reconcile.yaml").read_text())
+    jobs = github["jobs"]
+    assert jobs["apply"]["environment"] == "production"
+    assert jobs["apply"]["concurrency"] == {"group": "reconcile-apply", "cancel-in-progress": False}
+    assert github["permissions"] == {"contents": "read"}
+    assert "GITHUB_STEP_SUMMARY" in jobs["plan"]["steps"][-1]["run"]
+    gitlab = yaml.safe_load((tmp_path / ".gitlab-ci.yml").read_text())
+    assert gitlab["apply"]["resource_group"] == "reconcile-apply"
+    for job in (jobs["plan"], jobs["apply"]):
+        script = job["steps"][-1]["run"]
+        assert "${{" not in script  # expressions inside scripts would be an injection
+        subprocess.run(["sh", "-n"], input=script, text=True, check=True)
+    for name in ("validate", "plan", "apply"):
+        lines = [line for part in gitlab[name]["script"] for line in (part if isinstance(part, list) else [part])]
+        subprocess.run(["sh", "-n"], input="\n".join(lines), text=True, check=True)
+
+
+def test_init_never_overwrites(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("mine")
+    (tmp_path / ".gitignore").symlink_to("nowhere")
+    result = run("init", str(tmp_path))
+    assert isinstance(result.exception, InputError)
+    assert "README.md, .gitignore" in result.exception.what
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".gitignore", "README.md"]
+    assert (tmp_path / "README.md").read_text() == "mine"
+
+
+def test_init_json(tmp_path: Path) -> None:
+    result = run("init", str(tmp_path), "--json")
+    assert "specs/hosts.yaml" in json.loads(result.output)["written"]
+
+
+def test_the_examples_validate() -> None:
+    loaded = load_all([ROOT / "specs"])
+    assert set(loaded.spec.workloads) >= {"session-cache"}
+    assert loaded.warnings == ()
+
+
+def test_schemas_are_up_to_date() -> None:
+    assert drifted(ROOT / "schemas") == [], "run: reconcile schema"
+
+
+def test_schemas_are_deterministic() -> None:
+    code = "import reconciler.schema as s, hashlib; print(hashlib.sha256(repr(s.schemas()).encode()).hexdigest())"
+    runs = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": seed},
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(runs) == 1
+    assert set(schemas()) == {"all.json", "host.json", "migrationpolicy.json", "network.json", "workload.json"}
+
+
+def test_schema_command(tmp_path: Path) -> None:
+    out = tmp_path / "schemas"
+    check = ("schema", "--out", str(out), "--check")
+    assert isinstance(run(*check).exception, InputError)
+    assert run("schema", "--out", str(out)).exit_code == 0
+    assert run(*check).exit_code == 0
+    (out / "host.json").write_text("{}")
+    (out / "gone.json").write_text("{}")
+    assert drifted(out) == ["gone.json", "host.json"]
+    assert "Workload" in str(json.loads(run("schema", "--json").output)["schemas"]["workload.json"])
+
+
+def test_validate_json_of_errors() -> None:
+    case = ROOT / "tests/load/cases/unknown-field-placement.yaml"
+    result = run("validate", str(case), "--json")
+    assert result.exit_code == 4
+    report = json.loads(result.output)
+    assert report["version"] == 1
+    assert report["summary"] == {"valid": False, "errors": 1, "warnings": 0}
+    (found,) = report["diagnostics"]
+    assert (found["code"], found["line"], found["col"], found["length"]) == ("E103", 12, 15, 5)
+
+
+def test_validate_json_of_good_specs() -> None:
+    report = json.loads(run("validate", str(ROOT / "specs"), "--json").output)
+    assert report["summary"]["valid"] is True
+    assert report["summary"]["workloads"] == len(load([ROOT / "specs"]).workloads)
+
+
+def test_validate_with_values(tmp_path: Path) -> None:
+    specs = ROOT / "specs"
+    text = (specs / "cache.yaml").read_text().replace("host: h2", "host: {{ values.host }}")
+    (tmp_path / "cache.yaml").write_text(text)
+    others = [str(specs / n) for n in ("hosts.yaml", "policies.yaml")]
+    assert run("validate", str(tmp_path), *others, "--set", "host=h1").exit_code == 0
+    assert isinstance(run("validate", str(tmp_path), *others).exception, InputError)
+
+
+def test_warning_for_an_image_that_is_not_pinned(tmp_path: Path) -> None:
+    text = (ROOT / "specs/game.yaml").read_text().replace("lobby:3.2", "lobby")
+    (tmp_path / "game.yaml").write_text(text)
+    others = [str(ROOT / "specs" / n) for n in ("hosts.yaml", "policies.yaml")]
+    result = run("validate", str(tmp_path), *others)
+    assert result.exit_code == 0
+    assert "1 warning" in result.output
