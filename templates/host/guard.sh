@@ -120,7 +120,6 @@ parse() { # FILE: EPOCH PHASE ROLE RUN PEER, or WHY it cannot be trusted
 		return 1
 	}
 	[ "$ONE" = "$TWO" ] || { WHY='its two lines differ' && return 1; }
-	FILE=$1
 	# shellcheck disable=SC2086
 	set -- $ONE
 	case "${1-} ${2-}" in
@@ -148,7 +147,7 @@ read_marker() { # as parse; without a marker: epoch 0, phase none
 
 load() { # [EPOCH]: the marker; refuses when it cannot be trusted or knows a higher epoch
 	read_marker || die $E_BROKEN "the marker $W/marker cannot be trusted: $WHY"
-	[ -z "${1-}" ] && return
+	[ $# -gt 0 ] || return 0
 	is_number "$1" || usage "not an epoch: $1"
 	[ "$1" -ge "$EPOCH" ] || die $E_LOWER "$N has epoch $EPOCH here (phase $PHASE), refusing epoch $1"
 }
@@ -298,7 +297,8 @@ cmd_run() {
 	RC=$?
 	[ ! -s "$W/run.out" ] || cat "$W/run.out"
 	[ ! -s "$W/run.err" ] || cat "$W/run.err" >&2
-	true >"$W/run.out" >"$W/run.err"
+	true >"$W/run.out"
+	true >"$W/run.err"
 	exit $RC
 }
 
