@@ -44,9 +44,17 @@ class Finding:
 
 
 def findings(error: ValidationError, model: type[BaseModel]) -> Iterable[Finding]:
-    """One finding for each of pydantic's."""
-    for item in error.errors(include_url=False):
-        yield _finding(item, model)
+    """One finding for each of pydantic's; a required field that is only misspelt is not also missing."""
+    items = error.errors(include_url=False)
+    made = [_finding(item, model) for item in items]
+    meant = {(f.loc[:-1], f.hint) for f in made if f.code == "E103"}
+    for item, finding in zip(items, made, strict=True):
+        if finding.code != "E106" or (item["loc"][:-1], _did_you_mean(item["loc"][-1])) not in meant:
+            yield finding
+
+
+def _did_you_mean(name: object) -> str:
+    return f"did you mean `{name}`?"
 
 
 def close(name: str, known: Iterable[str]) -> str:
@@ -54,7 +62,7 @@ def close(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, list(known), 1, 0.6)
     if not near:
         near = [k for k in known if k.lower() == name.replace("_", "").lower()][:1]
-    return f"did you mean `{near[0]}`?" if near else ""
+    return _did_you_mean(near[0]) if near else ""
 
 
 def _finding(item: Mapping[str, Any], model: type[BaseModel]) -> Finding:
