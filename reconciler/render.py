@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -31,6 +32,7 @@ from reconciler.resources import data_path
 MAX_TEMPLATE_CHARS: Final = 256 * 2**10
 MAX_OUTPUT_CHARS: Final = 32 * 2**20
 MAX_STEPS: Final = 200_000
+MAX_SECONDS: float = 10.0
 MAX_VALUE_CHARS: Final = 64 * 2**10
 MAX_RANGE: Final = 20_000
 _SPEC: Final = "<spec>"
@@ -218,6 +220,7 @@ class _SpecEnvironment(ImmutableSandboxedEnvironment):
 
     def __init__(self) -> None:
         self.steps = 0
+        self.deadline = time.monotonic() + MAX_SECONDS
         super().__init__(
             undefined=jinja2.StrictUndefined,
             keep_trailing_newline=True,
@@ -228,13 +231,23 @@ class _SpecEnvironment(ImmutableSandboxedEnvironment):
             autoescape=False,
         )
         self.globals = {"range": self._range, "namespace": jinja2.utils.Namespace}
-        self.filters = {**_FILTERS, "counted": self._counted, "flat": _flat}
+        self.filters = {name: self._stepped(function) for name, function in _FILTERS.items()}
+        self.filters |= {"counted": self._counted, "flat": _flat}
         self.tests = {name: test for name, test in self.tests.items() if name in _TESTS | {"=="}}
 
     def _step(self) -> None:
         self.steps += 1
         if self.steps > MAX_STEPS:
             raise TemplateFault(Fault.LIMIT, f"the template takes more than {MAX_STEPS:,} steps")
+        if time.monotonic() > self.deadline:
+            raise TemplateFault(Fault.LIMIT, f"the template takes longer than {MAX_SECONDS:g} s")
+
+    def _stepped(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def stepped(*args: Any, **kwargs: Any) -> Any:
+            self._step()
+            return function(*args, **kwargs)
+
+        return stepped
 
     def _counted(self, items: Iterable[Any]) -> Iterator[Any]:
         for item in items:

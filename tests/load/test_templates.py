@@ -141,3 +141,11 @@ def test_templates_end(template: str) -> None:
     with pytest.raises(TemplateFault) as caught:
         render_spec(template, {})
     assert caught.value.fault is Fault.LIMIT
+
+
+def test_templates_end_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.render.MAX_SECONDS", 0.2)
+    template = "{% for a in range(20000) %}{% set x = range(12000) | join %}{% endfor %}"
+    with pytest.raises(TemplateFault, match="longer than") as caught:
+        render_spec(template, {})
+    assert caught.value.fault is Fault.LIMIT
