@@ -12,5 +12,7 @@ printf '\n@@ shared\n'
 for space in mnt net pid; do
     [ "$(readlink "/proc/$1/ns/$space")" != "$(readlink "/proc/self/ns/$space")" ] || echo "$space"
 done
+printf '\n@@ cgroup\n'
+cat "/proc/$1/cgroup"
 printf '\n@@ config\n'
 cat "$2"

@@ -47,7 +47,8 @@ def stage(handover: Handover, *, secrets: Mapping[str, bytes]) -> Program[Locate
     facts = yield from _attach(handover)
     yield from moving.make_room(handover, facts)
     lazy = ("lazy-pages",) if move.strategy is Strategy.LAZY else ()
-    yield from moving.write_criu_config(name, *lazy, *moving.tcp_config(handover))
+    cgroup = yield from moving.cgroup_config(handover, facts)
+    yield from moving.write_criu_config(name, *lazy, *moving.tcp_config(handover), *cgroup)
     return moving.located(facts)
 
 

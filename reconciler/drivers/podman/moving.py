@@ -57,6 +57,17 @@ def tcp_config(handover: Handover) -> tuple[str, ...]:
     return ("tcp-close",) if handover.policy.tcp is TcpHandling.CLOSE else ()
 
 
+def cgroup_config(handover: Handover, facts: ContainerFacts) -> Program[tuple[str, ...]]:
+    """CRIU puts tasks back into the cgroup they were dumped in, which bears the source container's ID. On cgroup v2
+    runc does not correct that (crun does): the copy would be out of reach of its limits, its freezer and the next
+    checkpoint."""
+    if handover.move.oci_runtime == "crun":
+        return ()
+    result = yield Command(("cat", "--", f"{facts.userdata}/config.json"), secret=True)
+    path = parse.cgroup_path(result.stdout)
+    return (f"cgroup-root :{path}",) if path else ()
+
+
 def check_restart_switch(handover: Handover) -> Program[None]:
     """Refused where the restart policy cannot be switched off and on without making the container anew."""
     if handover.workload.spec.container.restart is RestartPolicy.NO:

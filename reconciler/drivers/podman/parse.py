@@ -237,3 +237,17 @@ def numbers(text: str, names: Sequence[str]) -> dict[str, int]:
         if name in found and value.strip().isdigit():
             found[name] = int(value)
     return found
+
+
+def cgroup_path(config: str) -> str:
+    """The cgroup v2 path of a container from its OCI config: `/a/libpod-ID`, or systemd's `SLICE:PREFIX:NAME`."""
+    try:
+        text = str(json.loads(config)["linux"]["cgroupsPath"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+    if ":" not in text:
+        return text
+    unit, prefix, name = text.split(":", 2)
+    parts = unit.removesuffix(".slice").split("-")
+    slices = ["-".join(parts[: i + 1]) + ".slice" for i in range(len(parts))]
+    return "/" + "/".join([*slices, f"{prefix}-{name}.scope"])

@@ -74,6 +74,7 @@ def problems(workload: Workload, image_id: str, facts: ContainerFacts, truth: st
         *_mounts(workload, facts, parts.get("mounts", "")),
         *_processes(config, processes),
         *_namespaces(config, parts.get("shared", "").split()),
+        *_cgroup(facts, parts.get("cgroup", "")),
     ]
 
 
@@ -149,6 +150,12 @@ def _namespaces(config: Mapping[str, Any], shared: list[str]) -> Iterator[str]:
     for namespace in (config.get("linux") or {}).get("namespaces") or ():
         if kinds.get(namespace.get("type")) in shared:
             yield f"it shares the host's {namespace['type']} namespace"
+
+
+def _cgroup(facts: ContainerFacts, cgroups: str) -> Iterator[str]:
+    """Limits, freezer and the next checkpoint all work on the container's own group."""
+    if facts.id not in cgroups:
+        yield "its processes are not in its control group, so its limits do not hold"
 
 
 def _mask(names: Iterator[str] | list[str] | tuple[str, ...]) -> int:
