@@ -8,6 +8,7 @@ destination, two SSH clients of the controller with a pipe between them (`relay`
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from reconciler.hosts.scripts import install, script
 from reconciler.model.command import Command, Result, Seconds
 from reconciler.model.spec import HostSpec
 
-KEY_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,47}")
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,47}")
 """At most 48 characters: the control socket's path must fit 108 bytes."""
 FOLDER = "/run/reconciler/links"
 SCRIPTS = ("transfer-link", "transfer-send", "transfer-receive", "transfer-sum")
@@ -65,11 +66,12 @@ class Link:
     why_relay: str = ""
 
 
-def check_key(key: str) -> str:
-    """The key as given; ValueError when it cannot name a link."""
-    if not KEY_PATTERN.fullmatch(key):
-        raise ValueError(f"{key!r} cannot name a link: up to 48 letters, digits and dashes")
-    return key
+def folder_key(key: str) -> str:
+    """The link's name on hosts, safe in paths and short. The same for every controller."""
+    if _PLAIN_KEY.fullmatch(key):
+        return key
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", key).strip("-")[:35]
+    return f"{readable}-{hashlib.sha256(key.encode()).hexdigest()[:12]}".lstrip("-")
 
 
 async def open_link(source: Remote, destination: Remote, key: str, options: LinkOptions) -> Link:

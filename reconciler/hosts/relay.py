@@ -4,6 +4,7 @@ of the operating system. This process only starts them and reads what they say."
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import secrets
 import shutil
@@ -146,7 +147,14 @@ class Relay:
     def _argv(self, name: str) -> list[str]:
         folder = self._files()
         self._write_config(name)
-        return ["ssh", "-F", str(folder / f"{name}.config"), "-S", str(folder / f"{name[:20]}.ctl"), name]
+        return [
+            "ssh",
+            "-F",
+            str(folder / f"{name}.config"),
+            "-S",
+            str(folder / f"{hashlib.sha256(name.encode()).hexdigest()[:8]}.ctl"),
+            name,
+        ]
 
     def _files(self) -> Path:
         if self._folder is None:

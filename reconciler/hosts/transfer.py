@@ -18,7 +18,7 @@ from typing import Any
 
 from reconciler.errors import CommandFailed
 from reconciler.hosts.base import CopyReport, Progress
-from reconciler.hosts.link import Link, LinkOptions, Remote, check_key, close_link, open_link, register
+from reconciler.hosts.link import Link, LinkOptions, Remote, close_link, folder_key, open_link, register
 from reconciler.hosts.relay import Relay
 from reconciler.hosts.scripts import script
 from reconciler.hosts.shell import tail
@@ -80,7 +80,7 @@ class Transfers:
 
     async def close_link(self, source: str, destination: str, key: str) -> None:
         async with self._lock(source, destination, key):
-            await close_link(self._host(source), self._host(destination), check_key(key))
+            await close_link(self._host(source), self._host(destination), folder_key(key))
             self._links.pop((source, destination, key), None)
 
     async def close(self) -> None:
@@ -131,9 +131,9 @@ class Transfers:
             return CopyReport(moved, time.monotonic() - started, _how(link))
 
     async def _open(self, source: str, destination: str, key: str) -> Link:
-        name = (source, destination, check_key(key))
+        name = (source, destination, key)
         if name not in self._links:
-            link = await open_link(self._host(source), self._host(destination), key, self._options)
+            link = await open_link(self._host(source), self._host(destination), folder_key(key), self._options)
             if link.why_relay:
                 await self._relay.warm(source, destination)
             self._links[name] = link

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import asyncssh
 
@@ -22,6 +23,8 @@ from reconciler.model.spec import Host, HostSpec
 TERM_GRACE: Seconds = 2.0
 """How long a command that took too long may take to end before it is killed."""
 LOG_BYTES = 65536
+SESSION_PAUSES: tuple[Seconds, ...] = (0.01, 0.03, 0.1, 0.3, 1.0)
+"""sshd counts a session until it has reaped its process, which may be after we saw the channel close."""
 
 
 class SshHost:
@@ -110,18 +113,24 @@ class SshHost:
 
     async def _start(self, text: str, token: str, on_line: OnLine | None) -> Exchange:
         """Open a channel and send the command line. HostUnreachable as long as it cannot have arrived."""
-        connection = await self.connection()
-        exchange = Exchange(token, self._fleet.limits.output, on_line)
-        try:
-            await connection.create_session(lambda: exchange, text, encoding=None)
-        except (asyncssh.Error, OSError) as error:
-            if not exchange.opened:
-                raise HostUnreachable("the connection broke", where=self.name, why=str(error)) from error
-            if not connection.is_closed():
-                what = "the host does not let us run commands"
-                raise HostError(what, code="H206", where=self.name, why=str(error)) from error
-            raise _lost(self.name) from error
-        return exchange
+        for pause in (*SESSION_PAUSES, None):
+            connection = await self.connection()
+            exchange = Exchange(token, self._fleet.limits.output, on_line)
+            try:
+                await connection.create_session(partial(_same, exchange), text, encoding=None)
+            except (asyncssh.Error, OSError) as error:
+                if exchange.opened and connection.is_closed():
+                    raise _lost(self.name) from error
+                if exchange.opened:
+                    what = "the host does not let us run commands"
+                    raise HostError(what, code="H206", where=self.name, why=str(error)) from error
+                if connection.is_closed() or pause is None:
+                    what = "the connection broke" if connection.is_closed() else "the host opens no more sessions"
+                    raise HostUnreachable(what, where=self.name, why=str(error)) from error
+                await asyncio.sleep(pause)
+            else:
+                return exchange
+        raise AssertionError("unreachable")
 
     def _judge(self, exchange: Exchange, command: Command, seconds: Seconds) -> Result:
         """The answer as a Result, or why there is none."""
@@ -229,6 +238,10 @@ class SshFleet:
     async def close(self) -> None:
         await self._transfers.close()
         await asyncio.gather(*(host.close() for host in self._hosts.values()))
+
+
+def _same(exchange: Exchange) -> Exchange:
+    return exchange
 
 
 def _lost(name: str) -> ReplyLost:
