@@ -1,0 +1,301 @@
+"""The host-side guard in memory: the rules of `templates/host/guard.sh` and `hook.sh`, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from reconciler.hosts.memory.machine import Hook, Machine, MarkerRow
+from reconciler.model.command import Result, Seconds
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+LOWER, BROKEN, PHASE, RESUMED, NOT_HELD, BUSY, USAGE, COMMITTED, STILL_RUNNING = 75, 76, 77, 79, 80, 81, 82, 85, 86
+LOCK_WAIT: Seconds = 10.0
+EXIT_WAIT: Seconds = 30.0
+
+Runner = Callable[[Machine, Sequence[str], bytes], Awaitable[Result]]
+"""Runs a command that the guard let through."""
+
+Dumper = Callable[[Machine, str, Hook], Awaitable[int]]
+"""Runs a checkpoint of a workload under a hook; answers its exit code."""
+
+
+class Refused(Exception):
+    """The guard ends with a status and a line on stderr."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+def die(status: int, text: str) -> None:
+    raise Refused(status, text)
+
+
+class Guard:
+    """One call of the guard on one machine."""
+
+    def __init__(self, machine: Machine, run: Runner, dump: Dumper) -> None:
+        self.machine = machine
+        self._run = run
+        self._dump = dump
+
+    async def call(self, argv: Sequence[str], stdin: bytes) -> Result:
+        verb, *rest = argv
+        try:
+            if verb == "run":
+                return await self.run(rest, stdin)
+            return Result(0, await getattr(self, verb)(*rest) or "")
+        except Refused as refused:
+            return Result(refused.status, "", f"reconciler-guard[{refused.status}]: {refused}\n")
+
+    # --- small things ---
+
+    @staticmethod
+    def now() -> Seconds:
+        return asyncio.get_running_loop().time()
+
+    @asynccontextmanager
+    async def lock(self, name: str) -> AsyncIterator[None]:
+        lock = self.machine.locks.setdefault(name, asyncio.Lock())
+        try:
+            await asyncio.wait_for(lock.acquire(), LOCK_WAIT)
+        except TimeoutError:
+            die(BUSY, f"another command still works on {name} here")
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def read(self, name: str) -> MarkerRow:
+        row = self.machine.markers.get(name, MarkerRow())
+        hook = self.machine.hooks.get(name)
+        if row.phase in ("held", "verified") and hook and (hook.verdict, hook.epoch) == ("resume", row.epoch):
+            return replace(row, phase="running", role="owner")
+        return row
+
+    def load(self, name: str, epoch: int | None = None) -> MarkerRow:
+        row = self.read(name)
+        if row.broken:
+            die(BROKEN, f"the marker cannot be trusted: {row.broken}")
+        if epoch is not None and epoch < row.epoch:
+            die(LOWER, f"{name} has epoch {row.epoch} here (phase {row.phase}), refusing epoch {epoch}")
+        return row
+
+    def store(self, name: str, epoch: int, phase: str, role: str, run: str, peer: str) -> None:
+        if self.machine.take("marker"):
+            die(83, "cannot write the marker")
+        row = MarkerRow(epoch, phase, role, run, peer)
+        if self.machine.markers.get(name) != row:
+            self.machine.markers[name] = row
+            self.machine.changed(f"{name} marked {phase} {role} under {epoch}")
+
+    def look(self, name: str) -> tuple[str, Hook | None]:
+        hook = self.machine.hooks.get(name)
+        if hook is None:
+            return "none", None
+        if hook.status is not None:
+            return "ended", hook
+        if hook.boot != self.machine.boot:
+            return "lost", hook
+        return ("held" if hook.held is not None else "starting"), hook
+
+    def decide(self, hook: Hook, verdict: str) -> str:
+        hook.verdict = hook.verdict or verdict
+        return hook.verdict
+
+    def finally_(self, hook: Hook, final: str) -> str:
+        hook.final = hook.final or final
+        return hook.final
+
+    async def ended(self, hook: Hook) -> None:
+        try:
+            await asyncio.wait_for(hook.ended.wait(), EXIT_WAIT)
+        except TimeoutError:
+            die(STILL_RUNNING, "the checkpoint process does not end")
+
+    def answer(self, outcome: str, hook: Hook | None) -> str:
+        status = hook.status if hook else None
+        return json.dumps({"outcome": outcome, "status": status, "waited_ms": 0})
+
+    # --- subcommands ---
+
+    async def mark(self, name: str, epoch_text: str, phase: str, role: str, run: str, peer: str) -> None:
+        epoch = int(epoch_text)
+        async with self.lock(name):
+            row = self.load(name, epoch)
+            if epoch == row.epoch and phase != row.phase and not _may_follow(row.role, row.phase, phase):
+                die(PHASE, f"{name} is {row.phase} under epoch {epoch} here, it cannot become {phase}")
+            state, hook = self.look(name)
+            if hook and state in ("starting", "held"):
+                transactional = hook.mode == "transactional"
+                quiet = transactional and (phase == "held" or (state, phase) == ("held", "verified"))
+                if not quiet and (state == "starting" or phase in ("running", "reserved")):
+                    die(PHASE, f"{name} is being held here: resume or release it")
+                if not quiet and transactional and self.decide(hook, "commit") != "commit":
+                    die(RESUMED, f"{name} has already resumed here")
+            self.store(name, epoch, phase, role, run, peer)
+
+    async def show(self, name: str | None = None) -> str:
+        names = [name] if name is not None else sorted(self.machine.markers.keys() | self.machine.hooks.keys())
+        rows = []
+        for each in names:
+            if each not in self.machine.markers and each not in self.machine.hooks:
+                continue
+            row, (state, hook) = self.read(each), self.look(each)
+            rows.append(
+                json.dumps(
+                    {
+                        "workload": each,
+                        "epoch": row.epoch,
+                        "phase": row.phase,
+                        "role": row.role,
+                        "run": row.run.removeprefix("-"),
+                        "peer": row.peer.removeprefix("-"),
+                        "broken": row.broken,
+                        "hook": state,
+                        "held_cs": 0,
+                        "silent_cs": 0,
+                        "verdict": hook.verdict if hook else "",
+                        "final": hook.final if hook else "",
+                        "status": hook.status if hook else None,
+                    }
+                )
+            )
+        return "\n".join(rows)
+
+    async def run(self, words: Sequence[str], stdin: bytes) -> Result:
+        name, epoch, phases, _, *argv = words
+        async with self.lock(name):
+            row = self.load(name, int(epoch))
+            if phases != "any" and row.phase not in phases.split(","):
+                die(PHASE, f"{name} is in phase {row.phase} here (epoch {row.epoch}), this needs: {phases}")
+            return await self._run(self.machine, argv, stdin)
+
+    async def hook(self, name: str, file: str) -> None:
+        return None
+
+    async def hold(self, name: str, epoch_text: str, silence: str, freeze: str, mode: str, *rest: str) -> str:
+        epoch, (_, run, peer) = int(epoch_text), rest[:3]
+        async with self.lock(name):
+            row = self.load(name, epoch)
+            state, hook = self.look(name)
+            if hook and state in ("starting", "held"):
+                if hook.epoch != epoch or hook.verdict == "resume":
+                    die(PHASE, f"{name} is still being held under epoch {hook.epoch}: resume it first")
+            else:
+                if row.phase not in ("none", "running", "reserved", "held", "verified"):
+                    die(PHASE, f"{name} is in phase {row.phase} here (epoch {row.epoch}), it cannot be held")
+                if hook and (hook.status, hook.epoch, row.phase) == (0, epoch, "held"):
+                    return self.answer("exited", hook)
+                hook = Hook(epoch, float(silence), float(freeze), mode, self.machine.boot, self.now())
+                self.machine.hooks[name] = hook
+                self.store(name, epoch, "held", "source", run, peer)
+                self.machine.spawn(self._runner(name, hook), f"checkpoint of {name}")
+        await hook.notify.wait()
+        if hook.status is not None:
+            return self.answer("resumed" if hook.verdict == "resume" else "exited", hook)
+        return self.answer("held", hook)
+
+    async def _runner(self, name: str, hook: Hook) -> None:
+        hook.status = await self._dump(self.machine, name, hook)
+        hook.notify.set()
+        hook.ended.set()
+
+    async def beat(self, *names: str) -> str:
+        rows = []
+        for name in names:
+            state, hook = self.look(name)
+            if hook:
+                hook.beat = self.now()
+            rows.append(json.dumps({"workload": name, "hook": state, "verdict": hook.verdict if hook else ""}))
+        return "\n".join(rows)
+
+    async def commit(self, name: str, epoch_text: str) -> None:
+        epoch = int(epoch_text)
+        async with self.lock(name):
+            row = self.load(name, epoch)
+            state, hook = self.look(name)
+            if hook and (hook.verdict, hook.epoch) == ("resume", epoch):
+                die(RESUMED, f"{name} has already resumed here")
+            if epoch != row.epoch:
+                die(NOT_HELD, f"{name} is not held here under epoch {epoch}, but {row.phase} under {row.epoch}")
+            if row.phase == "committed":
+                return
+            if row.phase not in ("held", "verified"):
+                die(PHASE, f"{name} is in phase {row.phase} here, it cannot be committed")
+            if hook and state == "held" and hook.mode == "transactional":
+                if self.decide(hook, "commit") != "commit":
+                    die(RESUMED, f"{name} has already resumed here")
+            elif not hook or state != "ended" or hook.status != 0:
+                die(NOT_HELD, f"{name} is not held here: its hook is {state}")
+            self.store(name, epoch, "committed", "source", row.run, row.peer)
+
+    async def release(self, name: str, epoch_text: str) -> str:
+        async with self.lock(name):
+            row = self.load(name, int(epoch_text))
+            state, hook = self.look(name)
+            if hook and state in ("starting", "held"):
+                if row.phase not in ("committed", "retired", "fenced"):
+                    die(PHASE, f"{name} is in phase {row.phase} here, not committed")
+                if self.finally_(hook, "release") != "release":
+                    die(RESUMED, f"{name} was told to resume here")
+                hook.wake.set()
+                await self.ended(hook)
+            state, hook = self.look(name)
+            return self.answer("exited" if state == "ended" else "gone", hook)
+
+    async def resume(self, name: str, epoch_text: str) -> str:
+        epoch = int(epoch_text)
+        async with self.lock(name):
+            row = self.load(name, epoch)
+            if row.phase in ("committed", "retired", "fenced") and epoch <= row.epoch:
+                die(COMMITTED, f"{name} is {row.phase} under epoch {row.epoch} here")
+            state, hook = self.look(name)
+            if hook and state in ("starting", "held"):
+                if self.decide(hook, "resume") == "commit":
+                    if epoch <= hook.epoch:
+                        die(COMMITTED, f"{name} is committed under epoch {hook.epoch} here")
+                    if hook.final == "release":
+                        die(NOT_HELD, f"{name} was already released here")
+                    self.store(name, epoch, "held", "source", row.run, row.peer)
+                    self.finally_(hook, "resume")
+                hook.wake.set()
+                await self.ended(hook)
+                state, hook = self.look(name)
+            if hook and state == "ended":
+                outcome = "gone" if hook.status == 0 else "resumed"
+            elif state == "lost" or row.phase in ("held", "verified", "committed", "retired", "fenced"):
+                outcome = "gone"
+            else:
+                outcome = "running"
+            now = ("held", "source") if outcome == "gone" else ("running", "owner")
+            self.store(name, epoch, *now, row.run, row.peer)
+            return self.answer(outcome, hook)
+
+    async def clean(self, name: str) -> None:
+        async with self.lock(name):
+            self.load(name)
+            state, _ = self.look(name)
+            if state in ("starting", "held"):
+                die(PHASE, f"{name} is being held here")
+            if name in self.machine.markers:
+                self.machine.markers[name] = self.read(name)
+            self.machine.hooks.pop(name, None)
+
+
+def _may_follow(role: str, now: str, then: str) -> bool:
+    """Whether a phase may follow another under the same epoch: late, repeated commands take nothing back."""
+    if {now, then} == {"retired", "fenced"}:
+        return True
+    if (role, now) == ("source", "committed"):
+        return then in ("retired", "fenced")
+    if now in ("retired", "fenced"):
+        return False
+    return not (now in ("committed", "confirmed") and then in ("reserved", "held", "verified"))

@@ -1,0 +1,265 @@
+"""A container runtime in memory, `memrt`: what its commands do to a machine, and how long they take."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from reconciler.hosts.memory.guard import Guard
+from reconciler.hosts.memory.machine import (
+    CREATED,
+    EXITED,
+    FROZEN,
+    RUNNING,
+    Container,
+    Dump,
+    Hook,
+    ImageSet,
+    Machine,
+)
+from reconciler.model.command import Bytes, Result, Seconds
+
+CHECKPOINT_FAILED = 125
+
+TAKES: dict[str, Seconds] = {
+    "observe": 0.05,
+    "show": 0.01,
+    "pull": 3.0,
+    "create": 0.2,
+    "start": 0.3,
+    "stop": 0.5,
+    "rm": 0.2,
+    "restore": 0.4,
+    "health": 0.1,
+}
+"""Seconds of each command on a host of usual speed; others take `SMALL`."""
+SMALL: Seconds = 0.02
+DUMP_TIME: Seconds = 0.3
+MEMORY: Bytes = 64 * 2**20
+
+
+class Failed(Exception):
+    """A runtime's command ends with a status and a line on stderr."""
+
+    def __init__(self, text: str, status: int = CHECKPOINT_FAILED) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+async def execute(machine: Machine, argv: Sequence[str], stdin: bytes) -> Result:
+    """One command line on a machine: the guard, the runtime, or a small tool that changes nothing here."""
+    if len(argv) > 2 and argv[0] == "/bin/sh" and "/guard-" in argv[1]:
+        await machine.work(SMALL)
+        return await Guard(machine, execute, dump).call(argv[2:], stdin)
+    if argv[0] != "memrt":
+        await machine.work(SMALL)
+        return _tool(machine, argv, stdin)
+    verb, *rest = argv[1:]
+    await machine.work(TAKES.get(verb, SMALL))
+    try:
+        return Result(0, getattr(Runtime(machine, stdin), verb.replace("-", "_"))(*rest) or "")
+    except Failed as failed:
+        return Result(failed.status, "", f"{failed}\n")
+
+
+def _tool(machine: Machine, argv: Sequence[str], stdin: bytes) -> Result:
+    """Dossiers are files; every other small tool is taken to have worked."""
+    if argv[0] == "cat":
+        text = machine.files.get(argv[-1])
+        return Result(1 if text is None else 0, text or "")
+    if len(argv) > 4 and "dossier" in argv[2]:
+        machine.files[f"{argv[4]}/dossier"] = stdin.decode()
+    return Result(0)
+
+
+async def dump(machine: Machine, name: str, hook: Hook) -> int:
+    """A checkpoint with the guard's action script: frozen first, images next, then as the verdict says."""
+    container = machine.containers.get(name)
+    if container is None or container.state != RUNNING:
+        return CHECKPOINT_FAILED
+    container.state = FROZEN
+    machine.changed(f"{name} frozen")
+    await machine.work(DUMP_TIME)
+    if machine.take("dump") or machine.take("full"):
+        container.state = RUNNING
+        machine.changed(f"{name} could not be dumped and runs on")
+        return CHECKPOINT_FAILED
+    images = ImageSet(Dump(name, container.lineage), complete=True, on_disk=machine.on_disk)
+    machine.dumps[name] = images
+    if hook.mode == "transactional":
+        machine.changed(f"{name} held")
+        if await _verdict(machine, hook) == "resume":
+            images.dump.resumed = True
+            container.state = RUNNING
+            machine.changed(f"{name} resumed")
+            return CHECKPOINT_FAILED
+    container.state = EXITED
+    machine.changed(f"{name} checkpointed and gone")
+    return 0
+
+
+async def _verdict(machine: Machine, hook: Hook) -> str:
+    """What becomes of a held source: `resume` or `release`."""
+    loop = asyncio.get_running_loop()
+    hook.held = hook.beat = loop.time()
+    hook.notify.set()
+    while True:
+        if hook.verdict == "resume" or (hook.verdict == "commit" and hook.final):
+            return "resume" if "resume" in (hook.verdict, hook.final) else "release"
+        if hook.verdict == "commit":
+            await hook.wake.wait()
+            hook.wake.clear()
+            continue
+        deadline = min(hook.beat + hook.silence, hook.held + hook.freeze)
+        if loop.time() > deadline:
+            hook.verdict = "resume"
+            machine.universe.note(f"{machine.name}: a hook decided to resume by itself")
+            continue
+        try:
+            await asyncio.wait_for(hook.wake.wait(), deadline - loop.time() + 0.5)
+            hook.wake.clear()
+        except TimeoutError:
+            continue
+
+
+class Runtime:
+    """The commands. Each is one instant: what leads up to it is the time it takes."""
+
+    def __init__(self, machine: Machine, stdin: bytes) -> None:
+        self.machine = machine
+        self.stdin = stdin
+
+    def _get(self, name: str) -> Container:
+        found = self.machine.containers.get(name)
+        if found is None:
+            raise Failed(f"no container {name}")
+        return found
+
+    def observe(self) -> str:
+        m = self.machine
+        return json.dumps(
+            {
+                "containers": [asdict(c) for c in m.containers.values()],
+                "images": m.images,
+                "networks": m.networks,
+                "volumes": m.volumes,
+                "clock": m.clock_offset,
+            }
+        )
+
+    def show(self, name: str) -> str:
+        found = self.machine.containers.get(name)
+        images = self.machine.dumps.get(name)
+        return json.dumps(
+            {
+                "container": asdict(found) if found else None,
+                "note": self.machine.notes.get(name, ""),
+                "restorable": bool(images and images.complete and not images.dump.resumed),
+            }
+        )
+
+    def prepare(self) -> None:
+        return None
+
+    def pull(self, image: str) -> str:
+        if self.machine.take("full"):
+            raise Failed("no space left on device")
+        self.machine.images[image] = 2**20
+        return image
+
+    def network(self, name: str, driver: str) -> None:
+        self.machine.networks.setdefault(name, driver)
+
+    def volume(self, name: str, workload: str) -> None:
+        if self.machine.volumes.setdefault(name, workload) != workload:
+            raise Failed(f"volume {name} belongs to another workload")
+
+    def volume_rm(self, name: str, workload: str) -> None:
+        if self.machine.volumes.get(name, workload) != workload:
+            raise Failed(f"volume {name} belongs to another workload")
+        self.machine.volumes.pop(name, None)
+
+    def create(self, name: str, workload: str, image: str, restart: str) -> str:
+        if self.machine.take("full"):
+            raise Failed("no space left on device")
+        if name in self.machine.containers:
+            raise Failed(f"the name {name} is in use")
+        if image not in self.machine.images and f"sha256:{image}" not in self.machine.images:
+            raise Failed("image not known")
+        made = Container(self.machine.universe.new_id(), name, workload, self.stdin.decode(), image)
+        made.restart = restart == "always"
+        self.machine.containers[name] = made
+        self.machine.changed(f"{name} created")
+        return made.id
+
+    def start(self, name: str) -> None:
+        container = self._get(name)
+        if container.state == RUNNING:
+            return
+        if container.state == FROZEN:
+            raise Failed(f"{name} is being checkpointed")
+        self.machine.begin(container, "started")
+
+    def stop(self, name: str) -> None:
+        container = self._get(name)
+        if container.state == FROZEN:
+            raise Failed(f"{name} is being checkpointed")
+        if container.state == RUNNING:
+            container.state = EXITED
+            self.machine.changed(f"{name} stopped")
+
+    def rm(self, name: str) -> None:
+        container = self.machine.containers.get(name)
+        if container is None:
+            return
+        if container.state == FROZEN:
+            raise Failed(f"{name} is being checkpointed")
+        del self.machine.containers[name]
+        self.machine.changed(f"{name} removed")
+
+    def rename(self, old: str, new: str) -> None:
+        if new in self.machine.containers:
+            raise Failed(f"the name {new} is in use")
+        container = self._get(old)
+        container.name = new
+        self.machine.containers[new] = container
+        del self.machine.containers[old]
+        self.machine.changed(f"{old} renamed to {new}")
+
+    def restart(self, name: str, policy: str) -> None:
+        self._get(name).restart = policy == "always"
+
+    def write(self, name: str, text: str) -> None:
+        self.machine.notes[name] = text
+
+    def discard(self, name: str) -> None:
+        if self.machine.dumps.pop(name, None):
+            self.machine.changed(f"images of {name} discarded")
+
+    def restore(self, name: str) -> None:
+        container = self._get(name)
+        if container.state in (RUNNING, FROZEN):
+            raise Failed(f"{name} has processes")
+        images = self.machine.dumps.get(name)
+        if images is None or not images.complete:
+            raise Failed("images are missing or incomplete")
+        if self.machine.take("restore") or self.machine.take("full"):
+            raise Failed("CRIU could not restore")
+        container.state = RUNNING
+        container.lineage = images.dump.lineage
+        past = " from the images of a process that ran on" if images.dump.resumed else ""
+        self.machine.changed(
+            f"{name} restored{' from images of a dump that ran on' if images.dump.resumed else ''}"
+        )
+        if self.machine.take("dies"):
+            container.state = EXITED
+            self.machine.universe.disaster(f"{self.machine.name}: {name} ended by itself")
+
+    def health(self, name: str) -> None:
+        if self._get(name).state != RUNNING or self.machine.take("health"):
+            raise Failed("connection refused", status=1)
+
+
+__all__ = ["CREATED", "MEMORY", "Runtime", "dump", "execute"]
