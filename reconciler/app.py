@@ -75,7 +75,7 @@ async def open_fleet(spec: Spec) -> AsyncIterator[Fleet]:
 
 async def look(spec: Spec, fleet: Fleet) -> Seen:
     """Observe all hosts and make the plan. Changes nothing, anywhere."""
-    world = await observe(fleet, drivers(), spec.hosts)
+    world = await observe(fleet, drivers(), list(spec.hosts))
     return Seen(world, make_plan(spec, world))
 
 

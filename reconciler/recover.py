@@ -76,7 +76,7 @@ class Resume:
     async def __call__(self) -> Resumed:
         with Journal.open(self.journal_path) as journal, journal.locked("apply", owner()):
             async with open_fleet(self.spec) as fleet, fleet_leases(fleet, self.spec.hosts, owner()):
-                world = await observe(fleet, drivers(), self.spec.hosts)
+                world = await observe(fleet, drivers(), list(self.spec.hosts))
                 known = {run.id for run in journal.runs()}
                 for run in await rebuilt_runs(fleet, world):
                     if run.id not in known:
@@ -141,7 +141,7 @@ async def standings(spec: Spec, journal_path: Path | None) -> tuple[World, list[
     with Journal.open(journal_path) as journal:
         open_runs = {s.workload: run for run in journal.open_runs() for s in run.plan.steps}
     async with open_fleet(spec) as fleet:
-        world = await observe(fleet, drivers(), spec.hosts)
+        world = await observe(fleet, drivers(), list(spec.hosts))
     found = unfinished(world)
     rows = [
         _standing(name, found.get(name, {}), open_runs.get(name), world)
@@ -196,7 +196,7 @@ async def resolve(spec: Spec, workload: str, owner_host: str, evidence: str, jou
         raise InputError(f"no spec defines host {owner_host}", fix=f"one of: {', '.join(sorted(spec.hosts))}")
     with Journal.open(journal_path) as journal, journal.locked("apply", owner()):
         async with open_fleet(spec) as fleet, fleet_leases(fleet, spec.hosts, owner()):
-            world = await observe(fleet, drivers(), spec.hosts)
+            world = await observe(fleet, drivers(), list(spec.hosts))
             plan, run_id = await _known_handover(fleet, world, workload, journal)
             handover = Handover(plan.workloads[workload], plan.moves[workload], plan.policy_of(workload), run_id)
             if owner_host not in (handover.move.source, handover.move.destination):

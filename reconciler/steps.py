@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, TypeVar
 
+from reconciler.drivers import dossier
 from reconciler.drivers.base import Driver, Fence, Handover, Located
 from reconciler.errors import CommandFailed, ReconcilerError
 from reconciler.hosts.base import Fleet, Progress, pump
@@ -136,7 +137,9 @@ class Steps:
     async def _reserve(self, step: Step, progress: Progress) -> Data:
         assert step.peer
         driver = self._driver(step)
-        await each(*(self._on(host, driver.prepare_host()) for host in (step.host, step.peer)))
+        hosts = (step.host, step.peer)
+        await each(*(self._on(host, driver.prepare_host()) for host in hosts))
+        await each(*(self._on(host, dossier.write(self.plan, step.workload, self.run)) for host in hosts))
         return {}
 
     async def _stage(self, step: Step, progress: Progress) -> Data:

@@ -58,7 +58,7 @@ def apply(
         if require_commit and (spec.dirty or spec.commit is None):
             raise InputError(
                 "the specs differ from the last commit" if spec.commit else "the specs are in no git commit",
-                code="E191",
+                code="E193",
                 fix="commit them, or apply without --require-commit",
             )
     ask = not (yes or saved is not None)
@@ -71,7 +71,7 @@ def apply(
         if not ask:
             return True
         if not sys.stdin.isatty():
-            raise InputError("apply needs a yes, and there is no terminal to ask", code="E192", fix="add --yes")
+            raise InputError("apply needs a yes, and there is no terminal to ask", code="E194", fix="add --yes")
         answer = await asyncio.to_thread(typer.prompt, "\nApply this plan? (yes/no)", default="no", err=True)
         return answer.strip().lower() in ("y", "yes")
 

@@ -41,11 +41,17 @@ def make_plan(spec: Spec, world: World) -> Plan:
         policies={
             name: spec.policy_of(w) for name, w in spec.workloads.items() if name in touched and w.spec.migration
         },
-        epochs={name: index.epoch(name) for name in sorted(touched)},
+        epochs={change.workload: _epoch(change, index) for change in changes},
         commit=spec.commit,
         spec_digest=spec_digest(spec),
         world_digest=world_digest(world),
     )
+
+
+def _epoch(change: Change, index: Index) -> int:
+    """The epoch a change acts under: a new container is a new ownership, also where an old one was fenced."""
+    made = change.kind in (ChangeKind.CREATE, ChangeKind.RECREATE)
+    return index.epoch(change.workload) + (1 if made else 0)
 
 
 def spec_digest(spec: Spec) -> str:

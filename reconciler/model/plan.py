@@ -152,7 +152,7 @@ class Plan(Model):
     workloads: dict[str, Workload] = {}
     networks: dict[str, Network] = {}
     policies: dict[str, MigrationPolicySpec] = Field({}, description="By workload")
-    epochs: dict[str, int] = Field({}, description="Highest epoch seen, by workload")
+    epochs: dict[str, int] = Field({}, description="The epoch each workload's steps act under")
     commit: str | None = None
     spec_digest: str = ""
     world_digest: str = ""
