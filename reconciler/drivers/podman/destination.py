@@ -14,9 +14,10 @@ from reconciler.drivers.base import Fence, Handover, Located
 from reconciler.drivers.podman import containers, moving, options, paths, stores, verifying
 from reconciler.errors import CommandFailed, HostError, Refused
 from reconciler.model.command import Command, Program, Seconds
+from reconciler.model.labels import LABEL_SPEC
 from reconciler.model.plan import Phase
 from reconciler.model.spec import RestartPolicy, Strategy
-from reconciler.model.world import ContainerFacts, ContainerState
+from reconciler.model.world import ContainerFacts, ContainerState, Marker
 
 DRAIN_LIMIT: Seconds = 600.0
 _RESERVED = (Phase.RESERVED,)
@@ -29,27 +30,48 @@ def stage(handover: Handover, *, secrets: Mapping[str, bytes]) -> Program[Locate
     old = yield from containers.ours(name, name)
     if old is not None and old.state.has_processes:
         raise Refused(f"a copy of {name} runs on {move.destination} already", code="P439", fix="plan again")
+    again = yield from _staged_before(handover, old)
     yield from guard.mark(fence, Phase.RESERVED, "destination", run=handover.run, peer=move.source)
-    if old is not None:
-        yield from _discard(old, fence, _RESERVED)
-    for volume in handover.workload.spec.container.volumes:
-        yield from stores.create_volume(volume.name, name)
-    yield from containers.store_secrets(name, secrets)
-    argv = options.create_argv(
-        handover.workload,
-        image=image,
-        oci_runtime=move.oci_runtime,
-        restart=RestartPolicy.NO.value,
-        attach=False,
-    )
-    yield from guard.run(fence, _RESERVED, argv)
-    yield from _dry_start(handover)
+    if not again:
+        if old is not None:
+            yield from _discard(old, fence, _RESERVED)
+        for volume in handover.workload.spec.container.volumes:
+            yield from stores.create_volume(volume.name, name)
+        yield from containers.store_secrets(name, secrets)
+        argv = options.create_argv(
+            handover.workload,
+            image=image,
+            oci_runtime=move.oci_runtime,
+            restart=RestartPolicy.NO.value,
+            attach=False,
+        )
+        yield from guard.run(fence, _RESERVED, argv)
+        yield from _dry_start(handover)
     facts = yield from _attach(handover)
     yield from moving.make_room(handover, facts)
     lazy = ("lazy-pages",) if move.strategy is Strategy.LAZY else ()
     cgroup = yield from moving.cgroup_config(handover, facts)
     yield from moving.write_criu_config(name, *lazy, *moving.tcp_config(handover), *cgroup)
     return moving.located(facts)
+
+
+def _staged_before(handover: Handover, old: ContainerFacts | None) -> Program[bool]:
+    """Whether this container is what an earlier `stage` of the same move made, whose reply was lost."""
+    marker = yield from _marker(handover)
+    return (
+        old is not None
+        and marker is not None
+        and (marker.epoch, marker.phase, marker.role) == (handover.fence.epoch, Phase.RESERVED, "destination")
+        and old.state is ContainerState.EXITED
+        and old.exit_code != 0
+        and old.started_at > 0
+        and old.labels.get(LABEL_SPEC) == options.spec_label(handover.workload.spec.container)
+    )
+
+
+def _marker(handover: Handover) -> Program[Marker | None]:
+    shown = yield from guard.show(handover.name)
+    return shown[0].marker if shown else None
 
 
 def _image(handover: Handover) -> Program[str]:
@@ -93,6 +115,7 @@ def _attach(handover: Handover) -> Program[ContainerFacts]:
     name, fence = handover.name, handover.fence
     attachments = handover.workload.spec.container.networks
     if attachments:
+        # All anew, in the spec's order: that numbers the interfaces as on the source.
         facts = yield from containers.inspect(name)
         for present in facts.networks if facts else ():
             argv = ("podman", "network", "disconnect", "--", present.name, name)
@@ -131,16 +154,14 @@ def unstage(handover: Handover) -> Program[None]:
 
 def _fence_here(handover: Handover) -> Program[Fence]:
     """The move's epoch, or the higher one this host was fenced with."""
-    shown = yield from guard.show(handover.name)
-    marker = shown[0].marker if shown else None
+    marker = yield from _marker(handover)
     if marker is not None and marker.phase == Phase.FENCED and marker.epoch > handover.fence.epoch:
         return Fence(handover.name, marker.epoch)
     return handover.fence
 
 
 def commit_destination(handover: Handover) -> Program[None]:
-    shown = yield from guard.show(handover.name)
-    marker = shown[0].marker if shown else None
+    marker = yield from _marker(handover)
     if marker is not None and marker.epoch == handover.fence.epoch and marker.phase == Phase.RUNNING:
         return
     yield from guard.mark(

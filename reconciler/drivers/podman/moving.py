@@ -58,9 +58,10 @@ def tcp_config(handover: Handover) -> tuple[str, ...]:
 
 
 def cgroup_config(handover: Handover, facts: ContainerFacts) -> Program[tuple[str, ...]]:
-    """CRIU puts tasks back into the cgroup they were dumped in, which bears the source container's ID. On cgroup v2
-    runc does not correct that (crun does): the copy would be out of reach of its limits, its freezer and the next
-    checkpoint."""
+    """CRIU puts tasks back into the cgroup they were dumped in, which bears the source container's ID.
+
+    On cgroup v2 runc does not correct that (crun does): the copy would be out of reach of its limits, its freezer
+    and the next checkpoint."""
     if handover.move.oci_runtime == "crun":
         return ()
     result = yield Command(("cat", "--", f"{facts.userdata}/config.json"), secret=True)
