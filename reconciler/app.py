@@ -73,16 +73,18 @@ async def open_fleet(spec: Spec) -> AsyncIterator[Fleet]:
         await fleet.close()
 
 
-async def look(spec: Spec, fleet: Fleet) -> Seen:
+async def look(spec: Spec, fleet: Fleet, journal: Journal) -> Seen:
     """Observe all hosts and make the plan. Changes nothing, anywhere."""
     world = await observe(fleet, drivers(), list(spec.hosts))
-    return Seen(world, make_plan(spec, world))
+    unfinished = {step.workload for run in journal.open_runs() for step in run.plan.steps}
+    return Seen(world, make_plan(spec, world, unfinished))
 
 
-async def plan(spec: Spec) -> Seen:
+async def plan(spec: Spec, journal_path: Path | None = None) -> Seen:
     """`reconcile plan`."""
-    async with open_fleet(spec) as fleet:
-        return await look(spec, fleet)
+    with Journal.open(journal_path, write=False) as journal:
+        async with open_fleet(spec) as fleet:
+            return await look(spec, fleet, journal)
 
 
 def new_run_id() -> str:
@@ -150,7 +152,7 @@ class Apply:
     async def __call__(self) -> Applied:
         with Journal.open(self.journal_path) as journal, journal.locked("apply", owner()):
             async with open_fleet(self.spec) as fleet, fleet_leases(fleet, self.spec.hosts, owner()):
-                seen = await look(self.spec, fleet)
+                seen = await look(self.spec, fleet, journal)
                 plan = self._checked(seen)
                 if not plan.steps or not await self.agree(seen):
                     return Applied(plan)

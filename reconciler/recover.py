@@ -13,7 +13,7 @@ from pathlib import Path
 
 from reconciler.app import Applied, Apply, drivers, open_fleet, resolve_secrets
 from reconciler.core.diff import SETTLED, Index
-from reconciler.core.recovery import marks_from_markers
+from reconciler.core.recovery import marks_from_markers, settled_marks
 from reconciler.core.saga import GroupState
 from reconciler.drivers import dossier
 from reconciler.drivers.base import Fence, Handover
@@ -83,6 +83,8 @@ class Resume:
                         journal.begin(run)
                         for record in run.records:
                             journal.append(run.id, record.step, record.mark, record.at, "from the hosts' markers")
+                for run in journal.open_runs():
+                    note_settled(run, world, journal)
                 runs = [await self._one(run, fleet, journal) for run in journal.open_runs()]
                 return Resumed(tuple(runs))
 
@@ -129,6 +131,18 @@ async def rebuilt_runs(fleet: Fleet, world: World) -> list[Run]:
             runs.append(run.model_copy(update={"records": _as_records(marks)}))
             break
     return runs
+
+
+def note_settled(run: Run, world: World, journal: Journal) -> None:
+    """Write down what another controller has finished or undone meanwhile, so that it is not done again."""
+    index = Index.of(world)
+    last = {record.step: record.mark for record in run.records}
+    for workload, move in run.plan.moves.items():
+        markers = dict(index.markers.get(workload, ()))
+        marks = settled_marks(run.plan, workload, markers.get(move.source), markers.get(move.destination))
+        for step, mark in marks or ():
+            if last.get(step) is not mark and (mark is Mark.DONE or step in last):
+                journal.append(run.id, step, mark, time.time(), "another controller brought it to its end")
 
 
 def _as_records(marks: list[tuple[str, Mark]]) -> tuple[Record, ...]:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli.options import AllowEmpty, AsJson, Paths, Set, Values, load_spec
+from reconciler.cli.options import AllowEmpty, AsJson, JournalPath, Paths, Set, Values, load_spec
 
 
 def register(app: typer.Typer) -> None:
@@ -27,6 +27,7 @@ def plan(
         bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes, 0 when there are none.")
     ] = False,
     allow_empty: AllowEmpty = False,
+    journal: JournalPath = None,
     as_json: AsJson = False,
 ) -> int:
     """Show what `apply` would do, with downtime, bytes and way back. Changes nothing.
@@ -40,7 +41,7 @@ def plan(
     from reconciler.planfile import write_plan
 
     spec = load_spec(paths, values, settings, allow_empty)
-    seen = asyncio.run(app.plan(spec))
+    seen = asyncio.run(app.plan(spec, journal))
     if out is not None:
         write_plan(seen.plan, spec, out)
     if as_json:

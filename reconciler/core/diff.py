@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,12 +61,16 @@ class Index:
         return max((marker.epoch for _, marker in self.markers.get(workload, ())), default=0)
 
 
-def diff(spec: Spec, world: World) -> Difference:
-    """All changes and the reasons why some must not be made."""
+def diff(spec: Spec, world: World, unfinished: Collection[str] = ()) -> Difference:
+    """All changes and the reasons why some must not be made. `unfinished`: workloads whose last run is open."""
     index = Index.of(world)
     changes: list[Change] = []
     findings: list[Finding] = []
     for name in sorted(spec.workloads.keys() | index.copies.keys()):
+        if name in unfinished:
+            text = "an earlier run that changes it has not ended"
+            findings.append(_refuse("run-unfinished", name, "", text, "reconcile resume"))
+            continue
         for found in _workload(name, spec, world, index):
             if isinstance(found, Change):
                 changes.append(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from reconciler.core.diff import Copy, Index, diff
@@ -15,10 +15,11 @@ from reconciler.model.units import format_bytes
 from reconciler.model.world import HostFacts, World
 
 
-def make_plan(spec: Spec, world: World) -> Plan:
-    """The plan that brings the world to the specs, as far as the rules allow it."""
+def make_plan(spec: Spec, world: World, unfinished: Collection[str] = ()) -> Plan:
+    """The plan that brings the world to the specs, as far as the rules allow it. `unfinished` names workloads of
+    earlier runs that have not ended: those are resumed first."""
     index = Index.of(world)
-    difference = diff(spec, world)
+    difference = diff(spec, world, unfinished)
     builder = _Builder(spec, world, index)
     findings = list(difference.findings)
     changes: list[Change] = []

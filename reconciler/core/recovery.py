@@ -39,3 +39,19 @@ def marks_from_markers(
         *((by_kind[kind], Mark.DONE) for kind in done),
         *((by_kind[kind], Mark.INTENT) for kind in begun),
     ]
+
+
+def settled_marks(
+    plan: Plan, workload: str, source: Marker | None, destination: Marker | None
+) -> list[tuple[str, Mark]] | None:
+    """Step ids with the mark that ends each, when the markers show that another controller has brought the
+    hand-over to its end meanwhile; None when it is still unfinished, or that cannot be told."""
+    move = plan.moves[workload]
+    owners = [m for m in (source, destination) if m and m.phase == Phase.RUNNING and m.epoch >= move.epoch]
+    if len(owners) != 1 or source is None or destination is None:
+        return None
+    other = destination if owners[0] is source else source
+    if other.phase not in (Phase.RETIRED, Phase.FENCED):
+        return None
+    mark = Mark.UNDONE if owners[0] is source else Mark.DONE
+    return [(step.id, mark) for step in plan.steps if step.workload == workload]
