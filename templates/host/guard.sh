@@ -346,9 +346,9 @@ cmd_hold() {
 	kill "$TICKER" 2>/dev/null
 	now
 	WAITED=$(((NOW - BEGAN) * 10))
-	case $STATE in
-	held) answer held ;;
-	starting) answer resumed ;; # the hook has come and gone
+	case $STATE/$VERDICT in
+	starting/* | held/resume) answer resumed ;; # the hook has let go, or is about to
+	held/*) answer held ;;
 	*) answer exited ;;
 	esac
 }

@@ -17,6 +17,9 @@ PATH=${PATH:+$PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 PROC=${RECONCILER_PROC:-/proc}
 SH=${RECONCILER_SH:-/bin/sh}
 H=${0%/*}/hook
+IP=${RECONCILER_IP:-/usr/sbin/ip} # by path: a shell's own `ip` may not know all there is to a route
+[ -x "$IP" ] || IP=/sbin/ip
+[ -x "$IP" ] || IP=ip
 
 now() { # NOW: centiseconds since boot
 	read -r NOW _ <"$PROC/uptime"
@@ -53,51 +56,47 @@ in_netns() { nsenter -t "$1" -n $SH "$0" "$2"; } # PID netdown|netup
 
 same_netns() { [ "$(readlink "/proc/$1/ns/net")" = "$(readlink /proc/self/ns/net)" ]; }
 
-set_sysctl() { # PATH VALUE: remember what it was
-	[ -w "$1" ] && read -r OLD <"$1" || return 0
-	printf '%s %s\n' "$1" "$OLD" >>"$H/net.sysctl"
-	printf '%s\n' "$2" >"$1"
-}
+set_knob() { [ ! -w "$1" ] || printf '%s\n' "$2" >"$1"; } # PATH VALUE
 
 routes() { # FAMILY: what `ip route replace` can put back and the kernel does not by itself; direct ones first
-	ip -o "-$1" route show table all 2>/dev/null | sed -e '/^\(local\|broadcast\|anycast\|multicast\|ff00::\/8\) /d' \
-		-e '/ proto kernel/d' -e '/ proto ra/d' -e '/ dev lo /d' -e 's/\\/ /g' -e 's/ linkdown//g' -e 's/ dead//g' \
-		-e 's/^/route replace /' >"$H/net.all$1"
+	$IP -o "-$1" route show table all 2>/dev/null | sed -e '/^\(local\|broadcast\|anycast\|multicast\|ff00::\/8\) /d' \
+		-e '/ proto kernel/d' -e '/ proto ra/d' -e '/ dev lo /d' -e 's/\\/ /g' -e 's/ linkdown//g' -e 's/ dead//g' >"$H/net.all$1"
 	{ grep -v ' via ' "$H/net.all$1"; grep ' via ' "$H/net.all$1"; } >"$H/net.routes$1"
 	return 0
 }
 
 netdown() { # inside the tasks' network namespace: interfaces down, so that IP and MAC may come up elsewhere
-	ip -o link show up >"$H/net.links" || return 1
+	$IP -o link show up >"$H/net.links" || return 1
 	routes 4
 	routes 6
-	: >"$H/net.sysctl"
-	: >"$H/net.down"
-	: >"$H/net.up"
+	: >"$H/net.knobs"
+	: >"$H/net.devices"
 	while read -r _ DEV FLAGS _; do
 		case $FLAGS in *LOOPBACK*) continue ;; esac
 		DEV=${DEV%:}
 		DEV=${DEV%%@*}
 		V4=/proc/sys/net/ipv4/conf/$DEV V6=/proc/sys/net/ipv6/conf/$DEV
-		set_sysctl "$V6/keep_addr_on_down" 1 # else IPv6 addresses are lost
-		set_sysctl "$V6/accept_dad" 0 # else they are unusable for a second
-		set_sysctl "$V4/arp_notify" 1 # tell the segment when it comes up again
-		set_sysctl "$V6/ndisc_notify" 1
-		printf 'link set dev %s down\n' "$DEV" >>"$H/net.down"
-		printf 'link set dev %s up\n' "$DEV" >>"$H/net.up"
+		# What they were, as PATH:VALUE. Not by `read`: the kernel gives these files to one whole read only.
+		grep -sH . "$V6/keep_addr_on_down" "$V6/accept_dad" "$V4/arp_notify" "$V6/ndisc_notify" >>"$H/net.knobs"
+		set_knob "$V6/keep_addr_on_down" 1 # else IPv6 addresses are lost
+		set_knob "$V6/accept_dad" 0 # else they are unusable for a second
+		set_knob "$V4/arp_notify" 1 # tell the segment when it comes up again
+		set_knob "$V6/ndisc_notify" 1
+		printf '%s\n' "$DEV" >>"$H/net.devices"
 	done <"$H/net.links"
 	: >"$H/net.fenced"
-	ip -batch "$H/net.down" || return 1
-	! ip -o link show up | grep -v LOOPBACK
+	while read -r DEV; do $IP link set dev "$DEV" down || return 1; done <"$H/net.devices"
+	! $IP -o link show up | grep -v LOOPBACK
 }
 
 netup() { # puts back what netdown took; may be repeated
 	RC=0
-	ip -force -batch "$H/net.up" || RC=1
+	while read -r DEV; do $IP link set dev "$DEV" up || RC=1; done <"$H/net.devices"
 	for F in 4 6; do
-		[ ! -s "$H/net.routes$F" ] || ip "-$F" -force -batch "$H/net.routes$F" || RC=1
+		# shellcheck disable=SC2086
+		while read -r ROUTE; do $IP "-$F" route replace $ROUTE || RC=1; done <"$H/net.routes$F"
 	done
-	while read -r FILE OLD; do printf '%s\n' "$OLD" >"$FILE"; done <"$H/net.sysctl"
+	while IFS=: read -r FILE OLD; do set_knob "$FILE" "$OLD"; done <"$H/net.knobs"
 	return $RC
 }
 
@@ -154,6 +153,7 @@ hook() {
 	if word "$H/runner"; then lives "$WORD" "$REST" || exit 0; fi
 	exec </dev/null >>"$H/log" 2>&1
 	trap : HUP INT TERM PIPE
+	if word "$H/verdict"; then exit 1; fi # told to resume while the dump was under way
 	INIT=$CRTOOLS_INIT_PID CRIU=$PPID
 	lives "$CRIU"
 	CRIU_START=$STARTED

@@ -25,7 +25,7 @@ def outcome(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     return row
 
 
-def test_held_committed_released(host: Any, state_of: Any) -> None:
+def test_held_committed_released(host: Any, state_of: Any, until: Any) -> None:
     pid = host.victim()
     assert host.hold("web", 2, pid)["outcome"] == "held"
     assert state_of(pid) == "T"
@@ -39,7 +39,7 @@ def test_held_committed_released(host: Any, state_of: Any) -> None:
     for _ in range(2):
         answer = outcome(host("release", "web", 2))
         assert (answer["outcome"], answer["status"]) == ("exited", 0)
-    assert state_of(pid) in ("Z", "")
+    until(lambda: state_of(pid) in ("Z", ""))
     host("mark", "web", 2, "retired", "source", "-", "-")
     host("clean", "web")
     assert not host.path("web", "hook").exists()
@@ -70,7 +70,7 @@ def test_after_commit_only_a_higher_epoch_resumes(host: Any, state_of: Any) -> N
     time.sleep(2.0)
     assert state_of(pid) == "T"
     assert outcome(host("resume", "web", 4))["outcome"] == "resumed"
-    assert state_of(pid) == "S"
+    assert state_of(pid) in ("S", "R")
     row = host.show("web")
     assert (row["phase"], row["epoch"]) == ("running", 4)
     host("release", "web", 2, expect=75)
@@ -150,7 +150,7 @@ def test_resume_before_the_dump_is_complete(host: Any, state_of: Any, until: Any
     until(host.path("web", "hook", "runner").exists)
     assert outcome(host("resume", "web", 2))["outcome"] == "resumed"
     assert json.loads(waiting.communicate()[0].splitlines()[0])["outcome"] in ("resumed", "exited")
-    assert state_of(pid) == "S"
+    assert state_of(pid) in ("S", "R")
     assert not host.path("web", "hook", "net.fenced").exists()
 
 
@@ -238,17 +238,17 @@ def test_a_killed_criu(host: Any, state_of: Any, until: Any, committed: bool) ->
         host("commit", "web", 2, expect=RESUMED)
 
 
-def test_fencing_a_held_source_ends_its_right_to_resume(host: Any, state_of: Any) -> None:
+def test_fencing_a_held_source_ends_its_right_to_resume(host: Any, state_of: Any, until: Any) -> None:
     pid = host.victim()
     host.hold("web", 2, pid, silence=1)
     host("mark", "web", 4, "fenced", "source", "-", "-")
     time.sleep(2.0)
     assert state_of(pid) == "T"
     host("release", "web", 4)
-    assert state_of(pid) in ("Z", "")
+    until(lambda: state_of(pid) in ("Z", ""))
 
 
-def test_commit_against_silence_has_one_winner(host: Any, state_of: Any, tmp_path: Path) -> None:
+def test_commit_against_silence_has_one_winner(host: Any, state_of: Any, tmp_path: Path, until: Any) -> None:
     """200 times: exactly one of commit and the hook's own resume wins, and the process obeys it."""
     hook = host.path("web", "hook.sh").resolve()
     hook.write_text(hook.read_text().replace("sleep 0.5 &&", "sleep 0.01 &&"))
@@ -278,20 +278,20 @@ def test_commit_against_silence_has_one_winner(host: Any, state_of: Any, tmp_pat
             assert state_of(pid) == "T"
             assert host.show("web")["phase"] == "committed"
             host("release", "web", n + 1)
-            assert state_of(pid) in ("Z", "")
+            until(lambda pid=pid: state_of(pid) in ("Z", ""))
         else:
             assert done.returncode == RESUMED, done.stderr
             winners["resume"] += 1
             host("resume", "web", n + 1)
-            assert state_of(pid) == "S"
+            assert state_of(pid) in ("S", "R")
     assert winners["commit"] and winners["resume"], winners
 
 
-def test_a_plain_checkpoint_is_not_disturbed(host: Any, state_of: Any) -> None:
+def test_a_plain_checkpoint_is_not_disturbed(host: Any, state_of: Any, until: Any) -> None:
     pid = host.victim()
     words = [str(Path(__file__).parent / "fakecriu.sh"), str(host.path("web")), str(pid)]
     assert subprocess.run(words, env=host.env).returncode == 0
-    assert state_of(pid) in ("Z", "")
+    until(lambda: state_of(pid) in ("Z", ""))
 
 
 def test_a_reboot_leaves_no_live_hold(host: Any) -> None:
