@@ -122,10 +122,7 @@ def _attach(handover: Handover) -> Program[ContainerFacts]:
             yield from guard.run(fence, _RESERVED, argv)
         for attachment in attachments:
             yield from guard.run(fence, _RESERVED, options.connect_argv(name, attachment))
-    facts = yield from containers.inspect(name)
-    if facts is None:
-        raise CommandFailed(f"the staged container {name} is gone", code="C313")
-    return facts
+    return (yield from moving.save(name))
 
 
 def _discard(facts: ContainerFacts, fence: Fence, phases: tuple[Phase | str, ...]) -> Program[None]:
@@ -149,6 +146,7 @@ def unstage(handover: Handover) -> Program[None]:
     for volume in handover.workload.spec.container.volumes:
         yield from stores.remove_volume(volume.name, name)
     yield from moving.write_criu_config(name)
+    yield from moving.forget(name)
     yield from guard.mark(fence, Phase.FENCED, "destination", run=handover.run, peer=handover.move.source)
 
 
@@ -170,11 +168,9 @@ def commit_destination(handover: Handover) -> Program[None]:
 
 
 def restore(handover: Handover) -> Program[None]:
-    facts = yield from containers.ours(handover.name, handover.name)
+    facts = yield from moving.saved(handover.name)
     if facts is None:
-        raise CommandFailed(f"the staged container {handover.name} is gone", code="C313")
-    if facts.state.has_processes:
-        return
+        raise CommandFailed(f"{handover.name} was not staged on {handover.move.destination}", code="C313")
     lazy = handover.move.strategy is Strategy.LAZY
     yield from moving.restore(handover, handover.fence, Phase.COMMITTED, facts, lazy=lazy)
 
@@ -209,3 +205,4 @@ def finish(handover: Handover) -> Program[None]:
     yield Command(argv, timeout=DRAIN_LIMIT + 30, changes=True)
     yield from moving.write_criu_config(handover.name)
     yield from moving.free_room(facts)
+    yield from guard.clean(handover.name)

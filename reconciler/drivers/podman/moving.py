@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reconciler.drivers import guard
 from reconciler.drivers.base import Fence, Handover, Located
-from reconciler.drivers.podman import parse, paths
+from reconciler.drivers.podman import containers, parse, paths
 from reconciler.errors import CommandFailed, Refused
 from reconciler.model.command import Bytes, Command, Program, Seconds, Tree
 from reconciler.model.plan import Phase
@@ -27,6 +27,25 @@ def located(facts: ContainerFacts) -> Located:
         *(Tree("volume", m.source, name=m.target) for m in volumes),
     )
     return Located(facts.id, trees)
+
+
+def save(workload: str) -> Program[ContainerFacts]:
+    """Write down what Podman says of a container now, for when it is held or clients wait."""
+    inspected = yield Command(("podman", "container", "inspect", "--", workload), secret=True)
+    argv = paths.shell("note", guard.workload_dir(workload), "container.json")
+    yield Command(argv, stdin=inspected.stdout.encode(), changes=True, secret=True)
+    return parse.containers(inspected.stdout)[0]
+
+
+def saved(workload: str) -> Program[ContainerFacts | None]:
+    """What `save` wrote; None when it did not, or `forget` was called since."""
+    result = yield Command(("cat", "--", paths.saved_inspection(workload)), ok=(0, 1), secret=True)
+    found = parse.containers(result.stdout)
+    return found[0] if found else None
+
+
+def forget(workload: str) -> Program[None]:
+    yield Command(("rm", "-f", "--", paths.saved_inspection(workload)), changes=True)
 
 
 def make_room(handover: Handover, facts: ContainerFacts) -> Program[None]:
@@ -92,11 +111,15 @@ def set_restart(handover: Handover, fence: Fence, phases: tuple[Phase, ...], *, 
 
 
 def restore(handover: Handover, fence: Fence, phase: Phase, facts: ContainerFacts, *, lazy: bool) -> Program[None]:
-    """Restore a container from its images; a failure carries the last errors of CRIU's log."""
-    argv = paths.shell("restore", handover.name, facts.userdata, "1" if lazy else "0", *options(handover))
+    """Restore a container from its images; a failure carries the last errors of CRIU's log. Facts are from before:
+    clients wait while this runs, so nothing is asked first."""
+    argv = paths.shell("restore", facts.id, facts.userdata, "1" if lazy else "0", *options(handover))
     try:
         yield from guard.run(fence, (phase,), argv, timeout=RESTORE_LIMIT)
     except CommandFailed as error:
+        now = yield from containers.inspect(handover.name)
+        if now is not None and now.id == facts.id and now.state.has_processes:
+            return  # done before; the reply was lost
         log = yield from criu_errors(f"{facts.userdata}/restore.log")
         raise CommandFailed(
             f"{handover.name} could not be restored",

@@ -12,7 +12,6 @@ from reconciler.drivers.podman import containers, moving, parse, paths, stores
 from reconciler.errors import CommandFailed, Refused
 from reconciler.model.base import parse_duration
 from reconciler.model.command import Command, Program, Seconds
-from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.plan import Phase
 from reconciler.model.spec import Cutover, RestartPolicy
 from reconciler.model.world import ContainerFacts, ContainerState
@@ -44,9 +43,7 @@ def locate(handover: Handover) -> Program[Located]:
     yield from guard.mark(
         handover.fence, Phase.RESERVED, "source", run=handover.run, peer=handover.move.destination
     )
-    inspected = yield Command(("podman", "container", "inspect", "--", name))
-    argv = paths.shell("note", guard.workload_dir(name), "container.json")
-    yield Command(argv, stdin=inspected.stdout.encode(), changes=True, secret=True)
+    yield from moving.save(name)
     yield from moving.set_restart(handover, handover.fence, (Phase.RESERVED,), on=False)
     yield from moving.make_room(handover, facts)
     hook: tuple[str, ...] = ()
@@ -112,6 +109,7 @@ def resume(handover: Handover, fence: Fence) -> Program[None]:
     if facts is None or facts.state is not ContainerState.RUNNING:
         raise CommandFailed(f"{name} does not run after it was told to resume", code="C311")
     yield from moving.free_room(facts)
+    yield from moving.forget(name)
     yield from guard.clean(name)
 
 
@@ -147,7 +145,7 @@ def retire(handover: Handover) -> Program[None]:
         yield from containers.drop_secrets(name, facts)
     for volume in handover.workload.spec.container.volumes:
         yield from stores.remove_volume(volume.name, name)
-    yield Command(("rm", "-f", "--", paths.saved_inspection(name)), changes=True)
+    yield from moving.forget(name)
     yield from guard.mark(
         handover.fence, Phase.RETIRED, "source", run=handover.run, peer=handover.move.destination
     )
@@ -161,10 +159,9 @@ def _hook_state(workload: str) -> Program[str]:
 
 def _saved(handover: Handover) -> Program[ContainerFacts]:
     """The source as it was located."""
-    result = yield Command(("cat", "--", paths.saved_inspection(handover.name)), ok=(0, 1), secret=True)
-    facts = parse.containers(result.stdout)
-    if not facts or facts[0].id != handover.move.container_id or LABEL_WORKLOAD not in facts[0].labels:
+    facts = yield from moving.saved(handover.name)
+    if facts is None or facts.id != handover.move.container_id:
         raise CommandFailed(
             f"{handover.name} was not located for this move on {handover.move.source}", code="C312"
         )
-    return facts[0]
+    return facts
