@@ -202,25 +202,6 @@ def markers() -> Program[tuple[Marker, ...]]:
 # --- fenced commands ---
 
 
-def run_command(
-    fence: Fence,
-    phases: Iterable[Phase | str] | Literal["any"],
-    argv: Sequence[str],
-    *,
-    stdin: bytes = b"",
-    timeout: Seconds = DEFAULT_TIMEOUT,
-    ok: tuple[int, ...] = (0,),
-    log: str = "",
-    secret: bool = False,
-) -> Command:
-    """A command that runs only under an epoch the host accepts and in one of `phases` (`NONE`: no marker), and
-    never beside another one of this workload. Its exit code and output pass through; pass errors to `translate`.
-    """
-    wanted = ANY if phases == ANY else ",".join(str(p) for p in phases)
-    guarded = ("/bin/sh", guard_path(), "run", *_fence(fence), wanted, "--", *argv)
-    return Command(guarded, stdin=stdin, timeout=timeout, changes=True, ok=ok, log=log, secret=secret)
-
-
 def run(
     fence: Fence,
     phases: Iterable[Phase | str] | Literal["any"],
@@ -232,10 +213,12 @@ def run(
     log: str = "",
     secret: bool = False,
 ) -> Program[Result]:
-    """As `run_command`, with the guard's refusals raised as such."""
-    command = run_command(fence, phases, argv, stdin=stdin, timeout=timeout, ok=ok, log=log, secret=secret)
+    """Run a command only under an epoch the host accepts and in one of `phases` (`NONE`: no marker), and never
+    beside another one of this workload. Its exit code and output pass through."""
+    wanted = ANY if phases == ANY else ",".join(str(p) for p in phases)
+    guarded = ("/bin/sh", guard_path(), "run", *_fence(fence), wanted, "--", *argv)
     try:
-        return (yield command)
+        return (yield Command(guarded, stdin=stdin, timeout=timeout, changes=True, ok=ok, log=log, secret=secret))
     except CommandFailed as error:
         raise translate(error) from error
 
@@ -267,15 +250,10 @@ def hold(
     return _outcome(result)
 
 
-def beat_command(workloads: Sequence[str]) -> Command:
-    """Tell the holds of these workloads that their controller lives; once a second is plenty."""
-    names = tuple(_name(workload) for workload in workloads)
-    return Command(("/bin/sh", guard_path(), "beat", *names), timeout=10.0, changes=False)
-
-
 def beat(workloads: Sequence[str]) -> Program[dict[str, Hook]]:
-    """As `beat_command`; answers state and verdict of each hold."""
-    result = yield beat_command(workloads)
+    """Tell the holds of these workloads that their controller lives, once a second is plenty; answers state and
+    verdict of each."""
+    result = yield from _call("beat", *(_name(w) for w in workloads), timeout=10.0, changes=False)
     rows = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
     return {row["workload"]: Hook(state=row["hook"], verdict=row["verdict"]) for row in rows}
 
