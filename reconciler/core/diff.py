@@ -39,21 +39,29 @@ class Index:
     copies: Mapping[str, tuple[Copy, ...]]
     markers: Mapping[str, tuple[tuple[str, Marker], ...]]
     unknown: Mapping[str, str]
+    addresses: Mapping[tuple[str, str], tuple[Copy, ...]]
+    """Running containers by network and static IP or MAC; also those that are not ours."""
 
     @classmethod
     def of(cls, world: World) -> Index:
         copies: dict[str, list[Copy]] = {}
         markers: dict[str, list[tuple[str, Marker]]] = {}
+        addresses: dict[tuple[str, str], list[Copy]] = {}
         for host, facts in sorted(world.seen().items()):
             for container in facts.containers:
                 if name := container.labels.get(LABEL_WORKLOAD):
                     copies.setdefault(name, []).append(Copy(host, container))
+                if container.state.has_processes:
+                    for network in container.networks:
+                        for value in filter(None, (network.ip, network.mac)):
+                            addresses.setdefault((network.name, value), []).append(Copy(host, container))
             for marker in facts.markers:
                 markers.setdefault(marker.workload, []).append((host, marker))
         return cls(
             {name: tuple(found) for name, found in copies.items()},
             {name: tuple(found) for name, found in markers.items()},
             {name: host.reason for name, host in world.unknown().items()},
+            {address: tuple(found) for address, found in addresses.items()},
         )
 
     def epoch(self, workload: str) -> int:
@@ -61,9 +69,9 @@ class Index:
         return max((marker.epoch for _, marker in self.markers.get(workload, ())), default=0)
 
 
-def diff(spec: Spec, world: World, unfinished: Collection[str] = ()) -> Difference:
+def diff(spec: Spec, world: World, unfinished: Collection[str] = (), index: Index | None = None) -> Difference:
     """All changes and the reasons why some must not be made. `unfinished`: workloads whose last run is open."""
-    index = Index.of(world)
+    index = index or Index.of(world)
     changes: list[Change] = []
     findings: list[Finding] = []
     for name in sorted(spec.workloads.keys() | index.copies.keys()):

@@ -19,7 +19,7 @@ def make_plan(spec: Spec, world: World, unfinished: Collection[str] = ()) -> Pla
     """The plan that brings the world to the specs, as far as the rules allow it. `unfinished` names workloads of
     earlier runs that have not ended: those are resumed first."""
     index = Index.of(world)
-    difference = diff(spec, world, unfinished)
+    difference = diff(spec, world, unfinished, index)
     builder = _Builder(spec, world, index)
     findings = list(difference.findings)
     changes: list[Change] = []

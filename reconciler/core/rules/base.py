@@ -23,6 +23,7 @@ class Case:
     copy: Copy | None
     spec: Spec
     world: World
+    index: Index
 
     @property
     def moves(self) -> bool:
@@ -106,4 +107,5 @@ def case_of(change: Change, spec: Spec, world: World, index: Index) -> Case:
         copy=next((c for c in copies if c.host == change.source), None),
         spec=spec,
         world=world,
+        index=index,
     )

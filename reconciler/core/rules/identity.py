@@ -80,18 +80,14 @@ def address_taken(case: Case) -> Iterator[Said]:
     if not (case.arrives and case.wanted):
         return
     claims = {(n.name, value) for n in case.wanted.networks for value in (n.ip, n.mac) if value}
-    for host in case.world.seen().values():
-        for container in host.containers:
-            if container.labels.get(LABEL_WORKLOAD) == case.change.workload or not container.state.has_processes:
-                continue
-            for network in container.networks:
-                for value in (network.ip, network.mac):
-                    if value and (network.name, value) in claims:
-                        yield Said(
-                            f"{value} on network {network.name} is used by {container.name} on {host.name}",
-                            "give one of them another address",
-                            host=host.name,
-                        )
+    for network, value in sorted(claims):
+        for copy in case.index.addresses.get((network, value), ()):
+            if copy.container.labels.get(LABEL_WORKLOAD) != case.change.workload:
+                yield Said(
+                    f"{value} on network {network} is used by {copy.container.name} on {copy.host}",
+                    "give one of them another address",
+                    host=copy.host,
+                )
 
 
 @rule("tcp.address-stays")
