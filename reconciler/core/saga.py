@@ -5,12 +5,18 @@ Steps of one workload form a group. A group goes
     FORWARD     steps run as soon as what they need is done
     BACK        a step failed before the commit, or the way back after it was proven safe: what was done is
                 undone, last first; an undo that fails does not stop the others
-    IN_DOUBT    a commit was begun and the destination cannot be asked: nothing is started any more
+    IN_DOUBT    a commit was begun and the destination cannot be asked, or a held source could not be told to
+                resume: nothing is started any more
 
 and ends DONE, PUT_BACK, INCOMPLETE (something remains to be tidied; no workload is in danger) or SKIPPED.
 
 The undo of a commit is the proof that the destination does not run and cannot come up (fencing with a higher
-epoch). It is a gate: until it is recorded, no other undo of the group is started.
+epoch). It is a gate: until it is recorded, no other undo of the group is started. Smaller gates are in
+`BARRED_BY`: what was staged is kept until the source runs again, for its images may be all that is left of the
+workload; and an old container is not brought back while its successor may still run.
+
+Stopping and removing have no way back: a group that has begun to do so goes on when cancelled, and is INCOMPLETE
+when it cannot.
 """
 
 from __future__ import annotations
@@ -56,6 +62,12 @@ class Next:
     def ended(self) -> bool:
         return all(state.ended for state in self.groups.values())
 
+
+BARRED_BY: Mapping[StepKind, StepKind] = {
+    StepKind.STAGE: StepKind.HOLD,
+    StepKind.SET_ASIDE: StepKind.CREATE,
+}
+"""A step of the first kind is not undone as long as the undo of one of the second kind has failed."""
 
 BEGUN = (Mark.INTENT, Mark.DONE, Mark.FAILED, Mark.LOST)
 """Marks of a step that may have had an effect and was not undone."""
@@ -125,43 +137,55 @@ def _committed(steps: Sequence[Step], progress: Progress) -> bool:
 
 def _group_state(steps: Sequence[Step], progress: Progress, stop: bool) -> GroupState:
     marks = {step.id: progress.of(step) for step in steps}
-    commit = next((step for step in steps if step.kind.commits), None)
     if any(mark in (Mark.UNDO, Mark.UNDONE, Mark.UNDO_FAILED) for mark in marks.values()):
-        if commit and marks[commit.id] is Mark.UNDO_FAILED:
+        if any(step.kind.commits and marks[step.id] is Mark.UNDO_FAILED for step in steps):
             return GroupState.IN_DOUBT
         return _back_or_ended(steps, progress)
     if all(mark is Mark.DONE for mark in marks.values()):
         return GroupState.DONE
     failed = [step for step in steps if marks[step.id] in (Mark.FAILED, Mark.LOST)]
-    committed = _committed(steps, progress)
-    if failed and committed:
-        if any(step.kind is StepKind.RETIRE for step in failed):
-            return GroupState.INCOMPLETE
-        if any(marks[step.id] is Mark.LOST for step in failed):
-            return GroupState.IN_DOUBT
-        return GroupState.BACK
+    if _past_return(steps, progress):
+        return GroupState.INCOMPLETE if failed else GroupState.FORWARD
+    if failed and _committed(steps, progress):
+        lost = any(marks[step.id] is Mark.LOST for step in failed)
+        return GroupState.IN_DOUBT if lost else GroupState.BACK
     if failed:
         return _back_or_ended(steps, progress)
-    if stop and not committed:
+    if stop and not _committed(steps, progress):
         if all(mark is None for mark in marks.values()):
             return GroupState.SKIPPED
         return _back_or_ended(steps, progress)
     return GroupState.FORWARD
 
 
+def _past_return(steps: Sequence[Step], progress: Progress) -> bool:
+    """Whether something was begun that cannot be taken back: from there on the only way is forward."""
+    final = (StepKind.RETIRE, StepKind.REMOVE)
+    for step in steps:
+        mark = progress.of(step)
+        if step.kind in final and mark in BEGUN:
+            return True
+        if step.kind is StepKind.STOP and mark in BEGUN and mark is not Mark.FAILED:
+            return True
+    return False
+
+
 def _back_or_ended(steps: Sequence[Step], progress: Progress) -> GroupState:
     undoable = [step for step in steps if is_undoable(step)]
-    if any(progress.of(step) in (*BEGUN, Mark.UNDO) for step in undoable):
+    if _undoable(steps, progress):
         return GroupState.BACK
-    if any(progress.of(step) is Mark.UNDO_FAILED for step in undoable):
-        return GroupState.INCOMPLETE
-    return GroupState.PUT_BACK
+    failed = [step for step in undoable if progress.of(step) is Mark.UNDO_FAILED]
+    if any(step.kind is StepKind.HOLD for step in failed):
+        return GroupState.IN_DOUBT
+    return GroupState.INCOMPLETE if failed else GroupState.PUT_BACK
 
 
 def _undoable(steps: Sequence[Step], progress: Progress) -> list[Step]:
     """The last begun steps first: a step is undone when all begun steps that need it, directly or not, are
     undone or failed to be; steps of a chain therefore go one by one, and independent ones together."""
-    pending = {s.id for s in steps if is_undoable(s) and progress.of(s) in (*BEGUN, Mark.UNDO)}
+    failed = {s.kind for s in steps if progress.of(s) is Mark.UNDO_FAILED}
+    barred = {s.id for s in steps if BARRED_BY.get(s.kind) in failed}
+    pending = {s.id for s in steps if is_undoable(s) and progress.of(s) in (*BEGUN, Mark.UNDO)} - barred
     dependents: dict[str, set[str]] = {s.id: set() for s in steps}
     for step in reversed(steps):
         for need in step.needs:
