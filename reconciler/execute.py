@@ -13,7 +13,7 @@ from typing import Protocol
 from reconciler.core.saga import BEGUN, Action, GroupState, Next, next_actions
 from reconciler.core.saga import Progress as Marks
 from reconciler.core.schedule import Limits, pick
-from reconciler.errors import HostError, ReconcilerError, ReplyLost
+from reconciler.errors import HostError, HostKeyError, HostUnreachable, ReconcilerError, ReplyLost
 from reconciler.model.command import Bytes, Seconds
 from reconciler.model.event import Reporter, StepEnded, StepProgress, StepStarted, ignore
 from reconciler.model.plan import Plan, Step, StepKind
@@ -30,6 +30,10 @@ INTERRUPTIBLE = (
 """Steps that are cut short when the user cancels before the commit; the others take a moment and end."""
 
 
+TIDYING = (StepKind.RETIRE, StepKind.REMOVE)
+"""Steps after which nothing is left to go back to: a resume does them again when they failed."""
+
+
 @dataclass(frozen=True)
 class Patience:
     """How often and how long a step is tried again when its host does not answer.
@@ -43,10 +47,19 @@ class Patience:
 
 
 class Writer(Protocol):
-    """Where records become durable before effects."""
+    """Where records become durable before effects. `after`: the last record the writer knows; Locked when there
+    are others behind it, for then another controller has taken over the run."""
 
     def append(
-        self, run_id: str, step: str, mark: Mark, at: float, note: str = "", data: dict[str, str] | None = None
+        self,
+        run_id: str,
+        step: str,
+        mark: Mark,
+        at: float,
+        note: str = "",
+        data: dict[str, str] | None = None,
+        *,
+        after: int | None = None,
     ) -> Record: ...
 
 
@@ -78,7 +91,8 @@ class Executor:
     _cancelled: bool = False
     _running: dict[asyncio.Task[None], Action] = field(default_factory=dict)
     _failures: list[ReconcilerError] = field(default_factory=list)
-    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _broken: BaseException | None = None
+    _ended: frozenset[str] = frozenset()
 
     def cancel(self) -> None:
         """Stop as soon as that is safe: before a commit by going back, after it by finishing."""
@@ -87,23 +101,26 @@ class Executor:
         for task, action in self._running.items():
             if not action.undo and action.step.kind in INTERRUPTIBLE and not self._committed(action.step, marks):
                 task.cancel()
-        self._wake.set()
 
     async def execute(self) -> Outcome:
-        """Run until nothing is left to do or may be done."""
+        """Run until nothing is left to do or may be done.
+
+        When the journal fails, or another controller has taken over (Locked), nothing new is started, what is
+        under way ends, and that error is raised: a held source whose controller falls silent resumes by itself."""
         for record in self.records:
             if record.mark is Mark.DONE:
                 self.steps.data[record.step] = record.data
         self._try_again()
         heartbeat = asyncio.create_task(self._beat(), name="heartbeat") if self.while_frozen else None
         try:
-            while not (state := await self._start_ready()).ended or self._running:
-                if not self._running:
-                    break
+            state = self._start_ready()
+            while self._running:
                 await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
-                for task in [t for t in self._running if t.done()]:
-                    del self._running[task]
-                    task.result()
+                self._collect()
+                if self._broken is None:
+                    state = self._start_ready()
+            if self._broken is not None:
+                raise self._broken
             return self._outcome(state)
         finally:
             if heartbeat:
@@ -111,8 +128,16 @@ class Executor:
             for task in self._running:
                 task.cancel()
 
-    async def _start_ready(self) -> Next:
+    def _collect(self) -> None:
+        """Take note of the tasks that have ended. One that was cancelled before it began has done nothing."""
+        for task in [t for t in self._running if t.done()]:
+            del self._running[task]
+            if not task.cancelled() and (error := task.exception()):
+                self._broken = self._broken or error
+
+    def _start_ready(self) -> Next:
         following = next_actions(self.plan, self.records, cancelled=self._cancelled, recovering=self.recovering)
+        self._ended = frozenset(name for name, state in following.groups.items() if state.ended)
         for action in pick(following.ready, self._running.values(), self._frozen(), self.limits):
             name = f"{'undo ' if action.undo else ''}{action.step.id}"
             self._running[asyncio.create_task(self._act(action), name=name)] = action
@@ -134,7 +159,7 @@ class Executor:
             error, lost = str(failure), True
             self._failures.append(failure)
         except ReconcilerError as failure:
-            error = str(failure)
+            error, lost = str(failure), self._leaves_doubt(action, failure)
             self._failures.append(failure)
         if action.undo:
             mark = Mark.UNDO_FAILED if error else Mark.UNDONE
@@ -149,14 +174,13 @@ class Executor:
         """Try a step again while its host does not answer; every effect is idempotent. ReplyLost at the end
         when any try may have had an effect that cannot be asked for."""
         step = action.step
-        committed = self._committed(step, Marks(self.records))
-        tries = self.patience.after_commit if committed else self.patience.before_commit
+        tries = self.patience.after_commit if self._is_urgent(action) else self.patience.before_commit
         lost: ReplyLost | None = None
         pause = self.patience.pause
         for left in range(tries, 0, -1):
             try:
                 if action.undo:
-                    await self.steps.undo(step, fenced=self._fenced(step))
+                    await self.steps.undo(step)
                     return {}
                 return await self.steps.do(step, lambda done: self._progress(step, done))
             except ReplyLost as error:
@@ -177,13 +201,16 @@ class Executor:
         marks = Marks(self.records)
         for step in self.plan.steps:
             mark = marks.of(step)
-            if mark is Mark.LOST or (mark is Mark.FAILED and step.kind is StepKind.RETIRE):
+            if mark is Mark.LOST or (mark is Mark.FAILED and step.kind in TIDYING):
                 self._write(step, Mark.INTENT, note="asked again by resume")
             elif mark is Mark.UNDO_FAILED:
                 self._write(step, Mark.UNDO, note="tried again by resume")
 
     def _write(self, step: Step, mark: Mark, note: str = "", data: dict[str, str] | None = None) -> None:
-        self.records.append(self.journal.append(self.run, step.id, mark, self.now(), note, data or {}))
+        after = self.records[-1].seq if self.records else 0
+        self.records.append(
+            self.journal.append(self.run, step.id, mark, self.now(), note, data or {}, after=after)
+        )
 
     def _progress(self, step: Step, done: Bytes) -> None:
         self.report(StepProgress(step, done, step.expected_bytes))
@@ -195,15 +222,24 @@ class Executor:
         commit = self._commit_step(step.workload)
         return commit is not None and marks.of(commit) in BEGUN
 
-    def _fenced(self, step: Step) -> bool:
-        commit = self._commit_step(step.workload)
-        return commit is not None and Marks(self.records).of(commit) is Mark.UNDONE
+    def _is_urgent(self, action: Action) -> bool:
+        """Whether going back is not cheap any more, or the very thing that must succeed."""
+        if action.undo:
+            return action.step.kind in (StepKind.COMMIT, StepKind.HOLD)
+        return self._committed(action.step, Marks(self.records))
+
+    def _leaves_doubt(self, action: Action, error: ReconcilerError) -> bool:
+        """After the commit a destination that cannot be asked may well run: that is no reason to go back."""
+        cannot_ask = isinstance(error, HostUnreachable | HostKeyError)
+        return cannot_ask and not action.undo and not action.step.kind.commits and self._is_urgent(action)
 
     def _frozen(self) -> dict[str, tuple[str, ...]]:
-        """Workloads in their frozen window, with their two hosts."""
+        """Workloads in their frozen window, with their two hosts; not those that nothing more is done for."""
         marks = Marks(self.records)
         frozen: dict[str, tuple[str, ...]] = {}
         for step in self.plan.steps:
+            if step.workload in self._ended:
+                continue
             if step.kind is StepKind.HOLD and marks.of(step) in BEGUN:
                 frozen[step.workload] = (step.host, step.peer or "")
             if step.kind is StepKind.RESTORE and marks.of(step) is Mark.DONE:
@@ -211,12 +247,19 @@ class Executor:
         return frozen
 
     async def _beat(self) -> None:
-        """Tell the hosts that this controller lives, as long as something is frozen."""
+        """Tell the hosts that this controller lives, as long as something is frozen. One host that does not
+        answer must not make the others' holds give up."""
         assert self.while_frozen
-        while True:
-            for workload in self._frozen():
-                await self.while_frozen(workload)
-            await self.sleep(1.0)
+        beats: dict[str, asyncio.Future[None]] = {}
+        try:
+            while True:
+                for workload in self._frozen():
+                    if workload not in beats or beats[workload].done():
+                        beats[workload] = asyncio.ensure_future(self.while_frozen(workload))
+                await self.sleep(1.0)
+        finally:
+            for beat in beats.values():
+                beat.cancel()
 
     def _outcome(self, state: Next) -> Outcome:
         errors: dict[str, list[tuple[Step, bool, str]]] = {}

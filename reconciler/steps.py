@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, TypeVar
 
 from reconciler.drivers import dossier
@@ -42,9 +42,9 @@ class Steps:
         """Carry a step out; what it returns is recorded with its outcome."""
         return await self._EFFECTS[step.kind](self, step, progress)
 
-    async def undo(self, step: Step, *, fenced: bool) -> None:
-        """Take a step back. `fenced`: the destination was fenced after a commit, so the source goes on under
-        the epoch after the destination's."""
+    async def undo(self, step: Step) -> None:
+        """Take a step back. Going back is a hand-over too: both hosts get the epoch after the destination's, so
+        that commands of this hand-over which arrive late, or come from a replaced controller, are refused."""
         match step.kind:
             case StepKind.CREATE:
                 await self._on(step.host, self._driver(step).remove(step.workload, self._fence(step)))
@@ -55,9 +55,9 @@ class Steps:
             case StepKind.SET_ASIDE:
                 await self._on(step.host, self._driver(step).bring_back(step.workload, self._fence(step)))
             case StepKind.STAGE:
-                await self._unstage(step, fenced)
+                await self._unstage(step)
             case StepKind.HOLD:
-                await self._resume(step, fenced)
+                await self._resume(step)
             case StepKind.COMMIT:
                 handover = self._handover(step)
                 await self._on(step.host, self._driver(step).fence_off(handover, handover.move.epoch + 1))
@@ -204,18 +204,18 @@ class Steps:
         )
         return {}
 
-    async def _resume(self, step: Step, fenced: bool) -> None:
+    async def _resume(self, step: Step) -> None:
         handover = self._handover(step)
-        epoch = handover.move.epoch + (1 if fenced else 0)
-        fence = Fence(handover.name, epoch)
+        fence = Fence(handover.name, handover.move.epoch + 1)
         await self._on(handover.move.source, self._driver(step).resume(handover, fence))
 
-    async def _unstage(self, step: Step, fenced: bool) -> None:
+    async def _unstage(self, step: Step) -> None:
         assert step.peer
         handover, driver = self._handover(step), self._driver(step)
+        back = replace(handover, move=handover.move.model_copy(update={"epoch": handover.move.epoch + 1}))
         await each(
-            self._resume(step, fenced),
-            self._on(step.host, driver.unstage(handover)),
+            self._resume(step),
+            self._on(step.host, driver.unstage(back)),
             self.fleet.close_link(step.peer, step.host, self._link(step)),
         )
 

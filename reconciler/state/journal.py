@@ -18,7 +18,7 @@ from typing import Self
 
 from pydantic import ValidationError
 
-from reconciler.errors import JournalError
+from reconciler.errors import JournalError, Locked
 from reconciler.model.plan import Plan
 from reconciler.model.record import Mark, Record, Run, RunState
 from reconciler.state.locks import Locks, beating
@@ -68,12 +68,28 @@ class Journal:
             self._connection.executemany("INSERT INTO run_workloads VALUES (?, ?)", pairs)
 
     def append(
-        self, run_id: str, step: str, mark: Mark, at: float, note: str = "", data: Mapping[str, str] | None = None
+        self,
+        run_id: str,
+        step: str,
+        mark: Mark,
+        at: float,
+        note: str = "",
+        data: Mapping[str, str] | None = None,
+        *,
+        after: int | None = None,
     ) -> Record:
-        """Add a record; it is on disk when this returns."""
+        """Add a record; it is on disk when this returns. `after`: number of the last record the writer knows
+        (0: none); Locked when there are later ones, so that a controller which was replaced while it stood still
+        does nothing more."""
         kept = dict(data or {})
         with translated(self._where), transaction(self._connection):
             last = self._connection.execute("SELECT max(seq) FROM records WHERE run = ?", (run_id,)).fetchone()[0]
+            if after is not None and (last or 0) != after:
+                raise Locked(
+                    "another controller has taken over this run",
+                    where=run_id,
+                    fix="see how it stands: reconcile status",
+                )
             seq = (last or 0) + 1
             row = (run_id, seq, step, mark.value, at, note, json.dumps(kept, sort_keys=True))
             self._connection.execute("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?)", row)
