@@ -5,7 +5,7 @@ from __future__ import annotations
 from reconciler.app import Applied
 from reconciler.cli.views.style import paint
 from reconciler.core.saga import GroupState
-from reconciler.model.plan import Change, ChangeKind
+from reconciler.model.plan import Change, ChangeKind, Step, StepKind
 from reconciler.model.record import RunState
 from reconciler.recover import Resumed
 
@@ -78,7 +78,7 @@ def _workload(change: Change, state: GroupState, applied: Applied, color: bool) 
     if state is GroupState.DONE:
         did = DONE_WORD[change.kind].format(source=change.source, destination=change.destination)
         return [f"{paint('green', '+', color)} {name} {did}"]
-    verdict, then = _verdict(change, state)
+    verdict, then = _verdict(change, state, applied.outcome.errors.get(name, ()))
     lines = [f"{paint('red', 'x', color)} {name}: {verdict}"]
     for step, undo, text in applied.outcome.errors.get(name, ()):
         what = f"{'undoing ' if undo else ''}{step.kind.value} on {step.host}"
@@ -88,8 +88,9 @@ def _workload(change: Change, state: GroupState, applied: Applied, color: bool) 
     return [*lines, f"    {'next':<22} {then}"] if then else lines
 
 
-def _verdict(change: Change, state: GroupState) -> tuple[str, str]:
-    keeps = f"; it runs on {change.source}" if change.kind is ChangeKind.MOVE else ""
+def _verdict(change: Change, state: GroupState, errors: tuple[tuple[Step, bool, str], ...]) -> tuple[str, str]:
+    moves = change.kind is ChangeKind.MOVE
+    keeps = f"; it runs on {change.source}" if moves else ""
     match state:
         case GroupState.PUT_BACK:
             return f"failed, put back{keeps}", "mend the cause, then: reconcile apply"
@@ -97,6 +98,13 @@ def _verdict(change: Change, state: GroupState) -> tuple[str, str]:
             return f"not started{keeps}", "reconcile apply"
         case GroupState.IN_DOUBT:
             return "in doubt: nothing will start it until its owner is known", "reconcile resume"
+        case GroupState.INCOMPLETE if moves:
+            undone = [step.kind for step, undo, _ in errors if undo]
+            if StepKind.HOLD in undone:
+                return f"failed, and {change.source} could not be told to go on yet", "reconcile resume"
+            if undone:
+                return f"failed, put back{keeps}; {change.destination} remains to be tidied", "reconcile resume"
+            return f"moved to {change.destination}; {change.source} remains to be tidied", "reconcile resume"
         case GroupState.INCOMPLETE:
             return "something remains to be tidied", "reconcile resume"
         case _:

@@ -1,0 +1,219 @@
+"""The main job on real hosts: create, move, put back, through the real program and real specs."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from reconciler.lab import Lab
+from reconciler.lab.probe import Probe
+from tests.lab.repo import Repo, interrupt, kill
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture
+def repo(tmp_path: Path, clean_lab: Lab) -> Repo:
+    return Repo(tmp_path, clean_lab)
+
+
+def test_three_moves_keep_one_connection_and_then_there_is_nothing_to_do(repo: Repo) -> None:
+    address = repo.counter()
+    repo.apply()
+    with Probe(address, checksums=True) as probe:
+        for host in ("h2", "h1", "h2"):
+            repo.place("counter", host)
+            repo.apply()
+            assert repo.running_on() == [host]
+        seen = probe.stop()
+    assert seen.survived and seen.memory_intact, seen
+    assert "Nothing to do" in repo.apply().stdout
+    repo.run("plan", "--detailed-exitcode")
+    listed = repo.lab.exec("h2", ["podman", "ps", "--format", "{{.Status}}"]).stdout
+    assert "years" not in listed, "Podman knows when it was started"
+    assert repo.lab.exec("h1", ["podman", "ps", "-aq"]).stdout == "", "nothing is left on the source"
+
+
+def test_files_move_with_modes_owners_and_deletions(repo: Repo) -> None:
+    volumes = [{"name": "counter-data", "target": "/data"}]
+    address = repo.counter(container={"volumes": volumes})
+    repo.apply()
+    script = """
+        echo kept > /data/kept; chmod 640 /data/kept; chown 1234:4321 /data/kept; ln -s kept /data/link
+        mkdir -p /new/deep; echo root > /new/deep/file; chmod 4755 /new/deep/file; mkfifo /new/pipe
+        rm /bin/vi; rm -rf /var; mkdir /var; echo back > /var/only
+    """
+    repo.lab.exec("h1", ["podman", "exec", "counter", "sh", "-c", script])
+    with Probe(address) as probe:
+        repo.place("counter", "h2")
+        repo.apply()
+        assert probe.stop().survived
+    look = (
+        "stat -c '%n %a %u:%g' /data/kept /new/deep/file /new/pipe; cat /data/link /new/deep/file; ls /var /bin/vi"
+    )
+    seen = repo.lab.exec("h2", ["podman", "exec", "counter", "sh", "-c", look], check=False)
+    assert "/data/kept 640 1234:4321" in seen.stdout and "/new/deep/file 4755 0:0" in seen.stdout
+    assert "kept\nroot" in seen.stdout and "only" in seen.stdout
+    assert "/bin/vi: No such file" in seen.stderr, "deletions move too"
+    assert "counter-data" not in repo.lab.exec("h1", ["podman", "volume", "ls"]).stdout
+
+
+def test_destination_dies_in_the_transfer_and_the_workload_runs_on_at_the_source(repo: Repo) -> None:
+    address = repo.counter(memory=128)
+    repo.apply()
+    repo.place("counter", "h2")
+    with Probe(address, checksums=True) as probe:
+        output, _ = repo.apply_until("hold h1", lambda _: repo.lab.kill_sshd("h2"), expect=1)
+        assert repo.running_on() == ["h1"]
+        seen = probe.stop()
+    assert seen.survived and seen.memory_intact, seen
+    assert "put back" in output and "h1" in output
+    repo.lab.start_sshd("h2")
+    repo.run("resume")
+    repo.apply()
+    assert repo.running_on() == ["h2"]
+
+
+def test_destination_that_cannot_restore_gives_it_back(repo: Repo) -> None:
+    address = repo.counter()
+    repo.apply()
+    broken = '#!/bin/sh\n[ "$1" = swrk ] && exit 1\nexec /usr/sbin/criu.real "$@"\n'
+    repo.lab.exec("h2", ["mv", "/usr/sbin/criu", "/usr/sbin/criu.real"])
+    repo.lab.exec("h2", ["sh", "-c", "cat > /usr/sbin/criu; chmod 755 /usr/sbin/criu"], input=broken)
+    try:
+        repo.place("counter", "h2")
+        with Probe(address, checksums=True) as probe:
+            output = repo.apply(expect=1).stdout
+            assert repo.running_on() == ["h1"]
+            seen = probe.stop()
+        assert seen.survived and seen.memory_intact, seen
+        assert "put back" in output
+        assert repo.lab.exec("h2", ["podman", "ps", "-aq"]).stdout == "", "the destination is clean"
+    finally:
+        repo.lab.exec("h2", ["mv", "/usr/sbin/criu.real", "/usr/sbin/criu"])
+
+
+@pytest.mark.parametrize("boundary", ["stage", "hold", "transfer", "commit", "restore", "confirm"])
+def test_a_killed_controller_is_followed_by_one_that_knows_nothing(repo: Repo, boundary: str) -> None:
+    address = repo.counter()
+    repo.apply()
+    repo.place("counter", "h2")
+    with Probe(address, checksums=True) as probe:
+        repo.apply_until(f"+ counter: {boundary}", kill, expect=-9)
+        repo.journal = "another.db"
+        repo.run("resume")
+        finished = boundary in ("commit", "restore", "confirm")
+        assert repo.running_on() == (["h2"] if finished else ["h1"])
+        seen = probe.stop()
+    assert seen.survived and seen.memory_intact, seen
+    assert "No hand-over is unfinished" in repo.run("status").stdout
+    repo.journal = "journal.db"
+    repo.run("resume")  # the first controller's journal learns what the other did
+    repo.apply()
+    assert repo.running_on() == ["h2"]
+
+
+def test_ctrl_c_before_the_commit_puts_back(repo: Repo) -> None:
+    address = repo.counter(memory=256)
+    repo.apply()
+    repo.place("counter", "h2")
+    with Probe(address) as probe:
+        repo.apply_until("hold h1", interrupt, expect=130)
+        assert repo.running_on() in (["h1"], ["h2"])
+        assert probe.stop().survived
+    assert "No hand-over is unfinished" in repo.run("status").stdout
+
+
+def test_two_workloads_cross_each_other(repo: Repo) -> None:
+    first = repo.counter("one", on="h1", number=1)
+    second = repo.counter("two", on="h2", number=2)
+    repo.apply()
+    with Probe(first, checksums=True) as one, Probe(second, checksums=True) as two:
+        repo.place("one", "h2")
+        repo.place("two", "h1")
+        repo.apply()
+        for probe in (one, two):
+            seen = probe.stop()
+            assert seen.survived and seen.memory_intact, seen
+    assert repo.running_on("one") == ["h2"] and repo.running_on("two") == ["h1"]
+
+
+def test_two_applies_at_once_exclude_each_other(repo: Repo, tmp_path: Path, clean_lab: Lab) -> None:
+    repo.counter(memory=64)
+    repo.apply()
+    repo.place("counter", "h2")
+    other = Repo(tmp_path / "other", clean_lab)
+    other.workloads = repo.workloads
+    other.write()
+    refused = []
+    repo.apply_until("reserve", lambda _: refused.append(other.apply(expect=6)), expect=0)
+    assert "works on" in refused[0].stderr
+    assert repo.running_on() == ["h2"]
+
+
+def test_a_reviewed_plan_is_refused_when_the_world_has_moved(repo: Repo) -> None:
+    repo.counter()
+    repo.apply()
+    repo.place("counter", "h2")
+    repo.run("plan", "--out", "plan.json")
+    repo.apply()
+    stale = repo.run("apply", "plan.json", expect=8)
+    assert "changed since the plan" in stale.stderr
+
+
+def test_removal_needs_consent_and_never_touches_what_is_not_ours(repo: Repo) -> None:
+    repo.counter()
+    repo.apply()
+    foreign = ["podman", "run", "-d", "--name", "foreign", "localhost/reconciler-demo:1", "sleep", "600"]
+    repo.lab.exec("h1", foreign)
+    repo.workloads["counter"]["state"] = "absent"
+    repo.write()
+    refused = repo.apply(expect=1)
+    assert "--allow-removals" in refused.stderr and repo.running_on() == ["h1"]
+    repo.apply("--allow-removals", "1")
+    assert repo.running_on() == [] and repo.running_on("foreign") == ["h1"]
+
+
+def test_a_changed_container_is_made_anew_and_the_old_one_comes_back_when_it_is_not_healthy(repo: Repo) -> None:
+    repo.counter()
+    repo.apply()
+    repo.workloads["counter"]["container"]["command"] = ["/bin/counter", "--port", "9001"]
+    repo.workloads["counter"]["health"]["within"] = "1s"
+    repo.write()
+    repo.apply(expect=1)
+    assert repo.running_on() == ["h1"]
+    assert "9000" in repo.lab.exec("h1", ["podman", "inspect", "counter", "--format", "{{.Args}}"]).stdout
+    repo.workloads["counter"]["health"] = {"tcp": {"port": 9001}}
+    repo.write()
+    repo.apply()
+    assert "9001" in repo.lab.exec("h1", ["podman", "inspect", "counter", "--format", "{{.Args}}"]).stdout
+    assert len(repo.lab.exec("h1", ["podman", "ps", "-aq"]).stdout.split()) == 1
+
+
+def test_restore_back_when_the_policy_says_so(repo: Repo) -> None:
+    repo.policy("back", cutover="restore-back")
+    address = repo.counter(migration={"policy": "back"})
+    repo.apply()
+    repo.place("counter", "h2")
+    assert "restore-back" in repo.run("plan").stdout
+    with Probe(address, checksums=True) as probe:
+        repo.apply()
+        assert repo.running_on() == ["h2"]
+        repo.place("counter", "h1")
+        repo.apply_until("hold h2", lambda _: repo.lab.kill_sshd("h1"), expect=1)
+        assert repo.running_on() == ["h2"], "restored from its images on the source"
+        seen = probe.stop()
+    assert seen.survived and seen.memory_intact, seen
+
+
+def test_an_unreachable_host_is_unknown_and_nothing_is_done_about_it(repo: Repo) -> None:
+    repo.counter()
+    repo.apply()
+    repo.lab.kill_sshd("h1")
+    plan = repo.json("plan", expect=1)
+    assert "h1" in plan["unknownHosts"] and plan["steps"] == []
+    time.sleep(0.1)
+    repo.lab.start_sshd("h1")
+    repo.run("plan", "--detailed-exitcode")
