@@ -42,6 +42,50 @@ class TcpConnection(Model):
     peer: str
 
 
+class ContainerOptions(Model):
+    """How the runtime was asked to make a container, as far as specs cannot say it. Empty where it is the default."""
+
+    privileged: bool = False
+    terminal: bool = False
+    pid_mode: str = ""
+    ipc_mode: str = ""
+    uts_mode: str = ""
+    user_mode: str = ""
+    network_mode: str = ""
+    devices: tuple[str, ...] = ()
+    pod: str = ""
+
+
+class DeletedFile(Model):
+    """A file that has no name any more and is still open or mapped."""
+
+    path: str
+    bytes: int
+
+
+class ProcessFacts(Model):
+    """What the processes of one running container hold, as far as a dump or a restore may stumble over it.
+
+    `kernel_objects`: names of anonymous inodes, such as `eventfd` or `io_uring`. `devices`: opened or mapped,
+    without those every container may use. `lost_watches`: inotify watches that CRIU cannot find a path for.
+    `unix_peers`: connections over unix sockets whose other end is outside the container. `foreign_mounts`:
+    (type, target) of network and FUSE file systems.
+    """
+
+    programs: tuple[str, ...] = ()
+    kernel_objects: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    deleted_files: tuple[DeletedFile, ...] = ()
+    unix_peers: tuple[str, ...] = ()
+    lost_watches: int = 0
+    terminals: tuple[str, ...] = ()
+    traced: tuple[str, ...] = ()
+    foreign_mounts: tuple[tuple[str, str], ...] = ()
+    seccomp: bool = False
+    confined_by: str = Field("", description="AppArmor profile or SELinux label; empty when not confined")
+    capabilities: tuple[str, ...] = ()
+
+
 class ContainerFacts(Model):
     """One container on one host. Sizes in bytes; `started_at` in seconds since the epoch, 0 if never."""
 
@@ -66,6 +110,8 @@ class ContainerFacts(Model):
     restart: str = "no"
     userdata: str = Field("", description="The runtime's folder for this container")
     upper_dir: str = ""
+    options: ContainerOptions = ContainerOptions()
+    held: ProcessFacts | None = Field(None, description="Known for the workloads a plan wants to move")
 
 
 class ImageFacts(Model):
@@ -111,6 +157,27 @@ class Versions(Model):
     kernel: str = ""
 
 
+class Preflight(Model):
+    """What a plan asked a host about beyond the observation. Keys of the dictionaries are what was asked.
+
+    `complaint`: what `criu check` said when it was not content. `paths`: file system type of a path, empty
+    when it is not there. `answers`: the MAC that answered for an address. `units`: systemd units that start
+    a container of that name. `listening`: `tcp/ADDRESS:PORT`.
+    """
+
+    complaint: str = ""
+    libcriu: bool = True
+    confinement: tuple[str, ...] = Field((), description="Security modules at work: apparmor, selinux")
+    seccomp: bool = True
+    capabilities: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = Field((), description="The host's own")
+    listening: tuple[str, ...] = ()
+    sudo: str = Field("", description="Version")
+    paths: dict[str, str] = {}
+    answers: dict[str, str] = {}
+    units: dict[str, tuple[str, ...]] = {}
+
+
 class HostFacts(Model):
     """A host that answered."""
 
@@ -131,6 +198,8 @@ class HostFacts(Model):
     networks: tuple[NetworkFacts, ...] = ()
     volumes: tuple[VolumeFacts, ...] = ()
     markers: tuple[Marker, ...] = ()
+    preflight: Preflight | None = Field(None, description="Only of hosts that a change concerns")
+    preflight_error: str = ""
 
 
 class HostUnknown(Model):
