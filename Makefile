@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SEEDS ?= 500
 
-.PHONY: help demo test unit lab-tests lint format bench soak faults docs clean
+.PHONY: help demo test ready unit lab-tests lint format bench soak faults docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,13 +21,15 @@ $(VENV)/installed: pyproject.toml
 demo: $(VENV)/installed ## Two real hosts, one container, a live move, and one that is put back
 	@$(BIN)/python -m tests.demo
 
-test: unit lab-tests ## All tests: unit and simulation first, then real hosts
+test: ready unit lab-tests ## All tests: unit and simulation first, then real hosts
+
+ready: $(VENV)/installed
+	@$(BIN)/python -m tests.require_lab
 
 unit: $(VENV)/installed
 	@SEEDS=$(SEEDS) $(BIN)/python -m pytest -q -m 'not lab' tests
 
-lab-tests: $(VENV)/installed
-	@$(BIN)/python -m tests.require_lab
+lab-tests: ready
 	@$(BIN)/python -m pytest -q -m lab tests
 
 lint: $(VENV)/installed ## Style, types
@@ -39,15 +41,13 @@ format: $(VENV)/installed
 	@$(BIN)/ruff format reconciler tests
 	@$(BIN)/ruff check --fix reconciler tests
 
-bench: $(VENV)/installed ## Against the manual sequence, in the lab
-	@$(BIN)/python -m tests.require_lab
+bench: ready ## Against the manual sequence, in the lab
 	@$(BIN)/python -m tests.bench
 
 soak: $(VENV)/installed ## Simulated faults, nightly: make soak SEEDS=50000
 	@SEEDS=$(SEEDS) $(BIN)/python -m pytest -q tests/sim --timeout=0 -s
 
-faults: $(VENV)/installed ## Faults on real hosts
-	@$(BIN)/python -m tests.require_lab
+faults: ready ## Faults on real hosts
 	@$(BIN)/python -m tests.faults
 
 docs: $(VENV)/installed ## Write what is generated: schemas
