@@ -1,0 +1,36 @@
+"""`reconcile history`: what was done, when, by whom, and how it ended."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from reconciler.cli.options import AsJson, JournalPath
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="history")(history)
+
+
+def history(
+    workload: Annotated[str | None, typer.Argument(help="Only this workload.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many runs.")] = 20,
+    journal: JournalPath = None,
+    as_json: AsJson = False,
+) -> int:
+    """Show what was done: when, by whom, from which commit, and how it ended."""
+    from reconciler.cli.views.status import history_json, render_history
+    from reconciler.cli.views.style import color_of
+    from reconciler.state.journal import Journal
+
+    with Journal.open(journal) as kept:
+        runs = kept.runs(workload=workload, limit=limit)
+    if as_json:
+        typer.echo(json.dumps(history_json(runs, workload), indent=2))
+    else:
+        typer.echo(render_history(runs, workload, color_of(sys.stdout)))
+    return 0

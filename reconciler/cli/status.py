@@ -1,0 +1,42 @@
+"""`reconcile status`: how every unfinished hand-over stands, and the next command."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+
+import typer
+
+from reconciler.cli.options import AsJson, JournalPath, Paths, Set, Values, load_spec
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="status")(status)
+
+
+def status(
+    paths: Paths = None,
+    values: Values = None,
+    settings: Set = None,
+    journal: JournalPath = None,
+    as_json: AsJson = False,
+) -> int:
+    """Show every unfinished hand-over: who owns the workload, in which state, since when, and the next command.
+
+    Exit codes: 0 nothing is unfinished; 5 something is in doubt; 1 otherwise.
+    """
+    from reconciler.cli.views.status import render_status, status_json
+    from reconciler.cli.views.style import color_of
+    from reconciler.recover import standings
+
+    spec = load_spec(paths, values, settings, True)
+    world, rows = asyncio.run(standings(spec, journal))
+    if as_json:
+        typer.echo(json.dumps(status_json(world, rows), indent=2))
+    else:
+        typer.echo(render_status(world, rows, color_of(sys.stdout)))
+    if any(not row.owner for row in rows):
+        return 5
+    return 1 if rows else 0
