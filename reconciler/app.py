@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import secrets as randomness
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from reconciler.drivers.podman import PodmanDriver
 from reconciler.errors import InputError, Refused, StalePlan
 from reconciler.execute import Executor, Outcome
 from reconciler.hosts.base import Fleet, pump
+from reconciler.hosts.wrap import Backoff, RetryFleet, Traced, TraceFleet
 from reconciler.lease import fleet_leases
 from reconciler.model.event import Reporter, ignore
 from reconciler.model.plan import Plan
@@ -66,16 +68,34 @@ async def open_fleet(spec: Spec) -> AsyncIterator[Fleet]:
     """The specs' hosts over SSH; connections are closed at the end."""
     from reconciler.hosts.ssh import SshFleet
 
-    fleet = SshFleet(spec.hosts)
+    fleet: Fleet = SshFleet(spec.hosts)
+    with ExitStack() as files:
+        if trace := os.environ.get("RECONCILE_TRACE"):
+            fleet = TraceFleet(fleet, files.enter_context(trace_file(Path(trace))))
+        try:
+            yield fleet
+        finally:
+            await fleet.close()
+
+
+@contextmanager
+def trace_file(path: Path) -> Iterator[Callable[[Traced], None]]:
+    """A file of JSON lines, one for each operation on a host; readable by its owner only, without secrets."""
     try:
-        yield fleet
-    finally:
-        await fleet.close()
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    except OSError as error:
+        raise InputError("the trace cannot be written", where=str(path), why=error.strerror or "") from error
+    with open(handle, "w") as file:
+
+        def note(traced: Traced) -> None:
+            file.write(json.dumps({"at": round(time.time(), 4), **asdict(traced)}) + "\n")
+
+        yield note
 
 
 async def look(spec: Spec, fleet: Fleet, journal: Journal) -> Seen:
     """Observe all hosts and make the plan. Changes nothing, anywhere."""
-    world = await observe(fleet, drivers(), list(spec.hosts))
+    world = await observe(RetryFleet(fleet, Backoff(tries=2)), drivers(), list(spec.hosts))
     unfinished = {step.workload for run in journal.open_runs() for step in run.plan.steps}
     return Seen(world, make_plan(spec, world, unfinished))
 

@@ -33,9 +33,14 @@ def _version(value: bool) -> None:
 def _root(
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
     no_color: bool = typer.Option(False, "--no-color", help="No colours (also: NO_COLOR=1)."),
+    trace: str = typer.Option(
+        "", "--trace", metavar="FILE", help="Append every operation on hosts as JSON lines."
+    ),
 ) -> None:
     if no_color:
         os.environ["NO_COLOR"] = "1"
+    if trace:
+        os.environ["RECONCILE_TRACE"] = trace
 
 
 commands.register_all(app)
