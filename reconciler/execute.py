@@ -25,9 +25,11 @@ INTERRUPTIBLE = (
     StepKind.COPY_IMAGE,
     StepKind.TRANSFER,
     StepKind.STAGE,
+    StepKind.HOLD,
     StepKind.CONFIRM,
 )
-"""Steps that are cut short when the user cancels before the commit; the others take a moment and end."""
+"""Steps that are cut short when the user cancels before the commit; the others take a moment and end. What a host
+still does of them is stopped, or refused, by their undo's higher epoch."""
 
 
 TIDYING = (StepKind.RETIRE, StepKind.REMOVE)

@@ -197,6 +197,8 @@ class Steps:
     async def _retire(self, step: Step, progress: Progress) -> Data:
         assert step.peer
         handover, driver = self._handover(step), self._driver(step)
+        # The frozen copy is let go only while the destination answers; else it may be the last one.
+        await self._on(step.peer, driver.alive(step.workload))
         await each(
             self._on(step.host, driver.retire(handover)),
             self._on(step.peer, driver.finish(handover)),

@@ -26,14 +26,16 @@ def pick(
     limits: Limits,
 ) -> list[Action]:
     """The actions to start now. `frozen` maps the workloads that are in their frozen window to their two hosts;
-    what they need, and every undo, is always started."""
+    what they need, and every undo, is always started; but nothing is undone while a step of the same workload is
+    still being done."""
     busy = list(running)
+    forward = {a.step.workload for a in busy if not a.undo}
     under_way = {(a.step.id, a.undo) for a in busy}
     load = Counter(host for a in busy for host in _hosts(a))
     holding = Counter(host for hosts in frozen.values() for host in hosts)
     chosen: list[Action] = []
     for action in sorted(ready, key=lambda a: (not a.undo, a.step.workload not in frozen, a.step.id)):
-        if (action.step.id, action.undo) in under_way:
+        if (action.step.id, action.undo) in under_way or (action.undo and action.step.workload in forward):
             continue
         hosts = _hosts(action)
         urgent = action.undo or action.step.workload in frozen

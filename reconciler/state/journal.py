@@ -79,12 +79,12 @@ class Journal:
         after: int | None = None,
     ) -> Record:
         """Add a record; it is on disk when this returns. `after`: number of the last record the writer knows
-        (0: none); Locked when there are later ones, so that a controller which was replaced while it stood still
-        does nothing more."""
+        (0: none); Locked when there are later ones or the run has ended, so that a controller which was replaced
+        while it stood still does nothing more."""
         kept = dict(data or {})
         with translated(self._where), transaction(self._connection):
             last = self._connection.execute("SELECT max(seq) FROM records WHERE run = ?", (run_id,)).fetchone()[0]
-            if after is not None and (last or 0) != after:
+            if after is not None and ((last or 0) != after or self._has_ended(run_id)):
                 raise Locked(
                     "another controller has taken over this run",
                     where=run_id,
@@ -176,6 +176,10 @@ class Journal:
                 why=str(error).splitlines()[0],
                 fix="use the version of reconciler that wrote it",
             ) from error
+
+    def _has_ended(self, run_id: str) -> bool:
+        row = self._connection.execute("SELECT state FROM runs WHERE id = ?", (run_id,)).fetchone()
+        return row is not None and RunState(row[0]) not in UNFINISHED
 
     def _unknown(self, run_id: str) -> JournalError:
         return JournalError(f"there is no run {run_id}", where=self._where, fix="see `reconcile history`")

@@ -194,9 +194,10 @@ class Guard:
                     die(PHASE, f"{name} is in phase {row.phase} here (epoch {row.epoch}), it cannot be held")
                 if hook and (hook.status, hook.epoch, row.phase) == (0, epoch, "held"):
                     return self.answer("exited", hook)
-                hook = Hook(epoch, float(silence), float(freeze), mode, self.machine.boot, self.now())
+                hook = Hook(epoch, float(silence), float(freeze), mode, boot=0, began=self.now())
                 self.machine.hooks[name] = hook
                 self.store(name, epoch, "held", "source", run, peer)
+                hook.boot = self.machine.boot
                 self.machine.spawn(self._runner(name, hook), f"checkpoint of {name}")
         await hook.notify.wait()
         if hook.status is not None:
@@ -298,4 +299,6 @@ def _may_follow(role: str, now: str, then: str) -> bool:
         return then in ("retired", "fenced")
     if now in ("retired", "fenced"):
         return False
-    return not (now in ("committed", "confirmed") and then in ("reserved", "held", "verified"))
+    if now == "running" and then == "committed":
+        return False
+    return not (now in ("committed", "confirmed", "running") and then in ("reserved", "held", "verified"))

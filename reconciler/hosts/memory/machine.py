@@ -23,6 +23,7 @@ class Dump:
 
     workload: str
     lineage: int
+    origin: str
     resumed: bool = False
 
 

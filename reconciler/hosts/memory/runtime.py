@@ -86,7 +86,7 @@ async def dump(machine: Machine, name: str, hook: Hook) -> int:
         container.state = RUNNING
         machine.changed(f"{name} could not be dumped and runs on")
         return CHECKPOINT_FAILED
-    images = ImageSet(Dump(name, container.lineage), complete=True, on_disk=machine.on_disk)
+    images = ImageSet(Dump(name, container.lineage, machine.name), complete=True, on_disk=machine.on_disk)
     machine.dumps[name] = images
     if hook.mode == "transactional":
         machine.changed(f"{name} held")
@@ -132,10 +132,11 @@ class Runtime:
         self.stdin = stdin
 
     def _get(self, name: str) -> Container:
-        found = self.machine.containers.get(name)
-        if found is None:
-            raise Failed(f"no container {name}")
-        return found
+        """By name or ID."""
+        for found in self.machine.containers.values():
+            if name in (found.name, found.id):
+                return found
+        raise Failed(f"no container {name}")
 
     def observe(self) -> str:
         m = self.machine
@@ -211,22 +212,20 @@ class Runtime:
             self.machine.changed(f"{name} stopped")
 
     def rm(self, name: str) -> None:
-        container = self.machine.containers.get(name)
-        if container is None:
-            return
+        container = self._get(name)
         if container.state == FROZEN:
             raise Failed(f"{name} is being checkpointed")
-        del self.machine.containers[name]
-        self.machine.changed(f"{name} removed")
+        del self.machine.containers[container.name]
+        self.machine.changed(f"{container.name} removed")
 
     def rename(self, old: str, new: str) -> None:
         if new in self.machine.containers:
             raise Failed(f"the name {new} is in use")
         container = self._get(old)
+        was = container.name
+        self.machine.containers[new] = self.machine.containers.pop(was)
         container.name = new
-        self.machine.containers[new] = container
-        del self.machine.containers[old]
-        self.machine.changed(f"{old} renamed to {new}")
+        self.machine.changed(f"{was} renamed to {new}")
 
     def restart(self, name: str, policy: str) -> None:
         self._get(name).restart = policy == "always"
@@ -249,10 +248,10 @@ class Runtime:
             raise Failed("CRIU could not restore")
         container.state = RUNNING
         container.lineage = images.dump.lineage
-        past = " from the images of a process that ran on" if images.dump.resumed else ""
-        self.machine.changed(
-            f"{name} restored{' from images of a dump that ran on' if images.dump.resumed else ''}"
-        )
+        here = images.dump.origin == self.machine.name
+        past = " from the images of a process that ran on" if images.dump.resumed and not here else ""
+        images.dump.resumed = images.dump.resumed or here
+        self.machine.changed(f"{name} restored{past}")
         if self.machine.take("dies"):
             container.state = EXITED
             self.machine.universe.disaster(f"{self.machine.name}: {name} ended by itself")
