@@ -49,7 +49,7 @@ class Fleet(Protocol):
 
     async def open_link(self, source: str, destination: str, key: str) -> None:
         """Prepare bulk copies from source to destination: a key for one move, warm connections. `key` names
-        the link (letters, digits, `-`); opening an open link is fine, also from another controller."""
+        the link; opening an open link is fine, also from another controller."""
         ...
 
     async def copy_trees(

@@ -34,7 +34,7 @@ settle() {
             set -- ${stat##*) }
             [ "$3" = "$group" ] || continue
             if tr '\0' ' ' 2>/dev/null < "$process/cmdline" | grep -q "transfer-[a-z]*-[0-9a-f]* .*$key "; then
-                kill -KILL -- "-$group" 2>/dev/null || true
+                kill -s KILL -- "-$group" 2>/dev/null || true
                 break
             fi
         done

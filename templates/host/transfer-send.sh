@@ -25,7 +25,7 @@ clean() {
 }
 trap clean EXIT
 trap 'exit 143' TERM HUP INT
-( trap - EXIT TERM HUP INT; read -r _ <&3 || true; kill -KILL -- "-$group" ) > /dev/null 2>&1 4>&- & life=$!
+( trap - EXIT TERM HUP INT; read -r _ <&3 || true; kill -s KILL -- "-$group" ) > /dev/null 2>&1 4>&- & life=$!
 
 # Run a command whose process can be asked how many bytes it has written.
 # shellcheck disable=SC2016

@@ -20,6 +20,7 @@ from reconciler.hosts.ssh import SshFleet
 from reconciler.hosts.ssh.connection import Limits
 from reconciler.lab import Lab
 from reconciler.model.spec import Host
+from tests.hosts.links import KEY, sh
 from tests.lab.conftest import clean_lab, lab, lab_factory, pytest_collection_modifyitems
 
 __all__ = ["clean_lab", "lab", "lab_factory", "pytest_collection_modifyitems"]
@@ -152,3 +153,25 @@ async def fleets() -> AsyncIterator[Fleets]:
 def lab_hosts(lab: Lab) -> list[Host]:
     """The lab's hosts as specs."""
     return [Host.model_validate(doc) for doc in YAML(typ="safe").load_all(lab.inventory_path.read_text())]
+
+
+@pytest.fixture
+def hosts(clean_lab: Lab) -> Iterator[Lab]:
+    """Real: lab hosts, with a tmpfs of their own at /run/t and nothing of an earlier test."""
+    script = "umount /run/t 2>/dev/null || true; mkdir -p /run/t; mount -t tmpfs tmpfs /run/t; rm -rf /root/t"
+    for host in clean_lab.hosts:
+        sh(clean_lab, host.name, script)
+    yield clean_lab
+    script = "umount /run/t; iptables -F OUTPUT; rm -rf /usr/local/bin/ssh /root/t /root/evil"
+    for host in clean_lab.hosts:
+        sh(clean_lab, host.name, script)
+
+
+@pytest.fixture
+async def fleet(hosts: Lab, fleets: Fleets) -> AsyncIterator[SshFleet]:
+    """A fleet of the lab's hosts; links are closed after the test."""
+    made = fleets(*lab_hosts(hosts))
+    yield made
+    for source, destination in (("h1", "h2"), ("h2", "h1")):
+        for key in (KEY, "other"):
+            await made.close_link(source, destination, key)

@@ -1,7 +1,7 @@
 """Commands arrive as they were given, answers come back as they were printed, and ends are told apart."""
 
 # The server is another process: blocking for a moment holds up nobody.
-# ruff: noqa: ASYNC110, ASYNC220, ASYNC221, ASYNC240
+# ruff: noqa: ASYNC110
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Whom we talk to: keys and certificates of the spec and no others; whom we come as; and the way there."""
 
 # The server is another process: blocking for a moment holds up nobody.
-# ruff: noqa: ASYNC110, ASYNC220, ASYNC221, ASYNC240
+# ruff: noqa: ASYNC220, ASYNC221, ASYNC240
 
 from __future__ import annotations
 
