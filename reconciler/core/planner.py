@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from reconciler.core.diff import Copy, Index, diff
+from reconciler.core.images import image_id
 from reconciler.core.rules import check_change
 from reconciler.core.strategy import choose, predict
 from reconciler.model.base import digest
@@ -279,13 +280,3 @@ def _move_rows(
     )
     rows.append(("way back", back))
     return tuple(rows)
-
-
-def image_id(facts: HostFacts, wanted: str) -> str | None:
-    """The ID of an image on a host by name, name with tag, digest or ID; None when it is not there."""
-    short = wanted if "@" in wanted or ":" in wanted.rsplit("/", 1)[-1] else f"{wanted}:latest"
-    names = {short, f"localhost/{short}", f"docker.io/library/{short}", f"docker.io/{short}"}
-    for image in facts.images:
-        if names & set(image.names) or wanted in image.digests or wanted in (image.id, f"sha256:{image.id}"):
-            return image.id
-    return None

@@ -256,6 +256,14 @@ class TcpHandling(StrEnum):
     CLOSE = "close"
 
 
+class FloorPolicy(StrEnum):
+    """What a plan does about releases with known holes. `reconcile doctor` always shows them."""
+
+    IGNORE = "ignore"
+    WARN = "warn"
+    REFUSE = "refuse"
+
+
 class MigrationPolicySpec(Model):
     """How a workload moves."""
 
@@ -266,6 +274,9 @@ class MigrationPolicySpec(Model):
         "30s", description="A held source resumes when its controller was silent for this long before commit"
     )
     freeze_limit: Duration = Field("10m", description="The longest a move may keep its source frozen")
+    security_floor: FloorPolicy = Field(
+        FloorPolicy.IGNORE, description="Moves between hosts whose programs are older than known security fixes"
+    )
     on_unhealthy: Literal["back", "stay"] = Field(
         "back", description="After a failed health check on the destination: go back to the source, or stay"
     )

@@ -66,7 +66,7 @@ def facts(name, *containers, **more):
         "networks", (NetworkFacts(name="lab", driver="macvlan", subnets=("10.77.0.0/24",), parent="e0"),)
     )
     more.setdefault("versions", Versions(podman="5.4.2", runc="1.1.15", crun="1.21", criu="4.2", kernel="6.18.0"))
-    more.setdefault("tools", ("iptables-restore",))
+    more.setdefault("tools", ("iptables-restore", "nsenter", "flock", "setsid", "timeout", "tar", "ip"))
     more.setdefault("features", ("uffd",))
     more.setdefault("memory_free_bytes", 8 * GIB)
     more.setdefault("disk_free_bytes", 50 * GIB)

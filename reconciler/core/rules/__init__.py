@@ -3,16 +3,39 @@
 from __future__ import annotations
 
 from reconciler.core.diff import Index
-from reconciler.core.rules import capacity, identity, runtime
+from reconciler.core.rules import capacity, container, identity, kernel, network, process, runtime, security
 from reconciler.core.rules.base import RULES, Case, Rule, case_of
+from reconciler.core.rules.verdict import Answer, Verdict, verdict
 from reconciler.model.plan import Change, Finding
 from reconciler.model.spec import Spec
-from reconciler.model.world import World
+from reconciler.model.world import HostFacts, World
 
-__all__ = ["RULES", "Case", "Rule", "capacity", "check_change", "identity", "runtime"]
+__all__ = [
+    "RULES",
+    "Answer",
+    "Case",
+    "Rule",
+    "Verdict",
+    "capacity",
+    "check_change",
+    "check_host",
+    "container",
+    "identity",
+    "kernel",
+    "network",
+    "process",
+    "runtime",
+    "security",
+    "verdict",
+]
 
 
 def check_change(change: Change, spec: Spec, world: World, index: Index) -> list[Finding]:
     """All findings about one change, in the order of the rules; all at once, not the first only."""
     case = case_of(change, spec, world, index)
     return [finding for rule in RULES.values() for finding in rule.check(case)]
+
+
+def check_host(host: HostFacts) -> list[Finding]:
+    """All findings about a host alone."""
+    return [finding for rule in RULES.values() for finding in rule.check_host(host)]

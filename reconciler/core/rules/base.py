@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from reconciler.core.diff import Copy, Index
 from reconciler.model.plan import Change, ChangeKind, Finding
 from reconciler.model.spec import Container, MigrationPolicySpec, Spec, Workload
-from reconciler.model.world import ContainerFacts, HostFacts, World
+from reconciler.model.world import ContainerFacts, HostFacts, Preflight, ProcessFacts, World
 
 
 @dataclass(frozen=True)
@@ -42,55 +42,132 @@ class Case:
     def wanted(self) -> Container | None:
         return self.workload.spec.container if self.workload else None
 
+    @property
+    def held(self) -> ProcessFacts | None:
+        """What its processes hold; None when it does not move, or when that is not known."""
+        return self.container.held if self.moves and self.container else None
+
+    @property
+    def ahead(self) -> Preflight | None:
+        """What the destination was asked; None when nothing arrives there, or when that is not known."""
+        return self.destination.preflight if self.arrives and self.destination else None
+
+    @property
+    def where(self) -> str:
+        """The host that findings are about unless they say otherwise."""
+        return self.destination.name if self.destination else ""
+
+    @property
+    def origin(self) -> str:
+        """Name of the source."""
+        return self.change.source or ""
+
 
 @dataclass(frozen=True)
 class Said:
-    """What a rule's function says; the registry adds who and which rule."""
+    """What a rule's function says; the registry adds who and which rule. `warn` None: as the rule does."""
 
     message: str
     fix: str
     host: str = ""
-    warn: bool = False
+    warn: bool | None = None
 
 
 Check = Callable[[Case], Iterator[Said]]
+HostCheck = Callable[[HostFacts], Iterator[Said]]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule. `text` is its page in `reconcile explain ID`."""
+    """A rule. `text` is its page in `reconcile explain ID`; `warns`: what it finds does not stop a change.
+
+    `host_check` is there when the rule is about a host by itself, so that `reconcile doctor` can ask it.
+    """
 
     id: str
     text: str
     function: Check
+    warns: bool = False
+    host_check: HostCheck | None = None
+
+    @property
+    def severity(self) -> str:
+        return "warn" if self.warns else "refuse"
 
     def check(self, case: Case) -> list[Finding]:
-        host = case.destination.name if case.destination else ""
-        return [
-            Finding(
-                rule=self.id,
-                severity="warn" if said.warn else "refuse",
-                workload=case.change.workload,
-                host=said.host or host,
-                message=said.message,
-                fix=said.fix,
-            )
-            for said in self.function(case)
-        ]
+        return [self._finding(said, case.change.workload, case.where) for said in self.function(case)]
+
+    def check_host(self, host: HostFacts) -> list[Finding]:
+        """What it says about a host alone; nothing when it needs a change to look at."""
+        if self.host_check is None:
+            return []
+        return [self._finding(said, "", host.name) for said in self.host_check(host)]
+
+    def _finding(self, said: Said, workload: str, host: str) -> Finding:
+        warns = self.warns if said.warn is None else said.warn
+        return Finding(
+            rule=self.id,
+            severity="warn" if warns else "refuse",
+            workload=workload,
+            host=said.host or host,
+            message=said.message,
+            fix=said.fix,
+        )
 
 
 RULES: dict[str, Rule] = {}
 
 
-def rule(rule_id: str) -> Callable[[Check], Check]:
+def rule(rule_id: str, *, warns: bool = False) -> Callable[[Check], Check]:
     """Register a function as a rule; its docstring is its explanation."""
 
-    def register(function: Check) -> Check:
-        assert rule_id not in RULES, rule_id
-        RULES[rule_id] = Rule(rule_id, (function.__doc__ or "").strip(), function)
+    def decorate(function: Check) -> Check:
+        register(Rule(rule_id, page(function.__doc__), function, warns))
         return function
 
-    return register
+    return decorate
+
+
+def host_rule(rule_id: str, *, warns: bool = False, arrivals: bool = False) -> Callable[[HostCheck], HostCheck]:
+    """Register a function about one host: asked for both hosts of a move, and by `reconcile doctor`.
+
+    `arrivals`: asked instead for every host that a container is made on.
+    """
+
+    def decorate(function: HostCheck) -> HostCheck:
+        def check(case: Case) -> Iterator[Said]:
+            hosts: tuple[HostFacts | None, ...]
+            if arrivals:
+                hosts = (case.destination,) if case.arrives else ()
+            else:
+                hosts = (case.source, case.destination) if case.moves else ()
+            for host in hosts:
+                if host is not None:
+                    yield from (replace(said, host=host.name) for said in function(host))
+
+        register(Rule(rule_id, page(function.__doc__), check, warns, function))
+        return function
+
+    return decorate
+
+
+def register(added: Rule) -> None:
+    """Make a rule known; ids are unique and every rule has a page."""
+    assert added.id not in RULES, added.id
+    assert added.text, added.id
+    RULES[added.id] = added
+
+
+def page(text: str | None) -> str:
+    """A docstring without its indentation."""
+    return "\n".join(line.strip() for line in (text or "").strip().splitlines())
+
+
+def together(words: Iterable[str], most: int = 4) -> str:
+    """`a, b and 3 more`"""
+    listed = list(words)
+    shown = ", ".join(listed[:most])
+    return f"{shown} and {len(listed) - most} more" if len(listed) > most else shown
 
 
 def case_of(change: Change, spec: Spec, world: World, index: Index) -> Case:

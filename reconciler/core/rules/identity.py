@@ -1,14 +1,15 @@
-"""Names and addresses: what is taken, and what cannot follow."""
+"""What the destination has already under the names a workload needs, and what it lacks."""
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 
+from reconciler.core.images import image_id
 from reconciler.core.rules.base import Case, Said, rule
 from reconciler.model.labels import LABEL_WORKLOAD
-from reconciler.model.spec import TcpHandling
-from reconciler.model.world import TcpConnection
+
+SHARED_FILE_SYSTEMS = ("nfs", "ceph", "gluster", "lustre", "gfs", "ocfs", "cifs", "smb", "9p", "beegfs")
+"""Starts of the type names of file systems that several hosts see at once."""
 
 
 @rule("name.taken")
@@ -40,79 +41,82 @@ def volume_taken(case: Case) -> Iterator[Said]:
             )
 
 
-@rule("network.missing")
-def network_missing(case: Case) -> Iterator[Said]:
-    """A network the container joins does not exist on the destination and no Network spec says how to make
-    it."""
-    if not (case.arrives and case.destination and case.wanted):
+@rule("volume.shared")
+def volume_shared(case: Case) -> Iterator[Said]:
+    """A named volume moves with its workload and is removed on the source afterwards. Another container there
+    that mounts it would lose its data under its feet."""
+    if not (case.moves and case.source and case.wanted):
         return
-    have = {network.name for network in case.destination.networks}
-    for network in case.wanted.networks:
-        if network.name not in have and network.name not in case.spec.networks:
-            yield Said(
-                f"network {network.name} does not exist on {case.destination.name}",
-                f"create it there, or add a Network named {network.name} to the specs",
-            )
-
-
-@rule("network.subnet")
-def network_subnet(case: Case) -> Iterator[Said]:
-    """A static address must lie in a subnet of the network on the destination; otherwise the runtime refuses
-    it after the source has been frozen."""
-    if not (case.arrives and case.destination and case.wanted):
-        return
-    for wanted in case.wanted.networks:
-        for network in case.destination.networks:
-            if network.name != wanted.name or not wanted.ip or not network.subnets:
-                continue
-            address = ipaddress.ip_address(wanted.ip)
-            if not any(address in ipaddress.ip_network(subnet) for subnet in network.subnets):
+    wanted = {volume.name for volume in case.wanted.volumes}
+    for container in case.source.containers:
+        if container.labels.get(LABEL_WORKLOAD) == case.change.workload:
+            continue
+        for mount in container.mounts:
+            if mount.kind == "volume" and mount.name in wanted:
                 yield Said(
-                    f"{wanted.ip} is not in network {network.name} on {case.destination.name}"
-                    f" ({', '.join(network.subnets)})",
-                    "give the network the same subnet on both hosts",
+                    f"volume {mount.name} is also mounted by {container.name} on {case.source.name}",
+                    f"give that container a volume of its own, or remove it: podman rm {container.name}",
+                    host=case.source.name,
                 )
 
 
-@rule("address.taken")
-def address_taken(case: Case) -> Iterator[Said]:
-    """Another container already has the workload's static address or MAC on that network."""
-    if not (case.arrives and case.wanted):
+@rule("image.gone")
+def image_gone(case: Case) -> Iterator[Said]:
+    """A restore needs the very image, by ID, that the container was made from. Neither host has it, so it can be
+    neither used nor copied. This happens when an image was removed by force or rebuilt under its old name."""
+    if not (case.moves and case.container and case.source and case.destination):
         return
-    claims = {(n.name, value) for n in case.wanted.networks for value in (n.ip, n.mac) if value}
-    for network, value in sorted(claims):
-        for copy in case.index.addresses.get((network, value), ()):
-            if copy.container.labels.get(LABEL_WORKLOAD) != case.change.workload:
-                yield Said(
-                    f"{value} on network {network} is used by {copy.container.name} on {copy.host}",
-                    "give one of them another address",
-                    host=copy.host,
-                )
-
-
-@rule("tcp.address-stays")
-def tcp_address_stays(case: Case) -> Iterator[Said]:
-    """Established TCP connections survive only when the container's address moves along: a static `ip` on a
-    network both hosts share (macvlan or ipvlan). Connections inside the container always survive."""
-    if not (case.moves and case.wanted and case.container) or case.policy.tcp is TcpHandling.CLOSE:
-        return
-    static = {network.ip for network in case.wanted.networks if network.ip}
-    stranded = {
-        _address(connection.local)
-        for connection in case.container.tcp_established
-        if not _inside(connection) and _address(connection.local) not in static
-    }
-    if stranded:
+    wanted = case.container.image_id
+    if not any(image.id == wanted for host in (case.source, case.destination) for image in host.images):
         yield Said(
-            f"established TCP connections at {', '.join(sorted(stranded))} cannot follow: the address is not"
-            " a static `ip` of the spec",
-            "give the network attachment a static ip and mac on a macvlan network, or set migration tcp: close",
+            f"the image {wanted.removeprefix('sha256:')[:12]} that it was made from is on neither"
+            f" {case.source.name} nor {case.destination.name}",
+            f"bring it back on {case.source.name}: podman pull {case.container.image_name or wanted}",
+            host=case.source.name,
         )
 
 
-def _address(endpoint: str) -> str:
-    return endpoint.rsplit(":", 1)[0].strip("[]")
+@rule("image.differs", warns=True)
+def image_differs(case: Case) -> Iterator[Said]:
+    """The image's name means another image on the destination. The workload keeps the one it runs (it is copied by
+    its ID), but when it is made anew there, it starts from the other one."""
+    if not (case.moves and case.container and case.destination and case.wanted):
+        return
+    there = image_id(case.destination, case.wanted.image)
+    if there and there != case.container.image_id:
+        yield Said(
+            f"{case.wanted.image} is {there.removeprefix('sha256:')[:12]} on {case.destination.name} and"
+            f" {case.container.image_id.removeprefix('sha256:')[:12]} where it runs",
+            f"on {case.destination.name}: podman untag {there.removeprefix('sha256:')[:12]} {case.wanted.image},"
+            " or name the image by digest in the spec",
+        )
 
 
-def _inside(connection: TcpConnection) -> bool:
-    return _address(connection.local) == _address(connection.peer) or _address(connection.local).startswith("127.")
+@rule("mount.source-missing")
+def mount_source(case: Case) -> Iterator[Said]:
+    """A bind-mounted path must exist on the host before the container is made; nobody but you knows what belongs
+    there."""
+    if not (case.ahead and case.wanted):
+        return
+    for mount in case.wanted.mounts:
+        if case.ahead.paths.get(mount.source) == "":
+            yield Said(
+                f"{mount.source}, which the container mounts, does not exist on {case.where}",
+                f"make it there with what belongs in it (mkdir -p {mount.source}), or use a named volume",
+            )
+
+
+@rule("mount.stays", warns=True)
+def mount_stays(case: Case) -> Iterator[Said]:
+    """Bind-mounted folders are not part of a workload and do not move. Open files in them must be the same
+    on the destination, and what the workload wrote there stays on the source, unless both hosts mount the same
+    storage."""
+    if not (case.moves and case.wanted):
+        return
+    for mount in case.wanted.mounts:
+        kind = case.ahead.paths.get(mount.source, "") if case.ahead else ""
+        if not mount.read_only and not kind.startswith(SHARED_FILE_SYSTEMS):
+            yield Said(
+                f"{mount.source} is bind-mounted and writable; its contents stay on {case.origin}",
+                f"use a named volume, or copy it first: rsync -a {mount.source}/ {case.where}:{mount.source}/",
+            )

@@ -1,61 +1,160 @@
-"""What both sides' runtime, CRIU and kernel can do."""
+"""What Podman, the OCI runtime and CRIU of both sides can do."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from reconciler.core.rules.base import Case, Said, rule
+from reconciler.core.rules.base import Case, Said, host_rule, rule
 from reconciler.core.strategy import can_hold, version_tuple
 from reconciler.model.spec import Cutover, Strategy, TcpHandling
+from reconciler.model.world import HostFacts
+
+OLDEST_PODMAN = (4, 0)
+CRIU_READS_CONFIG = (1, 26)
+"""crun's first release that hands the container's CRIU config file to CRIU."""
+NEEDED_TOOLS = {
+    "nsenter": "util-linux",
+    "flock": "util-linux",
+    "setsid": "util-linux",
+    "timeout": "coreutils",
+    "tar": "tar",
+    "ip": "iproute2",
+}
+"""Programs that the scripts on hosts call, and the packages they are in."""
 
 
-@rule("podman.missing")
-def podman_missing(case: Case) -> Iterator[Said]:
-    """Podman must be installed where a container is made."""
-    if case.arrives and case.destination and not case.destination.versions.podman:
-        yield Said(f"Podman is not installed on {case.destination.name}", "apt-get install podman")
+@dataclass(frozen=True)
+class KnownBad:
+    """A pair that cannot work: CRIU before `criu` on Linux from `kernel` on."""
+
+    criu: tuple[int, ...]
+    kernel: tuple[int, ...]
+    why: str
+    needs: str
 
 
-@rule("criu.missing")
-def criu_missing(case: Case) -> Iterator[Said]:
-    """A move needs CRIU on both hosts."""
-    for host in (case.source, case.destination):
-        if case.moves and host and not host.versions.criu:
+KNOWN_BAD = (
+    KnownBad((3, 19), (6, 13), "it cannot read the vDSO of newer kernels", "4.2"),
+    KnownBad((3, 17), (5, 13), "it cannot save restartable sequences, which glibc 2.35 and newer use", "3.17"),
+)
+
+
+@host_rule("podman.missing", arrivals=True)
+def podman_missing(host: HostFacts) -> Iterator[Said]:
+    """Podman must be installed where a container is made, in release 4.0 or newer: older ones cannot give a
+    container its address and MAC on several networks."""
+    have = host.versions.podman
+    if not have or version_tuple(have) < OLDEST_PODMAN:
+        yield Said(
+            f"Podman {have} on {host.name} is too old" if have else f"Podman is not installed on {host.name}",
+            "apt-get install podman",
+        )
+
+
+@rule("podman.older", warns=True)
+def podman_older(case: Case) -> Iterator[Said]:
+    """The destination's Podman is an older series than the source's. It was not made to read what the newer one
+    wrote; most things work."""
+    if case.moves and case.source and case.destination:
+        here, there = case.source.versions.podman, case.destination.versions.podman
+        if there and version_tuple(there)[:1] < version_tuple(here)[:1]:
             yield Said(
-                f"CRIU is not installed on {host.name}, or does not start there",
-                "apt-get install criu (4.2 or newer on Linux 6.16 and newer)",
-                host=host.name,
+                f"Podman is {there} on {case.destination.name} and {here} on {case.source.name}",
+                f"upgrade Podman on {case.destination.name}",
             )
 
 
-@rule("criu.tcp-kernel")
-def criu_tcp_kernel(case: Case) -> Iterator[Said]:
+@host_rule("tools.missing")
+def tools_missing(host: HostFacts) -> Iterator[Said]:
+    """Scripts on the hosts call a few programs that every distribution has, but not every minimal image."""
+    missing = [name for name in NEEDED_TOOLS if host.tools and name not in host.tools]
+    if missing:
+        packages = " ".join(sorted({NEEDED_TOOLS[name] for name in missing}))
+        yield Said(f"{', '.join(missing)} missing on {host.name}", f"apt-get install {packages}")
+
+
+@host_rule("criu.missing")
+def criu_missing(host: HostFacts) -> Iterator[Said]:
+    """A move needs CRIU on both hosts."""
+    if not host.versions.criu:
+        yield Said(
+            f"CRIU is not installed on {host.name}, or does not start there",
+            "apt-get install criu (4.2 or newer on Linux 6.16 and newer)",
+        )
+
+
+@host_rule("criu.check")
+def criu_check(host: HostFacts) -> Iterator[Said]:
+    """`criu check` says what is missing on this kernel. Optional features do not count here."""
+    if host.versions.criu and host.preflight and host.preflight.complaint:
+        yield Said(
+            f"CRIU cannot work on {host.name}: {host.preflight.complaint}",
+            f"see all of it on {host.name}: criu check; it needs root and a kernel with CONFIG_CHECKPOINT_RESTORE",
+        )
+
+
+@host_rule("criu.tcp-kernel")
+def criu_tcp_kernel(host: HostFacts) -> Iterator[Said]:
     """Linux 6.16 and newer refuse a socket option that CRIU before 4.2 reads, so every dump of a container
     with a TCP socket fails there."""
-    for host in (case.source, case.destination):
-        if not (case.moves and host and host.versions.criu):
-            continue
-        kernel, criu = version_tuple(host.versions.kernel), version_tuple(host.versions.criu)
-        if kernel >= (6, 16) and criu < (4, 2):
+    kernel, criu = version_tuple(host.versions.kernel), version_tuple(host.versions.criu)
+    if criu and kernel >= (6, 16) and criu < (4, 2):
+        yield Said(
+            f"CRIU {host.versions.criu} on {host.name} cannot handle TCP sockets on Linux"
+            f" {host.versions.kernel} (needs CRIU 4.2)",
+            f"upgrade criu on {host.name}",
+        )
+
+
+@host_rule("criu.known-bad")
+def criu_known_bad(host: HostFacts) -> Iterator[Said]:
+    """This release of CRIU is known not to work on this kernel."""
+    kernel, criu = version_tuple(host.versions.kernel), version_tuple(host.versions.criu)
+    for bad in KNOWN_BAD:
+        if criu and criu < bad.criu and kernel >= bad.kernel:
             yield Said(
-                f"CRIU {host.versions.criu} on {host.name} cannot handle TCP sockets on Linux"
-                f" {host.versions.kernel} (needs CRIU 4.2)",
-                f"upgrade criu on {host.name}",
-                host=host.name,
+                f"CRIU {host.versions.criu} does not work on {host.name} with Linux"
+                f" {host.versions.kernel}: {bad.why}",
+                f"upgrade criu on {host.name} to {bad.needs} or newer",
             )
+            return
 
 
-@rule("criu.network-lock")
-def network_lock(case: Case) -> Iterator[Said]:
+@rule("criu.older")
+def criu_older(case: Case) -> Iterator[Said]:
+    """CRIU reads images of older releases, not of newer ones. Across major releases that is refused, within one it
+    is a warning: images change there only where a new kind of object is in them."""
+    if not (case.moves and case.source and case.destination):
+        return
+    here, there = version_tuple(case.source.versions.criu), version_tuple(case.destination.versions.criu)
+    if there and there[:2] < here[:2]:
+        yield Said(
+            f"CRIU is {case.destination.versions.criu} on {case.destination.name} and"
+            f" {case.source.versions.criu} on {case.source.name}: an older CRIU restores what a newer one saved",
+            f"upgrade criu on {case.destination.name} to {case.source.versions.criu}",
+            warn=there[:1] == here[:1],
+        )
+
+
+@host_rule("criu.network-lock")
+def network_lock(host: HostFacts) -> Iterator[Said]:
     """CRIU locks the network with iptables while it dumps TCP connections; without iptables-restore every
     dump fails with "net: Locking network failed"."""
+    if host.tools and "iptables-restore" not in host.tools:
+        yield Said(
+            f"iptables-restore is missing on {host.name}: CRIU cannot lock the network", "apt-get install iptables"
+        )
+
+
+@rule("criu.library")
+def criu_library(case: Case) -> Iterator[Said]:
+    """crun calls CRIU through its library and says \"could not load `libcriu.so.2`\" without it."""
+    if not (case.moves and case.container) or case.container.oci_runtime != "crun":
+        return
     for host in (case.source, case.destination):
-        if case.moves and host and host.tools and "iptables-restore" not in host.tools:
-            yield Said(
-                f"iptables-restore is missing on {host.name}: CRIU cannot lock the network",
-                "apt-get install iptables",
-                host=host.name,
-            )
+        if host and host.preflight and not host.preflight.libcriu:
+            yield Said(f"crun on {host.name} lacks CRIU's library", "apt-get install libcriu2", host=host.name)
 
 
 @rule("oci-runtime.missing")
@@ -68,28 +167,18 @@ def oci_runtime(case: Case) -> Iterator[Said]:
         yield Said(f"{name} is not installed on {case.destination.name}", f"apt-get install {name}")
 
 
-@rule("arch.differs")
-def arch(case: Case) -> Iterator[Said]:
-    """Memory images only make sense on the architecture they were dumped on."""
-    if case.moves and case.source and case.destination and case.source.arch != case.destination.arch:
-        yield Said(
-            f"{case.source.name} is {case.source.arch}, {case.destination.name} is {case.destination.arch}",
-            "choose a host of the same architecture, or stop the workload and let it be created there",
-        )
-
-
-@rule("cpu.features")
-def cpu(case: Case) -> Iterator[Said]:
-    """A process may use every CPU feature it found at its start; on a CPU that lacks one it dies, sometimes
-    much later."""
-    if not (case.moves and case.source and case.destination) or not case.destination.cpu_flags:
+@rule("oci-runtime.older", warns=True)
+def oci_runtime_older(case: Case) -> Iterator[Said]:
+    """The destination's OCI runtime is an older series than the one that made the container. It may not know an
+    option the newer one wrote down for the restore."""
+    if not (case.moves and case.container and case.source and case.destination):
         return
-    lacking = sorted(set(case.source.cpu_flags) - set(case.destination.cpu_flags))
-    if lacking:
-        shown = ", ".join(lacking[:6]) + (f" and {len(lacking) - 6} more" if len(lacking) > 6 else "")
+    name = case.container.oci_runtime
+    here, there = (getattr(host.versions, name, "") for host in (case.source, case.destination))
+    if here and there and version_tuple(there)[:2] < version_tuple(here)[:2]:
         yield Said(
-            f"the CPU of {case.destination.name} lacks {shown}",
-            "choose a host with the same CPU features, or stop the workload and let it be created there",
+            f"{name} is {there} on {case.destination.name} and {here} on {case.source.name}",
+            f"upgrade {name} on {case.destination.name}",
         )
 
 
@@ -119,38 +208,27 @@ def lazy(case: Case) -> Iterator[Said]:
 
 @rule("tcp.close-unsupported")
 def tcp_close(case: Case) -> Iterator[Said]:
-    """Closing TCP connections on restore needs Podman 5.7 or newer."""
-    if case.moves and case.destination and case.policy.tcp is TcpHandling.CLOSE:
-        have = version_tuple(case.destination.versions.podman)
-        if case.container and case.container.tcp_established and have < (5, 7):
-            yield Said(
-                f"Podman {case.destination.versions.podman} on {case.destination.name} cannot close TCP"
-                " connections on restore (needs 5.7)",
-                "upgrade Podman there, or give the container an address that moves along",
-            )
-
-
-@rule("container.auto-remove")
-def auto_remove(case: Case) -> Iterator[Said]:
-    """A container made with --rm is deleted as soon as its processes end, images included: there would be no
-    way back."""
-    if case.moves and case.container and case.container.auto_remove:
-        yield Said(
-            "the container was made with --rm: it would vanish with its way back",
-            "create it without --rm",
-            host=case.change.source or "",
-        )
-
-
-@rule("clock.offset")
-def clock(case: Case) -> Iterator[Said]:
-    """Programs see the wall clock jump by the difference between the two hosts' clocks."""
-    if not (case.moves and case.source and case.destination):
+    """Connections are closed at the restore by a line in the container's own CRIU config file. crun reads
+    that file from 1.26 on; containers that Reconciler did not make have none."""
+    if not (case.moves and case.container and case.destination) or case.policy.tcp is not TcpHandling.CLOSE:
         return
-    offset = case.destination.clock_offset_s - case.source.clock_offset_s
-    if abs(offset) > 5:
+    crun = version_tuple(case.destination.versions.crun)
+    if case.container.tcp_established and case.container.oci_runtime == "crun" and crun < CRIU_READS_CONFIG:
         yield Said(
-            f"the clock of {case.destination.name} is {offset:+.0f} s from that of {case.source.name}",
-            "synchronise the clocks (chrony, systemd-timesyncd)",
-            warn=True,
+            f"crun {case.destination.versions.crun} on {case.destination.name} cannot close TCP connections on"
+            " restore (needs 1.26)",
+            "set ociRuntime: runc in the spec, upgrade crun, or give the container an address that moves along",
         )
+
+
+@rule("preflight.incomplete", warns=True)
+def incomplete(case: Case) -> Iterator[Said]:
+    """A host answered the observation and not the closer look, so the rules that need it said nothing. Unknown is
+    not the same as fine."""
+    for host in (case.source, case.destination):
+        if host and host.preflight_error:
+            yield Said(
+                f"{host.name} could not be looked at closely: {host.preflight_error}",
+                f"reconcile doctor {host.name}",
+                host=host.name,
+            )

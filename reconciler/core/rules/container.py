@@ -1,0 +1,158 @@
+"""How the container was made, as far as that stands in the way of moving it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.core.rules.base import Case, Said, rule, together
+from reconciler.core.strategy import version_tuple
+from reconciler.model.spec import RestartPolicy
+
+UNIT_LABEL = "PODMAN_SYSTEMD_UNIT"
+"""Set by Podman and Quadlet on containers that a systemd unit runs."""
+PODMAN_UPDATES_RESTART = (5, 1)
+
+
+@rule("container.auto-remove")
+def auto_remove(case: Case) -> Iterator[Said]:
+    """A container made with --rm is deleted as soon as its processes end, images included: there would be no
+    way back."""
+    if case.moves and case.container and case.container.auto_remove:
+        yield Said(
+            "the container was made with --rm: it would vanish with its way back",
+            f"let it be made from its spec: podman rm -f {case.container.name} on {case.origin}, reconcile apply",
+            host=case.origin,
+        )
+
+
+@rule("container.privileged")
+def privileged(case: Case) -> Iterator[Said]:
+    """The container runs with all privileges and devices of its host. On the destination it is made from the spec,
+    which cannot say that, and its processes could not be restored with fewer rights than they hold."""
+    if case.moves and case.container and case.container.options.privileged:
+        yield Said(
+            "the container is privileged; a restored one has only what its spec says",
+            "make it from its spec with the capabilities it needs (capAdd), then move it",
+            host=case.origin,
+        )
+
+
+@rule("container.host-namespaces")
+def host_namespaces(case: Case) -> Iterator[Said]:
+    """The container shares namespaces with its host. Process IDs, IPC objects or the host's network cannot
+    be taken to another host: IDs may be taken there, shared memory belongs to others, addresses stay."""
+    if not (case.moves and case.container):
+        return
+    options = case.container.options
+    modes = {
+        "pid": options.pid_mode,
+        "ipc": options.ipc_mode,
+        "uts": options.uts_mode,
+        "net": options.network_mode,
+    }
+    shared = [name for name, mode in modes.items() if mode == "host" or mode.startswith(("container:", "ns:"))]
+    if shared:
+        yield Said(
+            f"the container shares namespaces it does not own: {', '.join(shared)}",
+            f"make it without {' '.join(f'--{name}' for name in shared)}",
+            host=case.origin,
+        )
+
+
+@rule("container.user-namespace")
+def user_namespace(case: Case) -> Iterator[Said]:
+    """The container has a user namespace of its own. Its ID ranges are given out by each host and differ between
+    hosts, so restored files and processes would belong to others."""
+    mode = case.container.options.user_mode if case.moves and case.container else ""
+    if mode and mode != "host":
+        yield Said(
+            f"the container has its own user namespace ({mode}); ID ranges differ between hosts",
+            "make it without --userns",
+            host=case.origin,
+        )
+
+
+@rule("container.devices")
+def devices(case: Case) -> Iterator[Said]:
+    """Devices of the host were given to the container. The destination's devices are not the same ones, and the
+    spec has no way to ask for them."""
+    if case.moves and case.container and case.container.options.devices:
+        yield Said(
+            f"devices of {case.origin} were given to the container: {together(case.container.options.devices)}",
+            "make it without --device, or let it be made anew on the destination instead of moved",
+            host=case.origin,
+        )
+
+
+@rule("container.terminal")
+def terminal(case: Case) -> Iterator[Said]:
+    """The container has a terminal (--tty), whose other end belongs to a process on the source host and cannot
+    move along."""
+    if case.moves and case.container and case.container.options.terminal:
+        yield Said(
+            "the container has a terminal, and its other end stays here",
+            "make it without --tty; use `script` or `tmux` inside where a program insists on one",
+            host=case.origin,
+        )
+
+
+@rule("container.pod")
+def pod(case: Case) -> Iterator[Said]:
+    """The container is part of a pod and shares its namespaces with the pod's other containers, which would
+    stay."""
+    if case.moves and case.container and case.container.options.pod:
+        yield Said(
+            "the container belongs to a pod and shares its network with it",
+            "make it from its spec, outside the pod",
+            host=case.origin,
+        )
+
+
+@rule("container.unit")
+def unit(case: Case) -> Iterator[Said]:
+    """A systemd unit (also one that Quadlet makes) starts this container again as soon as it ends, or at boot:
+    there would be two of them. Reconciler starts and restarts workloads itself."""
+    if not (case.moves and case.container):
+        return
+    hosts = {h.name: h for h in (case.source, case.destination) if h}
+    for host in hosts.values():
+        units = set(host.preflight.units.get(case.change.workload, ()) if host.preflight else ())
+        if host is case.source and (own := case.container.labels.get(UNIT_LABEL)):
+            units.add(own)
+        for name in sorted(units):
+            file = name.endswith(".container")
+            fix = (
+                f"rm /etc/containers/systemd/{name} && systemctl daemon-reload"
+                if file
+                else f"systemctl mask {name}"
+            )
+            yield Said(
+                f"the systemd unit {name} on {host.name} starts it", f"on {host.name}: {fix}", host=host.name
+            )
+
+
+@rule("container.restart-policy")
+def restart_policy(case: Case) -> Iterator[Said]:
+    """During a move the restart policy is switched off on the side that is held. Podman can do that without making
+    the container anew from 5.1 on."""
+    if not (case.moves and case.wanted) or case.wanted.restart is RestartPolicy.NO:
+        return
+    for host in (case.source, case.destination):
+        if host and version_tuple(host.versions.podman) < PODMAN_UPDATES_RESTART:
+            yield Said(
+                f"Podman {host.versions.podman} on {host.name} cannot switch the restart policy off during a move",
+                f"upgrade Podman on {host.name} to 5.1, or set spec.container.restart to `no`",
+                host=host.name,
+            )
+
+
+@rule("container.storage")
+def storage(case: Case) -> Iterator[Said]:
+    """What the workload changed in its root filesystem is copied from the upper folder of its overlay.
+    Other storage drivers have none."""
+    if case.moves and case.container and case.container.userdata and not case.container.upper_dir:
+        yield Said(
+            f"the container storage on {case.origin} is not overlay: changed files cannot be found",
+            'set driver = "overlay" in /etc/containers/storage.conf there and make the container anew',
+            host=case.origin,
+        )
