@@ -109,6 +109,7 @@ class Executor:
 
         When the journal fails, or another controller has taken over (Locked), nothing new is started, what is
         under way ends, and that error is raised: a held source whose controller falls silent resumes by itself."""
+        self.steps.generation = len(self.records)
         for record in self.records:
             if record.mark is Mark.DONE:
                 self.steps.data[record.step] = record.data

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.app import Applied, Apply, drivers, open_fleet, resolve_secrets
-from reconciler.core.diff import SETTLED, Index
+from reconciler.core.diff import Index
 from reconciler.core.recovery import marks_from_markers, settled_marks
 from reconciler.core.saga import GroupState
 from reconciler.drivers import dossier
@@ -109,11 +109,7 @@ async def _always(_: object) -> bool:
 def unfinished(world: World) -> dict[str, dict[str, Marker]]:
     """Markers of hand-overs that have not ended, by workload and host."""
     index = Index.of(world)
-    return {
-        name: dict(found)
-        for name, found in index.markers.items()
-        if any(m.phase not in SETTLED and m.epoch == index.epoch(name) for _, m in found)
-    }
+    return {name: dict(found) for name, found in index.markers.items() if index.unsettled(name)}
 
 
 async def rebuilt_runs(fleet: Fleet, world: World) -> list[Run]:

@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, TypeVar
 
-from reconciler.drivers import dossier
+from reconciler.drivers import dossier, guard
 from reconciler.drivers.base import Driver, Fence, Handover, Located
 from reconciler.errors import CommandFailed, ReconcilerError
 from reconciler.hosts.base import Fleet, Progress, pump
 from reconciler.model.command import Program, Tree
-from reconciler.model.plan import Plan, Step, StepKind
+from reconciler.model.plan import Phase, Plan, Step, StepKind
 from reconciler.model.spec import Workload
 
 T = TypeVar("T")
@@ -27,9 +27,16 @@ Data = dict[str, str]
 Secrets = Callable[[Workload], Mapping[str, bytes]]
 
 
+PLAIN = (StepKind.CREATE, StepKind.START, StepKind.STOP, StepKind.SET_ASIDE, StepKind.REMOVE)
+"""Steps that act on a container without a hand-over."""
+
+
 @dataclass
 class Steps:
-    """The effects of a plan's steps on a fleet. `data` holds what done steps recorded, by step id."""
+    """The effects of a plan's steps on a fleet. `data` holds what done steps recorded, by step id.
+
+    `generation` grows with every controller that takes a run over: each acts on plain containers under its own
+    epoch, so that one which only stood still, and wakes up in the middle of a step, is refused."""
 
     plan: Plan
     run: str
@@ -37,14 +44,17 @@ class Steps:
     drivers: Mapping[str, Driver]
     secrets: Secrets
     data: dict[str, Data] = field(default_factory=dict)
+    generation: int = 0
 
     async def do(self, step: Step, progress: Progress) -> Data:
         """Carry a step out; what it returns is recorded with its outcome."""
+        await self._claim(step)
         return await self._EFFECTS[step.kind](self, step, progress)
 
     async def undo(self, step: Step) -> None:
         """Take a step back. Going back is a hand-over too: both hosts get the epoch after the destination's, so
         that commands of this hand-over which arrive late, or come from a replaced controller, are refused."""
+        await self._claim(step)
         match step.kind:
             case StepKind.CREATE:
                 await self._on(step.host, self._driver(step).remove(step.workload, self._fence(step)))
@@ -69,7 +79,12 @@ class Steps:
         return self.drivers[workload.spec.runtime if workload else "podman"]
 
     def _fence(self, step: Step) -> Fence:
-        return Fence(step.workload, self.plan.epochs.get(step.workload, 0))
+        return Fence(step.workload, self.plan.epochs.get(step.workload, 0) + self.generation)
+
+    async def _claim(self, step: Step) -> None:
+        """Raise the epoch where a former controller of this run may still be at work on a plain container."""
+        if self.generation and step.kind in PLAIN:
+            await self._on(step.host, guard.mark(self._fence(step), Phase.RUNNING, "owner", run=self.run))
 
     def _handover(self, step: Step) -> Handover:
         return Handover(

@@ -68,6 +68,13 @@ class Index:
         """The highest epoch any host knows for a workload; 0 for a new one."""
         return max((marker.epoch for _, marker in self.markers.get(workload, ())), default=0)
 
+    def unsettled(self, workload: str) -> dict[str, Marker]:
+        """Markers of a hand-over that has not ended, by host. Fencing a host off settles nothing by itself: it
+        raises the epoch there before the other side is told to resume."""
+        found = self.markers.get(workload, ())
+        newest = max((m.epoch for _, m in found if m.phase != Phase.FENCED), default=0)
+        return {host: m for host, m in found if m.phase not in SETTLED and m.epoch >= newest}
+
 
 def diff(spec: Spec, world: World, unfinished: Collection[str] = (), index: Index | None = None) -> Difference:
     """All changes and the reasons why some must not be made. `unfinished`: workloads whose last run is open."""
@@ -142,14 +149,14 @@ def _unsettled(name: str, copies: tuple[Copy, ...], index: Index) -> Finding | N
                 f"its marker on {host} cannot be trusted: {marker.broken}",
                 f"look at it on {host}, then: reconcile resolve {name} --owner HOST --evidence TEXT",
             )
-        if marker.phase not in SETTLED and marker.epoch == index.epoch(name):
-            return _refuse(
-                "hand-over-unfinished",
-                name,
-                host,
-                f"a hand-over is unfinished ({marker.phase} on {host})",
-                "reconcile resume",
-            )
+    for host, marker in index.unsettled(name).items():
+        return _refuse(
+            "hand-over-unfinished",
+            name,
+            host,
+            f"a hand-over is unfinished ({marker.phase} on {host})",
+            "reconcile resume",
+        )
     running = [copy.host for copy in copies if copy.container.state.has_processes]
     if len(running) > 1:
         return _refuse(
