@@ -15,6 +15,7 @@ from pathlib import Path
 
 from reconciler.core.consent import Consent, lacking
 from reconciler.core.planner import make_plan
+from reconciler.core.questions import questions
 from reconciler.core.saga import GroupState
 from reconciler.drivers.base import Driver
 from reconciler.drivers.podman import PodmanDriver
@@ -29,6 +30,7 @@ from reconciler.model.record import Record, Run, RunState
 from reconciler.model.spec import Spec, Workload
 from reconciler.model.world import World
 from reconciler.observe import observe
+from reconciler.preflight import look_closer
 from reconciler.state.identity import owner
 from reconciler.state.journal import Journal
 from reconciler.steps import Steps
@@ -96,6 +98,7 @@ def trace_file(path: Path) -> Iterator[Callable[[Traced], None]]:
 async def look(spec: Spec, fleet: Fleet, journal: Journal) -> Seen:
     """Observe all hosts and make the plan. Changes nothing, anywhere."""
     world = await observe(RetryFleet(fleet, Backoff(tries=2)), drivers(), list(spec.hosts))
+    world = await look_closer(fleet, drivers(), world, questions(spec, world))
     unfinished = {step.workload for run in journal.open_runs() for step in run.plan.steps}
     return Seen(world, make_plan(spec, world, unfinished))
 

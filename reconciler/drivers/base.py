@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from reconciler.model.command import Program, Seconds, Tree
 from reconciler.model.labels import ANNOTATION_CRIU as ANNOTATION_CRIU
 from reconciler.model.labels import LABEL_SPEC as LABEL_SPEC
 from reconciler.model.labels import LABEL_WORKLOAD as LABEL_WORKLOAD
 from reconciler.model.plan import Move
+from reconciler.model.question import Question
 from reconciler.model.spec import HealthCheck, MigrationPolicySpec, NetworkDefinition, Workload
 from reconciler.model.world import HostFacts
 
@@ -71,6 +72,16 @@ class Alive:
     restorable: bool = False
     pid: int = 0
     detail: str = ""
+
+
+@runtime_checkable
+class LooksCloser(Protocol):
+    """A driver that can answer a plan's questions about a host, in one round trip. Rules that need the answers say
+    nothing about hosts of other drivers."""
+
+    def preflight(self, host: HostFacts, question: Question) -> Program[HostFacts]:
+        """The host's facts with `preflight`, and `held` of the containers asked about. Changes nothing."""
+        ...
 
 
 class Driver(Protocol):

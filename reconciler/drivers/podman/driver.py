@@ -13,10 +13,12 @@ from reconciler.drivers.podman import (
     health,
     observing,
     paths,
+    probes,
     source,
     stores,
 )
 from reconciler.model.command import Command, Program
+from reconciler.model.question import Question
 from reconciler.model.spec import HealthCheck, NetworkDefinition, Workload
 from reconciler.model.world import HostFacts
 
@@ -28,6 +30,9 @@ class PodmanDriver:
 
     def observe(self, host: str) -> Program[HostFacts]:
         return observing.observe(host)
+
+    def preflight(self, host: HostFacts, question: Question) -> Program[HostFacts]:
+        return probes.preflight(host, question)
 
     def alive(self, workload: str) -> Program[Alive]:
         return fencing.alive(workload)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from reconciler.drivers.podman.hostconfig import options_of
 from reconciler.model.world import (
     ContainerFacts,
     ContainerMount,
@@ -129,6 +130,7 @@ def container(inspected: Mapping[str, Any]) -> ContainerFacts:
         restart=(host_config.get("RestartPolicy") or {}).get("Name") or "no",
         userdata=inspected.get("StaticDir") or "",
         upper_dir=upper,
+        options=options_of(inspected),
     )
 
 
@@ -197,6 +199,11 @@ def tcp_established(text: str) -> tuple[TcpConnection, ...]:
             continue
         found.append(TcpConnection(local=_text(local), peer=_text(peer)))
     return tuple(found)
+
+
+def endpoint(text: str) -> str:
+    """`6401010A:2328` of /proc/net as `10.1.1.100:9000`."""
+    return _text(_endpoint(text))
 
 
 def _endpoint(text: str) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]:

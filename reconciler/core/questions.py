@@ -1,0 +1,66 @@
+"""Which hosts need a closer look for a plan, and what to ask them: only what the changes are about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from reconciler.core.diff import diff
+from reconciler.model.plan import Change, ChangeKind
+from reconciler.model.question import Question
+from reconciler.model.spec import Spec
+from reconciler.model.labels import LABEL_WORKLOAD
+from reconciler.model.world import ContainerFacts, HostFacts, World
+
+_ARRIVES = (ChangeKind.MOVE, ChangeKind.CREATE, ChangeKind.RECREATE)
+
+
+def questions(spec: Spec, world: World) -> dict[str, Question]:
+    """For each host that a change makes a container on or moves one from. Unknown hosts are not asked."""
+    return questions_of(diff(spec, world).changes, spec, world)
+
+
+def questions_of(changes: Iterable[Change], spec: Spec, world: World) -> dict[str, Question]:
+    """The same for given changes, such as the moves that `doctor` only thinks of."""
+    seen = world.seen()
+    asked: dict[str, Question] = {}
+    for change in changes:
+        workload = spec.workloads.get(change.workload)
+        moves = change.kind is ChangeKind.MOVE
+        if change.destination in seen and workload and change.kind in _ARRIVES:
+            container = workload.spec.container
+            part = Question(
+                paths=tuple(mount.source for mount in container.mounts),
+                addresses=tuple(n.ip for n in container.networks if n.ip) if _fresh(change) else (),
+                names=(change.workload,) if moves else (),
+            )
+            asked[change.destination] = _joined(asked.get(change.destination), part)
+        if moves and change.source in seen:
+            found = [c for c in seen[change.source].containers if _is(c, change.workload)]
+            part = Question(names=(change.workload,), containers=tuple((c.id, c.pid) for c in found))
+            asked[change.source] = _joined(asked.get(change.source), part)
+    return asked
+
+
+def _fresh(change: Change) -> bool:
+    """Whether nobody should answer for the workload's address on the destination's segment, or only itself."""
+    return change.source != change.destination
+
+
+def _is(container: ContainerFacts, workload: str) -> bool:
+    return container.labels.get(LABEL_WORKLOAD) == workload and container.state.has_processes and container.pid > 0
+
+
+def _joined(one: Question | None, other: Question) -> Question:
+    if one is None:
+        return other
+    return Question(
+        paths=tuple(dict.fromkeys(one.paths + other.paths)),
+        addresses=tuple(dict.fromkeys(one.addresses + other.addresses)),
+        names=tuple(dict.fromkeys(one.names + other.names)),
+        containers=tuple(dict.fromkeys(one.containers + other.containers)),
+    )
+
+
+def answered(world: World, hosts: Iterable[HostFacts]) -> World:
+    """The world with hosts that were looked at closely."""
+    return World(hosts={**world.hosts, **{host.name: host for host in hosts}})

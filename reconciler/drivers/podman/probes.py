@@ -1,0 +1,136 @@
+"""A closer look at a host for a plan: one command, beyond the observation. Pure parsers of what it prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from reconciler.drivers.podman import parse, paths
+from reconciler.model.command import Command, Program, Seconds
+from reconciler.model.question import Question
+from reconciler.model.world import (
+    ContainerFacts,
+    DeletedFile,
+    HostFacts,
+    Preflight,
+    ProcessFacts,
+)
+
+LOOK_LIMIT: Seconds = 30.0
+CAPABILITIES = (
+    "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE "
+    "NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT "
+    "SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP "
+    "MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
+).split()
+"""In the order of their bits."""
+HARMLESS_DEVICES = frozenset(
+    f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts/ptmx", "console")
+)
+
+
+def preflight(host: HostFacts, question: Question) -> Program[HostFacts]:
+    """The host's facts with the answers in them. Changes nothing."""
+    looked = yield Command(paths.shell("preflight", *arguments(question)), timeout=LOOK_LIMIT)
+    parts = parse.sections(looked.stdout)
+    if "end" not in parts:
+        raise ValueError("the closer look stopped early")
+    containers = tuple(
+        facts.model_copy(update={"held": held(parts[f"container {facts.id}"], facts)})
+        if f"container {facts.id}" in parts
+        else facts
+        for facts in host.containers
+    )
+    return host.model_copy(update={"preflight": answers(parts, question), "containers": containers})
+
+
+def arguments(question: Question) -> Sequence[str]:
+    """The question as the script takes it."""
+    words: list[str] = []
+    for path in question.paths:
+        words += ["path", path]
+    for address in question.addresses:
+        words += ["address", address]
+    for name in question.names:
+        words += ["name", name]
+    for container_id, pid in question.containers:
+        words += ["container", container_id, str(pid)]
+    return words
+
+
+def answers(parts: Mapping[str, str], question: Question) -> Preflight:
+    """What concerns the host as a whole."""
+    rows = _rows(parts.get("host", ""))
+    criu = parts.get("criu", "").strip()
+    replies = dict(line.split(None, 1) for line in parts.get("answers", "").splitlines() if " " in line.strip())
+    return Preflight(
+        complaint="" if criu == "ok" else " ".join(criu.split()),
+        libcriu="libcriu" in rows,
+        confinement=tuple(sorted(rows.get("confinement", ()))),
+        seccomp="seccomp" in rows,
+        capabilities=capabilities(*rows.get("capabilities", ())),
+        addresses=tuple(rows.get("address", ())),
+        listening=tuple(filter(None, map(_listener, parts.get("listening", "").splitlines()))),
+        sudo=next(iter(rows.get("sudo", ())), ""),
+        paths={path: parts.get(f"path {path}", "").strip() for path in question.paths},
+        answers={address: mac.strip() for address, mac in replies.items()},
+        units={name: tuple(sorted(set(parts.get(f"units {name}", "").split()))) for name in question.names},
+    )
+
+
+def held(text: str, facts: ContainerFacts) -> ProcessFacts | None:
+    """What one container's processes hold; None where they share the host's process IDs and cannot be told apart."""
+    rows = _rows(text)
+    if "capabilities" not in rows:
+        return None
+    own = {word.strip("[]") for word in rows.get("socket", ())}
+    label = " ".join(rows.get("confined", ())).strip()
+    return ProcessFacts(
+        programs=tuple(sorted(set(rows.get("program", ())) - {""})),
+        kernel_objects=tuple(sorted({word.strip("[]") for word in rows.get("object", ())})),
+        devices=tuple(sorted(set(rows.get("device", ())) - HARMLESS_DEVICES)),
+        deleted_files=tuple(sorted(set(map(_deleted, rows.get("deleted", ()))), key=lambda f: (f.path, f.bytes))),
+        unix_peers=tuple(sorted({peer for row in rows.get("unix", ()) if (peer := _peer(row, own))})),
+        lost_watches=len(rows.get("lost-watch", ())),
+        terminals=tuple(sorted(set(rows.get("terminal", ())))),
+        traced=tuple(sorted(set(rows.get("traced", ())))),
+        foreign_mounts=tuple(sorted({_pair(row) for row in rows.get("mount", ())})),
+        seccomp="seccomp" in rows,
+        confined_by="" if label.startswith("unconfined") else label,
+        capabilities=capabilities(*rows.get("capabilities", ())),
+    )
+
+
+def capabilities(mask: str = "0") -> tuple[str, ...]:
+    """Names of the bits of a `CapBnd:` line; bits that are newer than us are left out."""
+    bits = int(mask, 16)
+    return tuple(name for bit, name in enumerate(CAPABILITIES) if bits >> bit & 1)
+
+
+def _rows(text: str) -> dict[str, list[str]]:
+    """Lines `key value` by key."""
+    rows: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        key, _, value = line.partition(" ")
+        if key:
+            rows.setdefault(key, []).append(value)
+    return rows
+
+
+def _listener(line: str) -> str:
+    protocol, _, endpoint = line.partition(" ")
+    return f"{protocol}/{parse.endpoint(endpoint)}" if ":" in endpoint else ""
+
+
+def _deleted(row: str) -> DeletedFile:
+    size, _, path = row.partition(" ")
+    return DeletedFile(path=path, bytes=int(float(size)))
+
+
+def _peer(row: str, own: set[str]) -> str:
+    """`LOCAL PEER [NAME]`: the other end of one of the container's own sockets, when it is outside."""
+    local, peer, *name = row.split()
+    return (name[0] if name else f"socket {peer}") if local in own and peer not in own else ""
+
+
+def _pair(row: str) -> tuple[str, str]:
+    kind, _, target = row.partition(" ")
+    return kind, target

@@ -1,0 +1,16 @@
+"""What a plan wants to know of a host beyond the observation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Question:
+    """One host's part. `paths`: bind-mount sources; `addresses`: static addresses that will be used;
+    `names`: workloads whose units to look for; `containers`: (container ID, first process) of what moves away."""
+
+    paths: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    containers: tuple[tuple[str, int], ...] = ()

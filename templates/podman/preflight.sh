@@ -1,0 +1,117 @@
+# preflight.sh [path PATH | address ADDRESS | name NAME | container ID PID]...: a closer look at a host for a plan.
+# Changes nothing. Lines of answers are `key value`; what cannot be known is left out.
+export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+section() { printf '\n@@ %s\n' "$*"; }
+
+section criu
+# Not `--all`: optional features are asked one by one elsewhere.
+if said=$(criu check 2>&1 </dev/null); then echo ok; else printf '%s\n' "$said" | grep -v 'RLIMIT_NOFILE' | tail -3; fi
+section host
+{ ldconfig -p 2>/dev/null; ls /usr/lib*/libcriu.so* /usr/lib/*/libcriu.so* 2>/dev/null; } | grep -q 'libcriu\.so\.2' && echo libcriu
+[ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ] && echo "confinement apparmor"
+[ -e /sys/fs/selinux/enforce ] && echo "confinement selinux"
+awk '/^Seccomp:/ {print "seccomp"} /^CapBnd:/ {print "capabilities", $2}' /proc/self/status
+ip -o addr show 2>/dev/null | awk '$3 ~ /^inet/ {sub("/.*", "", $4); print "address", $4}'
+sudo -V 2>/dev/null </dev/null | awk 'NR == 1 {print "sudo", $NF}'
+section listening
+for kind in tcp tcp6 udp udp6; do
+    awk -v kind="${kind%6}" '($4 == "0A" && kind == "tcp") || ($4 == "07" && kind == "udp") {print kind, $2}' /proc/net/$kind 2>/dev/null
+done
+
+# One process of the container: its programs, whether it is traced, and what its files and mappings are.
+files() {
+    printf 'program %s\n' "$(basename -- "$(readlink "/proc/$1/exe" 2>/dev/null)" 2>/dev/null)"
+    awk -v name="$(cat "/proc/$1/comm" 2>/dev/null)" \
+        '/^TracerPid:/ && $2 != 0 {print "traced", name} /^Seccomp:/ && $2 != 0 {print "seccomp"}' "/proc/$1/status" 2>/dev/null
+    find "/proc/$1/fd" -mindepth 1 -printf 'fd %p %l\n' 2>/dev/null
+    awk '$6 ~ /^\/dev\// || $6 ~ /^anon_inode:/ || / \(deleted\)$/ {
+        range = $1; sub(/^([^ ]+ +){5}/, ""); print "map '"/proc/$1/map_files/"'" range, $0}' "/proc/$1/maps" 2>/dev/null
+}
+
+# `deleted SIZE PATH`, `watches N`: what the lines of `files` need a second look for.
+inspect_files() {
+    while read -r kind link target; do
+        case $target in
+        socket:*) echo "socket ${target#socket:}" ;;
+        anon_inode:inotify | 'anon_inode:[inotify]')
+            echo "object inotify"
+            [ "$kind" = fd ] && lost_watches "$link"
+            ;;
+        anon_inode:*) echo "object ${target#anon_inode:}" ;;
+        /memfd:* | /SYSV* | /dev/zero* | /dev/shm/* | '/[aio]'* | '/anon_hugepage'*) ;;
+        *' (deleted)')
+            size=$(stat -L -c '%s %b %B' -- "$link" 2>/dev/null | awk '{used = $2 * $3; print used < $1 ? used : $1}')
+            [ -n "$size" ] && echo "deleted $size ${target% (deleted)}"
+            ;;
+        /dev/pts/*) [ -e "/proc/$1/root$target" ] || echo "terminal $target" ;;
+        /dev/*) echo "device $target" ;;
+        esac
+    done
+}
+
+# Overlay file systems give the kernel's handles a type of their own (f8) that nobody can open again. CRIU then looks
+# for the inode in folders of its own choice.
+lost_watches() {
+    info=${1%/fd/*}/fdinfo/${1##*/}
+    root=${1%/fd/*}/root
+    awk '/^inotify / && /fhandle-type:f8/ {for (i = 1; i <= NF; i++) if (sub("^ino:", "", $i)) print $i}' "$info" 2>/dev/null |
+        while read -r inode; do
+            inode=$(printf '%d' "0x$inode")
+            [ "$(stat -c %i "$root/" 2>/dev/null)" = "$inode" ] && continue
+            found=$(timeout 3 find "$root/etc" "$root/var/spool" "$root/var/log" "$root/usr/share/dbus-1/system-services" \
+                "$root/var/lib/polkit-1/localauthority" "$root/usr/share/polkit-1/actions" "$root/lib/udev" \
+                -xdev -inum "$inode" -print 2>/dev/null | head -1)
+            [ -n "$found" ] || echo "lost-watch $inode"
+        done
+}
+
+container() {
+    section "container $1"
+    space=$(readlink "/proc/$2/ns/pid")
+    [ -n "$space" ] && [ "$space" != "$(readlink /proc/self/ns/pid)" ] || return
+    pids=$(find /proc -maxdepth 3 -path '/proc/[0-9]*/ns/pid' -lname "$(printf %s "$space" | sed 's/[][]/\\&/g')" 2>/dev/null |
+        cut -d/ -f3)
+    for one in $pids; do
+        seen=$(files "$one")
+        printf '%s\n' "$seen" | grep -v '^map \|^fd '
+        printf '%s\n' "$seen" | grep '^map \|^fd ' | inspect_files
+    done | sort -u
+    awk '/^CapBnd:/ {print "capabilities", $2}' "/proc/$2/status"
+    printf 'confined %s\n' "$(tr -d '\0' <"/proc/$2/attr/current" 2>/dev/null)"
+    awk '{for (i = 7; $i != "-"; i++); type = $(i + 1); if (type ~ /^(fuse|nfs|cifs|smb3|9p|ceph)/) print "mount", type, $5}' \
+        "/proc/$2/mountinfo"
+    command -v ss >/dev/null && nsenter -t "$2" -n ss -Hxa 2>/dev/null |
+        awk 'FNR == NR {name[$7] = $8; next} $2 == "ESTAB" && $NF > 0 {print "unix", $(NF - 2), $NF, name[$NF]}' /proc/net/unix -
+}
+
+addresses=
+while [ $# -ge 2 ]; do
+    case $1 in
+    path)
+        section "path $2"
+        [ -e "$2" ] && { stat -f -c %T -- "$2" 2>/dev/null || echo unknown; }
+        ;;
+    address) addresses="$addresses $2" ;;
+    name)
+        section "units $2"
+        grep -lE "podman .*(start|run) .*[ =]$2( |\$)" /etc/systemd/system/*.service /run/systemd/system/*.service \
+            /usr/local/lib/systemd/system/*.service /run/systemd/generator/*.service 2>/dev/null | sed 's|.*/||'
+        grep -lE "^ContainerName=$2\$" /etc/containers/systemd/*.container /usr/share/containers/systemd/*.container 2>/dev/null |
+            sed 's|.*/||'
+        ;;
+    container)
+        container "$2" "$3"
+        shift
+        ;;
+    esac
+    shift 2
+done
+section answers
+for one in $addresses; do
+    { ping -c 1 -W 1 "$one" || busybox ping -c 1 -W 1 "$one"; } >/dev/null 2>&1 </dev/null &
+done
+wait
+for one in $addresses; do
+    ip neigh show to "$one" 2>/dev/null | awk -v one="$one" '/lladdr/ && !/FAILED|INCOMPLETE/ {for (i = 1; i < NF; i++) if ($i == "lladdr") print one, $(i + 1)}'
+done
+section end
