@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import pytest
@@ -74,11 +75,8 @@ class Scene:
         values = secrets or {}
         await self.prepare()
         for volume in self.workload.spec.container.volumes:
-            name = volume.name
-            await self.twice(self.source, lambda d: d.create_volume(name, NAME))
-        await self.twice(
-            self.source, lambda d: d.create(self.workload, fence, oci_runtime="", secrets=values)
-        )
+            await self.twice(self.source, partial(_create_volume, volume.name))
+        await self.twice(self.source, lambda d: d.create(self.workload, fence, oci_runtime="", secrets=values))
         await self.twice(self.source, lambda d: d.start(self.workload, fence))
         await self.healthy(self.source)
 
@@ -157,6 +155,10 @@ class Scene:
         await self.fleet.close_link(h.move.source, h.move.destination, f"{RUN}-{NAME}")
 
 
+def _create_volume(name: str, driver: Driver) -> Program[None]:
+    return driver.create_volume(name, NAME)
+
+
 CUTOVERS = pytest.mark.parametrize("cutover", [Cutover.TRANSACTIONAL, Cutover.RESTORE_BACK])
 
 
@@ -201,9 +203,7 @@ class DriverContract:
         fence = Fence(NAME, 0)
         await scene.twice(scene.source, lambda d: d.set_aside(NAME, fence))
         assert await scene.running_on() == []
-        await scene.on(
-            scene.source, scene.driver.create(scene.workload, fence, oci_runtime="", secrets={})
-        )
+        await scene.on(scene.source, scene.driver.create(scene.workload, fence, oci_runtime="", secrets={}))
         await scene.twice(scene.source, lambda d: d.bring_back(NAME, fence))
         await scene.healthy(scene.source)
         assert await scene.running_on() == [scene.source]
@@ -212,9 +212,7 @@ class DriverContract:
         await scene.run_it()
         fence = Fence(NAME, 0)
         await scene.on(scene.source, scene.driver.set_aside(NAME, fence))
-        await scene.on(
-            scene.source, scene.driver.create(scene.workload, fence, oci_runtime="", secrets={})
-        )
+        await scene.on(scene.source, scene.driver.create(scene.workload, fence, oci_runtime="", secrets={}))
         await scene.on(scene.source, scene.driver.start(scene.workload, fence))
         await scene.twice(scene.source, lambda d: d.remove_aside(NAME, fence))
         containers = (await scene.facts(scene.source)).containers
@@ -325,3 +323,4 @@ class DriverContract:
         other = Handover(h.workload, h.move.model_copy(update={"image_id": "0" * 64}), h.policy, h.run)
         with pytest.raises(CommandFailed, match="spec"):
             await scene.on(scene.destination, scene.driver.verify(other))
+        await scene.finish(h)

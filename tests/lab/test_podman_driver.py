@@ -18,7 +18,7 @@ from reconciler.hosts.ssh import SshFleet
 from reconciler.lab import DEMO_IMAGE, NETWORK, Lab
 from reconciler.lab.probe import Probe
 from reconciler.load import load
-from reconciler.model.spec import Cutover, HealthCheck, Strategy, TcpHandling, Workload
+from reconciler.model.spec import HealthCheck, Strategy, TcpHandling, Workload
 from reconciler.model.world import ContainerState, HostUnknown
 from reconciler.observe import observe
 from tests.drivers.contract import NAME, DriverContract, Scene
@@ -69,6 +69,10 @@ async def scene(clean_lab: Lab) -> AsyncIterator[Scene]:
         address=address(clean_lab),
     )
     await fleet.close()
+    for host in ("h1", "h2"):
+        # A committed hold never ends by itself, and Podman waits for it.
+        script = f"read -r _ pid _ </var/lib/reconciler/workloads/{NAME}/hook/held && kill -9 $pid; exit 0"
+        clean_lab.exec(host, ["sh", "-c", script])
 
 
 class TestPodman(DriverContract):
@@ -126,7 +130,7 @@ async def test_files_volumes_and_shared_memory_move_along(scene: Scene, clean_la
     h = await scene.handover(strategy=Strategy.LAZY)
     await scene.to_commit(h)
     await scene.finish(h)
-    script = "cat /etc/mine /dev/shm/shared /data/extra; ls -d /made; ls /bin/ps 2>&1; test -s /data/counts && echo counts"
+    script = "cat /etc/mine /dev/shm/shared /data/extra; ls -d /made; ls /bin/ps 2>&1; ls -s /data/counts"
     said = clean_lab.exec("h2", ["podman", "exec", NAME, "sh", "-c", script], check=False).stdout
     assert said.split()[:4] == ["mine", "s", "v", "/made"]
     assert "No such file" in said
@@ -182,11 +186,11 @@ async def test_a_locked_container_does_not_hide_its_host(scene: Scene, clean_lab
     """Somebody else's long checkpoint, for which there is no marker."""
     await scene.run_it()
     clean_lab.exec("h1", ["podman", "run", "-d", "--name", "other", DEMO_IMAGE, "/bin/counter"])
-    hook = "#!/bin/sh\\n[ $CRTOOLS_SCRIPT_ACTION = post-dump ] && sleep 15\\nexit 1\\n"
+    hook = "#!/bin/sh\\n[ $CRTOOLS_SCRIPT_ACTION = post-dump ] || exit 0\\nsleep 15\\nexit 1\\n"
     config = f"/var/lib/reconciler/workloads/{NAME}/criu.conf"
     start = (
         f"printf '{hook}' > /tmp/slow; chmod +x /tmp/slow; echo action-script /tmp/slow > {config};"
-        f"setsid podman container checkpoint --keep {NAME} >/dev/null 2>&1 </dev/null & sleep 1"
+        f"setsid podman container checkpoint --keep --tcp-established {NAME} >/dev/null 2>&1 </dev/null & sleep 1"
     )
     clean_lab.exec("h1", ["sh", "-c", start])
     facts = await scene.facts(scene.source)
@@ -196,16 +200,16 @@ async def test_a_locked_container_does_not_hide_its_host(scene: Scene, clean_lab
     }
 
 
-async def test_a_dump_that_fails_leaves_it_running(scene: Scene, clean_lab: Lab) -> None:
+async def test_a_dump_without_room_leaves_it_running(scene: Scene, clean_lab: Lab) -> None:
     await scene.run_it()
     h = await scene.handover()
     await scene.reserve(h)
     before = ask(clean_lab)
-    config = f"/var/lib/reconciler/workloads/{NAME}/criu.conf"
-    clean_lab.exec("h1", ["sh", "-c", f"echo prev-images-dir nowhere/at/all >> {config}; echo track-mem >> {config}"])
+    folder = "$(awk '/userdata.checkpoint/{print $2}' /proc/mounts)"
+    clean_lab.exec("h1", ["sh", "-c", f"mount -o remount,size=512k {folder}"])
     with pytest.raises(CommandFailed, match="it runs on") as failure:
         await scene.on(scene.source, scene.driver.hold(h))
-    assert failure.value.log_tail
+    assert "No space left" in failure.value.log_tail
     assert ask(clean_lab) > before
     await scene.put_back(h)
 
@@ -219,7 +223,7 @@ async def test_a_restore_that_fails_says_why_and_can_be_repeated(scene: Scene, c
     clean_lab.exec("h2", ["sh", "-c", f"cd {images} && mv core-1.img kept"])
     with pytest.raises(CommandFailed, match="could not be restored") as failure:
         await scene.on(scene.destination, scene.driver.restore(h))
-    assert "core-1.img" in failure.value.log_tail
+    assert "Unexpected EOF" in failure.value.why
     assert await scene.running_on() == []
     clean_lab.exec("h2", ["sh", "-c", f"cd {images} && mv kept core-1.img"])
     await scene.finish(h)
@@ -237,8 +241,8 @@ async def test_connections_can_be_closed_instead(scene: Scene, clean_lab: Lab) -
     assert ask(clean_lab) > before
 
 
-async def test_limits_hold_after_the_move(scene: Scene, clean_lab: Lab) -> None:
-    scene = replace(scene, workload=counter(clean_lab, limits={"memory": "256MiB"}))
+async def test_it_is_in_its_own_control_group_after_the_move(scene: Scene, clean_lab: Lab) -> None:
+    """CRIU would put it into one named after the source's container, where no limit of this one holds."""
     await scene.run_it()
     h = await scene.handover()
     await scene.to_commit(h)
@@ -282,7 +286,9 @@ async def test_an_image_that_is_not_there_is_named(scene: Scene) -> None:
     missing = scene.workload.model_copy(
         update={
             "spec": scene.workload.spec.model_copy(
-                update={"container": scene.workload.spec.container.model_copy(update={"image": "localhost/none:1"})}
+                update={
+                    "container": scene.workload.spec.container.model_copy(update={"image": "localhost/none:1"})
+                }
             )
         }
     )
@@ -290,7 +296,3 @@ async def test_an_image_that_is_not_there_is_named(scene: Scene) -> None:
         await pump(
             scene.driver.create(missing, Fence(NAME, 0), oci_runtime="", secrets={}), scene.fleet.host("h1")
         )
-
-
-def test_cutovers_are_all_covered() -> None:
-    assert {c for c in Cutover} == {Cutover.AUTO, Cutover.TRANSACTIONAL, Cutover.RESTORE_BACK}

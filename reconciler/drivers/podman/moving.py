@@ -128,7 +128,7 @@ def restore(handover: Handover, fence: Fence, phase: Phase, facts: ContainerFact
             stderr=error.stderr,
             log_tail=log,
             where=error.where,
-            why=log.splitlines()[-1] if log else error.stderr.strip()[-400:],
+            why=parse.cause(log) or error.stderr.strip()[-400:],
         ) from error
 
 

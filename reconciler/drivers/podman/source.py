@@ -84,9 +84,9 @@ def _not_held(handover: Handover, outcome: guard.Outcome, log: str) -> Program[C
         f"{handover.name} could not be held on {handover.move.source}; {after}",
         exit_code=outcome.status,
         stderr=outcome.tail,
-        log_tail=errors,
+        log_tail=errors or outcome.tail,
         code="C310",
-        why=(errors or outcome.tail).strip().rpartition("\n")[2],
+        why=parse.cause(errors) or outcome.tail.strip().rpartition("\n")[2],
     )
 
 
