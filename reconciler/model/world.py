@@ -43,7 +43,7 @@ class TcpConnection(Model):
 
 
 class ContainerOptions(Model):
-    """How the runtime was asked to make a container, as far as specs cannot say it. Empty where it is the default."""
+    """How the runtime was asked to make a container, as far as specs cannot say it. Empty: the default."""
 
     privileged: bool = False
     terminal: bool = False
@@ -69,7 +69,7 @@ class ProcessFacts(Model):
     `kernel_objects`: names of anonymous inodes, such as `eventfd` or `io_uring`. `devices`: opened or mapped,
     without those every container may use. `lost_watches`: inotify watches that CRIU cannot find a path for.
     `unix_peers`: connections over unix sockets whose other end is outside the container. `foreign_mounts`:
-    (type, target) of network and FUSE file systems.
+    (type, target) of network and FUSE file systems. `visitors`: programs that `podman exec` put in.
     """
 
     programs: tuple[str, ...] = ()
@@ -80,6 +80,7 @@ class ProcessFacts(Model):
     lost_watches: int = 0
     terminals: tuple[str, ...] = ()
     traced: tuple[str, ...] = ()
+    visitors: tuple[str, ...] = ()
     foreign_mounts: tuple[tuple[str, str], ...] = ()
     seccomp: bool = False
     confined_by: str = Field("", description="AppArmor profile or SELinux label; empty when not confined")

@@ -22,14 +22,14 @@ done
 files() {
     printf 'program %s\n' "$(basename -- "$(readlink "/proc/$1/exe" 2>/dev/null)" 2>/dev/null)"
     awk -v name="$(cat "/proc/$1/comm" 2>/dev/null)" \
-        '/^TracerPid:/ && $2 != 0 {print "traced", name} /^Seccomp:/ && $2 != 0 {print "seccomp"}' "/proc/$1/status" 2>/dev/null
+        '/^PPid:/ {print "parent", '"$1"', $2, name} /^TracerPid:/ && $2 != 0 {print "traced", name} /^Seccomp:/ && $2 != 0 {print "seccomp"}' "/proc/$1/status" 2>/dev/null
     find "/proc/$1/fd" -mindepth 1 -printf 'fd %p %l\n' 2>/dev/null
     awk '$6 ~ /^\/dev\// || $6 ~ /^anon_inode:/ || / \(deleted\)$/ {
         range = $1; sub(/^([^ ]+ +){5}/, ""); print "map '"/proc/$1/map_files/"'" range, $0}' "/proc/$1/maps" 2>/dev/null
 }
 
 # `deleted SIZE PATH`, `watches N`: what the lines of `files` need a second look for.
-inspect_files() {
+second_look() {
     while read -r kind link target; do
         case $target in
         socket:*) echo "socket ${target#socket:}" ;;
@@ -43,7 +43,10 @@ inspect_files() {
             size=$(stat -L -c '%s %b %B' -- "$link" 2>/dev/null | awk '{used = $2 * $3; print used < $1 ? used : $1}')
             [ -n "$size" ] && echo "deleted $size ${target% (deleted)}"
             ;;
-        /dev/pts/*) [ -e "/proc/$1/root$target" ] || echo "terminal $target" ;;
+        /dev/pts/*)
+            process=${link%/fd/*}
+            [ -e "${process%/map_files/*}/root$target" ] || echo "terminal $target"
+            ;;
         /dev/*) echo "device $target" ;;
         esac
     done
@@ -74,14 +77,14 @@ container() {
     for one in $pids; do
         seen=$(files "$one")
         printf '%s\n' "$seen" | grep -v '^map \|^fd '
-        printf '%s\n' "$seen" | grep '^map \|^fd ' | inspect_files
+        printf '%s\n' "$seen" | grep '^map \|^fd ' | second_look
     done | sort -u
     awk '/^CapBnd:/ {print "capabilities", $2}' "/proc/$2/status"
     printf 'confined %s\n' "$(tr -d '\0' <"/proc/$2/attr/current" 2>/dev/null)"
     awk '{for (i = 7; $i != "-"; i++); type = $(i + 1); if (type ~ /^(fuse|nfs|cifs|smb3|9p|ceph)/) print "mount", type, $5}' \
         "/proc/$2/mountinfo"
     command -v ss >/dev/null && nsenter -t "$2" -n ss -Hxa 2>/dev/null |
-        awk 'FNR == NR {name[$7] = $8; next} $2 == "ESTAB" && $NF > 0 {print "unix", $(NF - 2), $NF, name[$NF]}' /proc/net/unix -
+        awk 'FNR == NR {name[$7] = $8; next} $2 == "ESTAB" && $NF > 0 {print "unix", $(NF - 2), $NF, name[$NF]}' "/proc/$2/net/unix" -
 }
 
 addresses=
@@ -108,7 +111,7 @@ while [ $# -ge 2 ]; do
 done
 section answers
 for one in $addresses; do
-    { ping -c 1 -W 1 "$one" || busybox ping -c 1 -W 1 "$one"; } >/dev/null 2>&1 </dev/null &
+    { timeout 0.5 ping -c 1 "$one" || timeout 0.5 busybox ping -c 1 "$one"; } >/dev/null 2>&1 </dev/null &
 done
 wait
 for one in $addresses; do

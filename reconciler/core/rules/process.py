@@ -122,6 +122,18 @@ def process_terminal(case: Case) -> Iterator[Said]:
         )
 
 
+@rule("process.exec-session", warns=True)
+def exec_session(case: Case) -> Iterator[Said]:
+    """A process was put into the container with `podman exec`. It is no child of the container's first process, so
+    it is in no checkpoint: it ends without a word when the workload moves."""
+    if case.held and case.held.visitors:
+        yield Said(
+            f"started with podman exec, and will end: {together(case.held.visitors)}",
+            "let it finish first, or let the container's own program start it",
+            host=case.origin,
+        )
+
+
 @rule("process.traced")
 def traced(case: Case) -> Iterator[Said]:
     """A process is being traced (strace, gdb, another debugger, or a sandbox that traces its children). CRIU needs

@@ -77,7 +77,7 @@ def answers(parts: Mapping[str, str], question: Question) -> Preflight:
 
 
 def held(text: str, facts: ContainerFacts) -> ProcessFacts | None:
-    """What one container's processes hold; None where they share the host's process IDs and cannot be told apart."""
+    """What one container's processes hold; None where they cannot be told from the host's own."""
     rows = _rows(text)
     if "capabilities" not in rows:
         return None
@@ -92,6 +92,7 @@ def held(text: str, facts: ContainerFacts) -> ProcessFacts | None:
         lost_watches=len(rows.get("lost-watch", ())),
         terminals=tuple(sorted(set(rows.get("terminal", ())))),
         traced=tuple(sorted(set(rows.get("traced", ())))),
+        visitors=_visitors(rows.get("parent", ()), facts.pid),
         foreign_mounts=tuple(sorted({_pair(row) for row in rows.get("mount", ())})),
         seccomp="seccomp" in rows,
         confined_by="" if label.startswith("unconfined") else label,
@@ -129,6 +130,13 @@ def _peer(row: str, own: set[str]) -> str:
     """`LOCAL PEER [NAME]`: the other end of one of the container's own sockets, when it is outside."""
     local, peer, *name = row.split()
     return (name[0] if name else f"socket {peer}") if local in own and peer not in own else ""
+
+
+def _visitors(parents: Sequence[str], first: int) -> tuple[str, ...]:
+    """`PID PARENT NAME` of each process: those whose parent is outside, and which are not the first one."""
+    rows = [row.split(None, 2) for row in parents]
+    inside = {row[0] for row in rows}
+    return tuple(sorted(row[-1] for row in rows if row[0] != str(first) and row[1] not in inside))
 
 
 def _pair(row: str) -> tuple[str, str]:
