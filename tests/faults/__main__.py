@@ -1,0 +1,121 @@
+"""`make faults`: every case of the matrix on real hosts, two labs at a time; results in build/faults.json."""
+
+from __future__ import annotations
+
+import argparse
+import atexit
+import json
+import os
+import queue
+import re
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import asdict
+from fnmatch import fnmatch
+from pathlib import Path
+
+from reconciler.lab import Lab, lab_names, remove
+from tests.faults.bench import HOSTS, Bench
+from tests.faults.cases import matrix
+from tests.faults.model import Case, Verdict
+from tests.faults.referee import Referee
+
+RESULTS = Path("build/faults.json")
+
+
+def main() -> int:
+    options = _options()
+    cases = [c for c in matrix() if not options.only or _matches(c.name, options.only)]
+    if options.list:
+        for case in cases:
+            print(f"{case.name:<72} {'/'.join(sorted(case.allowed))}")
+        print(f"{len(cases)} cases")
+        return 0
+    began = time.monotonic()
+    verdicts = run_all(cases, options.labs)
+    minutes = (time.monotonic() - began) / 60
+    figures: dict[str, object] = {}
+    if not options.only or options.figures:
+        from tests.faults.figures import measure
+
+        figures = measure()
+    passed = sum(v.ok for v in verdicts)
+    RESULTS.parent.mkdir(exist_ok=True)
+    rows = [asdict(v) for v in verdicts]
+    summary = {"passed": passed, "of": len(rows), "minutes": round(minutes, 1), "figures": figures, "cases": rows}
+    RESULTS.write_text(json.dumps(summary, indent=1))
+    table(verdicts)
+    print(f"\n{passed} of {len(verdicts)} cases passed in {minutes:.1f} minutes; details in {RESULTS}")
+    for name, value in figures.items():
+        print(f"{name}: {value}")
+    return 0 if passed == len(verdicts) else 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--only", metavar="PATTERN", action="append", help="names of cases, e.g. '*commit*'")
+    parser.add_argument("--list", action="store_true", help="name the cases and end")
+    parser.add_argument("--labs", type=int, default=2, help="how many labs work at once")
+    parser.add_argument("--figures", action="store_true", help="measure aborts also with --only")
+    return parser.parse_args()
+
+
+def _matches(name: str, patterns: list[str]) -> bool:
+    return any(fnmatch(name, p) or p in name for p in patterns)
+
+
+def run_all(cases: list[Case], labs: int) -> list[Verdict]:
+    """Run the cases on so many labs, which are taken down whatever happens."""
+    work: queue.SimpleQueue[Case] = queue.SimpleQueue()
+    for case in cases:
+        work.put(case)
+    verdicts: dict[str, Verdict] = {}
+    names = [f"faults-{os.getpid()}-{number}" for number in range(min(labs, len(cases)))]
+    remove_orphans()
+    for name in names:
+        atexit.register(remove, name)
+
+    def worker(name: str) -> None:
+        lab = Lab.up(name, hosts=len(HOSTS))
+        with tempfile.TemporaryDirectory(prefix="faults-") as folder:
+            bench = Bench(lab, Path(folder))
+            while not work.empty():
+                case = work.get()
+                verdict = verdicts[case.name] = Referee(bench, case).judge()
+                line = (
+                    f"{'ok  ' if verdict.ok else 'FAIL'} {case.name}  {verdict.outcome}  {verdict.seconds:.0f} s"
+                )
+                print("\n     ".join([f"{line}  [{len(verdicts)}/{len(cases)}]", *verdict.problems]), flush=True)
+        remove(name)
+
+    workers = [threading.Thread(target=worker, args=(name,), name=name) for name in names]
+    for thread in workers:
+        thread.start()
+    for thread in workers:
+        thread.join()
+    return [verdicts[case.name] for case in cases if case.name in verdicts]
+
+
+def remove_orphans() -> None:
+    """Labs of runs that were killed: the name holds the run's PID."""
+    for name in lab_names():
+        match = re.fullmatch(r"faults-(\d+)-.*", name)
+        if match and not Path("/proc", match[1]).exists():
+            remove(name)
+
+
+def table(verdicts: list[Verdict]) -> None:
+    """All results, for people."""
+    print(f"\n{'case':<72} {'outcome':<8} {'exit':>4} {'gap':>7} {'back':>6}  ok")
+    for v in verdicts:
+        gap = f"{v.gap_s:.2f} s" if v.gap_s is not None else ""
+        back = f"{v.back_s:.1f} s" if v.back_s is not None else ""
+        print(f"{v.case:<72} {v.outcome:<8} {v.exit!s:>4} {gap:>7} {back:>6}  {'yes' if v.ok else 'NO'}")
+        for problem in v.problems:
+            print(f"    {problem.splitlines()[0]}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,162 @@
+"""What is done to a lab's hosts, by name, from the controller's process at a boundary or before it starts; and how
+all of it is made good again."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from reconciler.errors import ReconcilerError
+from reconciler.lab import Lab
+
+Blow = Callable[[Lab, str, str], None]
+
+CRIU = "/usr/sbin/criu"
+BROKEN_CRIU = """#!/bin/sh
+[ "$1" = swrk ] && { echo 'this CRIU was broken on purpose' >&2; exit 1; }
+exec /usr/sbin/criu.real "$@"
+"""
+TAR_THAT_DAMAGES = """#!/bin/sh
+/usr/bin/tar "$@"
+status=$?
+for word; do
+    case $word in
+    --directory=*/checkpoint)
+        if [ -e /run/damage ]; then
+            [ "$(cat /run/damage)" = once ] && rm -f /run/damage
+            for pages in ${word#--directory=}/pages-*.img; do HOW "$pages"; done
+        fi ;;
+    esac
+done
+exit $status
+"""
+DAMAGE = {
+    "truncate": "truncate -s -4096",
+    "change": "dd if=/dev/urandom bs=4096 count=1 seek=3 conv=notrunc status=none of",
+}
+
+COUNTER_PIDS = 'for d in /proc/[0-9]*; do [ "$(cat $d/comm 2>/dev/null)" = counter ] && echo ${d#/proc/}; done'
+
+REPAIR = """
+[ ! -e /usr/sbin/criu.real ] || mv -f /usr/sbin/criu.real /usr/sbin/criu
+rm -f /usr/local/bin/tar /run/damage
+if grep -q ' /var/lib/reconciler tmpfs' /proc/mounts; then
+    rm -f /var/lib/reconciler/filler /var/lib/reconciler/workloads/*/filler
+    mkdir -p /run/saved && cp -a /var/lib/reconciler/. /run/saved/
+    umount -l /var/lib/reconciler
+    find /var/lib/reconciler -mindepth 1 -delete
+    cp -a /run/saved/. /var/lib/reconciler/ && rm -rf /run/saved
+fi
+"""
+
+
+def kill_sshd(lab: Lab, host: str, argument: str) -> None:
+    lab.kill_sshd(host)
+
+
+def cut(lab: Lab, host: str, argument: str) -> None:
+    """Pull the cable; with an argument, plug it in again after so many seconds."""
+    lab.set_link(host, False)
+    if argument:
+
+        def plug() -> None:
+            time.sleep(float(argument))
+            with suppress(ReconcilerError):
+                lab.set_link(host, True)
+
+        threading.Thread(target=plug, daemon=True).start()
+
+
+def power_off(lab: Lab, host: str, argument: str) -> None:
+    lab.kill_host(host)
+
+
+def reboot(lab: Lab, host: str, argument: str) -> None:
+    lab.reboot(host)
+
+
+def break_criu(lab: Lab, host: str, argument: str) -> None:
+    _script(lab, host, f"mv {CRIU} {CRIU}.real; cat > {CRIU}; chmod 755 {CRIU}", BROKEN_CRIU)
+
+
+def damage(lab: Lab, host: str, argument: str) -> None:
+    """What arrives is damaged: `truncate once`, `change always`."""
+    how, times = argument.split()
+    text = TAR_THAT_DAMAGES.replace("HOW ", f"{DAMAGE[how]}{'=' if how == 'change' else ' '}")
+    _script(lab, host, f"echo {times} > /run/damage; cat > /usr/local/bin/tar; chmod 755 /usr/local/bin/tar", text)
+
+
+def fill_images(lab: Lab, host: str, argument: str) -> None:
+    """The memory for images is full."""
+    script = """awk '/userdata.checkpoint/{print $2}' /proc/mounts | xargs -r -n 1 mount -o remount,size=64k"""
+    _script(lab, host, script)
+
+
+def small_disk(lab: Lab, host: str, argument: str) -> None:
+    """Reconciler's own folder is on a small disk from now on."""
+    _script(
+        lab,
+        host,
+        "mkdir -p /run/saved && cp -a /var/lib/reconciler/. /run/saved/ && mount -t tmpfs -o size=4m,mode=700"
+        " tmpfs /var/lib/reconciler && cp -a /run/saved/. /var/lib/reconciler/ && rm -rf /run/saved",
+    )
+
+
+def fill_disk(lab: Lab, host: str, argument: str) -> None:
+    """... and now it is full."""
+    _script(lab, host, "dd if=/dev/zero of=/var/lib/reconciler/filler bs=4k 2>/dev/null; true")
+
+
+def kill_app(lab: Lab, host: str, argument: str) -> None:
+    """The application crashes."""
+    _script(lab, host, f"{COUNTER_PIDS} | xargs -r kill -9")
+
+
+def kill_criu(lab: Lab, host: str, argument: str) -> None:
+    """Whoever keeps the source frozen is killed."""
+    _script(lab, host, "pkill -9 -x criu; true")
+
+
+def kill_hook(lab: Lab, host: str, argument: str) -> None:
+    _script(lab, host, "pkill -9 -f workloads/counter/hook.sh; true")
+
+
+def expire_leases(lab: Lab, host: str, argument: str) -> None:
+    """As if the time of a silent controller's lease had passed."""
+    _script(lab, host, "rm -f /var/lib/reconciler/workloads/reconciler/lease.*")
+
+
+BLOWS: dict[str, Blow] = {
+    blow.__name__: blow
+    for blow in (
+        kill_sshd,
+        cut,
+        power_off,
+        reboot,
+        break_criu,
+        damage,
+        fill_images,
+        small_disk,
+        fill_disk,
+        kill_app,
+        kill_criu,
+        kill_hook,
+        expire_leases,
+    )
+}
+
+
+def repair(lab: Lab) -> None:
+    """All hosts run, are connected, listen, and have what was taken from them."""
+    if any(host.state == "down" for host in lab.hosts):
+        Lab.up(lab.name)
+    for host in lab.hosts:
+        lab.set_link(host.name, True)
+        _script(lab, host.name, REPAIR)
+        lab.start_sshd(host.name)
+
+
+def _script(lab: Lab, host: str, script: str, text: str = "") -> None:
+    lab.exec(host, ["sh", "-c", script], input=text)

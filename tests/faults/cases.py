@@ -1,0 +1,290 @@
+"""The matrix: boundary x fault, with the outcomes HAZARDS.md section 1 allows. Data, built by small helpers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import cycle
+
+from tests.faults.model import Case, Outcome, Point, Strike
+
+BACK = frozenset({Outcome.BACK})
+FORWARD = frozenset({Outcome.FORWARD})
+EITHER = BACK | FORWARD
+LOST = frozenset({Outcome.LOST})
+
+BEFORE = ("reserve", "stage", "hold", "transfer")
+AFTER = ("restore", "confirm", "retire")
+KINDS = (*BEFORE, "commit", *AFTER)
+RECORDS = (Point.BEFORE_INTENT, Point.AFTER_INTENT, Point.BEFORE_OUTCOME, Point.AFTER_OUTCOME)
+STRUCK, DONE, PUT_BACK, IN_DOUBT, INTERRUPTED, DEAD = -9, 0, 1, 5, 130, -9
+
+
+def case(
+    allowed: frozenset[Outcome], *strikes: Strike, name: str = "", exits: tuple[int, ...] = (), **more: object
+) -> Case:
+    """A case, named after its strikes where no name is given."""
+    shape = str(more.get("shape", "move"))
+    name = name or " + ".join(map(str, strikes))
+    name = name if shape == "move" else f"{shape}: {name}"
+    forgets = " (journal lost)" if more.get("forget") else ""
+    return Case(name + forgets, strikes, allowed, exits=frozenset(exits), **more)  # type: ignore[arg-type]
+
+
+def _side(kind: str, point: Point, *, forget: bool = False) -> frozenset[Outcome]:
+    """Where a controller that dies at a record leaves the workload, once somebody has resumed."""
+    if kind in BEFORE or (kind == "commit" and point is Point.BEFORE_INTENT):
+        return BACK
+    if kind == "commit" and point is Point.AFTER_INTENT:
+        return BACK if forget else FORWARD  # the journal alone knows of the intent
+    return FORWARD
+
+
+def killed() -> Iterator[Case]:
+    """SIGKILL at each record of each step; every second time, and in the cut-over, who resumes has no journal."""
+    lost = cycle((False, True))
+    for kind in KINDS:
+        for point in RECORDS:
+            both = kind in ("hold", "commit", "restore") and point in (Point.AFTER_INTENT, Point.BEFORE_OUTCOME)
+            for forget in (False, True) if both else (next(lost),):
+                strike = Strike("kill", kind, point)
+                yield case(_side(kind, point, forget=forget), strike, exits=(DEAD,), forget=forget)
+
+
+def killed_in_effects() -> Iterator[Case]:
+    """SIGKILL right before and after commands, between the effects of one step."""
+    for kind, host in (
+        ("stage", "source"),
+        ("stage", "destination"),
+        ("hold", "source"),
+        ("transfer", "source"),
+        ("restore", "destination"),
+        ("confirm", "destination"),
+        ("retire", "source"),
+        ("retire", "destination"),
+    ):
+        allowed = BACK if kind in BEFORE else FORWARD
+        yield case(allowed, Strike("kill", kind, Point.COMMAND_AFTER, host=host), exits=(DEAD,), forget=True)
+    # The verdict is on the source, the destination's marker is not written: forward, for the source is committed.
+    strike = Strike("kill", "commit", Point.COMMAND_AFTER, host="source")
+    yield case(FORWARD, strike, exits=(DEAD,))
+    yield case(FORWARD, strike, exits=(DEAD,), forget=True)
+    strike = Strike("kill", "commit", Point.COMMAND_BEFORE, host="destination")
+    yield case(FORWARD, strike, exits=(DEAD,), forget=True)
+
+
+def interrupted() -> Iterator[Case]:
+    for kind in KINDS:
+        allowed = BACK if kind in BEFORE else FORWARD
+        yield case(allowed, Strike("interrupt", kind, Point.AFTER_INTENT), exits=(INTERRUPTED,))
+    for kind in ("stage", "hold", "transfer", "restore"):
+        allowed = BACK if kind in BEFORE else FORWARD
+        yield case(allowed, Strike("terminate", kind, Point.BEFORE_OUTCOME), exits=(INTERRUPTED,))
+
+
+def replies() -> Iterator[Case]:
+    """One reply lost, or one connection refused: the step is done again, and nobody notices."""
+    for kind in KINDS:
+        yield case(FORWARD, Strike("lose", kind, Point.COMMAND_AFTER), exits=(DONE,))
+    for kind in ("stage", "hold", "transfer", "commit", "restore", "retire"):
+        yield case(FORWARD, Strike("refuse", kind, Point.COMMAND_BEFORE), exits=(DONE,))
+    for kind in ("hold", "transfer", "restore"):
+        strike = Strike("hang", kind, Point.COMMAND_AFTER, argument="3")
+        yield case(FORWARD, strike, name=f"{kind} hangs 3 s, then its reply is lost", exits=(DONE,))
+    for kind in ("hold", "transfer"):
+        strike = Strike("lose", kind, Point.COMMAND_AFTER, times=0)
+        yield case(BACK, strike, name=f"{kind}: every reply is lost", exits=(PUT_BACK,))
+    for kind in ("commit", "restore"):
+        strike = Strike("lose", kind, Point.COMMAND_AFTER, times=0)
+        yield case(EITHER, strike, name=f"{kind}: every reply is lost", exits=(IN_DOUBT,))
+
+
+def servers() -> Iterator[Case]:
+    """sshd and its sessions are killed; it stays dead until the run has ended."""
+    for kind in KINDS:
+        for host in ("source", "destination"):
+            if kind == "reserve" and host == "source":
+                continue
+            strike = Strike("kill_sshd", kind, Point.AFTER_INTENT, host=host)
+            allowed = BACK if kind in BEFORE else FORWARD if kind in AFTER else EITHER
+            yield case(allowed, strike)
+
+
+def cables() -> Iterator[Case]:
+    for kind in ("hold", "transfer", "commit", "restore"):
+        for host in ("source", "destination"):
+            strike = Strike("cut", kind, Point.AFTER_INTENT, host=host, argument="3")
+            yield case(EITHER, strike, name=f"cable of the {host} out for 3 s in {kind}")
+    for kind in ("transfer", "restore"):
+        for host in ("source", "destination"):
+            strike = Strike("cut", kind, Point.AFTER_INTENT, host=host)
+            yield case(EITHER, strike, name=f"cable of the {host} out from {kind} on")
+
+
+def disks() -> Iterator[Case]:
+    yield case(BACK, Strike("fill_images", "hold", Point.AFTER_INTENT, host="source"), exits=(PUT_BACK,))
+    yield case(BACK, Strike("fill_images", "transfer", Point.AFTER_INTENT, host="destination"), exits=(PUT_BACK,))
+    small = (("small_disk", "source", ""),)
+    for kind, host, allowed in (
+        ("stage", "source", BACK),
+        ("hold", "source", BACK),
+        ("commit", "source", EITHER),
+        ("retire", "source", FORWARD),
+        ("stage", "destination", BACK),
+        ("commit", "destination", EITHER),
+        ("confirm", "destination", EITHER),
+    ):
+        small = (("small_disk", host, ""),)
+        yield case(allowed, Strike("fill_disk", kind, Point.AFTER_INTENT, host=host), before=small)
+    for kind in KINDS:
+        allowed = BACK if kind in BEFORE else EITHER if kind == "commit" else FORWARD
+        yield case(allowed, Strike("fill_journal", kind, Point.BEFORE_OUTCOME), exits=(1,), small_journal=True)
+    yield case(BACK, Strike("fill_journal", "reserve", Point.BEFORE_INTENT), exits=(1,), small_journal=True)
+    yield case(BACK, Strike("fill_journal", "commit", Point.BEFORE_INTENT), exits=(1,), small_journal=True)
+
+
+def runtimes() -> Iterator[Case]:
+    """CRIU fails, images are damaged on the way, the application dies."""
+    broken = Strike("break_criu", "hold", Point.AFTER_INTENT, host="source")
+    yield case(BACK, broken, name="CRIU fails to dump", exits=(PUT_BACK,))
+    broken = Strike("break_criu", "restore", Point.AFTER_INTENT, host="destination")
+    yield case(BACK, broken, name="CRIU fails to restore", exits=(PUT_BACK,))
+    for do in ("kill_criu", "kill_hook"):
+        for kind in ("hold", "transfer"):
+            strike = Strike(
+                do, kind, Point.AFTER_INTENT if kind == "transfer" else Point.BEFORE_OUTCOME, host="source"
+            )
+            yield case(BACK, strike, exits=(PUT_BACK,))
+        # After the commit the frozen copy must die with its keeper; the destination owns the workload.
+        yield case(FORWARD, Strike(do, "restore", Point.AFTER_INTENT, host="source"), exits=(DONE,))
+    for how in ("truncate", "change"):
+        once = (("damage", "destination", f"{how} once"),)
+        always = (("damage", "destination", f"{how} always"),)
+        strike = Strike("nothing", "transfer", Point.AFTER_INTENT)
+        yield case(EITHER, strike, name=f"images: {how} once on the way", before=once)
+        yield case(BACK, strike, name=f"images: {how} always on the way", before=always, exits=(PUT_BACK,))
+    dies = Strike("kill_app", "restore", Point.BEFORE_OUTCOME, host="destination")
+    yield case(BACK, dies, name="application dies right after restore", exits=(PUT_BACK,), keeps=False)
+    dies = Strike("kill_app", "confirm", Point.AFTER_OUTCOME, host="destination")
+    yield case(FORWARD, dies, name="application dies after confirm", keeps=False)
+
+
+def hosts() -> Iterator[Case]:
+    """PID 1 of a host is killed, or it is rebooted."""
+    for kind in ("stage", "hold", "transfer"):
+        for do in ("power_off", "reboot"):
+            yield case(BACK, Strike(do, kind, Point.AFTER_INTENT, host="destination"), exits=(PUT_BACK,))
+    yield case(BACK, Strike("reboot", "commit", Point.BEFORE_INTENT, host="destination"), exits=(PUT_BACK,))
+    yield case(BACK, Strike("reboot", "commit", Point.BEFORE_OUTCOME, host="destination"))
+    yield case(BACK, Strike("power_off", "restore", Point.AFTER_INTENT, host="destination"), exits=(IN_DOUBT,))
+    yield case(BACK, Strike("reboot", "restore", Point.BEFORE_OUTCOME, host="destination"), keeps=False)
+    yield case(LOST, Strike("reboot", "stage", Point.AFTER_INTENT, host="source"), keeps=False)
+    yield case(LOST, Strike("reboot", "hold", Point.AFTER_OUTCOME, host="source"), keeps=False)
+    after = case(FORWARD | LOST, Strike("reboot", "transfer", Point.AFTER_OUTCOME, host="source"), keeps=False)
+    yield after
+    yield case(FORWARD, Strike("reboot", "commit", Point.AFTER_OUTCOME, host="source"))
+    yield case(FORWARD, Strike("power_off", "restore", Point.AFTER_INTENT, host="source"))
+    yield case(FORWARD, Strike("reboot", "retire", Point.AFTER_INTENT, host="source"))
+
+
+def controllers() -> Iterator[Case]:
+    """Two of them; and one that stood still while another took over."""
+    for journal, told in (("", "same journal"), ("other.db", "own journal")):
+        strike = Strike("apply_too", "hold", Point.COMMAND_AFTER, argument=journal)
+        yield case(FORWARD, strike, name=f"two applies at once, {told}", exits=(DONE,))
+    for kind, point in (
+        ("stage", Point.AFTER_INTENT),
+        ("hold", Point.AFTER_INTENT),
+        ("hold", Point.BEFORE_OUTCOME),
+        ("transfer", Point.BEFORE_OUTCOME),
+        ("commit", Point.AFTER_INTENT),
+        ("commit", Point.BEFORE_OUTCOME),
+        ("restore", Point.AFTER_INTENT),
+        ("confirm", Point.BEFORE_OUTCOME),
+    ):
+        allowed = EITHER if kind in (*BEFORE, "commit") else FORWARD
+        yield case(allowed, Strike("stop", kind, point), zombie=True)
+    # Nobody comes: the hook resumes by itself.
+    for kind in ("hold", "transfer"):
+        strike = Strike("kill", kind, Point.BEFORE_OUTCOME)
+        name = f"controller killed in {kind}, nobody comes"
+        yield case(BACK, strike, name=name, exits=(DEAD,), wait_s=10.0)
+
+
+def undos() -> Iterator[Case]:
+    """The way back is struck too: a destination that cannot restore, and a controller that dies undoing."""
+    broken = Strike("break_criu", "restore", Point.AFTER_INTENT, host="destination")
+    for kind in ("commit", "hold", "stage"):
+        for point in RECORDS:
+            if point is Point.AFTER_OUTCOME and kind != "stage":
+                continue  # is the next one's before-intent
+            strike = Strike("kill", kind, point, undo=True)
+            forget = point in (Point.AFTER_INTENT, Point.AFTER_OUTCOME)
+            yield case(BACK, broken, strike, name=f"restore fails, {strike}", exits=(DEAD,), forget=forget)
+        strike = Strike("lose", kind, Point.COMMAND_AFTER, undo=True)
+        yield case(BACK, broken, strike, name=f"restore fails, {strike}", exits=(PUT_BACK,))
+    for kind, host in (("commit", "destination"), ("hold", "source"), ("stage", "destination")):
+        strike = Strike("kill_sshd", kind, Point.AFTER_INTENT, undo=True, host=host)
+        yield case(BACK, broken, strike, name=f"restore fails, {strike}")
+
+
+def restore_back() -> Iterator[Case]:
+    """The other cut-over: the source is stopped, its images are the way back."""
+    policy = {"cutover": "restore-back"}
+    for kind, point, allowed in (
+        ("hold", Point.AFTER_INTENT, BACK),
+        ("hold", Point.BEFORE_OUTCOME, BACK),
+        ("transfer", Point.AFTER_INTENT, BACK),
+        ("commit", Point.BEFORE_OUTCOME, FORWARD),
+        ("restore", Point.BEFORE_OUTCOME, FORWARD),
+        ("retire", Point.AFTER_INTENT, FORWARD),
+    ):
+        for forget in (False, True):
+            strike = Strike("kill", kind, point)
+            name = f"restore-back: {strike}"
+            yield case(allowed, strike, name=name, exits=(DEAD,), forget=forget, policy=policy)
+    broken = Strike("break_criu", "restore", Point.AFTER_INTENT, host="destination")
+    yield case(BACK, broken, name="restore-back: CRIU fails to restore", exits=(PUT_BACK,), policy=policy)
+    strike = Strike("kill_sshd", "transfer", Point.AFTER_INTENT, host="destination")
+    yield case(BACK, strike, name=f"restore-back: {strike}", policy=policy)
+
+
+def other_shapes() -> Iterator[Case]:
+    """Plans that move nothing."""
+    for shape, kinds in (
+        ("create", ("create", "start", "confirm")),
+        ("start", ("start",)),
+        ("stop", ("stop",)),
+        ("remove", ("stop", "remove")),
+        ("recreate", ("set-aside", "create", "start", "remove")),
+        ("recreate-elsewhere", ("set-aside", "start", "remove")),
+    ):
+        for kind in kinds:
+            for point in (Point.AFTER_INTENT, Point.BEFORE_OUTCOME):
+                strike = Strike("kill", kind, point)
+                yield case(EITHER, strike, exits=(DEAD,), shape=shape, keeps=False)
+            strike = Strike("lose", kind, Point.COMMAND_AFTER)
+            if kind != "confirm":
+                yield case(FORWARD, strike, exits=(DONE,), shape=shape, keeps=False)
+
+
+def matrix() -> list[Case]:
+    """All cases, each with its own name."""
+    groups = (
+        killed,
+        killed_in_effects,
+        interrupted,
+        replies,
+        servers,
+        cables,
+        disks,
+        runtimes,
+        hosts,
+        controllers,
+        undos,
+        restore_back,
+        other_shapes,
+    )
+    cases = [case for group in groups for case in group()]
+    names = [case.name for case in cases]
+    assert len(names) == len(set(names)), [name for name in names if names.count(name) > 1]
+    return cases

@@ -1,0 +1,103 @@
+"""The shapes of plans that cases strike: what is there before, what the specs want, how to tell which it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.faults.bench import NAME, Bench
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A prepared shape. `as_before` and `as_wanted` look at the hosts; `apply`: how the specs are applied."""
+
+    source: str
+    destination: str
+    as_before: Callable[[], bool]
+    as_wanted: Callable[[], bool]
+    apply: tuple[str, ...] = ("apply", "--yes")
+    runs: bool = True
+    """Whether the workload is to run in the end."""
+
+    @property
+    def hosts(self) -> dict[str, str]:
+        return {"source": self.source, "destination": self.destination}
+
+
+def move(bench: Bench) -> Scene:
+    source = bench.settle()
+    destination = "h2" if source == "h1" else "h1"
+    bench.repo.place(NAME, destination)
+    return Scene(
+        source, destination, lambda: bench.running() == [source], lambda: bench.running() == [destination]
+    )
+
+
+def create(bench: Bench) -> Scene:
+    bench.reset()
+    bench.declare("h1")
+    return Scene("h1", "h1", lambda: bench.running() == [], lambda: bench.running() == ["h1"])
+
+
+def start(bench: Bench) -> Scene:
+    host = bench.settle()
+    bench.lab.exec(host, ["podman", "stop", "--time", "0", NAME])
+    return Scene(host, host, lambda: bench.running() == [], lambda: bench.running() == [host])
+
+
+def stop(bench: Bench) -> Scene:
+    host = bench.settle()
+    bench.declare(host, state="stopped")
+    return Scene(host, host, lambda: bench.running() == [host], lambda: bench.running() == [], runs=False)
+
+
+def remove(bench: Bench) -> Scene:
+    host = bench.settle()
+    bench.declare(host, state="absent")
+    apply = ("apply", "--yes", "--allow-removals", "1")
+
+    def gone() -> bool:
+        return bench.running() == [] and bench.lab.exec(host, ["podman", "ps", "-aq"]).stdout == ""
+
+    return Scene(host, host, lambda: bench.running() == [host], gone, apply, runs=False)
+
+
+def recreate(bench: Bench) -> Scene:
+    """The container is made anew on the same host, or on the other one where `bench.elsewhere` says so."""
+    source = bench.settle()
+    return _recreate(bench, source, source)
+
+
+def recreate_elsewhere(bench: Bench) -> Scene:
+    source = bench.settle()
+    return _recreate(bench, source, "h2" if source == "h1" else "h1")
+
+
+def _recreate(bench: Bench, source: str, destination: str) -> Scene:
+    bench.declare(destination)
+    container = bench.repo.workloads[NAME]["container"]
+    container["env"] = {"GENERATION": "new"}
+    bench.repo.write()
+
+    def new() -> bool:
+        argv = ["podman", "inspect", NAME, "--format", "{{.Config.Env}}"]
+        return "GENERATION=new" in bench.lab.exec(bench.running()[0], argv, check=False).stdout
+
+    return Scene(
+        source,
+        destination,
+        lambda: bench.running() == [source] and not new(),
+        lambda: bench.running() == [destination] and new(),
+    )
+
+
+SHAPES: dict[str, Callable[[Bench], Scene]] = {
+    "move": move,
+    "create": create,
+    "start": start,
+    "stop": stop,
+    "remove": remove,
+    "recreate": recreate,
+    "recreate-elsewhere": recreate_elsewhere,
+}
