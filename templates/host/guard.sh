@@ -237,7 +237,8 @@ cmd_mark() {
 		# A late, repeated command must not take back what was decided under the same epoch.
 		case $ROLE/$PHASE/$3 in
 		*/retired/fenced | */fenced/retired | source/committed/retired | source/committed/fenced) ;;
-		*/retired/* | */fenced/* | source/committed/* | */committed/reserved | */committed/held | \
+		*/running/reserved | */running/held | */running/verified | */running/committed | \
+			*/retired/* | */fenced/* | source/committed/* | */committed/reserved | */committed/held | \
 			*/committed/verified | */confirmed/reserved | */confirmed/held | */confirmed/verified)
 			die $E_PHASE "$N is $PHASE under epoch $EPOCH here, it cannot become $3 under the same epoch"
 			;;
