@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from reconciler.core.diff import diff
+from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.plan import Change, ChangeKind
 from reconciler.model.question import Question
 from reconciler.model.spec import Spec
-from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.world import ContainerFacts, HostFacts, World
 
 _ARRIVES = (ChangeKind.MOVE, ChangeKind.CREATE, ChangeKind.RECREATE)

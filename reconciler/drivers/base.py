@@ -21,6 +21,7 @@ from reconciler.model.question import Question
 from reconciler.model.spec import HealthCheck, MigrationPolicySpec, NetworkDefinition, Workload
 from reconciler.model.world import HostFacts
 
+
 @dataclass(frozen=True)
 class Fence:
     """A workload's name and the epoch a command acts under. Hosts refuse lower epochs."""

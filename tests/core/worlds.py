@@ -57,7 +57,8 @@ def container(of, state=ContainerState.RUNNING, **more):
     more.setdefault("annotations", {ANNOTATION_CRIU: "/x/criu.conf"})
     more.setdefault("networks", tuple(ContainerNetwork(name=n.name, ip=n.ip, mac=n.mac) for n in wanted.networks))
     more.setdefault("name", of.metadata.name)
-    return ContainerFacts(id="c" * 64, image_id=IMAGE, state=state, oci_runtime="runc", **more)
+    more.setdefault("oci_runtime", "runc")
+    return ContainerFacts(id="c" * 64, image_id=IMAGE, state=state, **more)
 
 
 def facts(name, *containers, **more):

@@ -76,7 +76,7 @@ def tools_missing(host: HostFacts) -> Iterator[Said]:
 
 @host_rule("criu.missing")
 def criu_missing(host: HostFacts) -> Iterator[Said]:
-    """A move needs CRIU on both hosts."""
+    """A move needs CRIU on both hosts: it saves the processes on one and makes them again on the other."""
     if not host.versions.criu:
         yield Said(
             f"CRIU is not installed on {host.name}, or does not start there",

@@ -16,7 +16,7 @@ from reconciler.model.labels import LABEL_SPEC
 from reconciler.model.spec import Workload
 from reconciler.model.world import ContainerFacts
 
-_CAPABILITIES = (
+CAPABILITIES = (
     "CHOWN",
     "DAC_OVERRIDE",
     "DAC_READ_SEARCH",
@@ -160,9 +160,9 @@ def _cgroup(facts: ContainerFacts, cgroups: str) -> Iterator[str]:
 
 def _mask(names: Iterator[str] | list[str] | tuple[str, ...]) -> int:
     return sum(
-        1 << _CAPABILITIES.index(n.removeprefix("CAP_")) for n in names if n.removeprefix("CAP_") in _CAPABILITIES
+        1 << CAPABILITIES.index(n.removeprefix("CAP_")) for n in names if n.removeprefix("CAP_") in CAPABILITIES
     )
 
 
 def _names(mask: int) -> list[str]:
-    return [f"CAP_{name}" for bit, name in enumerate(_CAPABILITIES) if mask >> bit & 1] or [hex(mask)]
+    return [f"CAP_{name}" for bit, name in enumerate(CAPABILITIES) if mask >> bit & 1] or [hex(mask)]
