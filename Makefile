@@ -41,8 +41,8 @@ format: $(VENV)/installed
 	@$(BIN)/ruff format reconciler tests
 	@$(BIN)/ruff check --fix reconciler tests
 
-bench: ready ## Against the manual sequence, in the lab
-	@$(BIN)/python -m tests.bench
+bench: $(VENV)/installed ## Against the manual sequence, in the lab: make bench ARGS="--quick"
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 soak: $(VENV)/installed ## Simulated faults, nightly: make soak SEEDS=50000
 	@SEEDS=$(SEEDS) $(BIN)/python -m pytest -q tests/sim --timeout=0 -s

@@ -1,0 +1,160 @@
+"""`python -m tests.bench`: see `--help`, and docs/bench.md for what the figures mean."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from reconciler.errors import CommandFailed, ReconcilerError
+from reconciler.lab import install_packages
+from tests.bench import copies, figures, manual, ours, picture, report, targets
+from tests.bench.cells import MEMORY_CELL, MIB, BrokenRun, Cell, Measured, Run, Series, chosen
+from tests.bench.ground import Ground, ground, touch_for
+from tests.bench.profile import profile
+
+ROOT = Path(__file__).parents[2]
+JSON = ROOT / "build" / "bench.json"
+DOCS = ROOT / "docs" / "bench.md"
+PICTURE = ROOT / "docs" / "bench.svg"
+PROFILED = (Cell(4), Cell(512))
+CONTROLLER_LIMIT = 120.0
+
+Move = Callable[[Ground, Cell], Run]
+
+
+def main() -> int:
+    asked = _arguments()
+    console = Console(highlight=False)
+    if asked.last:
+        rows = report.read(JSON)
+    else:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        try:
+            rows = _measure(asked, console)
+        except (ReconcilerError, BrokenRun) as error:
+            console.print(f"bench: {error}", style="red", markup=False)
+            return 1
+        if asked.profile:
+            return 0
+        if asked.keep:
+            fresh = {row["case"] for row in rows}
+            rows = [*rows, *(row for row in report.read(JSON) if row["case"] not in fresh)]
+        report.save(rows, JSON)
+    report.show(rows, console)
+    if asked.write_docs:
+        report.write_docs(rows, DOCS)
+        if drawn := picture.draw(rows):
+            PICTURE.write_text(drawn, encoding="utf-8")
+    broken = [f"{row['case']}: {why}" for row in rows for why in _broken(row)]
+    for line in broken:
+        console.print(f"broken run, {line}", style="red", markup=False)
+    return 1 if broken else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench", description="Moves by hand and ours, side by side."
+    )
+    parser.add_argument("--n", type=int, default=5, help="runs of each way in each cell (5)")
+    parser.add_argument("--quick", action="store_true", help="one run, the small cells, no warm-up")
+    parser.add_argument(
+        "--cells", nargs="*", default=[], metavar="NAME", help="only these, such as 512-* 4-idle-*"
+    )
+    parser.add_argument("--only", choices=("moves", "figures", "copies"), help="only this part")
+    parser.add_argument(
+        "--profile", action="store_true", help="where the downtime of a move goes; measures nothing else"
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="keep rows of earlier runs that this one does not measure"
+    )
+    parser.add_argument("--last", action="store_true", help="measure nothing, show the last run again")
+    parser.add_argument("--write-docs", action="store_true", help="write docs/bench.md and docs/bench.svg")
+    asked = parser.parse_args()
+    if asked.quick:
+        asked.n = 1
+        asked.cells = asked.cells or ["4-idle-unshaped", "64-idle-*", "512-idle-unshaped"]
+    if asked.n < 1:
+        parser.error("--n must be at least 1")
+    if asked.cells and not chosen(asked.cells):
+        parser.error(
+            f"no cell is named like {' '.join(asked.cells)}; there are: {', '.join(c.name for c in chosen([]))}"
+        )
+    return asked
+
+
+def _measure(asked: argparse.Namespace, console: Console) -> list[report.Row]:
+    def say(text: str) -> None:
+        console.print(text, style="dim", markup=False)
+
+    install_packages(say)
+    rows = [report.machine_row()]
+    found: list[figures.Figure] = []
+    if asked.only in (None, "figures") and not asked.profile:
+        say("start-up, validation, plans of large fleets")
+        found += [*figures.start_up(asked.n), *figures.large_fleets(min(asked.n, 3))]
+    with ground(say) as lab:
+        manual.prepare(lab)
+        if asked.profile:
+            for cell in chosen(asked.cells) if asked.cells else PROFILED:
+                lab.shape(cell.rate)
+                profile(lab, cell, console)
+            return []
+        if asked.only in (None, "figures"):
+            found += [figures.observing(lab, asked.n), *_controller(lab)]
+        if asked.only in (None, "copies"):
+            say("copies of 512 MiB from host to host")
+            found += targets.copy_targets(copies.measure(lab, asked.n))
+        if asked.only in (None, "moves"):
+            measured = [_cell(lab, cell, asked.n, not asked.quick, say) for cell in chosen(asked.cells)]
+            rows += [report.move_row(m) for m in measured]
+            found = [*targets.move_targets(measured), *found]
+    return [*rows, *(report.figure_row(f.what, f.value, f.unit, f.limit) for f in found)]
+
+
+def _cell(lab: Ground, cell: Cell, n: int, warm: bool, say: Callable[[str], None]) -> Measured:
+    """Both ways in turn, so that whatever else this machine does falls on both."""
+    measured = Measured(cell, Series(), Series())
+    lab.shape(cell.rate)
+    touch_for(cell)
+    for turn in range(0 if warm else 1, n + 1):
+        for name, move, series in (("by hand", manual.move, measured.manual), ("ours", ours.move, measured.ours)):
+            said = _once(lab, cell, move, series if turn else Series())
+            say(f"{cell.name}  {f'{turn}/{n}' if turn else 'warm-up'}  {name:<8} {said}")
+    return measured
+
+
+def _once(lab: Ground, cell: Cell, move: Move, series: Series) -> str:
+    try:
+        lab.reset()
+        run = move(lab, cell)
+    except (BrokenRun, CommandFailed, OSError, subprocess.TimeoutExpired) as error:
+        series.broken.append(str(error))
+        return f"BROKEN: {error}"
+    finally:
+        lab.reset()
+    series.runs.append(run)
+    return f"{run.downtime_s:.2f} s"
+
+
+def _controller(lab: Ground) -> Sequence[figures.Figure]:
+    series = Series()
+    touch_for(MEMORY_CELL)
+    _once(lab, MEMORY_CELL, ours.move, series)
+    if not series.runs:
+        raise BrokenRun(f"the move of {MEMORY_CELL.memory_mib} MiB: {series.broken[0]}")
+    peak = (series.runs[0].controller_bytes or 0) / MIB
+    return [figures.Figure("memory of the controller while it moves 1 GiB", peak, "MiB", CONTROLLER_LIMIT)]
+
+
+def _broken(row: report.Row) -> list[str]:
+    return [*row.get("ours_broken", ()), *row.get("manual_broken", ())]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

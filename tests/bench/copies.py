@@ -1,0 +1,90 @@
+"""How fast 512 MiB get from host to host: our link, and what people use instead."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+
+from reconciler.hosts.link import LinkOptions
+from reconciler.hosts.ssh import SshFleet
+from reconciler.load import load
+from reconciler.model.command import Tree
+from tests.bench import manual
+from tests.bench.cells import MIB, BrokenRun
+from tests.bench.ground import DESTINATION, SOURCE, Ground, touch_memory
+
+SIZE = 512 * MIB
+FROM, TO = "/tmp/bench-from", "/tmp/bench-to"
+"""On tmpfs, as images are. Half of it is random, half compresses well, as in the workload's memory."""
+OURS = "ours"
+_FILL = f"""
+mkdir -p {FROM} && cd {FROM} && {{ head -c 256M /dev/urandom; yes reconciler | head -c 256M; }} >pages-1.img
+"""
+
+
+def measure(ground: Ground, n: int) -> dict[str, float]:
+    """Median bytes per second of each way; one round first, which does not count. BrokenRun: a copy differed."""
+    touch_memory(2 * SIZE)
+    ground.lab.exec(SOURCE, ["sh", "-c", _FILL])
+    try:
+        seconds = asyncio.run(_rounds(ground, n))
+    finally:
+        for host in (SOURCE, DESTINATION):
+            ground.lab.exec(host, ["rm", "-rf", FROM, TO])
+    return {way: SIZE / statistics.median(took) for way, took in seconds.items()}
+
+
+async def _rounds(ground: Ground, n: int) -> dict[str, list[float]]:
+    hosts = load([ground.folder / "specs"], allow_empty=True).hosts
+    fleets = {
+        OURS: SshFleet(hosts),
+        "ours, without sums": SshFleet(hosts, links=LinkOptions(check=False)),
+        "ours, 2 streams": SshFleet(hosts, links=LinkOptions(streams=2)),
+    }
+    there = ground.lab.spec.address(DESTINATION)
+    ssh = f"{manual.SCP.replace('scp -q', 'ssh')} root@{there}"
+    commands = {
+        "scp": f"{manual.SCP} {FROM}/pages-1.img root@{there}:{TO}/",
+        "tar | ssh": f"tar -C {FROM} -cf - . | {ssh} tar -C {TO} -xf -",
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in (*fleets, *commands)}
+    try:
+        for turn in range(n + 1):
+            for number, (name, fleet) in enumerate(fleets.items()):
+                _empty(ground)
+                key = f"bench-{number}"
+                await fleet.open_link(SOURCE, DESTINATION, key)
+                began = time.monotonic()
+                pairs = [(Tree("images", FROM), Tree("images", TO))]
+                await fleet.copy_trees(SOURCE, DESTINATION, key, pairs, lambda done: None)
+                _note(seconds[name], turn, began)
+                await fleet.close_link(SOURCE, DESTINATION, key)
+            for name, command in commands.items():
+                _empty(ground)
+                began = time.monotonic()
+                await asyncio.to_thread(ground.lab.exec, SOURCE, ["sh", "-c", command])
+                _note(seconds[name], turn, began)
+        _compare(ground)
+    finally:
+        for fleet in fleets.values():
+            await fleet.close()
+    return seconds
+
+
+def _note(seconds: list[float], turn: int, began: float) -> None:
+    if turn > 0:
+        seconds.append(time.monotonic() - began)
+
+
+def _empty(ground: Ground) -> None:
+    ground.lab.exec(DESTINATION, ["sh", "-c", f"rm -rf {TO} && mkdir -p {TO}"])
+
+
+def _compare(ground: Ground) -> None:
+    sums = [
+        ground.lab.exec(host, ["sh", "-c", f"cd {folder} && sha256sum pages-1.img"]).stdout
+        for host, folder in ((SOURCE, FROM), (DESTINATION, TO))
+    ]
+    if sums[0] != sums[1]:
+        raise BrokenRun("the copied file differs")

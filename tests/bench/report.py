@@ -1,0 +1,199 @@
+"""What was measured, as rows for scripts, a table for the terminal and a table for docs/bench.md."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench.cells import MIB, Measured, Series
+
+Row = dict[str, Any]
+"""One line of build/bench.json; `kind` says which fields it has: machine, move or figure."""
+
+MARK = "<!-- written by `make bench ARGS=--write-docs`; do not edit below -->"
+_HEADS = (
+    "memory, load, link",
+    "downtime",
+    "by hand",
+    "times shorter",
+    "predicted",
+    "total",
+    "by hand",
+    "sent",
+    "by hand",
+    "controller",
+)
+
+
+def machine_row() -> Row:
+    """Where this was measured."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {
+        "case": "machine",
+        "kind": "machine",
+        "cpus": os.cpu_count(),
+        "memory_gib": round(memory / 2**30),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "load_1min": round(os.getloadavg()[0], 1),
+    }
+
+
+def move_row(measured: Measured) -> Row:
+    """One cell."""
+    ours, manual, cell = measured.ours, measured.manual, measured.cell
+    down, down_manual = ours.median(lambda r: r.downtime_s), manual.median(lambda r: r.downtime_s)
+    return {
+        "case": cell.name,
+        "kind": "move",
+        "memory_mib": cell.memory_mib,
+        "dirty_mib_s": cell.dirty,
+        "rate": cell.rate,
+        "n": len(ours.runs),
+        "ours_s": _round(down),
+        "manual_s": _round(down_manual),
+        "ratio": _round(down_manual / down if down and down_manual else None),
+        "predicted_s": _round(ours.median(lambda r: r.predicted_s)),
+        "frozen_s": _round(ours.median(lambda r: r.frozen_s)),
+        "ours_total_s": _round(ours.median(lambda r: r.total_s)),
+        "manual_total_s": _round(manual.median(lambda r: r.total_s)),
+        "ours_bytes": ours.median(lambda r: r.wire_bytes),
+        "manual_bytes": manual.median(lambda r: r.wire_bytes),
+        "controller_peak_bytes": max((r.controller_bytes or 0 for r in ours.runs), default=None),
+        "ours_steps_s": _parts(ours),
+        "manual_steps_s": _parts(manual),
+        "ours_runs_s": [_round(r.downtime_s) for r in ours.runs],
+        "manual_runs_s": [_round(r.downtime_s) for r in manual.runs],
+        "ours_broken": ours.broken,
+        "manual_broken": manual.broken,
+    }
+
+
+def figure_row(what: str, value: float, unit: str, limit: float | None) -> Row:
+    """One figure that is no cell."""
+    verdict = None if limit is None else value <= limit
+    return {
+        "case": what,
+        "kind": "figure",
+        "value": _round(value),
+        "unit": unit,
+        "limit": _round(limit),
+        "ok": verdict,
+    }
+
+
+def show(rows: Sequence[Row], console: Console) -> None:
+    """For the terminal."""
+    moves = Table(title="Moves: what a client waits, medians", title_justify="left")
+    for number, head in enumerate(_HEADS):
+        moves.add_column(head, justify="left" if number == 0 else "right")
+    for row in rows:
+        if row["kind"] == "move":
+            moves.add_row(*_move_cells(row))
+    figures = Table(title="Targets and other figures", title_justify="left")
+    for number, head in enumerate(("what", "is", "at most", "")):
+        figures.add_column(head, justify="right" if number in (1, 2) else "left")
+    for row in rows:
+        if row["kind"] == "figure":
+            style = {True: "green", False: "red", None: ""}[row["ok"]]
+            figures.add_row(*_figure_cells(row), style=style)
+    for table in (moves, figures):
+        if table.row_count:
+            console.print(table)
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """For docs/bench.md."""
+    lines = _table(_HEADS, [_move_cells(row) for row in rows if row["kind"] == "move"])
+    lines += [
+        "",
+        *_table(("what", "is", "at most", ""), [_figure_cells(r) for r in rows if r["kind"] == "figure"]),
+    ]
+    for row in rows:
+        if row["kind"] == "machine":
+            lines += [
+                "",
+                f"Measured on {row['cpus']} CPUs and {row['memory_gib']} GiB, which both hosts, the client and "
+                f"the controller share; Linux {row['kernel'].split('-')[0]}, Python {row['python']}.",
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def write_docs(rows: Sequence[Row], file: Path) -> None:
+    """Replace what stands below the mark."""
+    text = file.read_text(encoding="utf-8")
+    above, mark, _ = text.partition(MARK)
+    if not mark:
+        raise SystemExit(f"{file} has no line {MARK}")
+    file.write_text(f"{above}{mark}\n\n{markdown(rows)}", encoding="utf-8")
+
+
+def save(rows: Sequence[Row], file: Path) -> None:
+    """Write build/bench.json."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(list(rows), indent=1) + "\n", encoding="utf-8")
+
+
+def read(file: Path) -> list[Row]:
+    """The rows of an earlier run; none when there was none."""
+    rows: list[Row] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+    return rows
+
+
+def _move_cells(row: Row) -> list[str]:
+    load = f"dirties {row['dirty_mib_s']} MiB/s" if row["dirty_mib_s"] else "idle"
+    link = "1 Gbit/s" if row["rate"] else "unshaped"
+    broken = len(row["ours_broken"]), len(row["manual_broken"])
+    return [
+        f"{row['memory_mib']} MiB, {load}, {link}",
+        _s(row["ours_s"]) + (f" ({broken[0]} broken)" if broken[0] else ""),
+        _s(row["manual_s"]) + (f" ({broken[1]} broken)" if broken[1] else ""),
+        f"{row['ratio']:.1f}" if row["ratio"] else "-",
+        _s(row["predicted_s"]),
+        _s(row["ours_total_s"]),
+        _s(row["manual_total_s"]),
+        _mib(row["ours_bytes"]),
+        _mib(row["manual_bytes"]),
+        _mib(row["controller_peak_bytes"]),
+    ]
+
+
+def _figure_cells(row: Row) -> list[str]:
+    verdict = {True: "ok", False: "missed", None: ""}[row["ok"]]
+    return [row["case"], _value(row["value"], row["unit"]), _value(row["limit"], row["unit"]), verdict]
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    line = " | ".join
+    return [f"| {line(heads)} |", f"|{'---|' * len(heads)}", *(f"| {line(row)} |" for row in rows)] if rows else []
+
+
+def _value(value: float | None, unit: str) -> str:
+    if value is None:
+        return ""
+    if not unit:
+        return f"{value:.0%}"
+    return f"{value:.0f} {unit}" if value >= 100 else f"{value:.2f} {unit}"
+
+
+def _s(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f} s"
+
+
+def _mib(value: float | None) -> str:
+    return "-" if not value else f"{value / MIB:.0f} MiB"
+
+
+def _parts(series: Series) -> dict[str, float | None]:
+    return {name: _round(value) for name, value in series.parts().items()}
+
+
+def _round(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

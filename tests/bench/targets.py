@@ -1,0 +1,53 @@
+"""What the figures should be, and whether they are. Nothing fails here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from tests.bench.cells import MIB, SHAPED_BYTES_PER_S, Measured
+from tests.bench.figures import Figure
+
+PREDICTED_WITHIN = 0.3
+MISPREDICTED_SHARE = 0.2
+
+
+def move_targets(measured: Sequence[Measured]) -> Iterator[Figure]:
+    """Targets of moves, as far as their cells were measured."""
+    cells = {m.cell.name: m for m in measured if m.ours.runs}
+    if small := cells.get("4-idle-unshaped"):
+        yield Figure("downtime, 4 MiB", _ours(small), "s", 0.35)
+    if big := cells.get("512-idle-unshaped"):
+        yield Figure("downtime, 512 MiB", _ours(big), "s", 1.5)
+        if by_hand := _manual(big):
+            yield Figure("downtime, 512 MiB, share of manual", _ours(big) / by_hand, "", 1 / 6)
+    if (shaped := cells.get("512-idle-1gbit")) and (sent := shaped.ours.median(lambda run: run.wire_bytes)):
+        limit = 1.25 * sent / SHAPED_BYTES_PER_S + 0.5
+        yield Figure(f"downtime, 512 MiB at 1 Gbit/s ({sent / MIB:.0f} MiB sent)", _ours(shaped), "s", limit)
+    if errors := [error for m in cells.values() if (error := prediction_error(m)) is not None]:
+        missed = sum(abs(error) > PREDICTED_WITHIN for error in errors) / len(errors)
+        yield Figure(
+            f"cells of {len(errors)} whose predicted downtime is off by more than 30 %",
+            missed,
+            "",
+            MISPREDICTED_SHARE,
+        )
+
+
+def prediction_error(measured: Measured) -> float | None:
+    """Predicted against measured downtime: 0.1 is 10 % too much."""
+    predicted = measured.ours.median(lambda run: run.predicted_s)
+    return None if predicted is None else predicted / _ours(measured) - 1
+
+
+def copy_targets(rates: Mapping[str, float]) -> Iterator[Figure]:
+    """Copy rates; the fastest other way is no limit, it is there to compare with."""
+    for way, rate in rates.items():
+        yield Figure(f"copy 512 MiB: {way}", rate / 1e6, "MB/s")
+
+
+def _ours(measured: Measured) -> float:
+    return measured.ours.median(lambda run: run.downtime_s) or 0.0
+
+
+def _manual(measured: Measured) -> float | None:
+    return measured.manual.median(lambda run: run.downtime_s)
