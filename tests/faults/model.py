@@ -54,8 +54,8 @@ class Case:
 
     `allowed`: outcomes. `exits`: exit codes of the struck apply; empty: any. `forget`: who resumes has no journal.
     `keeps`: the client's connection and the workload's memory must survive. `wait_s`: pause before anything is
-    made good, e.g. for a hook's own time-out. `zombie`: the controller stands still while another one resumes, and then
-    goes on.
+    made good, e.g. for a hook's own time-out. `zombie`: the controller stands still while another one resumes, and
+    then goes on.
     """
 
     name: str

@@ -26,6 +26,7 @@ class Referee:
         self.case = case
         self.verdict = Verdict(case.name, sorted(case.allowed))
         self.journal = "journal.db"
+        self._lost_in = ""
 
     def judge(self) -> Verdict:
         """Run the case. Whatever goes wrong is a problem of the verdict."""
@@ -61,13 +62,16 @@ class Referee:
             probe.start()
         try:
             done = self._struck(scene)
+            self._notice(probe, "the struck apply")
             self._at_once(done, scene)
             time.sleep(case.wait_s)
             if case.wait_s and watched and not scene.as_before():
                 self._problem(f"it did not resume by itself within {case.wait_s:g} s")
             blows.repair(bench.lab)
             bench.free_small()
+            self._notice(probe, "making good")
             self._resume(scene)
+            self._notice(probe, "resume")
             self._converge(scene)
         finally:
             seen = probe.stop() if watched else None
@@ -176,6 +180,11 @@ class Referee:
             for line in self.bench.leftovers():
                 self._problem(line)
 
+    def _notice(self, probe: Probe, phase: str) -> None:
+        """Remember in which phase the client lost its connection."""
+        if probe.result().error and not self._lost_in:
+            self._lost_in = f"in {phase}"
+
     def _client(self, seen: ProbeResult | None, scene: Scene) -> None:
         assert self.bench.watch
         watch = self.bench.watch.stop()
@@ -186,7 +195,9 @@ class Referee:
             return
         self.verdict.gap_s = round(seen.longest_wait_seconds, 3)
         if self.case.keeps and not seen.survived:
-            self._problem(f"the client's connection ended: {seen.error or 'no replies'}")
+            self._problem(
+                f"the client's connection ended: {seen.error or 'no replies'} {self._lost_in or 'at the end'}"
+            )
         elif self.case.keeps and not seen.memory_intact:
             self._problem(f"memory changed: {seen.checksum_before} -> {seen.checksum_after}")
 
