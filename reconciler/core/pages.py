@@ -1,0 +1,316 @@
+"""What stands behind each error code and each refusal of a plan: the pages `reconcile explain` prints.
+
+Bad input (E1xx, W1xx) is explained in `reconciler.load.codes`, rules in their own docstrings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Page:
+    """`title` fits on a line; `text` says why it happens and what to do."""
+
+    title: str
+    text: str
+
+
+PAGES: dict[str, Page] = {
+    "A500": Page(
+        "steps failed",
+        "At least one workload did not get where the plan wanted it. What its steps had done was put back "
+        "unless the output says otherwise, so it runs where it ran before. The output names the step, the "
+        "host, the cause and the next command; `reconcile history` keeps it.",
+    ),
+    "A501": Page(
+        "in doubt",
+        "The reply to a commit was lost and the destination cannot be asked, so nobody knows who owns the "
+        "workload. Both sides stay held: two running copies would be worse than none. `reconcile resume` asks "
+        "again. When a host is gone for good: reconcile resolve WORKLOAD --owner HOST --evidence TEXT.",
+    ),
+    "A502": Page(
+        "interrupted",
+        "Ctrl-C or SIGTERM ended the run after what was under way had been put back, or finished where it "
+        "could no longer be put back. `reconcile apply` starts again from what is there.",
+    ),
+    "C300": Page(
+        "a command failed on a host",
+        "The command ran and ended with a status that is no answer. Its last lines and those of the runtime's "
+        "log are shown. Lines of CRIU's log that are known are explained in plain words (`reconcile explain` "
+        "lists them as log.*).",
+    ),
+    "C301": Page(
+        "reply lost",
+        "The connection ended after a command was sent: it may or may not have run. Nothing is guessed: the "
+        "host is read again before anything else is done. `reconcile status` shows what is open.",
+    ),
+    "C302": Page(
+        "a command took too long",
+        "It was stopped at its time limit. A command that changes things may have done a part of its work; "
+        "the next run looks at what is there first. Look at the host's load, disk and network.",
+    ),
+    "C303": Page(
+        "too much output",
+        "A command printed more than the limit, which protects the controller's memory. Often a tool on the "
+        "host was replaced by a wrapper that prints.",
+    ),
+    "C310": Page(
+        "the workload could not be held",
+        "CRIU or the runtime could not dump the processes. They run on, same process, as before; the message "
+        "says so explicitly. The cause is in the lines of CRIU's log. Most causes are found beforehand by "
+        "rules (process.*) or by a rehearsal: reconcile plan --rehearse.",
+    ),
+    "C311": Page(
+        "the workload cannot resume",
+        "The source was told to go on and does not run: its container is gone, or the program ended by "
+        "itself. `podman logs` on the source tells why; apply starts it again.",
+    ),
+    "C312": Page(
+        "not located",
+        "A step was done out of order: the source was not prepared for this move. Plan again.",
+    ),
+    "C313": Page(
+        "the destination could not be prepared",
+        "The container could not be made there from the spec, or could not be brought into the state a "
+        "restore needs. The source runs on. The message names what Podman said.",
+    ),
+    "C314": Page(
+        "processes are left",
+        "A prepared or failed copy could not be removed completely. Nothing else is started until its "
+        "processes are gone: look at them on that host, end them, then reconcile resume.",
+    ),
+    "C315": Page(
+        "the restored workload does not run",
+        "The runtime reported success and the container is not running. By policy it goes back to the "
+        "source's images. `podman logs` on the destination shows why it ended.",
+    ),
+    "C316": Page(
+        "the restored workload is not what its spec says",
+        "Credentials, capabilities, seccomp, mounts or image differ from the spec. Checkpoint images never "
+        "decide those, so the copy is refused and taken down. Somebody changed the images, or the container "
+        "was not made from this spec.",
+    ),
+    "C317": Page(
+        "a copy still runs on the destination",
+        "The source must not go on while the other copy runs. Once the message's process is gone: reconcile "
+        "resume.",
+    ),
+    "C320": Page(
+        "a copy arrived differently",
+        "The sums of both sides differ, so what arrived is thrown away. It is copied once more, then the "
+        "source resumes. Failing memory or disk is the usual cause when it happens again.",
+    ),
+    "C321": Page(
+        "files could not be read",
+        "Files of the workload changed or vanished while they were copied, or cannot be read. Something "
+        "outside the frozen workload writes there: another container, or somebody on the host.",
+    ),
+    "C322": Page(
+        "files could not be written",
+        "The destination's disk or tmpfs is full or read-only. Free room there: podman image prune; df -h.",
+    ),
+    "C323": Page("the copy broke off", "The connection between the hosts ended. It is tried once more."),
+    "C324": Page(
+        "the copy stalled",
+        "No byte arrived for the limit. Look at the network between the two hosts, and at its MTU.",
+    ),
+    "C325": Page(
+        "an image differs or is not there",
+        "The image has another ID after the copy, or was removed while the plan was carried out. A restore "
+        "needs the very ID. Plan again.",
+    ),
+    "G310": Page(
+        "a newer epoch is known",
+        "Each hand-over raises the workload's epoch, and hosts refuse commands of lower ones. Another "
+        "controller moved the workload since this plan was made. Plan again.",
+    ),
+    "G311": Page(
+        "leased by another controller",
+        "Another controller works on this workload right now. Wait until it has finished; the lease of a dead "
+        "one ends by itself within a minute.",
+    ),
+    "G312": Page(
+        "the marker cannot be trusted",
+        "The host's durable note about who owns the workload is damaged. Find out where the workload runs "
+        "(podman ps on both hosts), then: reconcile resolve WORKLOAD --owner HOST --evidence TEXT.",
+    ),
+    "G313": Page(
+        "not in this phase",
+        "The command does not fit the phase of the hand-over that the host knows. `reconcile status` shows "
+        "it; an unfinished move ends with `reconcile resume`.",
+    ),
+    "G314": Page(
+        "the source has resumed",
+        "The frozen source heard nothing from its controller for the policy's limit and went on by itself, "
+        "which is what it should do before the commit. Nothing is lost. Plan again.",
+    ),
+    "G315": Page("not held", "The workload is not frozen on this host. `reconcile status` shows where it stands."),
+    "G316": Page("busy", "Another command holds the host's guard at this moment. Try again."),
+    "G317": Page(
+        "the guard failed",
+        "The host-side guard could not write, or was called wrongly. Look at disk space and permissions of "
+        "/var/lib/reconciler on the host.",
+    ),
+    "G318": Page(
+        "committed already",
+        "From the commit on the destination owns the workload: the source does not resume by itself. Going "
+        "back takes proof that the destination does not run it, and a higher epoch: reconcile resume, or "
+        "reconcile resolve.",
+    ),
+    "G319": Page(
+        "still running",
+        "The checkpoint command has not ended in time. Try again; if it stays, look at the process on the host.",
+    ),
+    "H200": Page(
+        "a host cannot be used",
+        "The message says why. Other hosts are not affected: reconcile doctor HOST.",
+    ),
+    "H201": Page(
+        "no connection",
+        "The host refused, did not answer in time, or the name is unknown. Try: ssh -p PORT USER@ADDRESS "
+        "true. Check address, port, jump host and firewall. No command ran.",
+    ),
+    "H202": Page(
+        "host key",
+        "The host's key is unknown or changed. It is never trusted on first use. Compare the fingerprint with "
+        "what ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub shows on the host's console, then put the key "
+        "into spec.hostKey or known_hosts. A key that changed without your doing may be an attack.",
+    ),
+    "H203": Page(
+        "cannot log in",
+        "No key, or one that the host does not accept, or a key file that cannot be used. Set "
+        "spec.identityFile or load a key into the SSH agent, and see that the host lists it in "
+        "authorized_keys.",
+    ),
+    "H204": Page(
+        "sudo",
+        "sudo is missing or asks for a password; nobody is there to type one. `reconcile doctor --sudoers` "
+        "prints the lines to add with visudo.",
+    ),
+    "H205": Page("jump hosts go in a circle", "Hosts jump through each other. Mend `jump` in the Host specs."),
+    "H206": Page(
+        "the host does not let us run commands",
+        "A restricted shell, a forced command in authorized_keys, or a login shell that prints and exits. The "
+        "user needs an ordinary POSIX shell.",
+    ),
+    "H207": Page("unknown host", "No spec of this run defines the host. Pass the inventory as another path."),
+    "H208": Page(
+        "a link was not removed",
+        "The key made for one move could not be taken off a host that stopped answering. It only runs one "
+        "command from one address; `reconcile resume` removes it when the host is back.",
+    ),
+    "H209": Page(
+        "no ssh on the controller",
+        "The hosts do not reach each other, so bytes go through the controller, which needs the OpenSSH "
+        "client. apt-get install openssh-client.",
+    ),
+    "H210": Page("Podman is not installed", "apt-get install podman runc criu iptables on the host."),
+    "H211": Page(
+        "not root",
+        "Checkpoints need root on both sides, whatever the runtime promises. Set the Host's spec.user to "
+        "root, or spec.sudo: true with what `reconcile doctor --sudoers` prints.",
+    ),
+    "H212": Page("Podman is too old", "Podman 4.0 or newer is needed; upgrade it on the host."),
+    "H213": Page(
+        "the OCI runtime is not installed",
+        "The spec or the container names runc or crun: install it there.",
+    ),
+    "H214": Page(
+        "the image is not there",
+        "It was removed since the plan was made. Plan again: it is copied or pulled.",
+    ),
+    "H215": Page(
+        "Podman does not answer",
+        "Its lists failed or hang, often after a crash that left a lock. On the host: podman info; then "
+        "podman system renumber while no container runs, or a reboot.",
+    ),
+    "H290": Page(
+        "answers cannot be read",
+        "The host printed something no parser knows, so nothing about it is concluded. Please report it with "
+        "the output of: reconcile plan --trace FILE.",
+    ),
+    "H291": Page("no answer in time", "The host is connected and slow or stuck. Look at its load and disk."),
+    "L700": Page(
+        "the lab cannot be made or used",
+        "The message says why. `reconcile lab down` and `up` start anew.",
+    ),
+    "L701": Page(
+        "the lab needs root",
+        "It makes namespaces, mounts and interfaces. Run the same command with sudo.",
+    ),
+    "L702": Page("packages are missing", "The lab is made of Debian packages; --install installs them."),
+    "L703": Page("no such lab", "`reconcile lab status` lists labs; `reconcile lab up --name NAME` makes one."),
+    "L704": Page("the lab's host is down", "`reconcile lab up` boots it from its disk."),
+    "P400": Page(
+        "refused",
+        "A rule says no while the workload still runs, and nothing was changed. The message names the rule, "
+        "the host and the way out; `reconcile explain RULE` tells more.",
+    ),
+    "P401": Page(
+        "removals need consent",
+        "The plan would remove the last copy of workloads. Say how many you agree to: --allow-removals N.",
+    ),
+    "P410": Page(
+        "stale plan",
+        "Specs or hosts changed since the plan was saved, so it might do something nobody looked at. Make and "
+        "review a new one: reconcile plan --out FILE.",
+    ),
+    "P430": Page("a path cannot be mounted", "Podman's mount option cannot express commas, quotes and line ends."),
+    "P431": Page("a foreign container has the name", "See name.taken: it is never touched. Rename or remove it."),
+    "P433": Page("a foreign network has the name", "See network.differs. Change the spec, or remove it by hand."),
+    "P434": Page("a foreign volume has the name", "See volume.taken. Rename it, or move its data away."),
+    "P435": Page("the restart policy cannot be switched", "See container.restart-policy: Podman 5.1 can."),
+    "P436": Page("not running", "Only a running workload is moved. Plan again."),
+    "P437": Page("made anew since the plan", "The container is another one than the plan saw. Plan again."),
+    "P438": Page("made with --rm", "See container.auto-remove: there would be no way back."),
+    "P439": Page(
+        "a copy runs on the destination",
+        "Find out which one is right before anything is moved. Plan again.",
+    ),
+    "R000": Page("an error", "The message says what happened, where, why, and the way out."),
+    "R001": Page(
+        "a mistake in reconcile",
+        "Something unexpected happened in the program itself, not in your files. A report without secrets was "
+        "saved; please send it. `reconcile status` shows whether a hand-over is unfinished.",
+    ),
+    "S600": Page(
+        "locked",
+        "Another reconcile on this machine, or another controller, is applying. Wait for it. A dead one's "
+        "lock ends by itself.",
+    ),
+    "S601": Page(
+        "the journal cannot be used",
+        "Nothing is done without a durable record of it. Check disk space and permissions of the journal's "
+        "folder (XDG_STATE_HOME, --journal).",
+    ),
+    "placement": Page(
+        "no host fits",
+        "No host carries the labels that placement asks for, is schedulable and was seen. The message says "
+        "for each host what removed it.",
+    ),
+    "host-unknown": Page(
+        "the destination was not seen",
+        "The host did not answer, so nothing may be concluded about it. Make it reachable: reconcile doctor HOST.",
+    ),
+    "may-run-on-unknown-host": Page(
+        "may be running elsewhere",
+        "No host that answered runs the workload, and one that did not might. Starting it could make two "
+        "copies. Make that host reachable, or take it out of the specs once it is surely off.",
+    ),
+    "marker-broken": Page("the marker cannot be trusted", "See G312."),
+    "hand-over-unfinished": Page(
+        "a hand-over is unfinished",
+        "An earlier apply was cut short. `reconcile resume` finishes or undoes it; plans wait until then.",
+    ),
+    "runs-twice": Page(
+        "two copies run",
+        "Nobody but you can know which copy has the right state. Look at both, then: reconcile resolve "
+        "WORKLOAD --owner HOST --evidence TEXT.",
+    ),
+    "stopped-elsewhere": Page(
+        "stopped on another host",
+        "A stopped container has no processes to move. Start it where it is (placement.host, state: running), "
+        "apply, then move it.",
+    ),
+}
