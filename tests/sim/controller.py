@@ -1,0 +1,206 @@
+"""One controller process: the real executor, steps, journal and retry, with faults at every boundary.
+
+A killed controller does nothing any more: its calls to the outside never return. A stopped one (a zombie) goes on
+where it was when it is woken, knowing nothing of what happened meanwhile.
+"""
+
+import asyncio
+from contextlib import suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from reconciler.app import run_state
+from reconciler.core.saga import GroupState
+from reconciler.drivers import guard
+from reconciler.errors import HostUnreachable, JournalError, ReconcilerError, ReplyLost
+from reconciler.execute import Executor
+from reconciler.hosts.base import pump
+from reconciler.hosts.memory import MemoryFleet
+from reconciler.hosts.wrap import RetryFleet, WrappedFleet
+from reconciler.model.plan import Step, StepKind
+from reconciler.model.record import Mark
+from reconciler.steps import Steps
+from tests.sim.driver import SimDriver
+from tests.sim.faults import Point
+
+RUN = "run1"
+INTENTS = (Mark.INTENT, Mark.UNDO)
+LOST_AFTER = 15.0
+
+
+class Killed(BaseException):
+    """This controller is no more."""
+
+
+@dataclass
+class Here:
+    """The step a piece of work belongs to, for faults inside its effect."""
+
+    step: Step
+    undo: bool
+    commands: int = 0
+
+
+HERE: ContextVar[Here | None] = ContextVar("here", default=None)
+
+
+@dataclass
+class Controller:
+    """`sim` is told of each boundary (`sim.at`) and may answer a trouble for a command."""
+
+    sim: object
+    name: str
+    dead: bool = False
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    awake: asyncio.Event = field(default_factory=asyncio.Event)
+    executor: Executor | None = None
+    error: BaseException | None = None
+    groups: dict[str, GroupState] | None = None
+    task: asyncio.Task | None = None
+
+    def __post_init__(self) -> None:
+        self.awake.set()
+
+    def kill(self) -> None:
+        self.dead = True
+        self.over.set()
+
+    def stop(self) -> None:
+        """SIGSTOP, or a machine that is suspended."""
+        self.awake.clear()
+        self.over.set()
+
+    def check(self) -> None:
+        if self.dead:
+            raise Killed
+
+    async def gate(self) -> None:
+        """Everything between this controller and the outside passes here."""
+        if self.dead:
+            await asyncio.get_running_loop().create_future()
+        await self.awake.wait()
+
+    def start(self, plan, journal, records, recovering) -> None:
+        fleet = RetryFleet(GatedFleet(MemoryFleet(self.sim.universe), self))
+        self.executor = Executor(
+            plan=plan,
+            run=RUN,
+            steps=SimSteps(plan, RUN, fleet, {"podman": SimDriver()}, lambda workload: {}),
+            journal=GatedJournal(journal, self, plan),
+            now=asyncio.get_running_loop().time,
+            sleep=self._sleep,
+            records=list(records),
+            recovering=recovering,
+            while_frozen=lambda workload: self._beat(plan, fleet, workload),
+        )
+        self.task = asyncio.create_task(self._main(), name=self.name)
+
+    async def _main(self) -> None:
+        try:
+            outcome = await self.executor.execute()
+            self.check()
+            self.executor.journal.inner.end(RUN, run_state(outcome), asyncio.get_running_loop().time())
+            self.groups = outcome.groups
+        except (ReconcilerError, Killed) as error:
+            self.error = error
+        except Exception as error:
+            self.error = error
+            self.sim.watcher.fail("crash", f"{self.name}: {type(error).__name__}: {error}")
+        finally:
+            self.over.set()
+
+    async def _sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        await self.gate()
+
+    async def _beat(self, plan, fleet, workload) -> None:
+        try:
+            await pump(guard.beat([workload]), fleet.host(plan.moves[workload].source))
+        except ReconcilerError:
+            return
+
+
+class SimSteps(Steps):
+    """The real effects; only notes which step is at work."""
+
+    async def do(self, step, progress):
+        _enter(step, False)
+        return await super().do(step, progress)
+
+    async def undo(self, step):
+        _enter(step, True)
+        return await super().undo(step)
+
+
+def _enter(step: Step, undo: bool) -> None:
+    here = HERE.get()
+    if here is None or (here.step.id, here.undo) != (step.id, undo):
+        HERE.set(Here(step, undo))
+
+
+class GatedJournal:
+    """The real journal, with boundaries around each record."""
+
+    def __init__(self, inner, controller, plan) -> None:
+        self.inner, self.controller, self.plan = inner, controller, plan
+
+    def append(self, run_id, step, mark, at, note="", data=None, **more):
+        controller = self.controller
+        controller.check()
+        undo = mark in (Mark.UNDO, Mark.UNDONE, Mark.UNDO_FAILED)
+        began = mark in INTENTS
+        here = Here(self.plan.step(step), undo)
+        controller.sim.at(controller, here, Point.BEFORE_INTENT if began else Point.AFTER_EFFECT)
+        controller.check()
+        if controller.sim.journal_full:
+            raise JournalError("the journal cannot be written")
+        record = self.inner.append(run_id, step, mark, at, note, data, **more)
+        controller.sim.durable[step] = mark
+        if mark is Mark.DONE and here.step.kind is StepKind.CONFIRM:
+            controller.sim.watcher.proven.add(here.step.workload)
+        controller.sim.universe.note(f"{controller.name}: {step} {mark} {note}")
+        controller.sim.at(controller, here, Point.AFTER_INTENT if began else Point.AFTER_OUTCOME)
+        controller.check()
+        return record
+
+
+class GatedFleet(WrappedFleet):
+    """Connections of one controller."""
+
+    def __init__(self, inner, controller) -> None:
+        super().__init__(inner)
+        self.controller = controller
+
+    async def _around(self, about, call):
+        controller, sim = self.controller, self.controller.sim
+        await controller.gate()
+        here = HERE.get()
+        changes = about.command is None or about.command.changes
+        if here is not None:
+            sim.check_intent(here, about)
+            trouble = sim.at(controller, here, Point.IN_EFFECT, about)
+            here.commands += 1
+            await controller.gate()
+            if trouble is None and sim.refusing.get(about.host, 0) > 0:
+                sim.refusing[about.host] -= 1
+                trouble = "refused"
+            if trouble == "refused":
+                raise HostUnreachable("connection refused", where=about.host)
+            if trouble == "hang":
+                await asyncio.sleep(LOST_AFTER)
+                await controller.gate()
+                raise (ReplyLost if changes else HostUnreachable)("no answer", where=about.host)
+            if trouble == "late":
+                asyncio.get_running_loop().create_task(sim.deliver_late(call))
+                await asyncio.sleep(LOST_AFTER)
+                await controller.gate()
+                raise (ReplyLost if changes else HostUnreachable)("no answer", where=about.host)
+            if trouble == "lost":
+                with suppress(ReconcilerError):
+                    await call()
+                await controller.gate()
+                raise (ReplyLost if changes else HostUnreachable)("the reply is lost", where=about.host)
+        try:
+            return await call()
+        finally:
+            await controller.gate()

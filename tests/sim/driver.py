@@ -1,0 +1,315 @@
+"""A driver for the runtime in memory: the order of guard operations is the Podman driver's, the commands are
+`memrt`'s. Real: all of `reconciler.drivers.guard`. Not modelled: networks' addresses, secrets, lazy pages."""
+
+import json
+
+from reconciler.drivers import guard
+from reconciler.drivers.base import Alive, Held, Located
+from reconciler.errors import CommandFailed, Refused
+from reconciler.model.base import canonical_json, parse_duration
+from reconciler.model.command import Command, Tree
+from reconciler.model.labels import ANNOTATION_CRIU, LABEL_SPEC, LABEL_WORKLOAD
+from reconciler.model.plan import Phase
+from reconciler.model.world import (
+    ContainerFacts,
+    ContainerState,
+    HostFacts,
+    ImageFacts,
+    NetworkFacts,
+    Versions,
+    VolumeFacts,
+)
+
+LIVE = (guard.NONE, Phase.RUNNING, Phase.CONFIRMED)
+SETTLED = (*LIVE, Phase.RETIRED, Phase.FENCED)
+STATES = {"frozen": ContainerState.PAUSED}
+GIB = 2**30
+TOOLS = ("iptables-restore", "nsenter", "flock", "setsid", "timeout", "tar", "ip")
+
+
+def memrt(*words, changes=True, stdin=b"", **more):
+    return Command(("memrt", *words), changes=changes, stdin=stdin, **more)
+
+
+def show(name):
+    """The container (or None) with what else the runtime knows of it."""
+    result = yield memrt("show", name, changes=False)
+    return json.loads(result.stdout)
+
+
+def fenced(fence, phases, *words, **more):
+    return (yield from guard.run(fence, phases=phases, argv=("memrt", *words), **more))
+
+
+class SimDriver:
+    NAME = "podman"
+
+    def observe(self, host):
+        markers = yield from guard.markers()
+        result = yield memrt("observe", changes=False)
+        seen = json.loads(result.stdout)
+        return HostFacts(
+            name=host,
+            arch="x86_64",
+            versions=Versions(podman="5.4.2", runc="1.1.15", crun="1.28", criu="4.2", kernel="6.18.0"),
+            features=("uffd",),
+            tools=TOOLS,
+            memory_free_bytes=8 * GIB,
+            disk_free_bytes=50 * GIB,
+            clock_offset_s=seen["clock"],
+            containers=tuple(_facts(c) for c in seen["containers"]),
+            images=tuple(
+                ImageFacts(id=i, names=(f"localhost/{i}:1",), size_bytes=s) for i, s in seen["images"].items()
+            ),
+            networks=tuple(NetworkFacts(name=n, driver=d) for n, d in seen["networks"].items()),
+            volumes=tuple(VolumeFacts(name=n, labels={LABEL_WORKLOAD: w}) for n, w in seen["volumes"].items()),
+            markers=markers,
+        )
+
+    def alive(self, workload):
+        found = yield from show(workload)
+        container = found["container"]
+        running = bool(container) and container["state"] == "running"
+        return Alive(container is not None, running, restorable=found["restorable"])
+
+    def prepare_host(self):
+        yield memrt("prepare")
+
+    def pull_image(self, image):
+        result = yield memrt("pull", _image(image))
+        return result.stdout
+
+    def create_network(self, name, network):
+        yield memrt("network", name, network.driver)
+
+    def create_volume(self, name, workload):
+        yield memrt("volume", name, workload)
+
+    def remove_volume(self, name, workload):
+        yield memrt("volume-rm", name, workload)
+
+    # --- plain containers ---
+
+    def create(self, workload, fence, *, oci_runtime, secrets):
+        name, wanted = workload.metadata.name, workload.spec.container
+        found = (yield from show(name))["container"]
+        text = canonical_json(wanted)
+        if found:
+            if found["state"] in ("running", "frozen") or found["spec"] == text:
+                return found["id"]
+            yield from fenced(fence, LIVE, "rm", found["id"])
+        yield from guard.mark(fence, Phase.RUNNING, "owner")
+        argv = ("create", name, name, _image(wanted.image), wanted.restart.value)
+        result = yield from fenced(fence, LIVE, *argv, stdin=text.encode())
+        return result.stdout
+
+    def start(self, workload, fence):
+        name = workload.metadata.name
+        found = (yield from show(name))["container"]
+        if found is None:
+            raise CommandFailed(f"{name} cannot be started: its container is not there")
+        if found["state"] != "running":
+            yield from guard.mark(fence, Phase.RUNNING, "owner")
+            yield from fenced(fence, LIVE, "start", found["id"])
+
+    def stop(self, workload, fence):
+        found = (yield from show(workload))["container"]
+        if found and found["state"] in ("running", "frozen"):
+            yield from fenced(fence, SETTLED, "stop", found["id"])
+
+    def remove(self, workload, fence):
+        yield from self._remove(workload, fence, SETTLED)
+
+    def _remove(self, name, fence, phases):
+        """By ID: a late command must not hit a successor of the same name."""
+        if found := (yield from show(name))["container"]:
+            yield from fenced(fence, phases, "rm", found["id"], ok=(0, 125))
+            if (yield from show(name))["container"]:
+                raise CommandFailed(f"{name} could not be removed")
+
+    def set_aside(self, workload, fence):
+        aside = f"{workload}_aside"
+        if (yield from show(aside))["container"]:
+            return
+        found = (yield from show(workload))["container"]
+        if found is None:
+            return
+        yield memrt("write", workload, found["state"])
+        yield from fenced(fence, SETTLED, "restart", found["id"], "no")
+        yield from fenced(fence, SETTLED, "stop", found["id"])
+        yield from fenced(fence, SETTLED, "rename", found["id"], aside)
+
+    def bring_back(self, workload, fence):
+        aside = f"{workload}_aside"
+        old = (yield from show(aside))["container"]
+        if old:
+            yield from self.remove(workload, fence)
+            yield from fenced(fence, SETTLED, "rename", old["id"], workload)
+        found = yield from show(workload)
+        here = found["container"]
+        if here and here["state"] != "running" and found["note"] == "running":
+            yield from fenced(fence, LIVE, "start", here["id"])
+
+    def remove_aside(self, workload, fence):
+        yield from self._remove(f"{workload}_aside", fence, SETTLED)
+
+    def health(self, workload, check, address):
+        yield memrt("health", workload, changes=False)
+
+    # --- moves: destination ---
+
+    def stage(self, handover, *, secrets):
+        name, fence, wanted = handover.name, handover.fence, handover.workload.spec.container
+        old = (yield from show(name))["container"]
+        if old and old["state"] in ("running", "frozen"):
+            raise Refused(f"a copy of {name} runs on {handover.move.destination} already")
+        yield from guard.mark(fence, Phase.RESERVED, "destination", run=handover.run, peer=handover.move.source)
+        reserved = (Phase.RESERVED,)
+        if old:
+            yield from fenced(fence, reserved, "discard", name)
+            yield from fenced(fence, reserved, "rm", old["id"])
+        for volume in wanted.volumes:
+            yield memrt("volume", volume.name, name)
+        argv = ("create", name, name, handover.move.image_id, "no")
+        result = yield from fenced(fence, reserved, *argv, stdin=canonical_json(wanted).encode())
+        return Located(result.stdout, (Tree("images", f"/images/{name}", name),))
+
+    def unstage(self, handover):
+        name = handover.name
+        fence = yield from self._fence_here(handover)
+        phases = (guard.NONE, Phase.RESERVED, Phase.FENCED, Phase.RETIRED)
+        if (yield from show(name))["container"]:
+            yield from fenced(fence, phases, "discard", name)
+            yield from self._remove(name, fence, phases)
+        for volume in handover.workload.spec.container.volumes:
+            yield memrt("volume-rm", volume.name, name)
+        yield from guard.mark(fence, Phase.FENCED, "destination", run=handover.run, peer=handover.move.source)
+
+    def _fence_here(self, handover):
+        shown = yield from guard.show(handover.name)
+        marker = shown[0].marker if shown else None
+        if marker and marker.phase == Phase.FENCED and marker.epoch > handover.fence.epoch:
+            return type(handover.fence)(handover.name, marker.epoch)
+        return handover.fence
+
+    def commit_destination(self, handover):
+        shown = yield from guard.show(handover.name)
+        marker = shown[0].marker if shown else None
+        if marker and (marker.epoch, marker.phase) == (handover.fence.epoch, Phase.RUNNING):
+            return
+        peer = handover.move.source
+        yield from guard.mark(handover.fence, Phase.COMMITTED, "destination", run=handover.run, peer=peer)
+
+    def restore(self, handover):
+        found = (yield from show(handover.name))["container"]
+        if found is None:
+            raise CommandFailed("the staged container is gone")
+        if found["state"] != "running":
+            yield from fenced(handover.fence, (Phase.COMMITTED,), "restore", handover.name)
+
+    def verify(self, handover):
+        found = (yield from show(handover.name))["container"]
+        if found is None or found["state"] != "running":
+            raise CommandFailed(f"{handover.name} does not run on {handover.move.destination}")
+
+    def confirm(self, handover):
+        run, peer = handover.run, handover.move.source
+        yield from guard.mark(handover.fence, Phase.RUNNING, "owner", run=run, peer=peer)
+        yield from self._restart(handover, handover.fence, Phase.RUNNING, on=True)
+
+    def finish(self, handover):
+        if (yield from show(handover.name))["container"]:
+            yield memrt("discard", handover.name)
+
+    def fence_off(self, handover, epoch):
+        name, fence = handover.name, type(handover.fence)(handover.name, epoch)
+        yield from guard.mark(fence, Phase.FENCED, "destination", run=handover.run, peer=handover.move.source)
+        found = (yield from show(name))["container"]
+        if found and found["state"] == "running":
+            yield from fenced(fence, (Phase.FENCED,), "stop", name)
+
+    # --- moves: source ---
+
+    def locate(self, handover):
+        name = handover.name
+        shown = yield from guard.show(name)
+        if not (shown and shown[0].hook.state in ("starting", "held")):
+            found = (yield from show(name))["container"]
+            if found is None or found["state"] != "running" or found["id"] != handover.move.container_id:
+                raise Refused(f"{name} cannot move: it does not run as planned")
+            peer = handover.move.destination
+            yield from guard.mark(handover.fence, Phase.RESERVED, "source", run=handover.run, peer=peer)
+            yield from self._restart(handover, handover.fence, Phase.RESERVED, on=False)
+        return Located(handover.move.container_id, (Tree("images", f"/images/{name}", name),))
+
+    def hold(self, handover):
+        outcome = yield from guard.hold(
+            handover.fence,
+            ("memrt", "dump", handover.name),
+            cutover=handover.move.cutover,
+            silence_s=parse_duration(handover.policy.silence_limit),
+            freeze_s=parse_duration(handover.policy.freeze_limit),
+            fence_network=True,
+            run=handover.run,
+            peer=handover.move.destination,
+            timeout=60.0,
+        )
+        if outcome.what == "resumed" or (outcome.what == "exited" and outcome.status != 0):
+            raise CommandFailed(f"{handover.name} could not be held", exit_code=outcome.status)
+        return Held(image_bytes=2**20)
+
+    def resume(self, handover, fence):
+        name = handover.name
+        outcome = yield from guard.resume(fence)
+        found = yield from show(name)
+        if found["container"] is None:
+            raise CommandFailed(f"{name} cannot resume: its container is gone")
+        runs = found["container"]["state"] == "running"
+        if outcome.what == "gone" and not runs:
+            yield from fenced(fence, (Phase.HELD,), "restore", name)
+        # Else it was never frozen, or let go: when it does not run it has ended by itself, and is left so.
+        if outcome.what == "gone":
+            yield from guard.mark(fence, Phase.RUNNING, "owner", run=handover.run)
+        yield from self._restart(handover, fence, Phase.RUNNING, on=True)
+        yield memrt("discard", name)
+        yield from guard.clean(name)
+
+    def commit_source(self, handover):
+        yield from guard.commit(handover.fence)
+
+    def retire(self, handover):
+        name, fence = handover.name, handover.fence
+        shown = yield from guard.show(name)
+        marker = shown[0].marker if shown else None
+        if marker and (marker.phase, marker.epoch) == (Phase.RETIRED, fence.epoch):
+            return
+        yield from guard.release(fence)
+        if (yield from show(name))["container"]:
+            yield from fenced(fence, (Phase.COMMITTED,), "discard", name)
+            yield from self._remove(name, fence, (Phase.COMMITTED,))
+        for volume in handover.workload.spec.container.volumes:
+            yield memrt("volume-rm", volume.name, name)
+        yield from guard.mark(fence, Phase.RETIRED, "source", run=handover.run, peer=handover.move.destination)
+        yield from guard.clean(name)
+
+    def _restart(self, handover, fence, phase, *, on):
+        policy = handover.workload.spec.container.restart.value
+        if policy != "no":
+            yield from fenced(fence, (phase,), "restart", handover.name, policy if on else "no")
+
+
+def _image(wanted):
+    return wanted.rpartition("/")[2].partition(":")[0]
+
+
+def _facts(container):
+    return ContainerFacts(
+        id=container["id"],
+        name=container["name"],
+        image_id=container["image"],
+        state=STATES.get(container["state"]) or ContainerState(container["state"]),
+        labels={LABEL_WORKLOAD: container["workload"], LABEL_SPEC: container["spec"]},
+        annotations={ANNOTATION_CRIU: "x"},
+        oci_runtime="runc",
+        memory_bytes=64 * 2**20,
+    )

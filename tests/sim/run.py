@@ -1,0 +1,352 @@
+"""One seed: a plan shape, faults at some of its boundaries, controllers that come and go, and the final checks."""
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+
+from reconciler.core.planner import make_plan
+from reconciler.core.saga import GroupState
+from reconciler.hosts.memory import Deadlock, MemoryFleet, run_virtual
+from reconciler.hosts.memory.machine import FROZEN, REBOOT_TIME, RUNNING
+from reconciler.model.record import Mark, Run
+from reconciler.model.world import World
+from reconciler.observe import observe
+from reconciler.recover import rebuilt_runs
+from reconciler.state.journal import Journal
+from tests.sim.controller import RUN, Controller
+from tests.sim.driver import SimDriver
+from tests.sim.faults import ARMS, Boundary, Fault, Strike
+from tests.sim.shapes import scene
+from tests.sim.watch import Watcher
+
+ENDED = (GroupState.DONE, GroupState.PUT_BACK, GroupState.SKIPPED)
+MOST_CONTROLLERS = 7
+HEALED_AFTER = 3
+LONGEST = 6 * 3600.0
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What a seed stands for."""
+
+    seed: int
+    shape: str
+    strikes: tuple[Strike, ...]
+    on_disk: bool = False
+    restart: bool = False
+    stay: bool = False
+
+    def __str__(self) -> str:
+        more = [name for name in ("on_disk", "restart", "stay") if getattr(self, name)]
+        faults = "; ".join(str(s) for s in self.strikes) or "no faults"
+        return f"seed {self.seed}: {self.shape}{' ' + ','.join(more) if more else ''}: {faults}"
+
+
+@dataclass
+class Result:
+    scenario: Scenario
+    violations: list[str]
+    reached: dict[Boundary, int]
+    struck: set[tuple[Boundary, Fault]]
+    groups: dict[str, GroupState]
+    log: list[tuple[float, str]]
+
+
+@dataclass
+class Simulation:
+    scenario: Scenario
+    journal_full: bool = False
+    refusing: dict[str, int] = field(default_factory=dict)
+    reached: dict[Boundary, int] = field(default_factory=dict)
+    struck: set[tuple[Boundary, Fault]] = field(default_factory=set)
+    zombies: list[Controller] = field(default_factory=list)
+    journal_lost: bool = False
+    late: int = 0
+    durable: dict[str, Mark] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        s = self.scenario
+        self.rng = random.Random(s.seed)
+        self.scene = scene(s.shape, on_disk=s.on_disk, restart=s.restart, stay=s.stay)
+        self.universe = self.scene.universe
+        self.pending = list(s.strikes)
+        self.journal = Journal.open(":memory:")
+
+    # --- called by controllers ---
+
+    def at(self, controller, here, point, about=None):
+        """A boundary is reached: strike what is due. For commands, answers what happens to this one."""
+        where = Boundary(here.step.kind, here.undo, point)
+        self.reached[where] = self.reached.get(where, 0) + 1
+        trouble = None
+        for strike in list(self.pending):
+            if strike.at != where:
+                continue
+            skip = next(i for i, s in enumerate(self.pending) if s is strike)
+            if strike.skip:
+                self.pending[skip] = Strike(strike.at, strike.fault, strike.skip - 1)
+                continue
+            del self.pending[skip]
+            self.struck.add((where, strike.fault))
+            self.universe.note(f"** {strike.fault} at {where} ({controller.name}, {here.step.id})")
+            trouble = self.strike(strike.fault, controller, here.step, about) or trouble
+        return trouble
+
+    def check_intent(self, here, about) -> None:
+        """I3: nothing is sent to a host unless its step's intent is durable and has no outcome yet."""
+        if about.command is not None and not about.command.changes:
+            return
+        wanted = Mark.UNDO if here.undo else Mark.INTENT
+        if self.zombies or self.journal_lost:
+            return  # the journal is another controller's by now
+        mark = self.durable.get(here.step.id)
+        if mark is not wanted:
+            self.watcher.fail("I3", f"{here.step.id} acts while the journal says {mark}")
+
+    async def deliver_late(self, call) -> None:
+        self.late += 1
+        await asyncio.sleep(self.rng.uniform(1.0, 40.0))
+        try:
+            await call()
+        except Exception as error:
+            self.universe.note(f"late command: {error}")
+        finally:
+            self.late -= 1
+
+    # --- faults ---
+
+    def strike(self, fault, controller, step, about):  # noqa: C901  (a table of what each fault does)
+        hosts = self._hosts(step)
+        rng = self.rng
+        later = asyncio.get_running_loop().call_later
+        if fault in ARMS:
+            side, trouble, times = ARMS[fault]
+            hosts[side].armed[trouble] = hosts[side].armed.get(trouble, 0) + times
+        match fault:
+            case Fault.KILLED:
+                controller.kill()
+            case Fault.JOURNAL_LOST:
+                self.journal_lost = True
+                controller.kill()
+            case Fault.CANCELLED:
+                controller.executor.cancel()
+            case Fault.ZOMBIE:
+                controller.stop()
+                self.zombies.append(controller)
+                later(rng.uniform(0.0, 200.0), controller.awake.set)
+            case Fault.JOURNAL_FULL:
+                self.journal_full = True
+            case Fault.REFUSED:
+                self.refusing[about.host] = rng.choice([1, 4, 9, 30])
+                return "refused"
+            case Fault.REPLY_LOST:
+                return "lost"
+            case Fault.HANG:
+                return "hang"
+            case Fault.DELAYED:
+                return "late"
+            case Fault.SOURCE_LOST | Fault.DESTINATION_LOST:
+                hosts[self._side(fault)].power_off(for_good=True)
+            case Fault.SOURCE_REBOOTS | Fault.DESTINATION_REBOOTS:
+                machine = hosts[self._side(fault)]
+                if machine.up:
+                    machine.power_off(for_good=False)
+                    later(REBOOT_TIME, machine.power_on)
+            case Fault.SOURCE_CUT | Fault.DESTINATION_CUT | Fault.ALL_CUT:
+                cut = list(hosts.values()) if fault is Fault.ALL_CUT else [hosts[self._side(fault)]]
+                for machine in cut:
+                    machine.reachable = False
+                    later(rng.choice([8.0, 40.0, 300.0]), setattr, machine, "reachable", True)
+            case Fault.LINK_CUT:
+                self.universe.cut_links = True
+                later(rng.choice([1.0, 60.0]), setattr, self.universe, "cut_links", False)
+            case Fault.SLOW:
+                hosts["source"].slow = hosts["destination"].slow = 10.0
+            case Fault.CLOCK:
+                hosts["source"].clock_offset += 3600.0
+        return None
+
+    def _side(self, fault: Fault) -> str:
+        return "source" if fault.name.startswith("SOURCE") else "destination"
+
+    def _hosts(self, step):
+        move = self.plan.moves.get(step.workload)
+        names = (move.source, move.destination) if move else (step.host, step.host)
+        source, destination = (self.universe.machines[name] for name in names)
+        return {"source": source, "destination": destination}
+
+    def heal(self) -> None:
+        self.journal_full = False
+        self.refusing.clear()
+        self.universe.cut_links = False
+        self.pending.clear()
+        for machine in self.universe.machines.values():
+            machine.reachable = True
+            machine.slow = 1.0
+            machine.clock_offset = 0.0
+            machine.armed.clear()
+            machine.power_on()
+
+    # --- the course of a run ---
+
+    async def look(self) -> World:
+        fleet = MemoryFleet(self.universe)
+        return await observe(fleet, {"podman": SimDriver()}, sorted(self.scene.spec.hosts))
+
+    async def course(self) -> Result:
+        world = await self.look()
+        self.plan = make_plan(self.scene.spec, world)
+        self.whole_plan = self.plan
+        assert self.plan.steps and not self.plan.errored, self.plan.findings
+        removable = frozenset(
+            name for name, host in self.scene.wanted.items() if name not in self.scene.spec.workloads
+        )
+        self.watcher = Watcher(self.universe, removable, frozenset(self.plan.moves))
+        self.journal.begin(Run(id=RUN, plan=self.plan, started_at=0.0, actor="sim"))
+        groups = await self._until_ended()
+        for zombie in self.zombies:
+            zombie.awake.set()
+            await asyncio.wait({zombie.task}, timeout=3000.0)
+            if not zombie.task.done() and not zombie.dead:
+                self.watcher.fail("stuck", f"{zombie.name} never ends")
+        self.heal()
+        await asyncio.sleep(400.0)
+        if self.zombies and not self._ended(groups):
+            groups = await self._until_ended(first=False)
+        await self._check_end(groups)
+        return Result(self.scenario, self.watcher.violations, self.reached, self.struck, groups, self.universe.log)
+
+    def _ended(self, groups) -> bool:
+        return bool(groups) and not self.journal_lost and all(state in ENDED for state in groups.values())
+
+    async def _until_ended(self, first=True) -> dict[str, GroupState]:
+        """Controllers one after the other, until one says that everything has ended."""
+        groups: dict[str, GroupState] = {}
+        for number in range(MOST_CONTROLLERS):
+            controller = Controller(self, f"c{number}")
+            fresh = first and number == 0
+            if number >= HEALED_AFTER:
+                self.heal()
+                await asyncio.sleep(REBOOT_TIME + 1)
+            records = () if fresh else await self._recover()
+            names = frozenset(step.workload for step in self.plan.steps)
+            controller.start(self.plan, self.journal, records, frozenset() if fresh else names)
+            await asyncio.wait_for(controller.over.wait(), LONGEST)
+            if controller.dead:
+                controller.task.cancel()
+            if controller.groups is not None:
+                groups = controller.groups
+                self.universe.note(f"{controller.name} ended: {groups}")
+                if self._ended(groups) or (self.journal_lost and not groups and number > HEALED_AFTER):
+                    return groups
+            else:
+                self.universe.note(f"{controller.name} did not end: {controller.error!r}")
+            self.journal_full = self.journal_full and number < 2
+            await asyncio.sleep(self.rng.choice([0.1, 5.0, 70.0]))
+        return groups
+
+    async def _recover(self):
+        """The records a new controller starts from. Without a journal, what the hosts know of unfinished moves."""
+        if self.journal_lost:
+            self.journal = Journal.open(":memory:")
+            runs = await rebuilt_runs(MemoryFleet(self.universe), await self.look())
+            steps = tuple(step for run in runs for step in run.plan.steps)
+            self.plan = self.whole_plan.model_copy(update={"steps": steps})
+            self.journal.begin(Run(id=RUN, plan=self.plan, started_at=0.0, actor="sim"))
+            for run in runs:
+                for record in run.records:
+                    self.journal.append(RUN, record.step, record.mark, 0.0)
+                    self.durable[record.step] = record.mark
+        return self.journal.run(RUN).records
+
+    # --- the end ---
+
+    async def _check_end(self, groups) -> None:
+        fail, excused = self.watcher.fail, self.watcher.excused
+        lost = [m.name for m in self.universe.machines.values() if m.lost]
+        for workload, state in groups.items():
+            if (
+                state not in ENDED
+                and not lost
+                and workload not in excused
+                and not self._needs_a_person(workload, state)
+            ):
+                fail("stuck", f"{workload} is {state} though every host answers")
+        for workload in self.scene.wanted:
+            state = groups.get(workload)
+            if (
+                self.journal_lost
+                or lost
+                or workload in excused
+                or state not in (GroupState.PUT_BACK, GroupState.SKIPPED)
+            ):
+                continue
+            if workload in self.plan.moves:
+                source = self.plan.moves[workload].source
+                if not self._runs(workload, source):
+                    fail("nowhere", f"{workload} was put back and does not run on {source}")
+        if lost or excused:
+            return
+        done = groups and set(groups.values()) <= {GroupState.DONE}
+        if done and not self.watcher.disturbed and not self.journal_lost:
+            await self._check_done("after success")
+        elif self._ended(groups) or self.journal_lost:
+            await self._apply_again()
+
+    def _needs_a_person(self, workload, state) -> bool:
+        """In doubt, and rightly so: a reboot ended the frozen process; its images are only on the destination."""
+        move = self.whole_plan.moves.get(workload)
+        if state is not GroupState.IN_DOUBT or not move or move.source not in self.watcher.disturbed:
+            return False
+        images = self.universe.machines[move.destination].dumps.get(workload)
+        return bool(images and images.complete)
+
+    def _runs(self, workload, host) -> bool:
+        """Whether it does: a moved one as the same process, unless a disaster ended that."""
+        same = workload in self.watcher.moving and not self.watcher.disturbed
+        lineage = self.watcher.lineage(workload)
+        return any(
+            m.name == host and c.state == RUNNING and (not same or c.lineage == lineage)
+            for m, c in self.universe.copies(workload)
+        )
+
+    async def _check_done(self, when: str) -> None:
+        for workload, host in self.scene.wanted.items():
+            if host and not self._runs(workload, host):
+                self.watcher.fail("nowhere", f"{workload} does not run on {host} {when}")
+            for machine, container in self.universe.copies(workload):
+                if machine.name != host and container.state in (RUNNING, FROZEN):
+                    self.watcher.fail("left", f"{workload} is {container.state} on {machine.name} {when}")
+        plan = make_plan(self.scene.spec, await self.look())
+        if plan.steps or plan.errored:
+            found = [s.id for s in plan.steps] + [f.message for f in plan.findings]
+            self.watcher.fail("I5", f"the plan {when} is not empty: {found}")
+
+    async def _apply_again(self) -> None:
+        """What was put back can be applied again, and then succeeds."""
+        self.plan = make_plan(self.scene.spec, await self.look())
+        if not self.plan.steps and not self.plan.errored:
+            await self._check_done("in the end")
+            return
+        if self.plan.errored:
+            self.watcher.fail("I5", f"cannot plan again: {[f.message for f in self.plan.findings]}")
+            return
+        self.journal = Journal.open(":memory:")
+        self.journal.begin(Run(id=RUN, plan=self.plan, started_at=0.0, actor="sim"))
+        controller = Controller(self, "again")
+        controller.start(self.plan, self.journal, (), frozenset())
+        await asyncio.wait_for(controller.over.wait(), LONGEST)
+        if controller.groups is None or set(controller.groups.values()) - {GroupState.DONE}:
+            self.watcher.fail("again", f"apply again without faults: {controller.groups} {controller.error}")
+            return
+        await self._check_done("after applying again")
+
+
+def simulate(scenario: Scenario) -> Result:
+    """Run one scenario; a violation is in the result, not raised."""
+    simulation = Simulation(scenario)
+    try:
+        return run_virtual(simulation.course())
+    except (Deadlock, TimeoutError) as error:
+        violations = [*simulation.watcher.violations, f"stuck: {type(error).__name__} {error}"]
+        return Result(scenario, violations, simulation.reached, simulation.struck, {}, simulation.universe.log)

@@ -1,0 +1,204 @@
+"""The shapes of plans: a world in memory, and specs that ask for a change of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from reconciler.hosts.memory import Container, Machine, Universe
+from reconciler.hosts.memory.machine import MarkerRow
+from reconciler.model.base import canonical_json
+from reconciler.model.spec import Host, MigrationPolicy, Network, Spec, Workload
+
+API = "reconciler/v1alpha1"
+
+
+@dataclass
+class Scene:
+    """A universe and what is wanted of it. `wanted`: the host that should run each workload; None: nowhere."""
+
+    universe: Universe
+    spec: Spec
+    wanted: dict[str, str | None]
+
+
+@dataclass
+class Builder:
+    """`on_disk`: images are kept on disk, not in memory. `restart`: containers come up at boot."""
+
+    on_disk: bool = False
+    restart: bool = False
+    stay: bool = False
+    universe: Universe = field(default_factory=Universe)
+    workloads: dict[str, Workload] = field(default_factory=dict)
+    wanted: dict[str, str | None] = field(default_factory=dict)
+    cutover: str = "transactional"
+    networks: dict[str, Network] = field(default_factory=dict)
+
+    def hosts(self, *names: str) -> None:
+        for name in names:
+            machine = self.universe.add(name, on_disk=self.on_disk)
+            machine.images["app"] = 2**20
+
+    def want(
+        self, name: str, host: str, *, state: str = "running", image: str = "app", **container: object
+    ) -> None:
+        restart = "always" if self.restart else "no"
+        self.workloads[name] = Workload(
+            api_version=API,
+            kind="Workload",
+            metadata={"name": name},
+            spec={
+                "container": {"image": f"localhost/{image}:1", "restart": restart, **container},
+                "placement": {"host": host},
+                "state": state,
+                "health": {"tcp": {"port": 80}, "within": "2s"},
+                "migration": {"policy": "p"},
+            },
+        )
+        self.wanted[name] = host if state == "running" else None
+
+    def have(self, name: str, host: str, state: str = "running", *, epoch: int = 0, changed: bool = False) -> None:
+        """A container of the workload, as an earlier apply made it."""
+        machine = self.universe.machines[host]
+        wanted = self.workloads[name].spec.container if name in self.workloads else None
+        text = canonical_json(wanted) if wanted and not changed else '{"image":"localhost/old:1"}'
+        container = Container(self.universe.new_id(), name, name, text, "app", state)
+        container.lineage = self.universe.new_lineage()
+        container.restart = self.restart and state == "running"
+        machine.containers[name] = container
+        if wanted:
+            for volume in wanted.volumes:
+                machine.volumes[volume.name] = name
+        if epoch:
+            machine.markers[name] = MarkerRow(epoch, "running", "owner", "-", "-")
+
+    def scene(self) -> Scene:
+        machines: dict[str, Machine] = self.universe.machines
+        on_unhealthy = "stay" if self.stay else "back"
+        policy = MigrationPolicy(
+            api_version=API,
+            kind="MigrationPolicy",
+            metadata={"name": "p"},
+            spec={
+                "cutover": self.cutover,
+                "on_unhealthy": on_unhealthy,
+                "silence_limit": "20s",
+                "freeze_limit": "5m",
+            },
+        )
+        hosts = {
+            n: Host(api_version=API, kind="Host", metadata={"name": n}, spec={"address": "192.0.2.1"})
+            for n in machines
+        }
+        spec = Spec(hosts=hosts, workloads=self.workloads, policies={"p": policy}, networks=self.networks)
+        return Scene(self.universe, spec, self.wanted)
+
+
+def create(b: Builder) -> None:
+    b.hosts("h1", "h2")
+    b.networks["lan"] = Network(
+        api_version=API, kind="Network", metadata={"name": "lan"}, spec={"driver": "bridge"}
+    )
+    del b.universe.machines["h1"].images["app"]
+    volumes = [{"name": "data", "target": "/data"}]
+    b.want("web", "h1", networks=[{"name": "lan"}], volumes=volumes)
+
+
+def create_pull(b: Builder) -> None:
+    b.hosts("h1")
+    b.want("web", "h1", image="new")
+
+
+def start(b: Builder) -> None:
+    b.hosts("h1")
+    b.want("web", "h1")
+    b.have("web", "h1", "exited", epoch=2)
+
+
+def stop(b: Builder) -> None:
+    b.hosts("h1")
+    b.want("web", "h1", state="stopped")
+    b.have("web", "h1")
+
+
+def remove(b: Builder) -> None:
+    b.hosts("h1")
+    b.have("web", "h1", epoch=1)
+    b.wanted["web"] = None
+
+
+def recreate(b: Builder) -> None:
+    b.hosts("h1")
+    b.want("web", "h1", image="new")
+    b.have("web", "h1", changed=True)
+
+
+def recreate_elsewhere(b: Builder) -> None:
+    b.hosts("h1", "h2")
+    b.want("web", "h2")
+    b.have("web", "h1", changed=True, epoch=1)
+
+
+def move(b: Builder) -> None:
+    b.hosts("h1", "h2")
+    b.networks["lan"] = Network(
+        api_version=API, kind="Network", metadata={"name": "lan"}, spec={"driver": "bridge"}
+    )
+    b.universe.machines["h1"].networks["lan"] = "bridge"
+    del b.universe.machines["h2"].images["app"]
+    b.want("web", "h2", networks=[{"name": "lan"}], volumes=[{"name": "data", "target": "/data"}])
+    b.have("web", "h1")
+
+
+def move_restore_back(b: Builder) -> None:
+    b.cutover = "restore-back"
+    b.hosts("h1", "h2")
+    b.want("web", "h2")
+    b.have("web", "h1", epoch=4)
+
+
+def moves_to_one(b: Builder) -> None:
+    b.hosts("h1", "h2", "h3")
+    b.want("a", "h2")
+    b.want("b", "h2")
+    b.have("a", "h1")
+    b.have("b", "h3", epoch=1)
+
+
+def swap(b: Builder) -> None:
+    b.hosts("h1", "h2")
+    b.want("a", "h2")
+    b.want("b", "h1")
+    b.have("a", "h1")
+    b.have("b", "h2")
+
+
+def move_and_more(b: Builder) -> None:
+    """A move beside a removal and a creation on the same hosts."""
+    b.hosts("h1", "h2")
+    b.want("a", "h2")
+    b.have("a", "h1")
+    b.have("old", "h2")
+    b.wanted["old"] = None
+    b.want("fresh", "h1")
+
+
+SHAPES: dict[str, Callable[[Builder], None]] = {
+    "create": create,
+    "create-pull": create_pull,
+    "start": start,
+    "stop": stop,
+    "remove": remove,
+    "recreate": recreate,
+    "recreate-elsewhere": recreate_elsewhere,
+    "move": move,
+    "move-restore-back": move_restore_back,
+    "moves-to-one": moves_to_one,
+    "swap": swap,
+    "move-and-more": move_and_more,
+}
+
+
+def scene(shape: str, *, on_disk: bool = False, restart: bool = False, stay: bool = False) -> Scene:
+    builder = Builder(on_disk=on_disk, restart=restart, stay=stay)
+    SHAPES[shape](builder)
+    return builder.scene()

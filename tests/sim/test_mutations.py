@@ -1,0 +1,95 @@
+"""A test of the test: deliberate bugs in what keeps workloads safe are found within 500 seeds."""
+
+import asyncio
+from unittest import mock
+
+from reconciler.hosts.memory import guard, runtime
+from reconciler.model.plan import StepKind
+from reconciler.steps import Steps
+from tests.sim.faults import Fault
+from tests.sim.run import simulate
+from tests.sim.seeds import scenario
+
+LIMIT = 500
+SILENCE = {
+    Fault.ZOMBIE,
+    Fault.DELAYED,
+    Fault.KILLED,
+    Fault.SOURCE_CUT,
+    Fault.DESTINATION_CUT,
+    Fault.ALL_CUT,
+    Fault.HANG,
+}
+"""What makes a hook decide by itself, or brings commands at the wrong time."""
+
+
+def first_found(rules):
+    """The first seed whose violations are of these rules, of those that move something and can matter here."""
+    for seed in range(LIMIT):
+        shape, strikes = scenario(seed).shape, scenario(seed).strikes
+        if not (shape.startswith("move") or shape == "swap") or not {s.fault for s in strikes} & SILENCE:
+            continue
+        found = simulate(scenario(seed)).violations
+        if any(violation.startswith(rules) for violation in found):
+            return seed
+    return None
+
+
+async def commit_destination_only(self, step, progress):
+    handover, driver = self._handover(step), self._driver(step)
+    await self._on(step.host, driver.commit_destination(handover))
+    return {}
+
+
+async def restore_then_commit(self, step, progress):
+    handover, driver = self._handover(step), self._driver(step)
+    await self._on(step.host, driver.restore(handover))
+    await self._on(step.peer, driver.commit_source(handover))
+    return {}
+
+
+def test_commit_written_after_restore_is_found():
+    bug = {StepKind.COMMIT: commit_destination_only, StepKind.RESTORE: restore_then_commit}
+    with mock.patch.dict(Steps._EFFECTS, bug):
+        assert first_found("I1") is not None
+
+
+async def run_unguarded(self, words, stdin):
+    return await self._run(self.machine, words[4:], stdin)
+
+
+def load_anything(self, name, epoch=None):
+    return self.read(name)
+
+
+async def commit_blindly(self, name, epoch):
+    row = self.read(name)
+    self.store(name, int(epoch), "committed", "source", row.run, row.peer)
+
+
+def test_skipped_guard_is_found():
+    with (
+        mock.patch.object(guard.Guard, "run", run_unguarded),
+        mock.patch.object(guard.Guard, "load", load_anything),
+        mock.patch.object(guard.Guard, "commit", commit_blindly),
+        mock.patch.object(guard, "_may_follow", return_value=True),
+    ):
+        assert first_found(("I1", "I2")) is not None
+
+
+async def verdict_of_an_impatient_hook(machine, hook):
+    loop = asyncio.get_running_loop()
+    hook.held = hook.beat = loop.time()
+    hook.notify.set()
+    while not (hook.final or hook.verdict == "resume"):
+        deadline = min(hook.beat + hook.silence, hook.held + hook.freeze)
+        if loop.time() > deadline:
+            return "resume"  # also after the commit: that is the bug
+        await asyncio.wait({asyncio.ensure_future(hook.wake.wait())}, timeout=deadline - loop.time() + 0.5)
+        hook.wake.clear()
+    return "resume" if "resume" in (hook.verdict, hook.final) else "release"
+
+
+def test_hook_that_resumes_after_commit_is_found():
+    with mock.patch.object(runtime, "_verdict", verdict_of_an_impatient_hook):
+        assert first_found("I1") is not None
