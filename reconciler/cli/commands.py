@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import typer
 
-from reconciler.cli import apply, explain, history, init, lab, plan, resolve, resume, schema, status, validate
+from reconciler.cli import (
+    apply,
+    doctor,
+    explain,
+    history,
+    init,
+    lab,
+    plan,
+    resolve,
+    resume,
+    schema,
+    status,
+    validate,
+)
 
 
 def register_all(app: typer.Typer) -> None:
     """Add every command, in the order of `reconcile --help`."""
-    for module in (init, validate, plan, apply, status, resume, resolve, history, schema, explain):
+    for module in (init, validate, plan, apply, status, resume, resolve, history, doctor, schema, explain):
         module.register(app)
     app.add_typer(lab.app, name="lab", help="Real hosts on this machine, to try and to test with.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reconciler.app import Applied
 from reconciler.cli.views.style import paint
+from reconciler.core.criu_errors import translate
 from reconciler.core.saga import GroupState
 from reconciler.model.plan import Change, ChangeKind, Step, StepKind
 from reconciler.model.record import RunState
@@ -85,6 +86,8 @@ def _workload(change: Change, state: GroupState, applied: Applied, color: bool) 
         first, *rest = text.splitlines() or [""]
         lines.append(f"    {what:<22} {first}")
         lines += [f"    {'':<22} {line}" for line in rest[-6:]]
+        if known := translate(text):
+            lines += [f"    {'that means':<22} {known.cause}", f"    {'what helps':<22} {known.fix}"]
     return [*lines, f"    {'next':<22} {then}"] if then else lines
 
 

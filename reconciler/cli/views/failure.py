@@ -15,6 +15,7 @@ import typer
 from reconciler import __version__
 from reconciler.cli.views.diagnostics import render_diagnostics
 from reconciler.cli.views.style import color_of, paint
+from reconciler.core.criu_errors import translate
 from reconciler.errors import CommandFailed, InputError, ReconcilerError
 
 JSON_VERSION = 1
@@ -58,6 +59,9 @@ def render_error(error: ReconcilerError, color: bool) -> str:
     if isinstance(error, CommandFailed):
         for label, text in (("said", error.stderr), ("log", error.log_tail)):
             lines += [f"  {label:<9}{line}" for line in text.strip().splitlines()[-6:]]
+        if known := translate(f"{error.log_tail}\n{error.stderr}\n{error.why}"):
+            lines.append(f"  means    {known.cause}")
+            lines.append(f"  {paint('green', 'helps', color)}    {known.fix}")
     if error.fix:
         lines.append(f"  {paint('green', 'fix', color)}      {error.fix}")
     return "\n".join(lines)

@@ -118,11 +118,11 @@ class Rule:
 RULES: dict[str, Rule] = {}
 
 
-def rule(rule_id: str, *, warns: bool = False) -> Callable[[Check], Check]:
-    """Register a function as a rule; its docstring is its explanation."""
+def rule(rule_id: str, *, warns: bool = False, alone: HostCheck | None = None) -> Callable[[Check], Check]:
+    """Register a function as a rule; its docstring is its explanation. `alone`: what `reconcile doctor` asks."""
 
     def decorate(function: Check) -> Check:
-        register(Rule(rule_id, page(function.__doc__), function, warns))
+        register(Rule(rule_id, page(function.__doc__), function, warns, alone))
         return function
 
     return decorate

@@ -6,13 +6,29 @@ from collections.abc import Iterator
 
 from reconciler.core.rules.base import Case, Said, rule
 from reconciler.model.units import format_bytes
+from reconciler.model.world import HostFacts
 
 MEMORY_MARGIN = 64 * 2**20
 """Bytes left free besides images and the workload itself."""
 DISK_MARGIN = 256 * 2**20
 
 
-@rule("room.memory")
+def memory_alone(host: HostFacts) -> Iterator[Said]:
+    """For `doctor`: no room for any workload."""
+    if host.memory_free_bytes < MEMORY_MARGIN:
+        free = format_bytes(host.memory_free_bytes)
+        yield Said(f"{host.name} has {free} of memory free", "ps -eo rss,comm --sort=-rss | head", warn=True)
+
+
+def disk_alone(host: HostFacts) -> Iterator[Said]:
+    """For `doctor`: no room for any workload."""
+    if host.disk_free_bytes < DISK_MARGIN:
+        free = format_bytes(host.disk_free_bytes)
+        fix = "podman image prune; podman volume prune"
+        yield Said(f"{host.name} has {free} of disk free under the container storage", fix, warn=True)
+
+
+@rule("room.memory", alone=memory_alone)
 def memory(case: Case) -> Iterator[Said]:
     """The destination needs memory for the workload. Images are kept in memory too where there is room,
     and on disk otherwise, so only the workload itself is required here."""
@@ -27,7 +43,7 @@ def memory(case: Case) -> Iterator[Said]:
         )
 
 
-@rule("room.disk")
+@rule("room.disk", alone=disk_alone)
 def disk(case: Case) -> Iterator[Said]:
     """Both hosts need disk for the images where memory is short, and the destination for the root
     filesystem's changes and the volumes."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from reconciler.core.rules.base import Case, Said, rule, together
 from reconciler.core.strategy import version_tuple
 from reconciler.model.command import Seconds
+from reconciler.model.world import HostFacts
 
 CLOCK_LIMIT: Seconds = 5.0
 """Difference of two clocks that programs are told of."""
@@ -84,7 +85,16 @@ def cgroup(case: Case) -> Iterator[Said]:
         )
 
 
-@rule("clock.offset", warns=True)
+def clock_alone(host: HostFacts) -> Iterator[Said]:
+    """For `doctor`: against the controller's clock."""
+    if abs(host.clock_offset_s) > CLOCK_LIMIT:
+        yield Said(
+            f"the clock of {host.name} is {host.clock_offset_s:+.0f} s from this machine's",
+            "systemctl enable --now systemd-timesyncd (or chrony)",
+        )
+
+
+@rule("clock.offset", warns=True, alone=clock_alone)
 def clock(case: Case) -> Iterator[Said]:
     """Programs see the wall clock jump by the difference between the two hosts' clocks."""
     if not (case.moves and case.source and case.destination):

@@ -1,0 +1,83 @@
+"""What doctor found, as people read it and as JSON."""
+
+from __future__ import annotations
+
+from reconciler.cli.views.style import paint
+from reconciler.cli.views.verdicts import verdict_json, verdict_table
+from reconciler.doctor import Examination, Examined, Health
+from reconciler.model.plan import Finding
+from reconciler.model.units import format_bytes
+from reconciler.model.world import HostFacts
+
+JSON_VERSION = 1
+_STYLE = {Health.READY: "green", Health.WARNINGS: "yellow", Health.UNUSABLE: "red"}
+_WORDS = {Health.READY: "ready", Health.WARNINGS: "ready, with warnings", Health.UNUSABLE: "cannot be used"}
+
+
+def render_examination(found: Examination, color: bool, *, security: bool) -> str:
+    """One line for each host that is well; details above the line of one that is not."""
+    width = max((len(host.name) for host in found.hosts), default=0)
+    lines: list[str] = []
+    for host in found.hosts:
+        lines += _host(host, width, color, security)
+    if found.moves:
+        lines += ["", *verdict_table(found.moves, color)]
+    bad = sum(host.health is Health.UNUSABLE for host in found.hosts)
+    if bad and len(found.hosts) > 1:
+        lines += ["", paint("red", f"{bad} of {len(found.hosts)} hosts cannot be used.", color)]
+    return "\n".join(lines)
+
+
+def _host(host: Examined, width: int, color: bool, security: bool) -> list[str]:
+    shown = [*host.problems, *(host.floors if security else ())]
+    lines = [line for finding in shown for line in _finding(finding, color)]
+    verdict = paint(_STYLE[host.health], _WORDS[host.health], color)
+    return [*lines, f"{host.name:<{width}}  {verdict}{_facts(host, security)}"]
+
+
+def _finding(finding: Finding, color: bool) -> list[str]:
+    mark = paint("red" if finding.severity == "refuse" else "yellow", "!", color)
+    return [f"  {mark} {finding.rule:<22} {finding.message}", f"    {'fix':<22} {finding.fix}"]
+
+
+def _facts(host: Examined, security: bool) -> str:
+    if not isinstance(host.view, HostFacts):
+        return ""
+    have = host.view.versions
+    named = [f"{n} {v}" for n in ("podman", "runc", "crun", "criu") if (v := getattr(have, n))]
+    parts = [
+        *named,
+        f"Linux {have.kernel}",
+        f"{format_bytes(host.view.memory_free_bytes)} of memory and"
+        f" {format_bytes(host.view.disk_free_bytes)} of disk free",
+    ]
+    if host.floors and not security:
+        parts.append(f"{len(host.floors)} security notes (--security)")
+    return " · " + ", ".join(parts)
+
+
+def examination_json(found: Examination) -> dict[str, object]:
+    """For scripts: every host with its health, versions and findings, security floors included."""
+    return {
+        "version": JSON_VERSION,
+        "usable": found.exit_code == 0,
+        "hosts": [_host_json(host) for host in found.hosts],
+        "moves": [verdict_json(verdict) for verdict in found.moves],
+    }
+
+
+def _host_json(host: Examined) -> dict[str, object]:
+    view = host.view
+    body: dict[str, object] = {"name": host.name, "health": host.health.value}
+    if isinstance(view, HostFacts):
+        body |= {
+            "versions": view.versions.model_dump(mode="json", by_alias=True),
+            "features": list(view.features),
+            "memoryFreeBytes": view.memory_free_bytes,
+            "diskFreeBytes": view.disk_free_bytes,
+            "clockOffsetS": view.clock_offset_s,
+        }
+    else:
+        body |= {"code": view.code, "reason": view.reason}
+    findings = [*host.problems, *host.floors]
+    return {**body, "findings": [f.model_dump(mode="json", by_alias=True, exclude={"workload"}) for f in findings]}

@@ -1,0 +1,33 @@
+"""Verdicts as a table: can this workload go to that host?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reconciler.cli.views.style import paint
+from reconciler.core.rules import Answer, Verdict
+
+_STYLE = {Answer.YES: "green", Answer.YES_BUT: "yellow", Answer.NO: "red"}
+
+
+def verdict_table(verdicts: Sequence[Verdict], color: bool) -> list[str]:
+    """One row for each workload and destination, with all reasons under it."""
+    names = [f"{verdict.workload} -> {verdict.destination}" for verdict in verdicts]
+    width = max(map(len, names), default=0)
+    lines: list[str] = []
+    for name, verdict in zip(names, verdicts, strict=True):
+        lines.append(f"{name:<{width}}  {paint(_STYLE[verdict.answer], verdict.answer.value, color)}")
+        for finding in sorted(verdict.findings, key=lambda f: f.severity):
+            lines.append(f"  {'!' if finding.severity == 'refuse' else '-'} {finding.rule:<22} {finding.message}")
+            lines.append(f"    {'fix':<22} {finding.fix}")
+    return lines
+
+
+def verdict_json(verdict: Verdict) -> dict[str, object]:
+    """For scripts."""
+    return {
+        "workload": verdict.workload,
+        "destination": verdict.destination,
+        "verdict": verdict.answer.value,
+        "findings": [finding.model_dump(mode="json", by_alias=True) for finding in verdict.findings],
+    }
