@@ -1,7 +1,47 @@
-# restore.sh CONTAINER USERDATA LAZY OPTION...: restore a container from its images. LAZY 1: memory follows afterwards.
-name=$1 userdata=$2 lazy=$3
-shift 3
+# restore.sh CONTAINER USERDATA LAZY ADDRESSES OPTION...: restore a container from its images.
+# LAZY 1: memory follows afterwards. ADDRESSES: the container's, with commas between them; may be empty.
+name=$1 userdata=$2 lazy=$3 addresses=$4
+shift 4
 images=$userdata/checkpoint
+
+# Podman brings a container's addresses up before CRIU has restored its sockets. A packet that arrives in between finds
+# nobody listening, and the kernel's answer ends the client's connection; a dropped one is sent again. So TCP to these
+# addresses is dropped meanwhile. Entries expire, should this script be killed. Without nft there is no shield.
+table=reconciler_$(printf %.12s "$name")
+rules() {
+    [ -z "$v4" ] || echo "ip daddr @four meta l4proto tcp drop"
+    [ -z "$v6" ] || echo "ip6 daddr @six meta l4proto tcp drop"
+}
+sets() {
+    [ -z "$v4" ] || echo "set four { type ipv4_addr; flags timeout; timeout 5m; elements = { $v4 } }"
+    [ -z "$v6" ] || echo "set six { type ipv6_addr; flags timeout; timeout 5m; elements = { $v6 } }"
+}
+shield() {
+    v4='' v6='' devices=''
+    for address in $(echo "$addresses" | tr , ' '); do
+        case $address in *:*) v6="$v6${v6:+, }$address" ;; *) v4="$v4${v4:+, }$address" ;; esac
+    done
+    [ -n "$v4$v6" ] || return
+    for path in /sys/class/net/*; do
+        device=${path##*/}
+        [ "$device" = lo ] || devices="$devices${devices:+, }\"$device\""
+    done
+    unshield
+    nft "table netdev $table {
+        $(sets)
+        chain arriving { type filter hook ingress devices = { $devices } priority -500; policy accept; $(rules)
+        }
+    }"
+    nft "table inet $table {
+        $(sets)
+        chain forwarded { type filter hook forward priority -500; policy accept; $(rules)
+        }
+        chain local { type filter hook output priority -500; policy accept; $(rules)
+        }
+    }"
+}
+unshield() { nft delete table netdev "$table"; nft delete table inet "$table"; }
+command -v nft >/dev/null 2>&1 || addresses=
 [ ! -e "$images/devshm-checkpoint.tar" ] || cp "$images/devshm-checkpoint.tar" "$userdata/" || exit 1
 serving() { tr '\0' ' ' < "/proc/$pid/cmdline" 2>/dev/null | grep -q "lazy-pages.*$userdata"; }
 started=
@@ -22,8 +62,10 @@ if [ "$lazy" = 1 ] && ! { read -r pid < "$userdata/lazy-pages.pid" && serving; }
         sleep 0.01
     done
 fi
+[ -z "$addresses" ] || shield >/dev/null 2>&1
 podman container restore "$@" -- "$name"
 status=$?
+[ -z "$addresses" ] || unshield >/dev/null 2>&1
 if [ "$status" != 0 ] && [ -n "$started" ]; then
     kill "$started" 2>/dev/null
     rm -f "$userdata/lazy-pages.pid"

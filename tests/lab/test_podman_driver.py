@@ -18,7 +18,7 @@ from reconciler.hosts.ssh import SshFleet
 from reconciler.lab import DEMO_IMAGE, NETWORK, Lab
 from reconciler.lab.probe import Probe
 from reconciler.load import load
-from reconciler.model.spec import HealthCheck, Strategy, TcpHandling, Workload
+from reconciler.model.spec import Cutover, HealthCheck, Strategy, TcpHandling, Workload
 from reconciler.model.world import ContainerState, HostUnknown
 from reconciler.observe import observe
 from tests.drivers.contract import NAME, DriverContract, Scene
@@ -107,6 +107,21 @@ async def test_staging_is_not_felt_by_clients(scene: Scene, clean_lab: Lab) -> N
         result = await asyncio.to_thread(probe.stop)
     assert result.survived, result
     assert result.longest_wait_seconds < 0.5
+
+
+@pytest.mark.parametrize("cutover", [Cutover.TRANSACTIONAL, Cutover.RESTORE_BACK])
+async def test_many_clients_keep_their_connections(scene: Scene, clean_lab: Lab, cutover: Cutover) -> None:
+    """Their retransmissions arrive all the time, so some meet the address before its sockets are restored."""
+    await scene.run_it()
+    probes = [Probe(address(clean_lab)).start() for _ in range(30)]
+    for back in (False, True):
+        h = await scene.handover(cutover=cutover, back=back, strategy=Strategy.LAZY)
+        await scene.to_commit(h)
+        await scene.finish(h)
+    await asyncio.sleep(3)
+    results = [await asyncio.to_thread(probe.stop) for probe in probes]
+    assert [r.error for r in results if not r.survived] == []
+    assert "reconciler" not in clean_lab.exec("h1", ["nft", "list", "tables"]).stdout
 
 
 async def test_no_code_runs_while_staged(scene: Scene, clean_lab: Lab) -> None:

@@ -110,10 +110,18 @@ def set_restart(handover: Handover, fence: Fence, phases: tuple[Phase, ...], *, 
         yield from guard.run(fence, phases, argv)
 
 
+def _addresses(handover: Handover) -> str:
+    """Addresses to keep clients' packets away from until the sockets behind them are restored."""
+    if handover.policy.tcp is not TcpHandling.ESTABLISHED:
+        return ""
+    return ",".join(n.ip for n in handover.workload.spec.container.networks if n.ip)
+
+
 def restore(handover: Handover, fence: Fence, phase: Phase, facts: ContainerFacts, *, lazy: bool) -> Program[None]:
     """Restore a container from its images; a failure carries the last errors of CRIU's log. Facts are from before:
     clients wait while this runs, so nothing is asked first."""
-    argv = paths.shell("restore", facts.id, facts.userdata, "1" if lazy else "0", *options(handover))
+    how = ("1" if lazy else "0", _addresses(handover), *options(handover))
+    argv = paths.shell("restore", facts.id, facts.userdata, *how)
     try:
         yield from guard.run(fence, (phase,), argv, timeout=RESTORE_LIMIT)
     except CommandFailed as error:
