@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 JSON_VERSION = 1
 
 app = typer.Typer(
-    help="Real hosts on this machine (namespaces, sshd, Podman, CRIU) to try moves out on. Needs root.",
+    help="Real hosts on this machine (sshd, Podman, CRIU) to try moves out on. Needs root.",
     no_args_is_help=True,
 )
 Name = Annotated[str, typer.Option("--name", "-n", help="Which lab.")]
@@ -30,6 +31,15 @@ def up(
     rate: Annotated[
         str | None, typer.Option(help="Limit of each host's link, like 1gbit; an empty text removes it.")
     ] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            help="namespace (fast, a new lab's default) or vm (stock kernel and systemd; slow without KVM)."
+        ),
+    ] = None,
+    memory: Annotated[
+        int | None, typer.Option(help="Memory of each vm host in MiB, from its next boot on.")
+    ] = None,
     install: Annotated[bool, typer.Option("--install", help="Install missing packages with apt-get.")] = False,
     write: Annotated[Path | None, typer.Option(help="Also write the inventory to this file.")] = None,
     as_json: AsJson = False,
@@ -38,8 +48,8 @@ def up(
     from reconciler.lab import Lab, install_packages
 
     if install:
-        install_packages(_progress)
-    lab = Lab.up(name, hosts=hosts, rate=rate, report=_progress)
+        install_packages(_progress, backend or "namespace")
+    lab = Lab.up(name, hosts=hosts, rate=rate, report=_progress, backend=backend, memory_mib=memory)
     if write is not None:
         write.write_text(lab.inventory_path.read_text(encoding="utf-8"), encoding="utf-8")
     _show([lab], as_json)
@@ -68,7 +78,8 @@ def execute(
     from reconciler.lab import Lab
 
     words = command[1:] if command and command[0] == "--" else command
-    done = subprocess.run(Lab.load(name).exec_argv(host, words or ["bash"]), check=False)
+    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    done = subprocess.run(Lab.load(name).exec_argv(host, words or ["bash"], terminal), check=False)
     raise typer.Exit(done.returncode)
 
 
@@ -110,7 +121,8 @@ def _show(labs: list[Lab], as_json: bool) -> None:
         typer.echo("no labs; `reconcile lab up` makes one")
     for lab in labs:
         limit = lab.spec.rate or "none"
-        typer.echo(f"{lab.name}  subnet {lab.subnet}, this machine {lab.controller_address}, rate limit {limit}")
+        segment = f"subnet {lab.subnet}, this machine {lab.controller_address}, rate limit {limit}"
+        typer.echo(f"{lab.name}  {lab.spec.backend} hosts, {segment}")
         for host in lab.hosts:
             typer.echo(f"  {host.name}  {host.address:<14} {host.state}")
         typer.echo(f"  inventory   {lab.inventory_path}")
@@ -122,6 +134,7 @@ def _as_dict(lab: Lab) -> dict[str, Any]:
         "name": lab.name,
         "subnet": str(lab.subnet),
         "controllerAddress": str(lab.controller_address),
+        "backend": lab.spec.backend,
         "rate": lab.spec.rate,
         "inventory": str(lab.inventory_path),
         "sshConfig": str(lab.ssh_config_path),

@@ -1,4 +1,4 @@
-"""What a way of making hosts must be able to do. `namespace` is one; a sibling module can add another."""
+"""What a way of making hosts must be able to do. `namespace` and `vm` are the two there are."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ class Backend(Protocol):
     """
 
     name: str
+    sshd_start: tuple[str, ...]
+    """Command of a host that starts its SSH server."""
 
     def check(self) -> None:
         """LabError when this machine cannot run it."""
@@ -43,8 +45,11 @@ class Backend(Protocol):
         """Cut the power: at once, nothing is sent any more. The disk stays."""
         ...
 
-    def argv(self, paths: LabPaths, host: str, command: Sequence[str]) -> list[str]:
-        """The command of this machine that runs `command` on the host without SSH. LabError when it is down."""
+    def argv(self, paths: LabPaths, host: str, command: Sequence[str], terminal: bool = False) -> list[str]:
+        """The command of this machine that runs `command` on the host, whatever became of its cable and its sshd.
+
+        `terminal`: it talks to a person. LabError when the host is down.
+        """
         ...
 
     def set_link(self, paths: LabPaths, host: str, up: bool) -> None:
@@ -63,7 +68,11 @@ class Backend(Protocol):
 def named(name: str) -> Backend:
     """The backend with this name."""
     from reconciler.lab.namespace import NamespaceBackend
+    from reconciler.lab.vm import VmBackend
 
-    if name == NamespaceBackend.name:
-        return NamespaceBackend()
-    raise LabError(f"there is no lab backend {name!r}", fix=f"use {NamespaceBackend.name}")
+    known: tuple[Backend, ...] = (NamespaceBackend(), VmBackend())
+    for backend in known:
+        if backend.name == name:
+            return backend
+    names = " or ".join(backend.name for backend in known)
+    raise LabError(f"there is no lab backend {name!r}", fix=f"use {names}")

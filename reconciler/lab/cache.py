@@ -10,9 +10,10 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from reconciler.errors import LabError
 from reconciler.lab import demo, mirror
@@ -28,13 +29,16 @@ PACKAGES = (
     "busybox-static rsync zstd lz4 util-linux attr python3-minimal ca-certificates"
 )
 NEWER_PACKAGES = "criu libcriu2"
+PACKAGE_LIST = "usr/share/reconciler/packages"
+"""In a root filesystem of `rootfs.sh`: what is installed."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a namespace lab is started from."""
+    """What a lab is started from."""
 
     rootfs: Path
+    """The folder that holds the hosts' root filesystem, as the backend needs it."""
     images: Path
     """A container store, mounted read-only on each host."""
 
@@ -45,8 +49,9 @@ def prepare(report: Report) -> Prepared:
     demo_folder = cache_folder() / f"demo-{_demo_key(rootfs.name)}"
     if not (rootfs.is_dir() and demo_folder.is_dir()):
         require_packages(build=True)
-        _build_once(rootfs, lambda target: _build_rootfs(target, report), report)
-        _build_once(demo_folder, lambda target: _build_demo(target, rootfs, report), report)
+        newer = (NEWER_SUITE, NEWER_PACKAGES)
+        build_once(rootfs, lambda target: build_rootfs(target, PACKAGES, report, newer=newer), report)
+        build_once(demo_folder, lambda target: build_demo(target, rootfs, report), report)
     return Prepared(rootfs=rootfs, images=demo_folder / "store")
 
 
@@ -57,25 +62,33 @@ def image_archive(images: Path) -> Path:
 
 def installed_versions(rootfs: Path) -> dict[str, str]:
     """Package versions on the hosts."""
-    lines = (rootfs / "usr/share/reconciler/packages").read_text(encoding="utf-8").splitlines()
+    listing = rootfs / PACKAGE_LIST
+    lines = (listing if listing.exists() else rootfs / "packages").read_text(encoding="utf-8").splitlines()
     return {name: version for name, _, version in (line.partition(" ") for line in lines)}
 
 
 def _rootfs_key() -> str:
     script = data_path("templates", "lab", "rootfs.sh").read_bytes()
-    return _key(script, SUITE.encode(), NEWER_SUITE.encode(), PACKAGES.encode(), NEWER_PACKAGES.encode())
+    return key(script, SUITE.encode(), NEWER_SUITE.encode(), PACKAGES.encode(), NEWER_PACKAGES.encode())
 
 
 def _demo_key(rootfs: str) -> str:
-    recipe = (data_path("templates", "lab", name).read_bytes() for name in ("counter.c", "images.sh"))
-    return _key(*recipe, DEMO_IMAGE.encode(), demo.RECIPE.encode(), rootfs.encode())
+    return key(demo_recipe(), rootfs.encode())
 
 
-def _key(*parts: bytes) -> str:
+def demo_recipe() -> bytes:
+    """All that decides what the demo image is, but the root filesystem it takes busybox from."""
+    scripts = (data_path("templates", "lab", name).read_bytes() for name in ("counter.c", "images.sh"))
+    return b"\0".join([*scripts, DEMO_IMAGE.encode(), demo.RECIPE.encode()])
+
+
+def key(*parts: bytes) -> str:
+    """Digest of a recipe, short enough for a folder's name."""
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
-def _build_once(target: Path, build: Callable[[Path], None], report: Report = silent) -> None:
+def build_once(target: Path, build: Callable[[Path], None], report: Report = silent) -> None:
+    """Call `build` with an empty folder that becomes `target` when complete; what is there already stays."""
     lock = target.with_name(f".{target.name}.lock")
     with locked(lock, on_wait=lambda: report(f"waiting for another process that builds {target.name}")):
         if target.is_dir():
@@ -92,21 +105,29 @@ def _build_once(target: Path, build: Callable[[Path], None], report: Report = si
             raise
 
 
-def _build_rootfs(target: Path, report: Report) -> None:
+def build_rootfs(
+    target: Path,
+    packages: str,
+    report: Report,
+    *,
+    newer: tuple[str, str] = ("", ""),
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Debian with `packages` in `target`; `newer`: a later suite and the packages to take from it."""
     found = mirror.find_mirror()
-    report(f"building the hosts' root filesystem (once, about a minute) from {found}")
+    report(f"building a Debian {SUITE} root filesystem (once, about a minute) from {found}")
     script = data_path("templates", "lab", "rootfs.sh")
     command = ["unshare", "--mount", "--propagation", "private", "sh", str(script), str(target), found]
-    environment = os.environ | {"SETTINGS": mirror.apt_settings()}
+    settings = {**os.environ, "SETTINGS": mirror.apt_settings(), **environment}
     seen: list[str] = []
     with subprocess.Popen(
-        [*command, SUITE, NEWER_SUITE, PACKAGES, NEWER_PACKAGES],
+        [*command, SUITE, packages, *newer],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
         text=True,
         errors="replace",
-        env=environment,
+        env=settings,
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
@@ -117,7 +138,8 @@ def _build_rootfs(target: Path, report: Report) -> None:
         raise LabError("the root filesystem of the lab's hosts could not be built", why=tail("".join(seen)))
 
 
-def _build_demo(target: Path, rootfs: Path, report: Report) -> None:
+def build_demo(target: Path, rootfs: Path, report: Report) -> None:
+    """The demo image in `target`, as an archive and loaded into a store with the Podman of `rootfs`."""
     report(f"building the image {DEMO_IMAGE}")
     archive, store = target / "image.tar", target / "store"
     demo.build_archive(archive, target / "counter", rootfs / "usr/bin/busybox", DEMO_IMAGE)

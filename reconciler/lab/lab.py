@@ -16,15 +16,18 @@ from reconciler.errors import CommandFailed, LabError
 from reconciler.lab import cache, files
 from reconciler.lab.backend import Backend, named
 from reconciler.lab.spec import (
+    DEFAULT_MEMORY_MIB,
     LabPaths,
     LabSpec,
     check_host_count,
+    check_memory,
     check_rate,
     lab_names,
 )
 from reconciler.lab.tools import Report, locked, silent, tail
 
 DEFAULT_HOSTS = 2
+DEFAULT_BACKEND = "namespace"
 SSHD_PROCESSES = "sshd sshd-session sshd-auth"
 """Listener and sessions: OpenSSH has one program for each."""
 
@@ -58,22 +61,25 @@ class Lab:
         hosts: int | None = None,
         rate: str | None = None,
         report: Report = silent,
-        backend: str = "namespace",
+        backend: str | None = None,
+        memory_mib: int | None = None,
     ) -> Lab:
         """Make the lab, or what is missing of it: hosts that run stay, hosts that died boot from their disk.
 
         `hosts` (2 for a new lab) never removes hosts. `rate` like `1gbit`; None leaves it, "" takes it away.
+        `backend`: `namespace` (a new lab's default) or `vm`. `memory_mib`: of a `vm` host, from its next boot on.
         """
         check_rate(rate or None)
         check_host_count(hosts or 1)
+        check_memory(memory_mib or DEFAULT_MEMORY_MIB)
         paths = LabPaths.of(name)
-        maker = named(backend)
-        maker.check()
         with locked(paths.lock):
             old = paths.load()
+            maker = named(backend or (old.backend if old else DEFAULT_BACKEND))
+            maker.check()
             if old is None:
                 _sweep(paths, maker)
-            elif old.backend != backend:
+            elif old.backend != maker.name:
                 raise LabError(f"the lab {name} has the backend {old.backend}", fix="take it down first")
             octet = old.octet if old else None
             if old and Path(old.rootfs).is_dir() and Path(old.images).is_dir():
@@ -83,10 +89,11 @@ class Lab:
                 prepared = maker.prepare(report)
             spec = LabSpec(
                 name=name,
-                backend=backend,
+                backend=maker.name,
                 octet=maker.connect(paths, octet, _octets_of_others(name)),
                 hosts=max(hosts or 0, old.hosts) if old else hosts or DEFAULT_HOSTS,
                 rate=(rate or None) if rate is not None or old is None else old.rate,
+                memory_mib=memory_mib or (old.memory_mib if old else DEFAULT_MEMORY_MIB),
                 rootfs=str(prepared.rootfs),
                 images=str(prepared.images),
             )
@@ -164,9 +171,9 @@ class Lab:
         """Debian package versions on the hosts."""
         return cache.installed_versions(Path(self._spec.rootfs))
 
-    def exec_argv(self, host: str, argv: Sequence[str]) -> list[str]:
-        """The command of this machine that runs `argv` on a host, as root, without SSH."""
-        return self._backend.argv(self._paths, self._known(host), argv)
+    def exec_argv(self, host: str, argv: Sequence[str], terminal: bool = False) -> list[str]:
+        """The command of this machine that runs `argv` on a host, as root, whatever became of its SSH server."""
+        return self._backend.argv(self._paths, self._known(host), argv, terminal)
 
     def exec(
         self,
@@ -202,7 +209,7 @@ class Lab:
         """Start the SSH server that `kill_sshd` ended. One that listens stays."""
         listening = self.exec(host, ["ss", "-Hltn", "sport = :22"]).stdout.strip()
         if not listening:
-            self.exec(host, ["/usr/sbin/sshd", "-E", "/var/log/sshd.log"])
+            self.exec(host, self._backend.sshd_start)
 
     def kill_sshd(self, host: str) -> None:
         """Kill the SSH server and all its sessions; commands they started go on. It stays dead."""
@@ -244,7 +251,7 @@ def remove(name: str = "default") -> bool:
     """Take a lab down, whatever is left of it. False: there was nothing."""
     paths = LabPaths.of(name)
     spec = paths.load_or_none()
-    maker = named(spec.backend if spec else "namespace")
+    maker = named(spec.backend if spec else DEFAULT_BACKEND)
     maker.check()
     with locked(paths.lock):
         existed = paths.folder.exists()

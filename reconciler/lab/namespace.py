@@ -6,21 +6,18 @@ which it writes down itself, so that a controller that dies in between loses not
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from reconciler.errors import LabError
-from reconciler.lab import cache, cgroups, network
+from reconciler.lab import cache, cgroups, network, power, process
 from reconciler.lab.spec import LabPaths, LabSpec
-from reconciler.lab.tools import Report, require_packages, require_root, run, tail, words
+from reconciler.lab.tools import Report, require_packages, require_root, run, words
 from reconciler.resources import data_path
 
 BOOT_TIMEOUT_SECONDS = 60.0
-STOP_TIMEOUT_SECONDS = 10.0
 _POLL_SECONDS = 0.01
 _READY = "run/lab/ready"
 _SPLITS_MOUNT_OPTIONS = set(",:\\")
@@ -31,6 +28,7 @@ class NamespaceBackend:
     """See `reconciler.lab.backend.Backend`."""
 
     name = "namespace"
+    sshd_start: tuple[str, ...] = ("/usr/sbin/sshd", "-E", "/var/log/sshd.log")
 
     def check(self) -> None:
         require_root()
@@ -40,9 +38,7 @@ class NamespaceBackend:
         return cache.prepare(report)
 
     def connect(self, paths: LabPaths, wanted_octet: int | None, taken: set[int]) -> int:
-        if wanted_octet is not None and network.exists(paths.identity):
-            return wanted_octet
-        return network.create(paths.identity, wanted_octet, taken)
+        return network.ensure(paths.identity, wanted_octet, taken)
 
     def start(self, paths: LabPaths, spec: LabSpec, hosts: Sequence[str]) -> None:
         for host in hosts:
@@ -55,31 +51,14 @@ class NamespaceBackend:
             self._wait_until_ready(paths, host)
 
     def pid(self, paths: LabPaths, host: str) -> int | None:
-        try:
-            pid, started = (paths.host(host) / "pid").read_text(encoding="utf-8").split()
-        except (OSError, ValueError):
-            return None
-        return int(pid) if _start_time(int(pid)) == started else None
+        return power.pid(paths, host)
 
     def stop(self, paths: LabPaths, host: str) -> None:
-        network.unplug(paths.identity, host)
-        group = _group(paths, host)
-        pid = self.pid(paths, host)
-        if pid is not None:
-            cgroups.thaw(group)
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-            _wait_for_end(pid, host)
-        cgroups.remove(group)
-        (paths.host(host) / "pid").unlink(missing_ok=True)
+        power.cut(paths, host)
 
-    def argv(self, paths: LabPaths, host: str, command: Sequence[str]) -> list[str]:
-        pid = self.pid(paths, host)
-        if pid is None:
-            raise LabError(
-                f"{host} is down", code="L704", where=paths.name, fix=f"reconcile lab up --name {paths.name}"
-            )
-        entry = words(cgroups.entry_groups(_group(paths, host)))
+    def argv(self, paths: LabPaths, host: str, command: Sequence[str], terminal: bool = False) -> list[str]:
+        pid = power.require_pid(paths, host)
+        entry = words(cgroups.entry_groups(power.group(paths, host)))
         return ["sh", str(_script("host-exec.sh")), str(pid), entry, *command]
 
     def set_link(self, paths: LabPaths, host: str, up: bool) -> None:
@@ -90,16 +69,12 @@ class NamespaceBackend:
         if pid is None:
             return
         if network.has_card(paths.identity, host):
-            network.limit(spec, paths.identity, host, pid)
+            network.limit(spec, paths.identity, host, network.inside(pid))
         else:
             network.plug(spec, paths.identity, host, pid)
 
     def remove(self, paths: LabPaths) -> None:
-        prefix = f"{paths.identity}-"
-        known = {folder.name for folder in paths.host("").glob("*") if folder.is_dir()}
-        for host in known | {name.removeprefix(prefix) for name in cgroups.named(prefix)}:
-            self.stop(paths, host)
-        network.remove(paths.identity)
+        power.remove(paths)
 
     def _launch(self, paths: LabPaths, spec: LabSpec, host: str) -> None:
         folder = paths.host(host)
@@ -107,7 +82,7 @@ class NamespaceBackend:
             (folder / part).mkdir(exist_ok=True, mode=0o755)
         (folder / "reconciler").chmod(0o700)
         _require_plain_disk(folder)
-        groups = cgroups.create(_group(paths, host))
+        groups = cgroups.create(power.group(paths, host))
         boot = [spec.subnet, spec.controller_address, spec.container_range(host)]
         start: list[str | Path] = ["sh", _script("host-start.sh"), folder, words(groups), _script("host-init.sh")]
         start += [spec.rootfs, spec.images, host, *(str(argument) for argument in boot)]
@@ -120,13 +95,11 @@ class NamespaceBackend:
         while time.monotonic() < deadline:
             with suppress(OSError, ValueError):
                 pid = int(file.read_text(encoding="utf-8").split()[0])
-                started = _start_time(pid)
-                if started is None:
+                if not process.remember(file, pid):
                     break
-                file.write_text(f"{pid} {started}\n", encoding="utf-8")
                 return pid
             time.sleep(_POLL_SECONDS)
-        raise _boot_error(paths, host)
+        raise power.boot_error(paths, host)
 
     def _wait_until_ready(self, paths: LabPaths, host: str) -> None:
         deadline = time.monotonic() + BOOT_TIMEOUT_SECONDS
@@ -137,33 +110,11 @@ class NamespaceBackend:
             if Path(f"/proc/{pid}/root", _READY).exists():
                 return
             time.sleep(_POLL_SECONDS)
-        raise _boot_error(paths, host)
-
-
-def _group(paths: LabPaths, host: str) -> str:
-    return f"{paths.identity}-{host}"
+        raise power.boot_error(paths, host)
 
 
 def _script(name: str) -> Path:
     return data_path("templates", "lab", name)
-
-
-def _start_time(pid: int) -> str | None:
-    """Clock tick at which a process started; None when there is none, or only a zombie."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in ("Z", "X") else fields[19]
-
-
-def _wait_for_end(pid: int, host: str) -> None:
-    """Wait until the kernel ended all processes of the host; its first one goes last."""
-    deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
-    while _start_time(pid) is not None:
-        if time.monotonic() > deadline:
-            raise LabError(f"{host} does not end", why=f"process {pid} was killed and is still there")
-        time.sleep(_POLL_SECONDS)
 
 
 def _require_plain_disk(folder: Path) -> None:
@@ -176,9 +127,3 @@ def _require_plain_disk(folder: Path) -> None:
             where=str(folder),
             fix="set XDG_STATE_HOME and XDG_CACHE_HOME to folders on a real disk or a volume",
         )
-
-
-def _boot_error(paths: LabPaths, host: str) -> LabError:
-    log = paths.host(host) / "boot.log"
-    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
-    return LabError(f"{host} did not boot", where=str(log), why=tail(text) or "it said nothing")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from collections.abc import Callable
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -36,6 +38,13 @@ def exists(identity: str) -> bool:
     return links.returncode == 0 and Path("/sys/class/net", identity).exists()
 
 
+def ensure(identity: str, wanted_octet: int | None, taken: set[int]) -> int:
+    """Make the segment if it is not there whole; see `create`."""
+    if wanted_octet is not None and exists(identity):
+        return wanted_octet
+    return create(identity, wanted_octet, taken)
+
+
 def create(identity: str, wanted_octet: int | None, taken: set[int]) -> int:
     """Make the segment; returns the third octet of its subnet: `wanted_octet`, or the first free one.
 
@@ -59,8 +68,14 @@ def create(identity: str, wanted_octet: int | None, taken: set[int]) -> int:
     return octet
 
 
+def sockets(identity: str) -> Path:
+    """Folder of the sockets that lead to virtual machines; in /run, because a socket's path must be short."""
+    return Path("/run", identity)
+
+
 def remove(identity: str) -> None:
     """Remove the segment; what is missing already is no error."""
+    shutil.rmtree(sockets(identity), ignore_errors=True)
     if Path("/sys/class/net", identity).exists():
         run(["ip", "link", "del", identity], check=False)
     if Path("/run/netns", fabric(identity)).exists():
@@ -74,9 +89,20 @@ def plug(spec: LabSpec, identity: str, host: str, pid: int) -> None:
     card = ["name", HOST_CARD, "address", spec.mac(host), "netns", str(pid)]
     run([*ip, "link", "add", host, "type", "veth", "peer", *card])
     run([*ip, "link", "set", host, "master", BRIDGE, "up"])
-    run([*_inside(pid), "ip", "addr", "add", f"{spec.address(host)}/24", "dev", HOST_CARD])
-    limit(spec, identity, host, pid)
-    run([*_inside(pid), "ip", "link", "set", HOST_CARD, "up"])
+    run(inside(pid)(["ip", "addr", "add", f"{spec.address(host)}/24", "dev", HOST_CARD]))
+    limit(spec, identity, host, inside(pid))
+    run(inside(pid)(["ip", "link", "set", HOST_CARD, "up"]))
+
+
+def plug_tap(identity: str, host: str, pid: int | None) -> None:
+    """Connect a virtual machine. `pid`: its process holds the tap in an older segment, which is gone."""
+    ip = ["ip", "-n", fabric(identity)]
+    if pid is None:
+        unplug(identity, host)
+        run(["ip", "netns", "exec", fabric(identity), "ip", "tuntap", "add", "dev", host, "mode", "tap"])
+    elif not has_card(identity, host):
+        run(inside(pid)(["ip", "link", "set", host, "netns", fabric(identity)]))
+    run([*ip, "link", "set", host, "master", BRIDGE, "up"])
 
 
 def unplug(identity: str, host: str) -> None:
@@ -94,19 +120,26 @@ def set_link(identity: str, host: str, up: bool) -> None:
     run(["ip", "-n", fabric(identity), "link", "set", host, "up" if up else "down"])
 
 
-def limit(spec: LabSpec, identity: str, host: str, pid: int) -> None:
+Enter = Callable[[list[str]], list[str]]
+"""Makes of a host's command the command of this machine that runs it there."""
+
+
+def limit(spec: LabSpec, identity: str, host: str, enter: Enter) -> None:
     """Apply the lab's rate in both directions, or take a limit away."""
-    for where, device in (([], host), (_inside(pid), HOST_CARD)):
-        tc = ["tc", "-n", fabric(identity)] if not where else [*where, "tc"]
-        if spec.rate is None:
-            run([*tc, "qdisc", "del", "dev", device, "root"], check=False)
-        else:
-            tbf = ["tbf", "rate", spec.rate, "burst", str(_BURST_BYTES), "latency", _QUEUE_LATENCY]
-            run([*tc, "qdisc", "replace", "dev", device, "root", *tbf])
+    run(_tbf(["tc", "-n", fabric(identity)], host, spec.rate), check=spec.rate is not None)
+    run(enter(_tbf(["tc"], HOST_CARD, spec.rate)), check=spec.rate is not None)
 
 
-def _inside(pid: int) -> list[str]:
-    return ["nsenter", "--target", str(pid), "--net", "--"]
+def inside(pid: int) -> Enter:
+    """Commands of this machine in the network namespace of a process."""
+    return lambda command: ["nsenter", "--target", str(pid), "--net", "--", *command]
+
+
+def _tbf(tc: list[str], device: str, rate: str | None) -> list[str]:
+    if rate is None:
+        return [*tc, "qdisc", "del", "dev", device, "root"]
+    shape = ["tbf", "rate", rate, "burst", str(_BURST_BYTES), "latency", _QUEUE_LATENCY]
+    return [*tc, "qdisc", "replace", "dev", device, "root", *shape]
 
 
 def _free_octet(wanted: int | None, taken: set[int]) -> int:

@@ -20,6 +20,8 @@ POOL = IPv4Network("10.77.0.0/16")
 CONTROLLER_INDEX = 254
 MAX_HOSTS = 8
 """Each host hands out 16 addresses of its own from .128 on, so that two hosts never hand out the same one."""
+DEFAULT_MEMORY_MIB = 2048
+MIN_MEMORY_MIB = 512
 NETWORK = "lab"
 """Name of the Podman network on each host whose containers are on the lab's segment."""
 DEMO_IMAGE = "localhost/reconciler-demo:1"
@@ -38,6 +40,8 @@ class LabSpec(Model):
     hosts: int
     rate: str | None = None
     """Limit of each host's link, in both directions, as `tc` writes it; None: none."""
+    memory_mib: int = DEFAULT_MEMORY_MIB
+    """Of each virtual machine; namespace hosts share this machine's."""
     rootfs: str
     images: str
 
@@ -187,3 +191,10 @@ def check_host_count(hosts: int) -> int:
     if not 1 <= hosts <= MAX_HOSTS:
         raise LabError(f"a lab has 1 to {MAX_HOSTS} hosts, not {hosts}")
     return hosts
+
+
+def check_memory(mib: int) -> int:
+    """The size as given; LabError when a virtual machine could not boot in it."""
+    if mib < MIN_MEMORY_MIB:
+        raise LabError(f"a virtual machine needs at least {MIN_MEMORY_MIB} MiB of memory, not {mib}")
+    return mib

@@ -27,6 +27,7 @@ _COMMAND_PACKAGES = {
     "ssh-keygen": "openssh-client",
 }
 _BUILD_COMMAND_PACKAGES = {"debootstrap": "debootstrap", "gcc": "gcc", "gpgv": "gpgv"}
+_BACKEND_COMMAND_PACKAGES = {"vm": {"mkfs.ext4": "e2fsprogs"}}
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 """What debootstrap checks the signature of the mirror's index with."""
 
@@ -63,9 +64,10 @@ def require_root() -> None:
         raise LabError("the lab needs root", code="L701", fix="run the same command with sudo")
 
 
-def missing_packages(*, build: bool = True) -> tuple[str, ...]:
+def missing_packages(backend: str = "namespace", *, build: bool = True) -> tuple[str, ...]:
     """Debian packages the lab needs and this machine lacks; `build`: also those that build its images."""
-    wanted = _COMMAND_PACKAGES | (_BUILD_COMMAND_PACKAGES if build else {})
+    builders = _BUILD_COMMAND_PACKAGES | _BACKEND_COMMAND_PACKAGES.get(backend, {})
+    wanted = _COMMAND_PACKAGES | (builders if build else {})
     missing = {package for command, package in wanted.items() if not shutil.which(command, path=_path())}
     if build and (missing & {"gcc"} or not _has_static_libc()):
         missing.add("libc6-dev")
@@ -74,9 +76,9 @@ def missing_packages(*, build: bool = True) -> tuple[str, ...]:
     return tuple(sorted(missing))
 
 
-def require_packages(*, build: bool) -> None:
+def require_packages(backend: str = "namespace", *, build: bool) -> None:
     """LabError naming the packages to install."""
-    missing = missing_packages(build=build)
+    missing = missing_packages(backend, build=build)
     if missing:
         raise LabError(
             f"the lab needs packages this machine lacks: {', '.join(missing)}",
@@ -85,9 +87,9 @@ def require_packages(*, build: bool) -> None:
         )
 
 
-def install_packages(report: Report = silent) -> tuple[str, ...]:
+def install_packages(report: Report = silent, backend: str = "namespace") -> tuple[str, ...]:
     """Install what `missing_packages` names, with apt-get. Returns what was installed."""
-    missing = missing_packages()
+    missing = missing_packages(backend)
     if not missing:
         return ()
     require_root()

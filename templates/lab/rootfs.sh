@@ -1,11 +1,11 @@
 #!/bin/sh
-# rootfs.sh TARGET MIRROR SUITE NEWER PACKAGES NEWER_PACKAGES: build the root filesystem that all lab hosts share.
+# rootfs.sh TARGET MIRROR SUITE PACKAGES [NEWER NEWER_PACKAGES]: build the root filesystem that all lab hosts share.
 #
 # PACKAGES come from SUITE, NEWER_PACKAGES from the suite NEWER, which is pinned so low that nothing else comes from
 # it: only newer CRIU releases can dump TCP sockets on newer kernels. TARGET/etc/apt/apt.conf.d/90machine holds this
 # machine's own apt settings (proxies and the like), written by the caller before the second stage through $SETTINGS.
 set -eu
-target=$1 mirror=$2 suite=$3 newer=$4 packages=$5 newer_packages=$6
+target=$1 mirror=$2 suite=$3 packages=$4 newer=${5:-} newer_packages=${6:-}
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
 
 echo "step: base system ($suite)"
@@ -31,12 +31,14 @@ chroot "$target" apt-get -q update
 # shellcheck disable=SC2086
 chroot "$target" apt-get -qy --no-install-recommends install $packages
 
-echo "step: packages ($newer)"
-echo "deb $mirror $newer main" > "$target/etc/apt/sources.list.d/newer.list"
-printf 'Package: *\nPin: release n=%s\nPin-Priority: 100\n' "$newer" > "$target/etc/apt/preferences.d/newer"
-chroot "$target" apt-get -q -o Acquire::Check-Valid-Until=false update
-# shellcheck disable=SC2086
-chroot "$target" apt-get -qy --no-install-recommends install -t "$newer" $newer_packages
+if [ -n "$newer" ]; then
+    echo "step: packages ($newer)"
+    echo "deb $mirror $newer main" > "$target/etc/apt/sources.list.d/newer.list"
+    printf 'Package: *\nPin: release n=%s\nPin-Priority: 100\n' "$newer" > "$target/etc/apt/preferences.d/newer"
+    chroot "$target" apt-get -q -o Acquire::Check-Valid-Until=false update
+    # shellcheck disable=SC2086
+    chroot "$target" apt-get -qy --no-install-recommends install -t "$newer" $newer_packages
+fi
 
 echo "step: cleaning up"
 chroot "$target" apt-get clean

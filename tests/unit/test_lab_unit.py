@@ -255,10 +255,10 @@ def test_a_build_that_fails_leaves_nothing_and_leftovers_are_removed(tmp_path: P
         raise LabError("no")
 
     with pytest.raises(LabError):
-        cache._build_once(target, fail)
+        cache.build_once(target, fail)
     assert [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")] == []
-    cache._build_once(target, lambda folder: (folder / "whole").touch())
-    cache._build_once(target, fail)
+    cache.build_once(target, lambda folder: (folder / "whole").touch())
+    cache.build_once(target, fail)
     assert (target / "whole").exists()
 
 
