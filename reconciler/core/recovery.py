@@ -45,7 +45,9 @@ def settled_marks(
     plan: Plan, workload: str, source: Marker | None, destination: Marker | None
 ) -> list[tuple[str, Mark]] | None:
     """Step ids with the mark that ends each, when the markers show that another controller has brought the
-    hand-over to its end meanwhile; None when it is still unfinished, or that cannot be told."""
+    hand-over to its end meanwhile; None when it is still unfinished, or that cannot be told.
+
+    A fenced destination need not have been cleaned: unless the workload has gone on since, that is done once more."""
     move = plan.moves[workload]
     owners = [m for m in (source, destination) if m and m.phase == Phase.RUNNING and m.epoch >= move.epoch]
     if len(owners) != 1 or source is None or destination is None:
@@ -54,4 +56,6 @@ def settled_marks(
     if other.phase not in (Phase.RETIRED, Phase.FENCED):
         return None
     mark = Mark.UNDONE if owners[0] is source else Mark.DONE
-    return [(step.id, mark) for step in plan.steps if step.workload == workload]
+    clean = mark is Mark.DONE or max(source.epoch, destination.epoch) > move.epoch + 1
+    steps = [s for s in plan.steps if s.workload == workload]
+    return [(step.id, mark) for step in steps if clean or step.kind is not StepKind.STAGE]

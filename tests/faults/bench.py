@@ -27,7 +27,8 @@ podman rm --all --force --time 0 >/dev/null 2>&1
 podman volume rm --all --force >/dev/null 2>&1
 awk '/userdata.checkpoint/{print $2}' /proc/mounts | xargs -r umount
 rm -rf /var/lib/reconciler/workloads /run/reconciler
-pkill -9 -x criu; true
+sed -i /reconciler-link:/d /root/.ssh/authorized_keys
+pkill -9 -x criu; pkill -f /run/reconciler/links; true
 """
 LEFTOVERS = """
 podman ps --all --format '{{.Names}} {{.State}}' | grep -v -x 'counter running'
@@ -78,6 +79,7 @@ class Bench:
     def settle(self) -> str:
         """The workload runs on one host, cleanly; returns that host."""
         blows.repair(self.lab)
+        blows.large_disks(self.lab)
         for file in self.folder.glob("*.db*"):
             if not file.name.startswith("journal.db"):
                 file.unlink()
@@ -95,6 +97,7 @@ class Bench:
     def reset(self) -> None:
         """Nothing of ours is on any host, and no journal is kept."""
         blows.repair(self.lab)
+        blows.large_disks(self.lab)
         for host in HOSTS:
             self.lab.exec(host, ["sh", "-c", TIDY])
         for file in self.folder.glob("*.db*"):

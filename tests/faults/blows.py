@@ -41,14 +41,14 @@ COUNTER_PIDS = 'for d in /proc/[0-9]*; do [ "$(cat $d/comm 2>/dev/null)" = count
 
 REPAIR = """
 [ ! -e /usr/sbin/criu.real ] || mv -f /usr/sbin/criu.real /usr/sbin/criu
-rm -f /usr/local/bin/tar /run/damage
-if grep -q ' /var/lib/reconciler tmpfs' /proc/mounts; then
-    rm -f /var/lib/reconciler/filler /var/lib/reconciler/workloads/*/filler
-    mkdir -p /run/saved && cp -a /var/lib/reconciler/. /run/saved/
-    umount -l /var/lib/reconciler
-    find /var/lib/reconciler -mindepth 1 -delete
-    cp -a /run/saved/. /var/lib/reconciler/ && rm -rf /run/saved
-fi
+rm -f /usr/local/bin/tar /run/damage /var/lib/reconciler/filler
+"""
+LARGE_DISK = """
+grep -q ' /var/lib/reconciler tmpfs' /proc/mounts || exit 0
+mkdir -p /run/saved && cp -a /var/lib/reconciler/. /run/saved/
+umount -l /var/lib/reconciler
+find /var/lib/reconciler -mindepth 1 -delete
+cp -a /run/saved/. /var/lib/reconciler/ && rm -rf /run/saved
 """
 
 
@@ -156,6 +156,12 @@ def repair(lab: Lab) -> None:
         lab.set_link(host.name, True)
         _script(lab, host.name, REPAIR)
         lab.start_sshd(host.name)
+
+
+def large_disks(lab: Lab) -> None:
+    """Take away what `small_disk` made. Only while nothing is held: a hook would keep to the old folder."""
+    for host in lab.hosts:
+        _script(lab, host.name, LARGE_DISK)
 
 
 def _script(lab: Lab, host: str, script: str, text: str = "") -> None:
