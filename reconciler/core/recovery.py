@@ -47,7 +47,7 @@ def settled_marks(
     """Step ids with the mark that ends each, when the markers show that another controller has brought the
     hand-over to its end meanwhile; None when it is still unfinished, or that cannot be told.
 
-    A fenced destination need not have been cleaned: unless the workload has gone on since, that is done once more."""
+    A fenced destination need not be clean: unless the workload has gone on since, that is done once more."""
     move = plan.moves[workload]
     owners = [m for m in (source, destination) if m and m.phase == Phase.RUNNING and m.epoch >= move.epoch]
     if len(owners) != 1 or source is None or destination is None:

@@ -8,6 +8,7 @@ import json
 import os
 import queue
 import re
+import signal
 import sys
 import tempfile
 import threading
@@ -26,6 +27,7 @@ RESULTS = Path("build/faults.json")
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = _options()
     cases = [c for c in matrix() if not options.only or _matches(c.name, options.only)]
     if options.list:
@@ -90,7 +92,7 @@ def run_all(cases: list[Case], labs: int) -> list[Verdict]:
                 print("\n     ".join([f"{line}  [{len(verdicts)}/{len(cases)}]", *verdict.problems]), flush=True)
         remove(name)
 
-    workers = [threading.Thread(target=worker, args=(name,), name=name) for name in names]
+    workers = [threading.Thread(target=worker, args=(name,), name=name, daemon=True) for name in names]
     for thread in workers:
         thread.start()
     for thread in workers:
