@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parent.parent / "reconciler"
 
 LAYERS = [
     ("cli",),
-    ("app", "recover", "planfile", "doctor"),
+    ("app", "recover", "rehearse", "planfile", "doctor"),
     (
         "load",
         "render",

@@ -26,11 +26,17 @@ def plan(
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes, 0 when there are none.")
     ] = False,
+    rehearse: Annotated[
+        bool,
+        typer.Option(
+            "--rehearse", help="Dump each moving workload for trial; it is frozen for a moment and runs on."
+        ),
+    ] = False,
     allow_empty: AllowEmpty = False,
     journal: JournalPath = None,
     as_json: AsJson = False,
 ) -> int:
-    """Show what `apply` would do, with downtime, bytes and way back. Changes nothing.
+    """Show what `apply` would do, with downtime, bytes and way back. Changes nothing (a rehearsal freezes).
 
     Exit codes: 0; 1 something is refused; 2 changes (with --detailed-exitcode); 4 bad specs; 7 a host cannot
     be used and nothing can be said.
@@ -41,14 +47,20 @@ def plan(
     from reconciler.planfile import write_plan
 
     spec = load_spec(paths, values, settings, allow_empty)
-    seen = asyncio.run(app.plan(spec, journal))
+    if rehearse:
+        from reconciler.rehearse import rehearsed_plan
+
+        seen = asyncio.run(rehearsed_plan(spec, journal))
+    else:
+        seen = asyncio.run(app.plan(spec, journal))
     if out is not None:
         write_plan(seen.plan, spec, out)
     if as_json:
         typer.echo(json.dumps(plan_json(seen.plan), indent=2))
     else:
         text = render_plan(seen.plan, color_of(sys.stdout), seen=len(seen.world.seen()))
-        typer.echo(text + (f" Saved to {out}." if out else "") + " Nothing was changed.")
+        unchanged = "" if rehearse else " Nothing was changed."
+        typer.echo(text + (f" Saved to {out}." if out else "") + unchanged)
     if seen.plan.errored:
         return 7 if seen.plan.unknown_hosts and not seen.world.seen() else 1
     return 2 if detailed_exitcode and seen.plan.changes else 0

@@ -217,3 +217,34 @@ def test_an_unreachable_host_is_unknown_and_nothing_is_done_about_it(repo: Repo)
     time.sleep(0.1)
     repo.lab.start_sshd("h1")
     repo.run("plan", "--detailed-exitcode")
+
+
+def test_a_rehearsal_freezes_for_a_moment_and_changes_nothing_else(repo: Repo) -> None:
+    address = repo.counter(memory=64)
+    repo.apply()
+    repo.place("counter", "h2")
+    with Probe(address, checksums=True) as probe:
+        shown = repo.run("plan", "--rehearse", "--out", "plan.json").stdout
+        seen = probe.stop()
+    assert "rehearsed" in shown and "it was frozen for" in shown
+    assert seen.survived and seen.memory_intact, seen
+    assert repo.running_on() == ["h1"]
+    repo.run("apply", "plan.json")
+    assert repo.running_on() == ["h2"]
+
+
+def test_a_rehearsal_finds_what_facts_cannot_show(repo: Repo) -> None:
+    address = repo.counter()
+    repo.apply()
+    repo.place("counter", "h2")
+    broken = '#!/bin/sh\n[ "$1" = swrk ] && exit 1\nexec /usr/sbin/criu.real "$@"\n'
+    repo.lab.exec("h1", ["mv", "/usr/sbin/criu", "/usr/sbin/criu.real"])
+    repo.lab.exec("h1", ["sh", "-c", "cat > /usr/sbin/criu; chmod 755 /usr/sbin/criu"], input=broken)
+    try:
+        with Probe(address) as probe:
+            refused = repo.run("plan", "--rehearse", expect=1).stdout
+            assert probe.stop().survived
+        assert "rehearsal.failed" in refused
+        assert repo.running_on() == ["h1"]
+    finally:
+        repo.lab.exec("h1", ["mv", "/usr/sbin/criu.real", "/usr/sbin/criu"])

@@ -113,7 +113,7 @@ def frozen_seconds(run: Run, workload: str) -> float | None:
             continue
         if step.kind is StepKind.HOLD and record.mark is Mark.INTENT:
             begin = record.at
-        if step.kind is StepKind.RESTORE and record.mark is Mark.DONE:
+        if step.kind is StepKind.RESTORE and record.mark is Mark.DONE and not record.note:
             end = record.at
         if step.kind is StepKind.HOLD and record.mark is Mark.UNDONE:
             end = record.at
