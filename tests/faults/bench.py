@@ -28,7 +28,7 @@ podman volume rm --all --force >/dev/null 2>&1
 awk '/userdata.checkpoint/{print $2}' /proc/mounts | xargs -r umount
 rm -rf /var/lib/reconciler/workloads /run/reconciler
 sed -i /reconciler-link:/d /root/.ssh/authorized_keys
-pkill -9 -x criu; pkill -f /run/reconciler/links; true
+pkill -9 -x criu; pkill -x ssh; true
 """
 LEFTOVERS = """
 podman ps --all --format '{{.Names}} {{.State}}' | grep -v -x 'counter running'

@@ -120,7 +120,7 @@ def kill_criu(lab: Lab, host: str, argument: str) -> None:
 
 
 def kill_hook(lab: Lab, host: str, argument: str) -> None:
-    _script(lab, host, "pkill -9 -f workloads/counter/hook.sh; true")
+    _script(lab, host, "pkill -9 -f '[w]orkloads/counter/hook.sh$'; true")
 
 
 def expire_leases(lab: Lab, host: str, argument: str) -> None:
