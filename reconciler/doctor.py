@@ -31,7 +31,7 @@ class Health(StrEnum):
 
 @dataclass(frozen=True)
 class Examined:
-    """One host. `problems` are what to mend. `floors` are releases with known holes; distributions often mend those
+    """One host. `problems` are what to mend. `floors`: releases with known holes; distributions often mend those
     without a new number, so they do not spoil the health."""
 
     name: str

@@ -303,6 +303,11 @@ PAGES: dict[str, Page] = {
         "a hand-over is unfinished",
         "An earlier apply was cut short. `reconcile resume` finishes or undoes it; plans wait until then.",
     ),
+    "run-unfinished": Page(
+        "an apply was cut short",
+        "The journal holds a run that has not ended and concerns this workload. `reconcile resume` finishes or "
+        "undoes it; plans wait until then.",
+    ),
     "runs-twice": Page(
         "two copies run",
         "Nobody but you can know which copy has the right state. Look at both, then: reconcile resolve "

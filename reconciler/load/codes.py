@@ -175,6 +175,11 @@ CODES: dict[str, Code] = {
         "Two Hosts have the same address, port and jump host. A move between them would have the same source "
         "and destination. Remove one of them.",
     ),
+    "E180": Code(
+        "a secret is not there",
+        "`secretEnv` names a variable or file of the controller that is not set or cannot be read. Nothing was "
+        "changed. The value itself is never shown.",
+    ),
     "E190": Code(
         "command line",
         "An unknown command or option, or a missing argument. `--help` after any command shows what it takes.",
@@ -186,6 +191,16 @@ CODES: dict[str, Code] = {
     "E192": Code(
         "files exist",
         "`reconcile init` never overwrites. Move the files it lists away, or start in another folder.",
+    ),
+    "E193": Code(
+        "specs are not committed",
+        "--require-commit was given, and the specs differ from the last commit or are in no git repository. "
+        "Commit them, so that what runs can be traced to a commit.",
+    ),
+    "E194": Code(
+        "nobody to ask",
+        "`apply` asks before it changes anything, and there is no terminal. In CI look at the plan first, then: "
+        "reconcile apply PLAN-FILE, or --yes.",
     ),
     "W101": Code(
         "image not pinned",

@@ -1,0 +1,360 @@
+"""Rules on real hosts that were broken on purpose: the plan refuses with the right rule and the way out, and the
+workload's client notices nothing. Real: hosts, SSH, Podman, CRIU, processes. Fake: only what a host says of itself
+where one kernel cannot differ from itself (versions, CPU flags, clocks)."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from reconciler.cli.main import run
+from reconciler.lab import DEMO_IMAGE, Lab, Probe
+from reconciler.model.base import canonical_json
+from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
+from reconciler.model.spec import Container
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+
+IMAGE = "localhost/app:1"
+MAC = "02:00:00:00:02:00"
+API = "reconciler/v1alpha1"
+
+
+@dataclass
+class Bench:
+    """Two hosts; the workload `web` runs on h1 and every plan wants it on h2."""
+
+    lab: Lab
+    folder: Path
+    capture: Callable[[], str] = field(default=lambda: "")
+
+    def on(self, host: str, script: str, check: bool = True) -> str:
+        return self.lab.exec(host, ["sh", "-c", script], check=check, timeout_seconds=60).stdout.strip()
+
+    def ip(self, last: int) -> str:
+        return str(self.lab.subnet[last])
+
+    def web(self) -> dict[str, object]:
+        return {
+            "image": IMAGE,
+            "networks": [{"name": "lab", "ip": self.ip(100), "mac": MAC}],
+            "volumes": [{"name": "web-data", "target": "/data"}],
+        }
+
+    def specs(self, *workloads: tuple[str, dict[str, object], str]) -> Path:
+        """A folder with the hosts and these workloads: (name, container, host)."""
+        path = self.folder / "workloads.yaml"
+        documents = [
+            {
+                "apiVersion": API,
+                "kind": "Workload",
+                "metadata": {"name": name},
+                "spec": {"container": container, "placement": {"host": host}},
+            }
+            for name, container, host in workloads
+        ]
+        path.write_text("\n---\n".join(json.dumps(document) for document in documents))
+        return self.folder
+
+    def plan(self, *workloads: tuple[str, dict[str, object], str]) -> dict[str, object]:
+        self.capture()
+        code = run(["plan", str(self.specs(*workloads)), "--json", "--journal", str(self.folder / "journal")])
+        plan = json.loads(self.capture())
+        assert "findings" in plan, plan
+        assert code == (1 if plan["errored"] else 0)
+        return plan
+
+    def start(self, name: str, container: dict[str, object], *options: str) -> None:
+        """A container on h1 as Reconciler labels it, with options that no spec can say."""
+        wanted = Container.model_validate(container)
+        mounts = [f"--volume={m.source}:{m.target}:ro" for m in wanted.mounts]
+        networks = [
+            f"--network={n.name}:" + ",".join(f"{k}={v}" for k, v in (("ip", n.ip), ("mac", n.mac)) if v)
+            for n in wanted.networks
+        ]
+        volumes = [f"--volume={v.name}:{v.target}" for v in wanted.volumes]
+        labels = [f"--label={LABEL_WORKLOAD}={name}", f"--label={LABEL_SPEC}={canonical_json(wanted)}"]
+        argv = [
+            "podman",
+            "--runtime",
+            "runc",
+            "run",
+            "-d",
+            f"--name={name}",
+            "--annotation=org.criu.config=/x",
+            *labels,
+        ]
+        self.lab.exec("h1", [*argv, *networks, *volumes, *mounts, *options, wanted.image, *wanted.command])
+
+
+@pytest.fixture(scope="module")
+def prepared(lab_factory: Callable[..., Lab], tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    lab = lab_factory("preflight", hosts=2)
+    bench = Bench(lab, tmp_path_factory.mktemp("specs"))
+    (bench.folder / "hosts.yaml").write_text(lab.inventory_path.read_text())
+    for host in ("h1", "h2"):
+        lab.exec(host, ["podman", "tag", DEMO_IMAGE, IMAGE])
+    bench.start("web", bench.web())
+    return bench
+
+
+@pytest.fixture
+def bench(prepared: Bench, capsys: pytest.CaptureFixture[str]) -> Bench:
+    prepared.capture = lambda: capsys.readouterr().out
+    return prepared
+
+
+@pytest.fixture
+def client(bench: Bench) -> Iterator[Probe]:
+    """Asks `web` all the time, on one connection. It must not notice anything."""
+    before = bench.on("h1", "podman inspect --format '{{.State.Pid}} {{.State.StartedAt}}' web")
+    with Probe(bench.ip(100)) as probe:
+        yield probe
+        seen = probe.stop()
+    assert seen.survived, seen.error
+    assert bench.on("h1", "podman inspect --format '{{.State.Pid}} {{.State.StartedAt}}' web") == before
+
+
+def wrapper(name: str, body: str) -> tuple[str, str]:
+    """Scripts that put a program before the real one, and take it away again."""
+    path = f"/usr/local/sbin/{name}"
+    text = f'#!/bin/sh\n{body}\nexec $(PATH=/usr/sbin:/usr/bin:/sbin:/bin command -v {name}) "$@"\n'
+    return f"cat >{path} <<'END'\n{text}END\nchmod 755 {path}", f"rm -f {path}"
+
+
+def said(name: str, option: str, answer: str) -> tuple[str, str]:
+    return wrapper(name, f'[ "$1" = "{option}" ] && echo "{answer}" && exit 0')
+
+
+BROKEN = {
+    "criu.network-lock": (
+        ("mv /usr/sbin/iptables-restore /root/", "mv /root/iptables-restore /usr/sbin/"),
+        "apt-get install iptables",
+    ),
+    "criu.tcp-kernel": (said("criu", "--version", "Version: 4.1.1"), "upgrade criu"),
+    "criu.missing": (wrapper("criu", "exit 1"), "apt-get install criu"),
+    "criu.check": (
+        wrapper("criu", '[ "$*" = check ] && echo "Error (criu/cr-check.c:84): no time namespaces" && exit 1'),
+        "criu check",
+    ),
+    "oci-runtime.missing": (wrapper("runc", "exit 127"), "apt-get install runc"),
+    "cpu.features": (
+        (
+            "sed 's/ avx2//; s/ sse4_2//' /proc/cpuinfo >/root/cpuinfo; mount --bind /root/cpuinfo /proc/cpuinfo",
+            "umount /proc/cpuinfo",
+        ),
+        "same CPU features",
+    ),
+    "arch.differs": (said("uname", "-m", "aarch64"), "same architecture"),
+    "kernel.older": (said("uname", "-r", "5.10.0-1"), "upgrade the kernel"),
+    "clock.offset": (
+        wrapper("date", '[ "$1" = +%s.%N ] && echo "$(($(PATH=/usr/bin:/bin date +%s) + 3600)).0" && exit 0'),
+        "systemd-timesyncd",
+    ),
+    "room.memory": (
+        (
+            "sed 's/^MemAvailable:.*/MemAvailable: 20000 kB/' /proc/meminfo >/root/meminfo;"
+            " mount --bind /root/meminfo /proc/meminfo",
+            "umount /proc/meminfo",
+        ),
+        "free memory",
+    ),
+    "room.disk": (
+        (
+            "mount -t tmpfs -o size=96m none /var/lib/containers/storage; podman info >/dev/null",
+            "umount /var/lib/containers/storage/overlay 2>/dev/null; umount -l /var/lib/containers/storage",
+        ),
+        "podman image prune",
+    ),
+    "name.taken": (
+        (f"podman create --name web {DEMO_IMAGE}", "podman rm -f web"),
+        "podman rename web",
+    ),
+    "volume.taken": (("podman volume create web-data", "podman volume rm web-data"), "podman volume rm web-data"),
+    "image.differs": (
+        (
+            f"podman untag {DEMO_IMAGE} {IMAGE}; cd /etc && tar c hostname | podman import - {IMAGE}",
+            f"podman rmi -f {IMAGE}; podman tag {DEMO_IMAGE} {IMAGE}",
+        ),
+        "podman untag",
+    ),
+    "network.missing": (
+        (
+            "podman network inspect lab >/root/lab.json; podman network rm lab",
+            "cp /root/lab.conf /etc/containers/networks/lab.json",
+        ),
+        "add a Network named lab",
+    ),
+    "network.subnet": (
+        (
+            "podman network rm lab; podman network create -d macvlan -o parent=e0 --subnet 10.99.0.0/24 lab",
+            "podman network rm lab; cp /root/lab.conf /etc/containers/networks/lab.json",
+        ),
+        "same subnet",
+    ),
+    "network.differs": (
+        (
+            "podman network rm lab; podman network create -d bridge --subnet 10.98.0.0/24 lab",
+            "podman network rm lab; cp /root/lab.conf /etc/containers/networks/lab.json",
+        ),
+        "podman network rm lab",
+    ),
+    "container.unit": (
+        (
+            "mkdir -p /etc/systemd/system; printf '[Service]\\nExecStart=/usr/bin/podman start -a web\\n'"
+            " >/etc/systemd/system/web.service",
+            "rm /etc/systemd/system/web.service",
+        ),
+        "systemctl mask web.service",
+    ),
+}
+WARNS = {"kernel.older", "clock.offset", "image.differs"}
+
+
+@pytest.mark.parametrize("rule", BROKEN)
+def test_a_broken_destination_is_refused_while_the_workload_runs(bench: Bench, client: Probe, rule: str):
+    (breaks, mends), fix = BROKEN[rule]
+    bench.on("h2", "cp -n /etc/containers/networks/lab.json /root/lab.conf")
+    try:
+        bench.on("h2", breaks)
+        plan = bench.plan(("web", bench.web(), "h2"))
+    finally:
+        bench.on("h2", mends)
+    found = {finding["rule"]: finding for finding in plan["findings"]}
+    assert rule in found, found
+    assert found[rule]["severity"] == ("warn" if rule in WARNS else "refuse")
+    assert fix in found[rule]["fix"] and found[rule]["host"] == "h2"
+    assert bool(plan["steps"]) is (rule in WARNS)
+
+
+def test_the_mended_destination_is_fine(bench: Bench, client: Probe):
+    plan = bench.plan(("web", bench.web(), "h2"))
+    assert plan["findings"] == [] and plan["steps"]
+
+
+def test_taken_addresses_and_ports_are_refused(bench: Bench, client: Probe):
+    """Three new workloads: one wants a host's own address, one an address a stranger uses, one sshd's port."""
+    bench.on("h2", f"podman run -d --name stranger --network lab:ip={bench.ip(102)} {DEMO_IMAGE}")
+    bench.on("h2", f"ip addr add {bench.ip(103)}/24 dev e0")
+    try:
+        plan = bench.plan(
+            ("web", bench.web(), "h1"),
+            ("a", {"image": IMAGE, "networks": [{"name": "lab", "ip": bench.ip(2)}]}, "h2"),
+            ("b", {"image": IMAGE, "networks": [{"name": "lab", "ip": bench.ip(102)}]}, "h2"),
+            ("c", {"image": IMAGE, "ports": [{"container": 80, "host": 22}]}, "h2"),
+            ("d", {"image": IMAGE, "networks": [{"name": "lab", "ip": bench.ip(103)}]}, "h1"),
+        )
+    finally:
+        bench.on("h2", f"podman rm -f -t 0 stranger; ip addr del {bench.ip(103)}/24 dev e0")
+    found = {(finding["workload"], finding["rule"]) for finding in plan["findings"]}
+    assert {
+        ("a", "address.of-host"),
+        ("b", "address.taken"),
+        ("c", "port.taken"),
+        ("d", "address.answers"),
+    } <= found
+    assert plan["steps"] == []
+
+
+ODD = {
+    # Name: (arguments of `odd`, more options, the rule, whether it only warns)
+    "io-uring": ("io_uring", (), "process.io-uring"),
+    "deleted": ("deleted 2097152", (), "process.deleted-files"),
+    "watch": ("inotify /bin", (), "process.inotify"),
+    "socket": ("unix /srv/sock", ("--volume=/srv:/srv",), "process.unix-sockets"),
+    "device": ("open /dev/fuse", ("--device=/dev/fuse",), "process.devices"),
+    "traced": ("traced", (), "process.traced"),
+    "object": ("userfaultfd", (), "process.kernel-objects"),
+    "terminal": ("idle", ("--tty",), "container.terminal"),
+    "privileged": ("idle", ("--privileged",), "container.privileged"),
+    "ipc": ("idle", ("--ipc=host",), "container.host-namespaces"),
+    "gone": ("idle", ("--rm",), "container.auto-remove"),
+    "session": ("idle", (), "process.exec-session"),
+    "quadlet": ("idle", ("--label=PODMAN_SYSTEMD_UNIT=quadlet.service",), "container.unit"),
+    "bind": ("idle", (), "mount.source-missing"),
+    "fine": ("deleted 65536", (), ""),
+}
+
+
+def test_odd_containers_are_refused_all_in_one_plan(bench: Bench, client: Probe, tmp_path: Path):
+    """Each holds one thing that cannot move; one has nothing odd and may go."""
+    program = tmp_path / "odd"
+    subprocess.run(["gcc", "-static", "-O1", "-o", program, Path(__file__).parent / "odd.c"], check=True)
+    for host in ("h1", "h2"):
+        argv = bench.lab.exec_argv(host, ["sh", "-c", "cat >/srv/odd; chmod 755 /srv/odd"])
+        subprocess.run(argv, input=program.read_bytes(), check=True)
+    bench.on("h1", "setsid /srv/odd listen /srv/sock >/dev/null 2>&1 </dev/null & mkdir -p /srv/only-here")
+    containers: dict[str, dict[str, object]] = {}
+    try:
+        for name, (arguments, options, _) in ODD.items():
+            mounts = [{"source": "/srv/odd", "target": "/odd", "readOnly": True}]
+            if name == "bind":
+                mounts.append({"source": "/srv/only-here", "target": "/here", "readOnly": True})
+            containers[name] = {"image": IMAGE, "command": ["/odd", *arguments.split()], "mounts": mounts}
+            bench.start(name, containers[name], "--security-opt=seccomp=unconfined", *options)
+        bench.on("h1", "podman exec -d session /odd idle")
+        plan = bench.plan(("web", bench.web(), "h1"), *((name, spec, "h2") for name, spec in containers.items()))
+    finally:
+        bench.on("h1", f"podman rm -f -t 0 {' '.join(ODD)}; pkill -x odd", check=False)
+    found: dict[str, dict[str, str]] = {}
+    for finding in plan["findings"]:
+        found.setdefault(finding["workload"], {})[finding["rule"]] = finding["severity"]
+        assert finding["fix"]
+    for name, (_, _, rule) in ODD.items():
+        if rule:
+            assert rule in found.get(name, {}), (name, found.get(name))
+            assert found[name][rule] == ("warn" if rule == "process.exec-session" else "refuse")
+    assert "fine" not in found, found["fine"]
+    assert {step["workload"] for step in plan["steps"]} == {"fine", "session"}
+
+
+def test_a_connection_whose_address_cannot_follow_is_refused(bench: Bench, client: Probe):
+    container = {"image": IMAGE, "networks": [{"name": "lab"}]}
+    bench.start("roaming", container)
+    try:
+        address = bench.on("h1", "podman inspect --format '{{.NetworkSettings.Networks.lab.IPAddress}}' roaming")
+        with Probe(address) as probe:
+            plan = bench.plan(("web", bench.web(), "h1"), ("roaming", container, "h2"))
+            assert probe.stop().survived
+    finally:
+        bench.on("h1", "podman rm -f -t 0 roaming")
+    found = {finding["rule"]: finding for finding in plan["findings"]}
+    assert "tcp: close" in found["tcp.address-stays"]["fix"]
+
+
+def test_doctor_says_one_line_for_each_healthy_host(bench: Bench):
+    bench.capture()
+    assert run(["doctor", "--specs", str(bench.specs(("web", bench.web(), "h1")))]) == 0
+    lines = bench.capture().splitlines()
+    assert [line.split()[:2] for line in lines] == [["h1", "ready"], ["h2", "ready"]]
+
+
+def test_doctor_names_what_to_mend(bench: Bench):
+    specs = str(bench.specs(("web", bench.web(), "h1")))
+    bench.on("h2", "mv /usr/sbin/iptables-restore /root/")
+    try:
+        bench.capture()
+        assert run(["doctor", "h2", "--specs", specs]) == 7
+        told = bench.capture()
+        assert run(["doctor", "--json", "--moves", "--specs", specs]) == 7
+        report = json.loads(bench.capture())
+    finally:
+        bench.on("h2", "mv /root/iptables-restore /usr/sbin/")
+    assert "apt-get install iptables" in told and told.splitlines()[-1].startswith("h2  cannot be used")
+    assert [(host["name"], host["health"]) for host in report["hosts"]] == [("h1", "ready"), ("h2", "unusable")]
+    assert [(v["workload"], v["destination"], v["verdict"]) for v in report["moves"]] == [("web", "h2", "no")]
+
+
+def test_doctor_on_a_host_that_is_off(bench: Bench):
+    bench.lab.set_link("h2", False)
+    try:
+        bench.capture()
+        assert run(["doctor", "h2", "--specs", str(bench.specs(("web", bench.web(), "h1")))]) == 7
+        assert "fix" in bench.capture()
+    finally:
+        bench.lab.set_link("h2", True)
