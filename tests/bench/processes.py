@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LOOK_EVERY_S = 0.03
-"""Coarse enough not to matter on two cores: a look reads three small files for each process."""
+"""Coarse enough not to matter on two cores."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,19 @@ def run(
         )
 
 
-def _resident(pid: int) -> int:
-    """Peak resident bytes of a process and of its descendants; pages they share count once for each."""
+def _resident(pid: int, parent: str = "") -> int:
+    """Peak resident bytes of a process and of its descendants; pages they share count once for each.
+
+    A child that has its parent's command line has not become a program yet: its memory still is the parent's.
+    """
+    folder = Path(f"/proc/{pid}")
     try:
-        status = Path(f"/proc/{pid}/status").read_text()
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        words = (folder / "cmdline").read_text()
+        status = (folder / "status").read_text()
+        children = (folder / "task" / str(pid) / "children").read_text().split()
     except OSError:
         return 0
+    if words == parent:
+        return 0
     own = next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:")), 0)
-    return own + sum(_resident(int(child)) for child in children)
+    return own + sum(_resident(int(child), words) for child in children)

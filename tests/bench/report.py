@@ -19,7 +19,7 @@ Row = dict[str, Any]
 
 MARK = "<!-- written by `make bench ARGS=--write-docs`; do not edit below -->"
 _HEADS = (
-    "memory, load, link",
+    "case",
     "downtime",
     "by hand",
     "times shorter",
@@ -93,7 +93,7 @@ def show(rows: Sequence[Row], console: Console) -> None:
     """For the terminal."""
     moves = Table(title="Moves: what a client waits, medians", title_justify="left")
     for number, head in enumerate(_HEADS):
-        moves.add_column(head, justify="left" if number == 0 else "right")
+        moves.add_column(head, justify="left" if number == 0 else "right", no_wrap=number == 0)
     for row in rows:
         if row["kind"] == "move":
             moves.add_row(*_move_cells(row))
@@ -121,18 +121,20 @@ def markdown(rows: Sequence[Row]) -> str:
             lines += [
                 "",
                 f"Measured on {row['cpus']} CPUs and {row['memory_gib']} GiB, which both hosts, the client and "
-                f"the controller share; Linux {row['kernel'].split('-')[0]}, Python {row['python']}.",
+                f"the controller share; Linux {row['kernel'].split('-')[0]}, Python {row['python']}; "
+                f"load {row['load_1min']} when it began.",
             ]
     return "\n".join(lines) + "\n"
 
 
-def write_docs(rows: Sequence[Row], file: Path) -> None:
-    """Replace what stands below the mark."""
+def write_docs(rows: Sequence[Row], file: Path, drawn: str = "") -> None:
+    """Replace what stands below the mark. `drawn`: the picture to show, if there is one."""
+    shown = f"![Downtime against memory]({drawn})\n\n" if drawn else ""
     text = file.read_text(encoding="utf-8")
     above, mark, _ = text.partition(MARK)
     if not mark:
         raise SystemExit(f"{file} has no line {MARK}")
-    file.write_text(f"{above}{mark}\n\n{markdown(rows)}", encoding="utf-8")
+    file.write_text(f"{above}{mark}\n\n{shown}{markdown(rows)}", encoding="utf-8")
 
 
 def save(rows: Sequence[Row], file: Path) -> None:
@@ -148,11 +150,9 @@ def read(file: Path) -> list[Row]:
 
 
 def _move_cells(row: Row) -> list[str]:
-    load = f"dirties {row['dirty_mib_s']} MiB/s" if row["dirty_mib_s"] else "idle"
-    link = "1 Gbit/s" if row["rate"] else "unshaped"
     broken = len(row["ours_broken"]), len(row["manual_broken"])
     return [
-        f"{row['memory_mib']} MiB, {load}, {link}",
+        row["case"],
         _s(row["ours_s"]) + (f" ({broken[0]} broken)" if broken[0] else ""),
         _s(row["manual_s"]) + (f" ({broken[1]} broken)" if broken[1] else ""),
         f"{row['ratio']:.1f}" if row["ratio"] else "-",

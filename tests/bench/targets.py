@@ -26,7 +26,7 @@ def move_targets(measured: Sequence[Measured]) -> Iterator[Figure]:
     if errors := [error for m in cells.values() if (error := prediction_error(m)) is not None]:
         missed = sum(abs(error) > PREDICTED_WITHIN for error in errors) / len(errors)
         yield Figure(
-            f"cells of {len(errors)} whose predicted downtime is off by more than 30 %",
+            "cells whose predicted downtime is off by more than 30 %",
             missed,
             "",
             MISPREDICTED_SHARE,

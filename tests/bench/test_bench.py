@@ -19,13 +19,13 @@ def measured(memory: int, ours: float, manual: float, predicted: float) -> Measu
     return Measured(Cell(memory), Series([own]), Series([by_hand]))
 
 
-def test_cells_are_chosen_by_name():
+def test_cells_are_chosen_by_name() -> None:
     assert chosen([]) == CELLS
     assert [cell.name for cell in chosen(["512-dirty*"])] == ["512-dirty20-unshaped", "512-dirty200-unshaped"]
     assert chosen(["none-of-them"]) == ()
 
 
-def test_a_window_adds_up_and_gaps_are_the_controllers():
+def test_a_window_adds_up_and_gaps_are_the_controllers() -> None:
     spans = [Span("a", 0.0, 2.0), Span("transfer-sum (h1)", 2.5, 6.0), Span("b", 3.0, 5.0), Span("c", 8.0, 12.0)]
     row = cut(spans, 1.0, 10.0)
     assert [(s.what, s.begin, s.end) for s in row] == [
@@ -39,7 +39,7 @@ def test_a_window_adds_up_and_gaps_are_the_controllers():
     ]
 
 
-def test_holds_and_restores_are_cut_by_the_logs(tmp_path: Path):
+def test_holds_and_restores_are_cut_by_the_logs(tmp_path: Path) -> None:
     guard = ["/bin/sh", "/x/guard-1.sh"]
     dump = "(00.001) freezing cgroup x\n(00.101) net: Lock network\n(00.103) mnt: Building mountpoints tree"
     kept = f"\n@@ log dump.log 1 1000.2 1000.5\n{dump}\n(00.200) Running post-dump scripts\n"
@@ -61,7 +61,7 @@ def test_holds_and_restores_are_cut_by_the_logs(tmp_path: Path):
     assert sum(s.seconds for s in spans) == pytest.approx(0.6)
 
 
-def test_rows_tables_and_picture(tmp_path: Path):
+def test_rows_tables_and_picture(tmp_path: Path) -> None:
     cells = [measured(4, 0.5, 1.5, 0.4), measured(512, 1.8, 10.0, 0.9)]
     broken = Measured(Cell(2048), Series(broken=["no answer"]), Series())
     found = [*targets.move_targets(cells)]
@@ -74,20 +74,20 @@ def test_rows_tables_and_picture(tmp_path: Path):
     page.write_text(f"# Title\n{report.MARK}\nold\n")
     report.write_docs(rows, page)
     text = page.read_text()
-    assert "old" not in text and "| 512 MiB, idle, unshaped | 1.80 s | 10.00 s | 5.6 |" in text
+    assert "old" not in text and "| 512-idle-unshaped | 1.80 s | 10.00 s | 5.6 |" in text
     assert "(1 broken)" in text and "missed" in text
     drawn = picture.draw(rows)
     assert drawn and drawn.count("<circle") == 4
     assert picture.draw(rows[:2]) is None
 
 
-def test_processes_are_watched():
+def test_processes_are_watched() -> None:
     done = run(["sh", "-c", "echo out; echo err >&2; sleep 0.1; exit 3"], watch=True)
     assert (done.status, done.stdout, done.stderr) == (3, "out\n", "err\n")
     assert done.peak_bytes > 0 and done.seconds >= 0.1
 
 
-def test_a_made_fleet_can_be_planned():
+def test_a_made_fleet_can_be_planned() -> None:
     spec, world = fleet(hosts=4, workloads=20, moving=5)
     plan = make_plan(spec, world)
     assert len(plan.changes) == len(plan.moves) == 5
