@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from reconciler.cli.views.style import paint
+from reconciler.core.rules import verdict
 from reconciler.model.plan import Change, ChangeKind, Finding, Plan
 
 JSON_VERSION = 1
@@ -19,7 +20,8 @@ STYLE = {
 
 
 def plan_json(plan: Plan) -> dict[str, object]:
-    """The plan for scripts: `changes`, `findings`, `unknownHosts`, `steps`, and what it is bound to."""
+    """The plan for scripts: `verdicts` (yes, yes-but, no) by workload, `changes`, `findings`, `unknownHosts`,
+    `steps`, and what it is bound to."""
     body = plan.model_dump(
         mode="json",
         by_alias=True,
@@ -34,7 +36,10 @@ def plan_json(plan: Plan) -> dict[str, object]:
             "world_digest",
         },
     )
-    return {"version": JSON_VERSION, "applyable": plan.applyable, "errored": plan.errored, **body}
+    concerned = {change.workload for change in plan.changes} | {f.workload for f in plan.findings}
+    verdicts = {w: verdict(f for f in plan.findings if f.workload == w).value for w in sorted(concerned)}
+    head = {"version": JSON_VERSION, "applyable": plan.applyable, "errored": plan.errored, "verdicts": verdicts}
+    return {**head, **body}
 
 
 def render_plan(plan: Plan, color: bool, *, seen: int) -> str:
