@@ -13,7 +13,15 @@ from typing import Protocol
 from reconciler.core.saga import BEGUN, Action, GroupState, Next, next_actions
 from reconciler.core.saga import Progress as Marks
 from reconciler.core.schedule import Limits, pick
-from reconciler.errors import HostError, HostKeyError, HostUnreachable, ReconcilerError, ReplyLost
+from reconciler.errors import (
+    HostError,
+    HostKeyError,
+    HostUnreachable,
+    InDoubt,
+    JournalError,
+    ReconcilerError,
+    ReplyLost,
+)
 from reconciler.model.command import Bytes, Seconds
 from reconciler.model.event import Reporter, StepEnded, StepProgress, StepStarted, ignore
 from reconciler.model.plan import Plan, Step, StepKind
@@ -123,13 +131,30 @@ class Executor:
                 if self._broken is None:
                     state = self._start_ready()
             if self._broken is not None:
-                raise self._broken
+                raise self._as_left(self._broken) from self._broken
             return self._outcome(state)
         finally:
             if heartbeat:
                 heartbeat.cancel()
             for task in self._running:
                 task.cancel()
+
+    def _as_left(self, error: BaseException) -> BaseException:
+        """A failed journal, with the next command; in doubt when a workload may run nowhere until then."""
+        if not isinstance(error, JournalError):
+            return error
+        marks = Marks(self.records)
+        held = {s.workload for s in self.plan.steps if s.kind.commits and marks.of(s) is not None}
+        for step in self.plan.steps:
+            restored = step.kind is StepKind.RESTORE and marks.of(step) is Mark.DONE
+            resumed = step.kind is StepKind.HOLD and marks.of(step) is Mark.UNDONE
+            if restored or resumed:
+                held.discard(step.workload)
+        error.fix = f"{error.fix}; then: reconcile resume".removeprefix("; then: ")
+        if not held:
+            return error
+        names = ", ".join(sorted(held))
+        return InDoubt(f"{names} may run nowhere until the journal can be written", why=str(error), fix=error.fix)
 
     def _collect(self) -> None:
         """Take note of the tasks that have ended. One that was cancelled before it began has done nothing."""

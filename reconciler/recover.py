@@ -148,7 +148,7 @@ def _as_records(marks: list[tuple[str, Mark]]) -> tuple[Record, ...]:
 
 async def standings(spec: Spec, journal_path: Path | None) -> tuple[World, list[Standing]]:
     """`reconcile status`: every unfinished hand-over. Changes nothing."""
-    with Journal.open(journal_path) as journal:
+    with Journal.open(journal_path, write=False) as journal:
         open_runs = {s.workload: run for run in journal.open_runs() for s in run.plan.steps}
     async with open_fleet(spec) as fleet:
         world = await observe(fleet, drivers(), list(spec.hosts))

@@ -123,7 +123,6 @@ def cables() -> Iterator[Case]:
 def disks() -> Iterator[Case]:
     yield case(BACK, Strike("fill_images", "hold", Point.AFTER_INTENT, host="source"), exits=(PUT_BACK,))
     yield case(BACK, Strike("fill_images", "transfer", Point.AFTER_INTENT, host="destination"), exits=(PUT_BACK,))
-    small = (("small_disk", "source", ""),)
     for kind, host, allowed in (
         ("stage", "source", BACK),
         ("hold", "source", BACK),
@@ -134,10 +133,13 @@ def disks() -> Iterator[Case]:
         ("confirm", "destination", EITHER),
     ):
         small = (("small_disk", host, ""),)
-        yield case(allowed, Strike("fill_disk", kind, Point.AFTER_INTENT, host=host), before=small)
+        # A destination that ran is ended before the source resumes: its connections end with it.
+        keeps = (kind, host) != ("confirm", "destination")
+        yield case(allowed, Strike("fill_disk", kind, Point.AFTER_INTENT, host=host), before=small, keeps=keeps)
     for kind in KINDS:
         allowed = BACK if kind in BEFORE else EITHER if kind == "commit" else FORWARD
-        yield case(allowed, Strike("fill_journal", kind, Point.BEFORE_OUTCOME), exits=(1,), small_journal=True)
+        code = IN_DOUBT if kind in ("commit", "restore") else PUT_BACK
+        yield case(allowed, Strike("fill_journal", kind, Point.BEFORE_OUTCOME), exits=(code,), small_journal=True)
     yield case(BACK, Strike("fill_journal", "reserve", Point.BEFORE_INTENT), exits=(1,), small_journal=True)
     yield case(BACK, Strike("fill_journal", "commit", Point.BEFORE_INTENT), exits=(1,), small_journal=True)
 
