@@ -167,14 +167,17 @@ def runtimes() -> Iterator[Case]:
     dies = Strike("kill_app", "restore", Point.BEFORE_OUTCOME, host="destination")
     yield case(BACK, dies, name="application dies right after restore", exits=(PUT_BACK,), keeps=False)
     dies = Strike("kill_app", "confirm", Point.AFTER_OUTCOME, host="destination")
-    yield case(FORWARD, dies, name="application dies after confirm", keeps=False)
+    ended = frozenset({Outcome.ENDED})
+    yield case(ended, dies, name="application dies after confirm", exits=(DONE,), keeps=False)
 
 
 def hosts() -> Iterator[Case]:
     """PID 1 of a host is killed, or it is rebooted."""
     for kind in ("stage", "hold", "transfer"):
         for do in ("power_off", "reboot"):
-            yield case(BACK, Strike(do, kind, Point.AFTER_INTENT, host="destination"), exits=(PUT_BACK,))
+            # A destination that comes back before it holds anything can be staged once more.
+            allowed, exits = (EITHER, ()) if (kind, do) == ("stage", "reboot") else (BACK, (PUT_BACK,))
+            yield case(allowed, Strike(do, kind, Point.AFTER_INTENT, host="destination"), exits=exits)
     yield case(BACK, Strike("reboot", "commit", Point.BEFORE_INTENT, host="destination"), exits=(PUT_BACK,))
     yield case(BACK, Strike("reboot", "commit", Point.BEFORE_OUTCOME, host="destination"))
     yield case(BACK, Strike("power_off", "restore", Point.AFTER_INTENT, host="destination"), exits=(IN_DOUBT,))

@@ -27,6 +27,7 @@ class Outcome(StrEnum):
     BACK = "back"  # as before the apply: the same process on its source
     FORWARD = "forward"  # as the specs say
     HELD = "held"  # nothing runs, nothing may start, the next command is named
+    ENDED = "ended"  # the application ended by itself; the next apply starts it
     LOST = "lost"  # the host that held the only copy is gone, with it what was in memory
 
 

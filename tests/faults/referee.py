@@ -16,6 +16,7 @@ from tests.faults.watch import Watch
 
 BACK_WITHIN_SECONDS = 8.0
 """How long after an exit code that says so a copy may take to be seen running."""
+ANSWER_WITHIN_SECONDS = 30.0
 
 
 class Referee:
@@ -73,6 +74,8 @@ class Referee:
             self._resume(scene)
             self._notice(probe, "resume")
             self._converge(scene)
+            if watched and self.case.keeps:
+                self._answered(probe)
         finally:
             seen = probe.stop() if watched else None
         self._client(seen, scene)
@@ -108,7 +111,7 @@ class Referee:
         """What an exit code promises holds at once, before anything is made good."""
         if self.case.shape != "move" or self.case.zombie:
             return
-        if done.exit == 0 and not scene.as_wanted():
+        if done.exit == 0 and not scene.as_wanted() and not self._may_be_nowhere():
             self._problem(f"exit 0, but running on {self.bench.running()}")
         elif done.exit in (1, 130):
             deadline = time.monotonic() + BACK_WITHIN_SECONDS
@@ -157,7 +160,7 @@ class Referee:
         if scene.as_before():
             return Outcome.BACK
         if not self.bench.running():
-            return Outcome.LOST if Outcome.LOST in self.case.allowed else Outcome.HELD
+            return next((o for o in (Outcome.LOST, Outcome.ENDED) if o in self.case.allowed), Outcome.HELD)
         return ""
 
     def _converge(self, scene: Scene) -> None:
@@ -179,6 +182,18 @@ class Referee:
         if scene.runs:
             for line in self.bench.leftovers():
                 self._problem(line)
+
+    def _answered(self, probe: Probe) -> None:
+        """Wait until the client hears again: its kernel may send its last question again only after a while."""
+        before = probe.result()
+        deadline = time.monotonic() + ANSWER_WITHIN_SECONDS
+        while probe.result().replies <= before.replies + 1 and not probe.result().error:
+            if time.monotonic() > deadline:
+                self._problem(
+                    f"the client hears nothing, {ANSWER_WITHIN_SECONDS:g} s after everything was settled"
+                )
+                return
+            time.sleep(0.05)
 
     def _notice(self, probe: Probe, phase: str) -> None:
         """Remember in which phase the client lost its connection."""
