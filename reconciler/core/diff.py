@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from reconciler.core.placement import NotPlaced, place
 from reconciler.model.base import canonical_json
 from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.plan import Change, ChangeKind, Finding, Phase
 from reconciler.model.spec import Container, DesiredState, Spec, Workload
-from reconciler.model.world import ContainerFacts, Marker, World
+from reconciler.model.world import ContainerFacts, HostFacts, Marker, World
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 SETTLED = (Phase.RUNNING.value, Phase.RETIRED.value, Phase.FENCED.value)
 """Marker phases of a workload with no hand-over under way."""
@@ -41,14 +44,26 @@ class Index:
     unknown: Mapping[str, str]
     addresses: Mapping[tuple[str, str], tuple[Copy, ...]]
     """Running containers by network and static IP or MAC; also those that are not ours."""
+    seen: Mapping[str, HostFacts]
+    named: Mapping[tuple[str, str], tuple[Copy, ...]]
+    """Containers by host and name; also those that are not ours."""
+    volumes: Mapping[tuple[str, str], tuple[Copy, ...]]
+    """Containers by host and a volume they mount; also those that are not ours."""
 
     @classmethod
     def of(cls, world: World) -> Index:
         copies: dict[str, list[Copy]] = {}
         markers: dict[str, list[tuple[str, Marker]]] = {}
         addresses: dict[tuple[str, str], list[Copy]] = {}
-        for host, facts in sorted(world.seen().items()):
+        named: dict[tuple[str, str], list[Copy]] = {}
+        volumes: dict[tuple[str, str], list[Copy]] = {}
+        seen = world.seen()
+        for host, facts in sorted(seen.items()):
             for container in facts.containers:
+                named.setdefault((host, container.name), []).append(Copy(host, container))
+                for mount in container.mounts:
+                    if mount.kind == "volume" and mount.name:
+                        volumes.setdefault((host, mount.name), []).append(Copy(host, container))
                 if name := container.labels.get(LABEL_WORKLOAD):
                     copies.setdefault(name, []).append(Copy(host, container))
                 if container.state.has_processes:
@@ -58,10 +73,13 @@ class Index:
             for marker in facts.markers:
                 markers.setdefault(marker.workload, []).append((host, marker))
         return cls(
-            {name: tuple(found) for name, found in copies.items()},
-            {name: tuple(found) for name, found in markers.items()},
-            {name: host.reason for name, host in world.unknown().items()},
-            {address: tuple(found) for address, found in addresses.items()},
+            copies=_frozen(copies),
+            markers=_frozen(markers),
+            unknown={name: host.reason for name, host in world.unknown().items()},
+            addresses=_frozen(addresses),
+            seen=seen,
+            named=_frozen(named),
+            volumes=_frozen(volumes),
         )
 
     def epoch(self, workload: str) -> int:
@@ -74,6 +92,10 @@ class Index:
         found = self.markers.get(workload, ())
         newest = max((m.epoch for _, m in found if m.phase != Phase.FENCED), default=0)
         return {host: m for host, m in found if m.phase not in SETTLED and m.epoch >= newest}
+
+
+def _frozen(found: Mapping[K, list[V]]) -> dict[K, tuple[V, ...]]:
+    return {key: tuple(items) for key, items in found.items()}
 
 
 def diff(spec: Spec, world: World, unfinished: Collection[str] = (), index: Index | None = None) -> Difference:
@@ -111,7 +133,7 @@ def _workload(name: str, spec: Spec, world: World, index: Index) -> Iterator[Cha
             yield Change(kind=ChangeKind.REMOVE, workload=name, source=copy.host, reason=reason, origin=origin)
         return
     current = _current(copies)
-    placed = place(workload, spec.hosts, world, current.host if current else None)
+    placed = place(workload, spec.hosts, index.seen, current.host if current else None)
     if isinstance(placed, NotPlaced):
         yield _refuse(
             "placement", name, "", f"no host fits: {placed}", "change placement.labels or the hosts' labels"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from reconciler.model.spec import Host, Workload
-from reconciler.model.world import World
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class NotPlaced:
 
 
 def place(workload: Workload, hosts: Mapping[str, Host], world: World, current: str | None) -> Placed | NotPlaced:
-    """The host a workload belongs on.
+    """The host a workload belongs on; `seen` names the hosts that answered.
 
     A named host is taken as it is. With labels: the current host when it still fits, else the first by name
     among hosts that carry the labels, are schedulable and were seen.
@@ -36,7 +35,7 @@ def place(workload: Workload, hosts: Mapping[str, Host], world: World, current: 
     removed: dict[str, str] = {}
     fitting: list[str] = []
     for name in sorted(hosts):
-        reason = _why_not(name, hosts[name], placement.labels or {}, world, current)
+        reason = _why_not(name, hosts[name], placement.labels or {}, seen, current)
         if reason:
             removed[name] = reason
         else:
@@ -46,13 +45,15 @@ def place(workload: Workload, hosts: Mapping[str, Host], world: World, current: 
     return Placed(current if current in fitting else fitting[0])
 
 
-def _why_not(name: str, host: Host, wanted: Mapping[str, str], world: World, current: str | None) -> str | None:
+def _why_not(
+    name: str, host: Host, wanted: Mapping[str, str], seen: Collection[str], current: str | None
+) -> str | None:
     for key, value in sorted(wanted.items()):
         have = host.metadata.labels.get(key)
         if have != value:
             return f"label {key} is {have!r}, not {value!r}" if have else f"has no label {key}"
     if not host.spec.schedulable and name != current:
         return "not schedulable"
-    if name not in world.seen():
+    if name not in seen:
         return "not seen"
     return None

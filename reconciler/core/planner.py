@@ -134,7 +134,7 @@ class _Builder:
         return step_id
 
     def _facts(self, host: str) -> HostFacts:
-        return self.world.seen()[host]
+        return self.index.seen[host]
 
     def _networks(self, workload: Workload, host: str) -> list[str]:
         have = {network.name for network in self._facts(host).networks}
@@ -181,7 +181,7 @@ class _Builder:
         name, wanted = workload.metadata.name, workload.spec.container.image
         if image_id(self._facts(host), wanted):
             return []
-        for peer, facts in sorted(self.world.seen().items()):
+        for peer, facts in sorted(self.index.seen.items()):
             if found := image_id(facts, wanted):
                 size = next(i.size_bytes for i in facts.images if i.id == found)
                 return [self._step(StepKind.COPY_IMAGE, name, host, peer=peer, subject=found, expected_bytes=size)]

@@ -172,7 +172,7 @@ def together(words: Iterable[str], most: int = 4) -> str:
 
 def case_of(change: Change, spec: Spec, world: World, index: Index) -> Case:
     """Collect what rules look at."""
-    seen = world.seen()
+    seen = index.seen
     workload = spec.workloads.get(change.workload)
     copies = index.copies.get(change.workload, ())
     return Case(

@@ -18,12 +18,11 @@ def name_taken(case: Case) -> Iterator[Said]:
     touched."""
     if not (case.arrives and case.destination):
         return
-    for container in case.destination.containers:
-        ours = container.labels.get(LABEL_WORKLOAD) == case.change.workload
-        if container.name == case.change.workload and not ours:
+    for copy in case.index.named.get((case.destination.name, case.change.workload), ()):
+        if copy.container.labels.get(LABEL_WORKLOAD) != case.change.workload:
             yield Said(
-                f"a container named {container.name} exists on {case.destination.name} and is not ours",
-                f"rename it there: podman rename {container.name} NEW-NAME",
+                f"a container named {copy.container.name} exists on {case.destination.name} and is not ours",
+                f"rename it there: podman rename {copy.container.name} NEW-NAME",
             )
 
 
@@ -47,15 +46,12 @@ def volume_shared(case: Case) -> Iterator[Said]:
     that mounts it would lose its data under its feet."""
     if not (case.moves and case.source and case.wanted):
         return
-    wanted = {volume.name for volume in case.wanted.volumes}
-    for container in case.source.containers:
-        if container.labels.get(LABEL_WORKLOAD) == case.change.workload:
-            continue
-        for mount in container.mounts:
-            if mount.kind == "volume" and mount.name in wanted:
+    for volume in case.wanted.volumes:
+        for copy in case.index.volumes.get((case.source.name, volume.name), ()):
+            if copy.container.labels.get(LABEL_WORKLOAD) != case.change.workload:
                 yield Said(
-                    f"volume {mount.name} is also mounted by {container.name} on {case.source.name}",
-                    f"give that container a volume of its own, or remove it: podman rm {container.name}",
+                    f"volume {volume.name} is also mounted by {copy.container.name} on {case.source.name}",
+                    f"give that container a volume of its own, or remove it: podman rm {copy.container.name}",
                     host=case.source.name,
                 )
 
