@@ -23,7 +23,9 @@ class NotPlaced:
         return "; ".join(f"{host}: {reason}" for host, reason in sorted(self.removed.items())) or "no hosts"
 
 
-def place(workload: Workload, hosts: Mapping[str, Host], world: World, current: str | None) -> Placed | NotPlaced:
+def place(
+    workload: Workload, hosts: Mapping[str, Host], seen: Collection[str], current: str | None
+) -> Placed | NotPlaced:
     """The host a workload belongs on; `seen` names the hosts that answered.
 
     A named host is taken as it is. With labels: the current host when it still fits, else the first by name
