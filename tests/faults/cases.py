@@ -224,7 +224,9 @@ def undos() -> Iterator[Case]:
                 continue  # is the next one's before-intent
             strike = Strike("kill", kind, point, undo=True)
             forget = point in (Point.AFTER_INTENT, Point.AFTER_OUTCOME)
-            yield case(BACK, broken, strike, name=f"restore fails, {strike}", exits=(DEAD,), forget=forget)
+            # Who knows only that it was committed finds a destination that can restore by now.
+            allowed = EITHER if (kind, point) == ("commit", Point.AFTER_INTENT) else BACK
+            yield case(allowed, broken, strike, name=f"restore fails, {strike}", exits=(DEAD,), forget=forget)
         strike = Strike("lose", kind, Point.COMMAND_AFTER, undo=True)
         yield case(BACK, broken, strike, name=f"restore fails, {strike}", exits=(PUT_BACK,))
     for kind, host in (("commit", "destination"), ("hold", "source"), ("stage", "destination")):

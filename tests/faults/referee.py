@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from reconciler.lab.probe import Probe, ProbeResult
 from tests.faults import blows, controller
-from tests.faults.bench import HOSTS, Bench, Done, placed
+from tests.faults.bench import HOSTS, NAME, Bench, Done, placed
 from tests.faults.model import Case, Outcome, Verdict
 from tests.faults.shapes import SHAPES, Scene
 from tests.faults.watch import Watch
@@ -103,7 +103,7 @@ class Referee:
             self._problem(f"the fault was never reached: {done.output[-600:]}")
         if self.case.exits and done.exit not in self.case.exits:
             self._problem(f"exit code {done.exit}, allowed {sorted(self.case.exits)}: {done.output[-900:]}")
-        if "Traceback" in done.output or "unexpected" in done.output.lower():
+        if "Traceback" in done.output or "bug of Reconciler" in done.output:
             self._problem(f"a crash: {done.output[-1500:]}")
         return done
 
@@ -165,6 +165,12 @@ class Referee:
 
     def _converge(self, scene: Scene) -> None:
         """From here on everything is as if nothing had been."""
+        if self.verdict.outcome == Outcome.LOST:
+            # As the plan says: start what is left of it where it is, then move it.
+            self.bench.repo.place(NAME, scene.source)
+            if (started := self.bench.run(*scene.apply, journal=self.journal)).exit != 0:
+                self._problem(f"it cannot be started where it was: {started.output[-900:]}")
+            self.bench.repo.place(NAME, scene.destination)
         done = self.bench.run(*scene.apply, journal=self.journal)
         if done.exit != 0 or not scene.as_wanted():
             self._problem(
