@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from reconciler.core.accuracy import measured_moves
 from reconciler.core.consent import Consent, lacking
 from reconciler.core.planner import make_plan
 from reconciler.core.questions import questions
@@ -95,12 +96,16 @@ def trace_file(path: Path) -> Iterator[Callable[[Traced], None]]:
         yield note
 
 
+LEARN_FROM = 40
+"""How many of the latest runs predictions are learned from."""
+
+
 async def look(spec: Spec, fleet: Fleet, journal: Journal) -> Seen:
     """Observe all hosts and make the plan. Changes nothing, anywhere."""
     world = await observe(RetryFleet(fleet, Backoff(tries=2)), drivers(), list(spec.hosts))
     world = await look_closer(fleet, drivers(), world, questions(spec, world))
     unfinished = {step.workload for run in journal.open_runs() for step in run.plan.steps}
-    return Seen(world, make_plan(spec, world, unfinished))
+    return Seen(world, make_plan(spec, world, unfinished, measured_moves(journal.runs(limit=LEARN_FROM))))
 
 
 async def plan(spec: Spec, journal_path: Path | None = None) -> Seen:

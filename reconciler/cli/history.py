@@ -19,17 +19,27 @@ def register(app: typer.Typer) -> None:
 def history(
     workload: Annotated[str | None, typer.Argument(help="Only this workload.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many runs.")] = 20,
+    accuracy: Annotated[
+        bool, typer.Option("--accuracy", help="Compare predicted with measured downtime of every move.")
+    ] = False,
     journal: JournalPath = None,
     as_json: AsJson = False,
 ) -> int:
     """Show what was done: when, by whom, from which commit, and how it ended."""
-    from reconciler.cli.views.status import history_json, render_history
+    from reconciler.cli.views.status import accuracy_json, history_json, render_accuracy, render_history
     from reconciler.cli.views.style import color_of
+    from reconciler.core.accuracy import measured_moves
     from reconciler.state.journal import Journal
 
     with Journal.open(journal) as kept:
         runs = kept.runs(workload=workload, limit=limit)
-    if as_json:
+    if accuracy:
+        moves = [m for m in measured_moves(runs) if workload in (None, m.workload)]
+        text = (
+            json.dumps(accuracy_json(moves), indent=2) if as_json else render_accuracy(moves, color_of(sys.stdout))
+        )
+        typer.echo(text)
+    elif as_json:
         typer.echo(json.dumps(history_json(runs, workload), indent=2))
     else:
         typer.echo(render_history(runs, workload, color_of(sys.stdout)))

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from reconciler.core.accuracy import Measured, rates
 from reconciler.core.diff import Copy, Index, diff
 from reconciler.core.images import image_id
 from reconciler.core.rules import check_change
-from reconciler.core.strategy import choose, predict
-from reconciler.model.base import digest
-from reconciler.model.plan import Change, ChangeKind, Move, Plan, Step, StepKind
+from reconciler.core.strategy import Prediction, choose, predict
+from reconciler.model.base import digest, parse_duration
+from reconciler.model.plan import Change, ChangeKind, Finding, Move, Plan, Step, StepKind
 from reconciler.model.spec import DesiredState, Spec, Workload
 from reconciler.model.units import format_bytes
 from reconciler.model.world import HostFacts, World
 
 
-def make_plan(spec: Spec, world: World, unfinished: Collection[str] = ()) -> Plan:
+def make_plan(
+    spec: Spec, world: World, unfinished: Collection[str] = (), earlier: Sequence[Measured] = ()
+) -> Plan:
     """The plan that brings the world to the specs, as far as the rules allow it. `unfinished` names workloads of
-    earlier runs that have not ended: those are resumed first."""
+    earlier runs that have not ended: those are resumed first. `earlier` moves make the predictions better."""
     index = Index.of(world)
     difference = diff(spec, world, unfinished, index)
-    builder = _Builder(spec, world, index)
+    builder = _Builder(spec, world, index, earlier)
     findings = list(difference.findings)
     changes: list[Change] = []
     for change in difference.changes:
-        found = check_change(change, spec, world, index)
+        found = [*check_change(change, spec, world, index), *builder.too_long(change)]
         findings.extend(found)
         if any(f.severity == "refuse" for f in found):
             continue
@@ -80,6 +83,7 @@ class _Builder:
     spec: Spec
     world: World
     index: Index
+    earlier: Sequence[Measured] = ()
     steps: list[Step] = field(default_factory=list)
     moves: dict[str, Move] = field(default_factory=dict)
 
@@ -191,6 +195,39 @@ class _Builder:
         if self.spec.workloads[workload].spec.health is not None:
             self._step(StepKind.CONFIRM, workload, host, needs=needs)
 
+    def too_long(self, change: Change) -> list[Finding]:
+        """The finding about a move that is predicted to keep clients waiting longer than its policy allows."""
+        workload = self.spec.workloads.get(change.workload)
+        if change.kind is not ChangeKind.MOVE or workload is None:
+            return []
+        policy = self.spec.policy_of(workload)
+        if policy.max_downtime is None:
+            return []
+        downtime = self._predict(change)[0].downtime
+        if downtime <= parse_duration(policy.max_downtime):
+            return []
+        return [
+            Finding(
+                rule="downtime.limit",
+                severity="warn" if policy.best_effort else "refuse",
+                workload=change.workload,
+                host=change.destination or "",
+                message=f"clients would wait about {downtime:.1f} s, maxDowntime is {policy.max_downtime}",
+                fix="raise maxDowntime, set bestEffort: true, or move when it holds less memory",
+            )
+        ]
+
+    def _predict(self, change: Change) -> tuple[Prediction, int]:
+        """How long each part would take, and how many earlier moves say so."""
+        assert change.source and change.destination
+        name, source, host = change.workload, change.source, change.destination
+        container = next(c for c in self.index.copies[name] if c.host == source).container
+        policy = self.spec.policy_of(self.spec.workloads[name])
+        strategy = choose(policy, container, self._facts(source), self._facts(host)).strategy
+        known = rates(self.earlier, source, host)
+        prediction = predict(strategy, container.memory_bytes, container.rootfs_bytes, known)
+        return prediction, known.learned_from
+
     def _move(self, change: Change) -> Change:
         assert change.source and change.destination
         name, source, host = change.workload, change.source, change.destination
@@ -200,7 +237,7 @@ class _Builder:
         policy = self.spec.policy_of(workload)
         choice = choose(policy, container, self._facts(source), self._facts(host))
         expected = container.memory_bytes + container.rootfs_bytes
-        prediction = predict(choice.strategy, container.memory_bytes, container.rootfs_bytes)
+        prediction, learned = self._predict(change)
         self.moves[name] = Move(
             workload=name,
             source=source,
@@ -240,15 +277,23 @@ class _Builder:
             (StepKind.RETIRE, source, host, 0),
         ):
             last = (self._step(kind, name, where, peer=peer, needs=last, expected_bytes=size),)
-        rows = _move_rows(self.moves[name], copy, self._facts(source), self._facts(host), choice.why)
+        rows = _move_rows(
+            self.moves[name], copy, self._facts(source), self._facts(host), choice.why, prediction, learned
+        )
         return change.model_copy(update={"details": rows})
 
 
 def _move_rows(
-    move: Move, copy: Copy, source: HostFacts, destination: HostFacts, why: tuple[str, ...]
+    move: Move,
+    copy: Copy,
+    source: HostFacts,
+    destination: HostFacts,
+    why: tuple[str, ...],
+    prediction: Prediction,
+    learned: int,
 ) -> tuple[tuple[str, str], ...]:
     container = copy.container
-    prediction = predict(move.strategy, container.memory_bytes, container.rootfs_bytes)
+    basis = f"; learned from {learned} earlier move{'s' * (learned != 1)}" if learned else ""
     restore = "lazy restore" if move.strategy.value == "lazy" else "eager restore"
     rows = [
         ("how", f"cold, {restore}; {move.cutover.value} cut-over"),
@@ -256,7 +301,7 @@ def _move_rows(
         (
             "downtime",
             f"about {prediction.downtime:.1f} s: dump {prediction.dump:.1f}, copy {prediction.copy:.1f}"
-            f" ({format_bytes(move.expected_bytes)}), restore {prediction.restore:.1f}",
+            f" ({format_bytes(move.expected_bytes)}), restore {prediction.restore:.1f}{basis}",
         ),
     ]
     addresses = ", ".join(n.ip for n in container.networks if n.ip)

@@ -274,6 +274,10 @@ class MigrationPolicySpec(Model):
         "30s", description="A held source resumes when its controller was silent for this long before commit"
     )
     freeze_limit: Duration = Field("10m", description="The longest a move may keep its source frozen")
+    max_downtime: Duration | None = Field(
+        None, description="A move that is predicted to take clients longer than this is refused"
+    )
+    best_effort: bool = Field(False, description="Warn about `maxDowntime` instead of refusing")
     security_floor: FloorPolicy = Field(
         FloorPolicy.IGNORE, description="Moves between hosts whose programs are older than known security fixes"
     )

@@ -6,9 +6,10 @@ import time
 from collections.abc import Iterator, Sequence
 
 from reconciler.cli.views.style import paint
-from reconciler.model.plan import Change, StepKind
+from reconciler.core.accuracy import TOLERANCE, Measured, frozen_seconds
+from reconciler.model.plan import Change
 from reconciler.model.record import Mark, Run
-from reconciler.model.units import format_seconds
+from reconciler.model.units import format_bytes, format_seconds
 from reconciler.model.world import World
 from reconciler.recover import Standing
 
@@ -104,20 +105,42 @@ def _notes(run: Run, workload: str | None) -> Iterator[str]:
             yield f"{record.step} {record.mark.value}: {record.note.splitlines()[0]}"
 
 
-def frozen_seconds(run: Run, workload: str) -> float | None:
-    """Seconds from the start of the hold to the end of the restore, or of the way back."""
-    begin = end = None
-    for record in run.records:
-        step = run.plan.step(record.step)
-        if step.workload != workload:
-            continue
-        if step.kind is StepKind.HOLD and record.mark is Mark.INTENT:
-            begin = record.at
-        if step.kind is StepKind.RESTORE and record.mark is Mark.DONE and not record.note:
-            end = record.at
-        if step.kind is StepKind.HOLD and record.mark is Mark.UNDONE:
-            end = record.at
-    return end - begin if begin is not None and end is not None else None
+def accuracy_json(moves: Sequence[Measured]) -> dict[str, object]:
+    """For scripts."""
+    return {
+        "version": JSON_VERSION,
+        "tolerance": TOLERANCE,
+        "good": sum(m.good for m in moves),
+        "moves": [
+            {
+                "run": m.run,
+                "workload": m.workload,
+                "source": m.source,
+                "destination": m.destination,
+                "memoryBytes": m.memory,
+                "predictedSeconds": round(m.predicted_s, 3),
+                "measuredSeconds": round(m.frozen_s, 3),
+            }
+            for m in moves
+        ],
+    }
+
+
+def render_accuracy(moves: Sequence[Measured], color: bool) -> str:
+    """Predicted and measured, move by move, and how many were predicted well."""
+    if not moves:
+        return "No move has been carried out with this journal."
+    lines = [f"{'run':<22} {'workload':<20} {'memory':>9} {'predicted':>10} {'measured':>10}  off by"]
+    for m in moves:
+        off = (m.predicted_s - m.frozen_s) / m.frozen_s * 100
+        text = (
+            f"{m.run:<22} {m.workload:<20} {format_bytes(m.memory):>9} {format_seconds(m.predicted_s):>10}"
+            f" {format_seconds(m.frozen_s):>10}  {off:+.0f} %"
+        )
+        lines.append(text if m.good else paint("yellow", text, color))
+    good = sum(m.good for m in moves)
+    lines.append(f"{good} of {len(moves)} predicted within {TOLERANCE:.0%} ({good / len(moves):.0%}).")
+    return "\n".join(lines)
 
 
 def _when(at: float) -> str:

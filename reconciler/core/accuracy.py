@@ -1,0 +1,121 @@
+"""What earlier moves took, and what that says about the next one. Read from runs in the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from reconciler.core.strategy import DEFAULT, EAGER_RESTORE_RATE, Rates
+from reconciler.model.command import Bytes, Seconds
+from reconciler.model.plan import StepKind
+from reconciler.model.record import Mark, Run
+from reconciler.model.spec import Strategy
+
+RECENT = 8
+"""How many moves between two hosts are looked at: enough for a median, few enough to follow changes."""
+LARGE: Bytes = 32 * 2**20
+"""Copies below this say more about starting programs than about the link."""
+TOLERANCE = 0.30
+"""A prediction counts as good within this share of what was measured."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One move that was carried out in one go. `frozen_s`: from the request to hold it until it was restored,
+    which is what a client can have waited, apart from TCP's own timers."""
+
+    run: str
+    workload: str
+    source: str
+    destination: str
+    strategy: Strategy
+    memory: Bytes
+    copied: Bytes
+    hold_s: Seconds
+    copy_s: Seconds
+    restore_s: Seconds
+    frozen_s: Seconds
+    predicted_s: Seconds
+
+    @property
+    def good(self) -> bool:
+        return abs(self.predicted_s - self.frozen_s) <= TOLERANCE * self.frozen_s
+
+
+def frozen_seconds(run: Run, workload: str) -> Seconds | None:
+    """Seconds from the start of the hold to the end of the restore, or of the way back; None when the workload
+    was not frozen, or another controller ended it."""
+    spans = _spans(run, workload)
+    begin = spans.get((StepKind.HOLD, Mark.INTENT))
+    end = spans.get((StepKind.RESTORE, Mark.DONE), spans.get((StepKind.HOLD, Mark.UNDONE)))
+    return end - begin if begin is not None and end is not None else None
+
+
+def measured_moves(runs: Iterable[Run]) -> list[Measured]:
+    """Every move that went through, newest run first as given."""
+    return [found for run in runs for name in run.plan.moves if (found := _measured(run, name))]
+
+
+def rates(moves: Sequence[Measured], source: str, destination: str) -> Rates:
+    """What recent moves between two hosts say about the next one; the defaults for what they do not say."""
+    recent = [m for m in moves if (m.source, m.destination) == (source, destination)][:RECENT]
+    links = [m.copied / m.copy_s for m in recent if m.copied >= LARGE and m.copy_s > 0]
+    link = median(links) if links else DEFAULT.link
+    holds = [m.hold_s - m.memory / DEFAULT.dump for m in recent]
+    starts = [m.copy_s - m.copied / link for m in recent]
+    restores = [m.restore_s - _eager(m) for m in recent]
+    return Rates(
+        dump=DEFAULT.dump,
+        link=link,
+        hold_s=max(0.02, median(holds)) if holds else DEFAULT.hold_s,
+        copy_s=max(0.0, median(starts)) if starts else DEFAULT.copy_s,
+        restore_s=max(0.02, median(restores)) if restores else DEFAULT.restore_s,
+        learned_from=len(recent),
+    )
+
+
+def _eager(move: Measured) -> Seconds:
+    return 0.0 if move.strategy is Strategy.LAZY else move.memory / EAGER_RESTORE_RATE
+
+
+def _spans(run: Run, workload: str) -> dict[tuple[StepKind, Mark], float]:
+    """When each step of the workload got each mark, by this run's own controller."""
+    kinds = {step.id: step.kind for step in run.plan.steps if step.workload == workload}
+    found: dict[tuple[StepKind, Mark], float] = {}
+    for record in run.records:
+        if record.step in kinds and not record.note:
+            found.setdefault((kinds[record.step], record.mark), record.at)
+    return found
+
+
+def _measured(run: Run, workload: str) -> Measured | None:
+    spans = _spans(run, workload)
+
+    def took(kind: StepKind) -> Seconds | None:
+        begin, end = spans.get((kind, Mark.INTENT)), spans.get((kind, Mark.DONE))
+        return end - begin if begin is not None and end is not None else None
+
+    hold, copy, restore = took(StepKind.HOLD), took(StepKind.TRANSFER), took(StepKind.RESTORE)
+    frozen = frozen_seconds(run, workload)
+    if hold is None or copy is None or restore is None or frozen is None:
+        return None
+    move = run.plan.moves[workload]
+    transfer = next(s.id for s in run.plan.steps if s.workload == workload and s.kind is StepKind.TRANSFER)
+    copied = next(
+        (r.data.get("bytes", "0") for r in run.records if r.step == transfer and r.mark is Mark.DONE), "0"
+    )
+    return Measured(
+        run=run.id,
+        workload=workload,
+        source=move.source,
+        destination=move.destination,
+        strategy=move.strategy,
+        memory=move.memory_bytes,
+        copied=int(copied),
+        hold_s=hold,
+        copy_s=copy,
+        restore_s=restore,
+        frozen_s=frozen,
+        predicted_s=move.predicted_downtime_s,
+    )
