@@ -293,6 +293,17 @@ PAGES: dict[str, Page] = {
         "the destination was not seen",
         "The host did not answer, so nothing may be concluded about it. Make it reachable: reconcile doctor HOST.",
     ),
+    "downtime.limit": Page(
+        "a move would take too long",
+        "The policy's `maxDowntime` is shorter than the downtime that is predicted from the workload's memory, the"
+        " link and what earlier moves between the two hosts took. Raise it, set `bestEffort: true` to be warned"
+        " instead, or move when the workload holds less memory.",
+    ),
+    "rehearsal.failed": Page(
+        "a trial dump failed",
+        "`reconcile plan --rehearse` froze and dumped the workload for trial, and that failed: a real move would"
+        " have failed in the same way. The workload runs on where it was. The message says what CRIU reported.",
+    ),
     "may-run-on-unknown-host": Page(
         "may be running elsewhere",
         "No host that answered runs the workload, and one that did not might. Starting it could make two "
