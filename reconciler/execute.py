@@ -14,6 +14,7 @@ from reconciler.core.saga import BEGUN, Action, GroupState, Next, next_actions
 from reconciler.core.saga import Progress as Marks
 from reconciler.core.schedule import Limits, pick
 from reconciler.errors import (
+    GuardRefused,
     HostError,
     HostKeyError,
     HostUnreachable,
@@ -257,9 +258,10 @@ class Executor:
         return self._committed(action.step, Marks(self.records))
 
     def _leaves_doubt(self, action: Action, error: ReconcilerError) -> bool:
-        """After the commit a destination that cannot be asked may well run: that is no reason to go back."""
-        cannot_ask = isinstance(error, HostUnreachable | HostKeyError)
-        return cannot_ask and not action.undo and not action.step.kind.commits and self._is_urgent(action)
+        """After the commit a destination that cannot be asked may well run: that is no reason to go back. Nor is
+        its guard's refusal: another controller has decided meanwhile, and may have finished."""
+        unknown = isinstance(error, HostUnreachable | HostKeyError | GuardRefused)
+        return unknown and not action.undo and not action.step.kind.commits and self._is_urgent(action)
 
     def _frozen(self) -> dict[str, tuple[str, ...]]:
         """Workloads in their frozen window, with their two hosts; not those that nothing more is done for."""

@@ -69,8 +69,7 @@ class Steps:
             case StepKind.HOLD:
                 await self._resume(step)
             case StepKind.COMMIT:
-                handover = self._handover(step)
-                await self._on(step.host, self._driver(step).fence_off(handover, handover.move.epoch + 1))
+                await self._fence_off(step)
             case _:
                 return
 
@@ -220,6 +219,17 @@ class Steps:
             self.fleet.close_link(step.host, step.peer, self._link(step)),
         )
         return {}
+
+    async def _fence_off(self, step: Step) -> None:
+        """End the destination's copy, but never the last one: another controller may have retired the source."""
+        assert step.peer
+        handover, driver = self._handover(step), self._driver(step)
+        left = await self._on(step.peer, driver.alive(step.workload))
+        if not (left.running or left.restorable):
+            raise CommandFailed(
+                f"{step.workload} cannot go back: nothing is left on {step.peer}", code="C319", why=left.detail
+            )
+        await self._on(step.host, driver.fence_off(handover, handover.move.epoch + 1))
 
     async def _resume(self, step: Step) -> None:
         handover = self._handover(step)

@@ -11,7 +11,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -133,7 +133,9 @@ class Journal:
             with beating(self.path, owner):
                 yield
         finally:
-            self.locks.release(wanted, owner)
+            # On a full disk that fails too; this process is about to end, and a dead owner's locks are taken over.
+            with suppress(JournalError):
+                self.locks.release(wanted, owner)
 
     def close(self) -> None:
         self._connection.close()
