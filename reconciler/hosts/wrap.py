@@ -1,4 +1,4 @@
-"""What is the same for every kind of host, as wrappers to be put around a fleet: retry, limit, trace, and faults
+"""What is the same for every kind of host, as wrappers to be put around a fleet: retry, trace, and faults
 for tests. They compose: `TraceFleet(RetryFleet(SshFleet(...)), note)` traces once what retry tried thrice."""
 
 from __future__ import annotations
@@ -136,21 +136,6 @@ def _may_repeat(about: About, error: ReconcilerError, failed: int) -> bool:
     if isinstance(error, ReplyLost):
         return about.repeatable
     return isinstance(error, CommandFailed) and error.code in COPY_AGAIN and failed == 1
-
-
-class LimitFleet(WrappedFleet):
-    """At most `at_once` commands on one host at a time. Links and copies are not counted."""
-
-    def __init__(self, inner: Fleet, at_once: int) -> None:
-        super().__init__(inner)
-        self._at_once = at_once
-        self._slots: dict[str, asyncio.Semaphore] = {}
-
-    async def _around(self, about: About, call: Call[T]) -> T:
-        if about.command is None:
-            return await call()
-        async with self._slots.setdefault(about.host, asyncio.Semaphore(self._at_once)):
-            return await call()
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from reconciler.hosts.wrap import (
     Fault,
     FaultKind,
     FaultyFleet,
-    LimitFleet,
     RetryFleet,
     Traced,
     TraceFleet,
@@ -134,13 +133,6 @@ async def test_copies_start_again(fails: list[ReconcilerError], times: int) -> N
     assert len(inner.fake.ran) == times
 
 
-async def test_limit_is_per_host() -> None:
-    inner = FakeFleet()
-    fleet = LimitFleet(inner, 2)
-    await asyncio.gather(*(fleet.host("h1").run(READ) for _ in range(9)))
-    assert inner.fake.most == 2
-
-
 async def test_trace_tells_all_but_secrets() -> None:
     inner = FakeFleet(CommandFailed("no", exit_code=3), lost())
     noted: list[Traced] = []
@@ -200,7 +192,7 @@ async def test_a_blow_falls_at_its_moment() -> None:
 async def test_wrappers_compose_and_close() -> None:
     inner = FakeFleet(gone())
     noted: list[Traced] = []
-    fleet = TraceFleet(RetryFleet(LimitFleet(inner, 1), QUICK), noted.append)
+    fleet = TraceFleet(RetryFleet(inner, QUICK), noted.append)
     await fleet.host("h1").run(READ)
     await fleet.copy_image("h1", "h2", "k", "abc", lambda count: None)
     await fleet.close_link("h1", "h2", "k")
