@@ -91,8 +91,8 @@ class Referee:
             while not controller.strikes_log(job.output).exists() and time.monotonic() < deadline:
                 time.sleep(0.05)
             time.sleep(0.2)
-            for host in HOSTS:
-                blows.expire_leases(self.bench.lab, host, "")
+            for host in self.bench.lab.hosts:
+                blows.expire_leases(self.bench.lab, host.name, "")
             other = self.bench.run("resume", journal="second.db")
             if other.exit != 0:
                 self._problem(f"the second controller ended with {other.exit}: {other.output[-600:]}")
@@ -170,6 +170,8 @@ class Referee:
             self.bench.repo.place(NAME, scene.source)
             if (started := self.bench.run(*scene.apply, journal=self.journal)).exit != 0:
                 self._problem(f"it cannot be started where it was: {started.output[-900:]}")
+                planned = self.bench.run("plan", journal=self.journal)
+                self._problem(f"for the plan says: {planned.output[-900:]}")
             self.bench.repo.place(NAME, scene.destination)
         done = self.bench.run(*scene.apply, journal=self.journal)
         if done.exit != 0 or not scene.as_wanted():
