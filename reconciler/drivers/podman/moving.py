@@ -14,6 +14,9 @@ from reconciler.model.world import ContainerFacts
 RESTORE_LIMIT: Seconds = 900.0
 SPARE: Bytes = 64 * 2**20
 """Room beyond a workload's memory: what it may grow by, and CRIU's own tables."""
+DUMP_CONFIG = ("link-remap",)
+"""Files that are open under a name that is gone and still have another one, as `sem_open` leaves them: CRIU gives
+them a name for the time of the move, beside the old one, and takes it away again however the move ends."""
 _UPDATE_RESTART = (5, 1)
 """Podman release whose `update` can change a restart policy."""
 

@@ -49,7 +49,7 @@ def locate(handover: Handover) -> Program[Located]:
     hook: tuple[str, ...] = ()
     if handover.move.cutover is Cutover.TRANSACTIONAL:
         hook = (f"action-script {(yield from guard.install_hook(name))}",)
-    yield from moving.write_criu_config(name, *hook, *moving.tcp_config(handover))
+    yield from moving.write_criu_config(name, *hook, *moving.DUMP_CONFIG, *moving.tcp_config(handover))
     return moving.located(facts)
 
 
@@ -70,7 +70,18 @@ def hold(handover: Handover) -> Program[Held]:
     )
     if outcome.what == "resumed" or (outcome.what == "exited" and outcome.status != 0):
         raise (yield from _not_held(handover, outcome, log))
-    measured = yield Command(paths.shell("held", facts.userdata), changes=True)
+    try:
+        measured = yield Command(paths.shell("held", facts.userdata), changes=True)
+    except CommandFailed as error:
+        raise CommandFailed(
+            f"what CRIU saved of {handover.name} cannot be used",
+            argv=error.argv,
+            exit_code=error.status,
+            stderr=error.stderr,
+            where=error.where,
+            code="C310",
+            why=error.stderr.strip().rpartition("\n")[2],
+        ) from error
     sizes = parse.numbers(measured.stdout, ("bytes", "freeze_us"))
     return Held(image_bytes=sizes["bytes"], freeze_s=sizes["freeze_us"] / 1e6)
 
