@@ -131,7 +131,7 @@ def restore(handover: Handover, fence: Fence, phase: Phase, facts: ContainerFact
         now = yield from containers.inspect(handover.name)
         if now is not None and now.id == facts.id and now.state.has_processes:
             return  # done before; the reply was lost
-        log = yield from criu_errors(f"{facts.userdata}/restore.log")
+        log = yield from criu_errors(handover.name, f"{facts.userdata}/restore.log")
         raise CommandFailed(
             f"{handover.name} could not be restored",
             argv=error.argv,
@@ -139,11 +139,18 @@ def restore(handover: Handover, fence: Fence, phase: Phase, facts: ContainerFact
             stderr=error.stderr,
             log_tail=log,
             where=error.where,
-            why=parse.cause(log) or error.stderr.strip()[-400:],
+            why=(parse.cause(log) or error.stderr.strip()[-400:]) + kept_log(handover, bool(log)),
         ) from error
 
 
-def criu_errors(log: str) -> Program[str]:
-    """The last error lines of a CRIU log on the host; empty when there is none."""
-    result = yield Command(("tail", "-n", "400", "--", log), ok=(0, 1))
+def criu_errors(workload: str, log: str) -> Program[str]:
+    """The last error lines of a CRIU log on the host; empty when there is none. The log goes with its container,
+    so the last failed one of each workload is kept."""
+    argv = paths.shell("keep-log", log, paths.failed_log(workload))
+    result = yield Command(argv, changes=True, ok=(0, 1))
     return parse.error_lines(result.stdout)
+
+
+def kept_log(handover: Handover, there: bool) -> str:
+    """Where a user can read all of it, as the end of a sentence."""
+    return f"; the full log is kept there: {paths.failed_log(handover.name)}" if there else ""

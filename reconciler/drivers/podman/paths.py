@@ -26,6 +26,11 @@ def saved_inspection(workload: str) -> str:
     return f"{guard.workload_dir(workload)}/container.json"
 
 
+def failed_log(workload: str) -> str:
+    """CRIU's log of the workload's last dump or restore that failed on this host."""
+    return f"{guard.workload_dir(workload)}/failed.log"
+
+
 def images_dir(userdata: str) -> str:
     """Where Podman lets CRIU write a container's images, and restores them from."""
     return f"{userdata}/checkpoint"

@@ -87,7 +87,7 @@ def hold(handover: Handover) -> Program[Held]:
 
 
 def _not_held(handover: Handover, outcome: guard.Outcome, log: str) -> Program[CommandFailed]:
-    errors = yield from moving.criu_errors(log)
+    errors = yield from moving.criu_errors(handover.name, log)
     facts = yield from containers.inspect(handover.name)
     runs = facts is not None and facts.state is ContainerState.RUNNING
     after = "it runs on" if runs else f"it does NOT run: {facts.state.value if facts else 'its container is gone'}"
@@ -97,7 +97,8 @@ def _not_held(handover: Handover, outcome: guard.Outcome, log: str) -> Program[C
         stderr=outcome.tail,
         log_tail=errors or outcome.tail,
         code="C310",
-        why=parse.cause(errors) or outcome.tail.strip().rpartition("\n")[2],
+        why=(parse.cause(errors) or outcome.tail.strip().rpartition("\n")[2])
+        + moving.kept_log(handover, bool(errors)),
     )
 
 
