@@ -6,12 +6,13 @@ The order inside a move is DESIGN.md section 5. Nothing here decides what comes 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, TypeVar
 
-from reconciler.drivers import dossier, guard
+from reconciler.drivers import actions, dossier, guard
 from reconciler.drivers.base import Driver, Fence, Handover, Located
 from reconciler.errors import CommandFailed, ReconcilerError
 from reconciler.hosts.base import Fleet, Progress, pump
@@ -168,8 +169,14 @@ class Steps:
         return {"destination": _dump(here), "source": _dump(there)}
 
     async def _hold(self, step: Step, progress: Progress) -> Data:
-        held = await self._on(step.host, self._driver(step).hold(self._handover(step)))
-        return {"bytes": str(held.image_bytes), "freeze": f"{held.freeze_s:.3f}"}
+        handover = self._handover(step)
+        found = actions.of(handover.workload).before_hold
+        done = await self._on(
+            step.host, actions.perform(handover.name, actions.BEFORE_HOLD, found, handover.fence)
+        )
+        held = await self._on(step.host, self._driver(step).hold(handover))
+        note = {"actions": done} if done else {}
+        return {"bytes": str(held.image_bytes), "freeze": f"{held.freeze_s:.3f}"} | note
 
     async def _transfer(self, step: Step, progress: Progress) -> Data:
         assert step.peer
@@ -187,8 +194,13 @@ class Steps:
         return {}
 
     async def _restore(self, step: Step, progress: Progress) -> Data:
-        await self._on(step.host, self._driver(step).restore(self._handover(step)))
-        return {}
+        handover = self._handover(step)
+        await self._on(step.host, self._driver(step).restore(handover))
+        found = actions.of(handover.workload).after_restore
+        done = await self._on(
+            step.host, actions.perform(handover.name, actions.AFTER_RESTORE, found, handover.fence)
+        )
+        return {"actions": done} if done else {}
 
     async def _confirm(self, step: Step, progress: Progress) -> Data:
         workload, driver = self.plan.workloads[step.workload], self._driver(step)
@@ -218,7 +230,24 @@ class Steps:
             self._on(step.peer, driver.finish(handover)),
             self.fleet.close_link(step.host, step.peer, self._link(step)),
         )
+        await self._forget_actions(handover)
         return {}
+
+    async def _forget_actions(self, handover: Handover) -> None:
+        declared, move = actions.of(handover.workload), handover.move
+        if declared.before_hold:
+            await self._on(move.source, actions.forget(handover.name, actions.BEFORE_HOLD, move.epoch))
+        if declared.after_restore:
+            await self._on(move.destination, actions.forget(handover.name, actions.AFTER_RESTORE, move.epoch))
+
+    async def _take_back_actions(self, handover: Handover, when: str) -> None:
+        """Under the epoch that going back has."""
+        declared, move = actions.of(handover.workload), handover.move
+        source = when == actions.BEFORE_HOLD
+        found = declared.before_hold if source else declared.after_restore
+        fence = Fence(handover.name, move.epoch + 1)
+        host = move.source if source else move.destination
+        await self._on(host, actions.take_back(handover.name, when, found, move.epoch, fence))
 
     async def _fence_off(self, step: Step) -> None:
         """End the destination's copy, but never the last one: another controller may have retired the source."""
@@ -230,11 +259,15 @@ class Steps:
                 f"{step.workload} cannot go back: nothing is left on {step.peer}", code="C319", why=left.detail
             )
         await self._on(step.host, driver.fence_off(handover, handover.move.epoch + 1))
+        with contextlib.suppress(CommandFailed):  # undoing `stage` does it again, and tells
+            await self._take_back_actions(handover, actions.AFTER_RESTORE)
 
     async def _resume(self, step: Step) -> None:
         handover = self._handover(step)
         fence = Fence(handover.name, handover.move.epoch + 1)
         await self._on(handover.move.source, self._driver(step).resume(handover, fence))
+        with contextlib.suppress(CommandFailed):  # it runs, which is what counts; undoing `stage` tells
+            await self._take_back_actions(handover, actions.BEFORE_HOLD)
 
     async def _unstage(self, step: Step) -> None:
         assert step.peer
@@ -245,6 +278,9 @@ class Steps:
             self._on(step.host, driver.unstage(back)),
             self.fleet.close_link(step.peer, step.host, self._link(step)),
         )
+        await self._take_back_actions(handover, actions.AFTER_RESTORE)
+        await self._take_back_actions(handover, actions.BEFORE_HOLD)
+        await self._forget_actions(handover)
 
     def _link(self, step: Step) -> str:
         return f"{self.run}-{step.workload}"

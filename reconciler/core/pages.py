@@ -17,6 +17,17 @@ class Page:
 
 
 PAGES: dict[str, Page] = {
+    "C331": Page(
+        "an action of a move failed",
+        "A command under `migration.actions` ended with an error or took longer than its `within`. It was taken "
+        "back by its `undo`, and the move went back: the workload runs where it ran. Try the command on the host "
+        "by hand.",
+    ),
+    "C332": Page(
+        "an action of a move could not be undone",
+        "The workload runs where it ran before, but the `undo` of a command under `migration.actions` failed, so "
+        "what the command changed on the host is still there. Mend it by hand; `reconcile resume` tries again.",
+    ),
     "A500": Page(
         "steps failed",
         "At least one workload did not get where the plan wanted it. What its steps had done was put back "

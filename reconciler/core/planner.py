@@ -280,7 +280,18 @@ class _Builder:
         rows = _move_rows(
             self.moves[name], copy, self._facts(source), self._facts(host), choice.why, prediction, learned
         )
+        rows += _action_rows(workload, source, host)
         return change.model_copy(update={"details": rows})
+
+
+def _action_rows(workload: Workload, source: str, host: str) -> tuple[tuple[str, str], ...]:
+    """What the specs run on the hosts, in full: a reviewer has to see it."""
+    actions = workload.spec.migration.actions if workload.spec.migration else None
+    if actions is None:
+        return ()
+    before = (f"on {source} before the freeze: {' '.join(a.do)}" for a in actions.before_hold)
+    after = (f"on {host} after the restore: {' '.join(a.do)}" for a in actions.after_restore)
+    return tuple(("action", text) for text in (*before, *after))
 
 
 def _move_rows(

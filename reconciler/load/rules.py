@@ -75,7 +75,7 @@ def _missing(entry: Entry, code: str, kind: str, name: str, fleet: Fleet, *loc: 
 
 
 def _policy(entry: Entry, workload: Workload, fleet: Fleet) -> Iterator[Diagnostic]:
-    if workload.spec.migration is not None:
+    if workload.spec.migration is not None and workload.spec.migration.policy is not None:
         name = workload.spec.migration.policy
         yield from _missing(entry, "E145", "MigrationPolicy", name, fleet, "spec", "migration", "policy")
 

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, Strict, model_validator
 
+from reconciler.model.action import MoveActions
 from reconciler.model.base import Duration, Model, Name, Size
 
 LABEL_KEY = r"^[A-Za-z0-9]([A-Za-z0-9._/-]{0,126}[A-Za-z0-9])?$"
@@ -187,7 +188,16 @@ class Placement(Model):
 
 
 class PolicyRefs(Model):
-    policy: Name
+    """How this workload moves."""
+
+    policy: Name | None = None
+    actions: MoveActions | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.policy is None and self.actions is None:
+            raise ValueError("give `policy`, `actions` or both")
+        return self
 
 
 class TcpCheck(Model):
@@ -361,6 +371,6 @@ class Spec(Model):
 
     def policy_of(self, workload: Workload) -> MigrationPolicySpec:
         """The migration policy of a workload; the defaults where it names none."""
-        if workload.spec.migration is None:
+        if workload.spec.migration is None or workload.spec.migration.policy is None:
             return MigrationPolicySpec()
         return self.policies[workload.spec.migration.policy].spec
