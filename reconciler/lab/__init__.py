@@ -7,7 +7,7 @@
 Excludes: anything a reconciliation does. Hosts of a lab are reached over SSH like all others.
 """
 
-from reconciler.lab.lab import Lab, LabHost, remove
+from reconciler.lab.lab import Lab, LabHost, remove, unusable
 from reconciler.lab.probe import Probe, ProbeResult
 from reconciler.lab.spec import DEMO_IMAGE, NETWORK, lab_names
 from reconciler.lab.tools import Report, install_packages, missing_packages
@@ -24,4 +24,5 @@ __all__ = [
     "lab_names",
     "missing_packages",
     "remove",
+    "unusable",
 ]

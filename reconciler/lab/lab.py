@@ -24,7 +24,7 @@ from reconciler.lab.spec import (
     check_rate,
     lab_names,
 )
-from reconciler.lab.tools import Report, locked, silent, tail
+from reconciler.lab.tools import Report, locked, require_packages, silent, tail
 
 DEFAULT_HOSTS = 2
 DEFAULT_BACKEND = "namespace"
@@ -258,6 +258,16 @@ def remove(name: str = "default") -> bool:
         _sweep(paths, maker)
         paths.lock.unlink(missing_ok=True)
     return existed
+
+
+def unusable(backend: str = DEFAULT_BACKEND) -> str:
+    """Why this machine cannot build and run a lab of this kind; empty: it can, as far as can be seen."""
+    try:
+        named(backend).check()
+        require_packages(backend, build=True)
+    except LabError as error:
+        return ": ".join(part for part in (error.what, error.why) if part)
+    return ""
 
 
 def _sweep(paths: LabPaths, maker: Backend) -> None:

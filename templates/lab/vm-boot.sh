@@ -8,7 +8,9 @@ seed=/run/lab
 case $1 in
 seed)
     mkdir -p "$seed"
-    tar -C "$seed" -xf /dev/nvme0n2
+    for disk in /sys/block/nvme0n*; do
+        [ "$(cat "$disk/nsid")" != 2 ] || tar -C "$seed" -xf "/dev/${disk##*/}"
+    done
     cp "$seed"/ssh_host_ed25519_key* /etc/ssh/
     cp "$seed/authorized_keys" /root/.ssh/authorized_keys
     chmod 600 /etc/ssh/ssh_host_ed25519_key
@@ -21,7 +23,7 @@ seed)
     ;;
 ready)
     read -r _ subnet gateway range < "$seed/network"
-    podman network exists lab ||
+    [ -e /etc/containers/networks/lab.json ] ||
         podman network create -d macvlan -o parent=e0 --subnet "$subnet" --gateway "$gateway" --ip-range "$range" lab
     echo "lab: ready" > /dev/ttyS0
     ;;

@@ -7,7 +7,7 @@ root=$1 images=$2 target=$3 size=$4 here=$(dirname "$0")
 mount -t proc proc "$root/proc" # for systemctl
 
 cat > "$root/etc/fstab" <<'E'
-/dev/nvme0n1 / ext4 defaults 0 1
+LABEL=lab / ext4 defaults 0 1
 E
 : > "$root/etc/machine-id" # comes with the kernel's command line, like the host's name
 rm -f "$root/etc/hostname"
@@ -95,7 +95,9 @@ E
 chroot "$root" systemctl --quiet enable lab-sshd.service lab-ready.service ssh.service
 
 # What a host without a console, other disks or a way out has no use for costs seconds of boot time when emulated.
-chroot "$root" systemctl --quiet mask getty.target apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
+chroot "$root" systemctl --quiet mask modprobe@drm.service modprobe@efi_pstore.service systemd-binfmt.service \
+    proc-sys-fs-binfmt_misc.automount dev-hugepages.mount sys-kernel-debug.mount sys-kernel-tracing.mount \
+    getty.target apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
     e2scrub_all.timer e2scrub_reap.service fstrim.timer systemd-networkd-wait-online.service man-db.timer
 mkdir -p "$root/etc/systemd/system-generators"
 for name in bless-boot cryptsetup debug fstab gpt-auto hibernate-resume import integritysetup rc-local ssh sysv \
@@ -103,8 +105,8 @@ for name in bless-boot cryptsetup debug fstab gpt-auto hibernate-resume import i
     ln -s /dev/null "$root/etc/systemd/system-generators/systemd-$name-generator"
 done
 
-# All it takes to mount an NVMe disk, whose driver is built into Debian's kernels. The kernel itself gives up when it
-# finds the disk a moment before it can be opened.
+# All it takes to mount an NVMe disk, whose driver is built into Debian's kernels. The kernel itself cannot do it: the
+# two disks appear in any order. Only one of them holds a file system.
 initrd=$root/tmp/initrd
 mkdir -p "$initrd/bin" "$initrd/dev" "$initrd/root"
 mknod "$initrd/dev/console" c 5 1
@@ -113,7 +115,8 @@ cat > "$initrd/init" <<'E'
 #!/bin/busybox sh
 /bin/busybox mount -t devtmpfs dev /dev
 tries=0
-until /bin/busybox mount -t ext4 /dev/nvme0n1 /root 2>/dev/null; do
+until /bin/busybox mount -t ext4 /dev/nvme0n1 /root 2>/dev/null ||
+    /bin/busybox mount -t ext4 /dev/nvme0n2 /root 2>/dev/null; do
     tries=$((tries + 1))
     if [ "$tries" -gt 3000 ]; then echo "no disk after 60 s"; /bin/busybox poweroff -f; fi
     /bin/busybox sleep 0.02
@@ -126,5 +129,7 @@ chroot "$root" sh -c 'cd /tmp/initrd && find . | cpio --quiet -o -H newc' > "$ta
 rm -r "$initrd"
 cp "$root"/boot/vmlinuz-* "$target/vmlinuz"
 
+# Else the first boot rebuilds the linker's cache, the journal's catalogue and more.
+touch "$root/etc/.updated" "$root/var/.updated"
 umount "$root/proc"
 mkfs.ext4 -q -F -E lazy_itable_init=0 -L lab -d "$root" "$target/root.img" "$size"

@@ -10,19 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.lab import Lab, lab_names, missing_packages, remove
+from reconciler.lab import Lab, lab_names, remove, unusable
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Without root, or without the packages, there is no lab: skip with the reason."""
-    reason = ""
-    if os.geteuid() != 0:
-        reason = "the lab needs root"
-    elif missing := missing_packages():
-        reason = f"the lab needs packages: {' '.join(missing)}"
-    if reason:
-        for item in items:
-            if item.get_closest_marker("lab"):
+    """Where this machine cannot run a lab, skip with the reason."""
+    for marker, backend in (("lab", "namespace"), ("vm", "vm")):
+        marked = [item for item in items if item.get_closest_marker(marker)]
+        if marked and (reason := unusable(backend)):
+            for item in marked:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
