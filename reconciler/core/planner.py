@@ -9,7 +9,7 @@ from reconciler.core.accuracy import Measured, rates
 from reconciler.core.diff import Copy, Index, diff
 from reconciler.core.images import image_id
 from reconciler.core.rules import check_change
-from reconciler.core.strategy import Prediction, choose, predict
+from reconciler.core.strategy import Prediction, choose, network_lock, predict
 from reconciler.model.base import digest, parse_duration
 from reconciler.model.plan import Change, ChangeKind, Finding, Move, Plan, Step, StepKind
 from reconciler.model.spec import DesiredState, Spec, Workload
@@ -248,6 +248,7 @@ class _Builder:
             cutover=choice.cutover,
             strategy=choice.strategy,
             oci_runtime=container.oci_runtime,
+            network_lock=network_lock(self._facts(source), self._facts(host)),
             memory_bytes=container.memory_bytes,
             expected_bytes=expected,
             predicted_downtime_s=prediction.downtime,

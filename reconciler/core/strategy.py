@@ -61,6 +61,10 @@ def version_tuple(text: str) -> tuple[int, ...]:
     return tuple(numbers)
 
 
+_LOCK_FEATURE = "network_lock_nftables"
+"""As `criu check --feature` calls it."""
+
+
 def can_hold(container: ContainerFacts, source: HostFacts) -> str:
     """Why the source cannot be kept frozen until the destination runs; empty when it can."""
     if not any(key == "org.criu.config" for key in container.annotations):
@@ -87,6 +91,12 @@ def choose(
         if strategy is Strategy.COLD:
             why.append(f"no lazy restore, because {destination.name} has no userfaultfd")
     return Choice(strategy, cutover, tuple(why))
+
+
+def network_lock(source: HostFacts, destination: HostFacts) -> str:
+    """What CRIU keeps packets away from dumped connections with: nftables where both hosts can (5 to 10 ms to
+    unlock, where iptables takes 40 to 60), else CRIU's default. The images name it, so both hosts need it."""
+    return "nftables" if all(_LOCK_FEATURE in host.features for host in (source, destination)) else ""
 
 
 def predict(strategy: Strategy, memory: Bytes, files: Bytes, rates: Rates = DEFAULT) -> Prediction:

@@ -123,6 +123,7 @@ class Move(Model):
     cutover: Cutover
     strategy: Strategy
     oci_runtime: str
+    network_lock: str = Field("", description="What CRIU locks connections with on both hosts; empty: its default")
     memory_bytes: int = 0
     expected_bytes: int = 0
     predicted_downtime_s: float = 0.0

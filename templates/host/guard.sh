@@ -374,7 +374,10 @@ cmd_runner() { # HOOKDIR ARGV: outlives the connection
 	shift
 	trap : HUP INT TERM PIPE
 	"$@" >"$H/out" 2>&1
-	printf '%s\n' $? >"$H/status"
+	RC=$?
+	# CRIU leaves a cgroup as it found it, and the hook had frozen it: whatever still runs there runs on.
+	! word "$H/cgroup" || printf '0\n' >"$WORD/cgroup.freeze"
+	printf '%s\n' $RC >"$H/status"
 	poke "$H/notify"
 }
 

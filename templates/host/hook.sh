@@ -1,15 +1,21 @@
 #!/bin/sh
 # CRIU's action script of one workload: keeps a dumped source frozen until it is told what becomes of it.
 #
-# CRIU runs it without arguments, as .../workloads/NAME/hook.sh. Only `post-dump` under a hold of the guard does
-# anything; then the images are complete and the tasks still frozen. Exit 0: CRIU kills them. Exit 1: they run on.
+# CRIU runs it without arguments, as .../workloads/NAME/hook.sh. It acts only under a hold of the guard:
+#   pre-dump       freezes the tasks' cgroup (CRIU would look once, then sleep for 100 ms) and starts to take the
+#                  interfaces down, beside the dump
+#   network-lock   the same for tasks that the cgroup did not freeze in time: CRIU has by now
+#   network-unlock the dump has failed: the interfaces are put back
+#   post-dump      the images are complete and the tasks still frozen. Exit 0: CRIU kills them. Exit 1: they run on.
 # The answers come as the files `verdict` and `final` (see guard.sh); the first writer of each wins.
 #   before commit  resumes when told, when its controller was silent for too long, or when frozen for too long
 #   after commit   only `final` counts; it never resumes by itself
 #   killed         CRIU would resume the tasks: the keeper, which notices at once, puts the network back before
 #                  commit, and kills the tasks after it
-# With an argument it is one of its own helpers: keeper, netdown, netup.
-[ "${CRTOOLS_SCRIPT_ACTION-}" = post-dump ] || [ $# -gt 0 ] || exit 0
+#   CRIU gone      the warden thaws the cgroup, which CRIU leaves as it found it, and puts back a network that no
+#                  post-dump answers for
+# With an argument it is one of its own helpers: keeper, warden, isolate, netdown, netup.
+case ${CRTOOLS_SCRIPT_ACTION-}$# in post-dump0 | pre-dump0 | network-lock0 | network-unlock0) ;; *0) exit 0 ;; esac
 
 set -uf
 umask 077
@@ -20,6 +26,7 @@ H=${0%/*}/hook
 IP=${RECONCILER_IP:-/usr/sbin/ip} # by path: a shell's own `ip` may not know all there is to a route
 [ -x "$IP" ] || IP=/sbin/ip
 [ -x "$IP" ] || IP=ip
+CGROUPS=${RECONCILER_CGROUPS:-/sys/fs/cgroup}
 
 now() { # NOW: centiseconds since boot
 	read -r NOW _ <"$PROC/uptime"
@@ -100,10 +107,69 @@ netup() { # puts back what netdown took; may be repeated
 	return $RC
 }
 
+isolate() { # INIT_PID: netdown in there; the outcome is in net.done
+	RC=0
+	same_netns "$1" || in_netns "$1" netdown || RC=1
+	printf '%s\n' $RC >"$H/net.done"
+}
+
+isolated() { # wait for `isolate`; fails unless it was started and all interfaces are down
+	word "$H/net.pid" || return 1
+	ISOLATOR=$WORD ISOLATOR_START=$REST
+	until word "$H/net.done"; do
+		lives "$ISOLATOR" "$ISOLATOR_START" || break
+		sleep 0.003
+	done
+	word "$H/net.done" && [ "$WORD" = 0 ]
+}
+
 unfence() { # INIT_PID
 	[ -e "$H/net.fenced" ] || return 0
 	in_netns "$1" netup || say 'the network was not put back completely, see hook/log'
 	mv "$H/net.fenced" "$H/net.back"
+}
+
+# --- the freezer of cgroup v2 ---
+
+freeze() { # INIT_PID: sets nothing where it is not the container's own cgroup, or somebody has paused it
+	[ -e "$CGROUPS/cgroup.controllers" ] || return 0
+	GROUP=
+	while IFS=: read -r N _ NAME; do [ "$N" != 0 ] || GROUP=$CGROUPS$NAME; done <"/proc/$1/cgroup"
+	case ${GROUP##*/} in libpod-*) ;; *) return 0 ;; esac
+	[ -w "$GROUP/cgroup.freeze" ] && word "$GROUP/cgroup.freeze" && [ "$WORD" = 0 ] || return 0
+	printf '%s\n' "$GROUP" >"$H/cgroup"
+	lives "$CRIU"
+	# shellcheck disable=SC2086
+	setsid $SH "$0" warden "$CRIU" "$STARTED" "$1" &
+	printf '1\n' >"$GROUP/cgroup.freeze"
+	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+		sleep 0.001
+		is_frozen "$GROUP" || continue
+		lock_network
+		return
+	done
+	thaw # it takes long: CRIU waits in its own way
+}
+
+is_frozen() { # CGROUP
+	while read -r KEY VALUE; do [ "$KEY" != frozen ] || [ "$VALUE" != 1 ] || return 0; done <"$1/cgroup.events"
+	return 1
+}
+
+thaw() {
+	word "$H/cgroup" || return 0
+	GROUP=$WORD
+	{ word "$GROUP/cgroup.freeze" && [ "$WORD" != 1 ]; } || printf '0\n' >"$GROUP/cgroup.freeze"
+} 2>/dev/null
+
+warden() { # CRIU_PID CRIU_START INIT_PID
+	trap : HUP INT TERM PIPE
+	tail -s 0.02 --pid="$1" -f /dev/null 2>/dev/null
+	while lives "$1" "$2"; do sleep 0.05; done
+	thaw
+	[ ! -e "$H/joined" ] || exit 0
+	isolated
+	unfence "$3"
 }
 
 # --- the keeper: sees its hook die by the end of the fifo that only the hook keeps open ---
@@ -118,6 +184,7 @@ keeper() { # INIT_PID INIT_START
 			say 'the hook was killed after commit: the frozen copy was killed, the destination owns it'
 		else
 			say 'the hook was killed: CRIU resumes the source'
+			isolated
 			unfence "$1"
 		fi
 	elif word "$H/ended" && [ "$WORD" = 0 ]; then
@@ -143,18 +210,29 @@ back() {
 	leave 1
 }
 
-hook() {
-	word "$H/conf" && [ ! -e "$H/status" ] || exit 0 # nobody holds: a plain checkpoint
+ours() { # is this dump under a hold of the guard? If not, it is a plain checkpoint
+	word "$H/conf" && [ ! -e "$H/status" ] || return 1
 	# shellcheck disable=SC2086
 	set -- $REST
 	SILENCE=$(($1 * 100)) FREEZE=$(($2 * 100)) FENCE=$3 MODE=$4
 	read -r BOOT <"$PROC/sys/kernel/random/boot_id"
-	[ "$MODE $BOOT" = "transactional $5" ] || exit 0
-	if word "$H/runner"; then lives "$WORD" "$REST" || exit 0; fi
+	[ "$MODE $BOOT" = "transactional $5" ] || return 1
+	if word "$H/runner"; then lives "$WORD" "$REST" || return 1; fi
+	INIT=$CRTOOLS_INIT_PID CRIU=$PPID
 	exec </dev/null >>"$H/log" 2>&1
 	trap : HUP INT TERM PIPE
+}
+
+lock_network() { # starts `isolate`, once
+	[ "$FENCE" = 1 ] && [ ! -e "$H/net.pid" ] || return 0
+	# shellcheck disable=SC2086
+	setsid $SH "$0" isolate "$INIT" &
+	lives $!
+	printf '%s %s\n' $! "${STARTED:-0}" >"$H/net.pid"
+}
+
+hook() {
 	if word "$H/verdict"; then exit 1; fi # told to resume while the dump was under way
-	INIT=$CRTOOLS_INIT_PID CRIU=$PPID
 	lives "$CRIU"
 	CRIU_START=$STARTED
 	lives "$$"
@@ -167,7 +245,9 @@ hook() {
 	setsid $SH "$0" keeper "$INIT" "$STARTED" 5<"$H/alive" 7>&- 8>&- &
 	while sleep 0.5 && kill -0 $$; do printf 'x\n' 1<>"$H/wake"; done 7>&- 8>&- 2>/dev/null &
 	TICKER=$!
-	if [ "$FENCE" = 1 ] && ! same_netns "$INIT" && ! in_netns "$INIT" netdown; then
+	: >"$H/joined"
+	lock_network
+	if [ "$FENCE" = 1 ] && ! isolated; then
 		say 'the source resumes: its interfaces could not be taken down'
 		decide_resume
 		back
@@ -205,8 +285,26 @@ hook() {
 }
 
 case ${1-} in
-'') hook ;;
+'')
+	ours || exit 0
+	case $CRTOOLS_SCRIPT_ACTION in
+	post-dump) hook ;;
+	pre-dump) word "$H/verdict" || freeze "$INIT" ;;
+	network-lock)
+		thaw # done by CRIU, unless it froze another cgroup than ours; the tasks are stopped now
+		lock_network
+		;;
+	network-unlock)
+		[ ! -e "$H/joined" ] || exit 0 # post-dump's hook, or its keeper, has done it
+		isolated
+		unfence "$INIT"
+		;;
+	esac
+	exit 0
+	;;
 keeper) keeper "$2" "$3" ;;
+warden) warden "$2" "$3" "$4" ;;
+isolate) isolate "$2" ;;
 netdown) netdown ;;
 netup) netup ;;
 esac

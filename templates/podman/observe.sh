@@ -24,7 +24,7 @@ for name in podman runc crun criu; do
     quietly "$name" --version
 done
 section features
-for name in uffd uffd-noncoop mem_dirty_track nftables timens link_nsid; do
+for name in uffd uffd-noncoop mem_dirty_track nftables network_lock_nftables timens link_nsid; do
     quietly criu check --feature "$name" >/dev/null && echo "$name"
 done
 section cpu

@@ -76,7 +76,11 @@ def options(handover: Handover) -> tuple[str, ...]:
 
 def tcp_config(handover: Handover) -> tuple[str, ...]:
     """Closing connections is not an option of Podman's before 5.7; CRIU's own config has it."""
-    return ("tcp-close",) if handover.policy.tcp is TcpHandling.CLOSE else ()
+    lock = handover.move.network_lock
+    return (
+        *((f"network-lock {lock}",) if lock else ()),
+        *(("tcp-close",) if handover.policy.tcp is TcpHandling.CLOSE else ()),
+    )
 
 
 def cgroup_config(handover: Handover, facts: ContainerFacts) -> Program[tuple[str, ...]]:

@@ -1,0 +1,136 @@
+"""The cgroup that the hook freezes before CRIU would: whatever ends a dump, what still runs is thawed and has its
+network. Real: a cgroup of version 2, its freezer, a network namespace. Fake: CRIU."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@dataclass
+class Group:
+    """A workload's own cgroup, with a process in it that has its own network namespace with one interface."""
+
+    path: Path
+    pid: int
+
+    def file(self, name: str) -> str:
+        return (self.path / name).read_text()
+
+    def is_frozen(self) -> bool:
+        return "frozen 1" in self.file("cgroup.events") or self.file("cgroup.freeze") != "0\n"
+
+    def ip(self, *words: str) -> str:
+        argv = ["nsenter", "-t", str(self.pid), "-n", "ip", *words]
+        return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+
+    def is_up(self) -> bool:
+        return "UP" in self.ip("-o", "link", "show", "eth0").split("<")[1].split(">")[0].split(",")
+
+    def is_well(self) -> bool:
+        return not self.is_frozen() and self.is_up()
+
+
+@pytest.fixture
+def group(host: Any, until: Any) -> Iterator[Group]:
+    found = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if " cgroup2 " in line]
+    own = Path("/proc/self/cgroup").read_text().splitlines()[-1].removeprefix("0::")
+    if os.geteuid() != 0 or not found or not Path(found[0], "cgroup.controllers").exists():
+        pytest.skip("needs root and cgroup version 2")
+    path = Path(found[0] + own.rstrip("/"), f"libpod-test-{os.getpid()}")
+    try:
+        path.mkdir()
+    except OSError:
+        pytest.skip("no cgroup can be made here")
+    if not (path / "cgroup.freeze").exists():
+        path.rmdir()
+        pytest.skip("this kernel freezes no cgroup")
+    pid = host.victim("unshare", "-n")
+    mine = os.readlink("/proc/self/ns/net")
+    until(lambda: os.readlink(f"/proc/{pid}/ns/net") != mine)
+    group = Group(path, pid)
+    group.ip("link", "add", "eth0", "type", "veth", "peer", "name", "eth1")
+    group.ip("link", "set", "eth0", "up")
+    (path / "cgroup.procs").write_text(str(pid))
+    host.env |= {"RECONCILER_CGROUPS": found[0], "FAKE_CGROUP": str(path)}
+    yield group
+    (path / "cgroup.freeze").write_text("0")
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not group.file("cgroup.procs").strip())
+    path.rmdir()
+
+
+def criu_of(host: Any) -> int:
+    """The fake CRIU: it is the script with the workload's folder as its argument."""
+    found = subprocess.run(
+        ["pgrep", "-f", f"sh [^ ]*fakecriu.sh {host.path('web')} "], capture_output=True, text=True, check=True
+    )
+    return int(found.stdout.split()[0])
+
+
+def test_frozen_before_the_dump_and_thawed_after_it(host: Any, group: Group, until: Any) -> None:
+    assert host.hold("web", 2, group.pid, fence=1)["outcome"] == "held"
+    assert host.path("web", "hook", "cgroup").read_text().strip() == str(group.path)
+    assert not group.is_up()
+    host("resume", "web", 2)
+    assert group.is_well(), "when resume has answered, it runs"
+    until(lambda: not host.path("web", "hook", "net.fenced").exists())
+
+
+def test_a_dump_that_fails_leaves_nothing_frozen_and_no_interface_down(host: Any, group: Group) -> None:
+    host.env["FAKE_FAILS"] = "1"
+    assert host.hold("web", 2, group.pid, fence=1)["outcome"] == "exited"
+    assert host.path("web", "hook", "net.back").exists(), "they were down"
+    assert group.is_well()
+
+
+def test_a_killed_criu_leaves_nothing_frozen_and_no_interface_down(host: Any, group: Group, until: Any) -> None:
+    waiting = host.start(*host.hold_words("web", 2, group.pid, fence=1, dump=5))
+    until(host.path("web", "hook", "net.fenced").exists)
+    os.kill(criu_of(host), signal.SIGKILL)
+    assert until(group.is_well) < 2.0
+    waiting.wait()
+    host("resume", "web", 2)
+    assert group.is_well()
+
+
+def test_a_killed_criu_and_a_killed_guard(host: Any, group: Group, until: Any) -> None:
+    """What looks after the cgroup is in a session of its own."""
+    waiting = host.start(*host.hold_words("web", 2, group.pid, fence=1, dump=5))
+    until(host.path("web", "hook", "net.fenced").exists)
+    os.kill(int(host.path("web", "hook", "runner").read_text().split()[0]), signal.SIGKILL)
+    (group.path / "cgroup.freeze").write_text("1")  # as if CRIU had just put it back
+    os.kill(criu_of(host), signal.SIGKILL)
+    assert until(group.is_well) < 2.0
+    waiting.wait()
+
+
+def test_told_to_resume_while_it_is_dumped(host: Any, group: Group, until: Any) -> None:
+    waiting = host.start(*host.hold_words("web", 2, group.pid, fence=1, dump=0.3))
+    until(host.path("web", "hook", "net.fenced").exists)
+    host("resume", "web", 2)
+    assert group.is_well()
+    waiting.wait()
+
+
+def test_a_released_source_is_not_thawed_back_to_life(host: Any, group: Group, state_of: Any, until: Any) -> None:
+    host.hold("web", 2, group.pid, fence=1)
+    host("commit", "web", 2)
+    host("release", "web", 2)
+    until(lambda: state_of(group.pid) in ("Z", ""))
+
+
+def test_a_paused_or_foreign_cgroup_is_left_alone(host: Any, group: Group, tmp_path: Path) -> None:
+    host.env["RECONCILER_CGROUPS"] = str(tmp_path)
+    host.hold("web", 2, group.pid, fence=1)
+    assert not host.path("web", "hook", "cgroup").exists()
+    assert not group.is_up()
+    host("resume", "web", 2)
+    assert group.is_well()
