@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from reconciler.core.saga import BEGUN, Action, GroupState, Next, next_actions
+from reconciler.core.saga import BEGUN, Action, GroupState, Next, next_actions, went_with
 from reconciler.core.saga import Progress as Marks
 from reconciler.core.schedule import Limits, pick
 from reconciler.errors import (
@@ -232,7 +232,7 @@ class Executor:
             mark = marks.of(step)
             if mark is Mark.LOST or (mark is Mark.FAILED and step.kind in TIDYING):
                 self._write(step, Mark.INTENT, note="asked again by resume")
-            elif mark is Mark.UNDO_FAILED:
+            elif mark is Mark.UNDO_FAILED and not went_with(step, self.plan.steps, marks):
                 self._write(step, Mark.UNDO, note="tried again by resume")
 
     def _write(self, step: Step, mark: Mark, note: str = "", data: dict[str, str] | None = None) -> None:

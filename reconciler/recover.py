@@ -16,13 +16,13 @@ from reconciler.core.diff import Index
 from reconciler.core.recovery import marks_from_markers, settled_marks
 from reconciler.core.saga import GroupState
 from reconciler.drivers import dossier
-from reconciler.drivers.base import Fence, Handover
-from reconciler.errors import HostError, InputError, Refused
+from reconciler.drivers.base import Alive
+from reconciler.errors import ReconcilerError
 from reconciler.hosts.base import Fleet, pump
 from reconciler.lease import fleet_leases
 from reconciler.model.event import Reporter, ignore
-from reconciler.model.plan import Plan
-from reconciler.model.record import Mark, Record, Run, RunState
+from reconciler.model.plan import Phase, Plan
+from reconciler.model.record import Mark, Record, Run
 from reconciler.model.spec import Spec
 from reconciler.model.world import Marker, World
 from reconciler.observe import observe
@@ -113,20 +113,25 @@ def unfinished(world: World) -> dict[str, dict[str, Marker]]:
 
 
 async def rebuilt_runs(fleet: Fleet, world: World) -> list[Run]:
-    """Runs as the hosts remember them, for every unfinished hand-over that has a dossier."""
-    runs = []
+    """Runs as the hosts remember them, for every unfinished hand-over that has a dossier. Each host keeps one for
+    each workload: those of the same run become one again."""
+    plans: dict[str, Plan] = {}
+    marks: dict[str, list[tuple[str, Mark]]] = {}
     for workload, markers in unfinished(world).items():
         for host in markers:
             kept = await pump(dossier.read(workload), fleet.host(host))
             if kept is None or workload not in kept[1].moves:
                 continue
-            run_id, plan = kept
-            move = plan.moves[workload]
-            marks = marks_from_markers(plan, workload, markers.get(move.source), markers.get(move.destination))
-            run = Run(id=run_id, plan=plan, started_at=time.time(), actor=owner())
-            runs.append(run.model_copy(update={"records": _as_records(marks)}))
+            run_id, part = kept
+            move = part.moves[workload]
+            found = marks_from_markers(part, workload, markers.get(move.source), markers.get(move.destination))
+            plans[run_id] = dossier.joined(plans[run_id], part) if run_id in plans else part
+            marks.setdefault(run_id, []).extend(found)
             break
-    return runs
+    return [
+        Run(id=i, plan=plan, started_at=time.time(), actor=owner(), records=_as_records(marks[i]))
+        for i, plan in plans.items()
+    ]
 
 
 def note_settled(run: Run, world: World, journal: Journal) -> None:
@@ -152,15 +157,54 @@ async def standings(spec: Spec, journal_path: Path | None) -> tuple[World, list[
         open_runs = {s.workload: run for run in journal.open_runs() for s in run.plan.steps}
     async with open_fleet(spec) as fleet:
         world = await observe(fleet, drivers(), list(spec.hosts))
-    found = unfinished(world)
-    rows = [
-        _standing(name, found.get(name, {}), open_runs.get(name), world)
-        for name in sorted(found.keys() | open_runs.keys())
-    ]
+        found = unfinished(world)
+        names = sorted(found.keys() | open_runs.keys())
+        left = {name: await remains(name, found.get(name, {}), fleet, world) for name in names}
+    rows = [_standing(name, found.get(name, {}), open_runs.get(name), world, left[name]) for name in names]
     return world, rows
 
 
-def _standing(name: str, markers: Mapping[str, Marker], run: Run | None, world: World) -> Standing:
+FROZEN = (Phase.HELD, Phase.VERIFIED, Phase.COMMITTED, Phase.CONFIRMED)
+"""Phases in which a workload's process is not simply there."""
+
+
+async def remains(
+    workload: str, markers: Mapping[str, Marker], fleet: Fleet, world: World
+) -> Mapping[str, Alive] | None:
+    """What the hosts of a hand-over in its frozen window still have of the workload; None when one of them cannot
+    be asked, or nothing was frozen yet."""
+    if not any(marker.phase in FROZEN for marker in markers.values()):
+        return None
+    driver = drivers()["podman"]
+    found: dict[str, Alive] = {}
+    for host in sorted(markers.keys() | {marker.peer for marker in markers.values() if marker.peer}):
+        if host not in world.seen():
+            return None
+        try:
+            found[host] = await pump(driver.alive(workload), fleet.host(host))
+        except ReconcilerError:
+            return None
+    return found
+
+
+def way_out(workload: str, left: Mapping[str, Alive], markers: Mapping[str, Marker]) -> str:
+    """The command that helps where `resume` cannot, if there is one: no copy runs, and the side that owns it has
+    nothing to go on from. Images are complete as far as the host can tell; restoring them checks the rest."""
+    committed = any(m.phase in (Phase.COMMITTED, Phase.CONFIRMED) for m in markers.values())
+    holders = [host for host, alive in left.items() if alive.restorable]
+    if any(alive.running for alive in left.values()) or len(holders) > 1:
+        return ""
+    if not holders:
+        return f"reconcile resolve {workload} --lost --evidence TEXT"
+    holder = markers.get(holders[0])
+    if committed or (holder is not None and holder.role == "source"):
+        return ""
+    return f"reconcile resolve {workload} --owner {holders[0]} --evidence TEXT"
+
+
+def _standing(
+    name: str, markers: Mapping[str, Marker], run: Run | None, world: World, left: Mapping[str, Alive] | None
+) -> Standing:
     phases = {host: marker.phase for host, marker in markers.items()}
     newest = max(markers.values(), key=lambda m: (m.epoch, m.role == "destination"), default=None)
     move = run.plan.moves.get(name) if run else None
@@ -181,6 +225,8 @@ def _standing(name: str, markers: Mapping[str, Marker], run: Run | None, world: 
             f" or: reconcile resolve {name} --owner HOST --evidence TEXT"
         )
     )
+    if left is not None and (instead := way_out(name, left, markers)):
+        owns, then = "", instead
     return Standing(
         workload=name,
         phase=newest.phase if newest else (run.state.value if run else ""),
@@ -190,93 +236,3 @@ def _standing(name: str, markers: Mapping[str, Marker], run: Run | None, world: 
         run=run.id if run else (newest.run if newest else ""),
         next=then,
     )
-
-
-async def resolve(spec: Spec, workload: str, owner_host: str, evidence: str, journal_path: Path | None) -> str:
-    """`reconcile resolve`: give an in-doubt workload to a host, on the operator's evidence. Every other host that
-    answers is fenced first; a host that answers and contradicts the evidence makes this a refusal.
-
-    Returns what was done, in a sentence.
-    """
-    if not evidence.strip():
-        raise InputError(
-            "resolve needs evidence", fix='say how you know: --evidence "h2 is powered off, seen at its console"'
-        )
-    if owner_host not in spec.hosts:
-        raise InputError(f"no spec defines host {owner_host}", fix=f"one of: {', '.join(sorted(spec.hosts))}")
-    with Journal.open(journal_path) as journal, journal.locked("apply", owner()):
-        async with open_fleet(spec) as fleet, fleet_leases(fleet, spec.hosts, owner()):
-            world = await observe(fleet, drivers(), list(spec.hosts))
-            plan, run_id = await _known_handover(fleet, world, workload, journal)
-            handover = Handover(plan.workloads[workload], plan.moves[workload], plan.policy_of(workload), run_id)
-            if owner_host not in (handover.move.source, handover.move.destination):
-                raise Refused(
-                    f"{owner_host} has no part in the hand-over of {workload}",
-                    fix=f"the owner is {handover.move.source} or {handover.move.destination}",
-                )
-            if owner_host not in world.seen():
-                raise HostError(f"{owner_host} was not seen", where=owner_host, fix="make it reachable first")
-            epoch = Index.of(world).epoch(workload) + 1
-            other = handover.move.source if owner_host == handover.move.destination else handover.move.destination
-            return await _decide(handover, owner_host, other, epoch, evidence, fleet, world, journal)
-
-
-async def _known_handover(fleet: Fleet, world: World, workload: str, journal: Journal) -> tuple[Plan, str]:
-    for run in journal.open_runs():
-        if workload in run.plan.moves:
-            return run.plan, run.id
-    for host in world.seen():
-        kept = await pump(dossier.read(workload), fleet.host(host))
-        if kept and workload in kept[1].moves:
-            return kept[1], kept[0]
-    raise Refused(f"no hand-over of {workload} is known, here or on a host that answers", fix="reconcile status")
-
-
-async def _decide(
-    handover: Handover,
-    chosen: str,
-    other: str,
-    epoch: int,
-    evidence: str,
-    fleet: Fleet,
-    world: World,
-    journal: Journal,
-) -> str:
-    driver = drivers()[handover.workload.spec.runtime]
-    seen_other = other in world.seen()
-    here = await pump(driver.alive(handover.name), fleet.host(chosen))
-    if not (here.running or here.restorable):
-        raise Refused(
-            f"{chosen} has no copy of {handover.name} that runs or can be brought back",
-            where=chosen,
-            why=here.detail,
-            fix=f"reconcile resolve {handover.name} --owner {other} --evidence TEXT",
-        )
-    if seen_other:
-        there = await pump(driver.alive(handover.name), fleet.host(other))
-        if there.running and not here.running:
-            raise Refused(
-                f"{other} answers, and {handover.name} runs there",
-                where=other,
-                fix=f"reconcile resolve {handover.name} --owner {other} --evidence TEXT",
-            )
-        await pump(driver.fence_off(handover, epoch), fleet.host(other))
-    if chosen == handover.move.source:
-        await pump(driver.resume(handover, Fence(handover.name, epoch)), fleet.host(chosen))
-    else:
-        await pump(driver.commit_destination(handover), fleet.host(chosen))
-        await pump(driver.restore(handover), fleet.host(chosen))
-        await pump(driver.confirm(handover), fleet.host(chosen))
-    _close(handover, chosen, evidence, journal)
-    fenced = f"{other} is fenced" if seen_other else f"{other} was not asked: {evidence}"
-    return f"{handover.name} belongs to {chosen} and runs there; {fenced}"
-
-
-def _close(handover: Handover, chosen: str, evidence: str, journal: Journal) -> None:
-    now = time.time()
-    for run in journal.open_runs():
-        if handover.name in run.plan.moves:
-            step = next(s for s in run.plan.steps if s.workload == handover.name and s.kind.commits)
-            note = f"resolved by {owner()}: {chosen} owns it; evidence: {evidence}"
-            journal.append(run.id, step.id, Mark.UNDONE, now, note)
-            journal.end(run.id, RunState.DONE, now)

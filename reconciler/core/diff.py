@@ -86,6 +86,11 @@ class Index:
         """The highest epoch any host knows for a workload; 0 for a new one."""
         return max((marker.epoch for _, marker in self.markers.get(workload, ())), default=0)
 
+    def is_fenced(self, copy: Copy) -> bool:
+        """Whether the workload may not start where this copy is."""
+        found = self.markers.get(copy.container.labels.get(LABEL_WORKLOAD, ""), ())
+        return any(host == copy.host and marker.phase == Phase.FENCED for host, marker in found)
+
     def unsettled(self, workload: str) -> dict[str, Marker]:
         """Markers of a hand-over that has not ended, by host. Fencing a host off settles nothing by itself: it
         raises the epoch there before the other side is told to resume."""
@@ -132,7 +137,7 @@ def _workload(name: str, spec: Spec, world: World, index: Index) -> Iterator[Cha
             reason = "state is absent" if workload else "no spec defines it any more"
             yield Change(kind=ChangeKind.REMOVE, workload=name, source=copy.host, reason=reason, origin=origin)
         return
-    current = _current(copies)
+    current = _current(copies, index)
     placed = place(workload, spec.hosts, index.seen, current.host if current else None)
     if isinstance(placed, NotPlaced):
         yield _refuse(
@@ -191,12 +196,13 @@ def _unsettled(name: str, copies: tuple[Copy, ...], index: Index) -> Finding | N
     return None
 
 
-def _current(copies: tuple[Copy, ...]) -> Copy | None:
-    """The copy that counts: the running one, else the first by host name."""
+def _current(copies: tuple[Copy, ...], index: Index) -> Copy | None:
+    """The copy that counts: the running one, else the first by host name. One that does not run where its host was
+    fenced is void: it was given up, or belongs to a hand-over that was undone."""
     for copy in copies:
         if copy.container.state.has_processes:
             return copy
-    return copies[0] if copies else None
+    return next((copy for copy in copies if not index.is_fenced(copy)), None)
 
 
 def _place_and_state(

@@ -126,6 +126,14 @@ def is_undoable(step: Step) -> bool:
     )
 
 
+def went_with(step: Step, steps: Iterable[Step], progress: Progress) -> bool:
+    """Whether an undo that failed needs no other try: a start, whose container was taken away. What has its name
+    by now is another one."""
+    return step.kind is StepKind.START and any(
+        s.kind is StepKind.CREATE and s.workload == step.workload and progress.of(s) is Mark.UNDONE for s in steps
+    )
+
+
 def _may_start(step: Step, progress: Progress) -> bool:
     begun = progress.of(step)
     return begun in (None, Mark.INTENT) and all(progress.done(need) for need in step.needs)
@@ -174,7 +182,7 @@ def _back_or_ended(steps: Sequence[Step], progress: Progress) -> GroupState:
     undoable = [step for step in steps if is_undoable(step)]
     if _undoable(steps, progress):
         return GroupState.BACK
-    failed = [step for step in undoable if progress.of(step) is Mark.UNDO_FAILED]
+    failed = [s for s in undoable if progress.of(s) is Mark.UNDO_FAILED and not went_with(s, steps, progress)]
     if any(step.kind is StepKind.HOLD for step in failed):
         return GroupState.IN_DOUBT
     return GroupState.INCOMPLETE if failed else GroupState.PUT_BACK

@@ -36,6 +36,20 @@ def part_of(plan: Plan, workload: str) -> Plan:
     )
 
 
+def joined(one: Plan, other: Plan) -> Plan:
+    """Two parts of the same plan as one."""
+    return one.model_copy(
+        update={
+            "changes": (*one.changes, *other.changes),
+            "steps": (*one.steps, *(s for s in other.steps if s not in one.steps)),
+            "moves": {**one.moves, **other.moves},
+            "workloads": {**one.workloads, **other.workloads},
+            "policies": {**one.policies, **other.policies},
+            "epochs": {**one.epochs, **other.epochs},
+        }
+    )
+
+
 def write(plan: Plan, workload: str, run: str) -> Program[None]:
     """Keep the hand-over's dossier on this host, durably."""
     text = json.dumps({"run": run, "plan": part_of(plan, workload).model_dump(mode="json", by_alias=True)})

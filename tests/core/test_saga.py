@@ -182,8 +182,17 @@ def test_undos_run_last_first():
 def test_a_failing_undo_does_not_stop_the_others():
     course = Course(plan_of("create"))
     upto(course, StepKind.CONFIRM, Mark.FAILED)
-    assert undo_all(course, failing=(StepKind.START,)) == [StepKind.START, StepKind.CREATE, StepKind.CREATE_VOLUME]
+    order = [StepKind.START, StepKind.CREATE, StepKind.CREATE_VOLUME]
+    assert undo_all(course, failing=(StepKind.CREATE,)) == order
     assert course.next().groups == {"web": GroupState.INCOMPLETE}
+
+
+def test_a_start_goes_with_its_container():
+    """Another try would stop what has the name by then, such as the predecessor that was brought back."""
+    course = Course(plan_of("create"))
+    upto(course, StepKind.CONFIRM, Mark.FAILED)
+    undo_all(course, failing=(StepKind.START,))
+    assert course.next().groups == {"web": GroupState.PUT_BACK}
 
 
 def test_undo_of_a_commit_is_a_gate():

@@ -97,7 +97,7 @@ class SimDriver:
         if found:
             if found["state"] in ("running", "frozen") or found["spec"] == text:
                 return found["id"]
-            yield from fenced(fence, LIVE, "rm", found["id"])
+            yield from fenced(fence, SETTLED, "rm", found["id"])
         yield from guard.mark(fence, Phase.RUNNING, "owner")
         argv = ("create", name, name, _image(wanted.image), wanted.restart.value)
         result = yield from fenced(fence, LIVE, *argv, stdin=text.encode())
@@ -131,10 +131,13 @@ class SimDriver:
         aside = f"{workload}_aside"
         if (yield from show(aside))["container"]:
             return
-        found = (yield from show(workload))["container"]
+        shown = yield from show(workload)
+        found = shown["container"]
         if found is None:
             return
-        yield memrt("write", workload, found["state"])
+        ran = found["state"] in ("running", "frozen")
+        if ran or shown["note"] != found["id"]:
+            yield memrt("write", workload, found["id"] if ran else "")
         yield from fenced(fence, SETTLED, "restart", found["id"], "no")
         yield from fenced(fence, SETTLED, "stop", found["id"])
         yield from fenced(fence, SETTLED, "rename", found["id"], aside)
@@ -147,8 +150,13 @@ class SimDriver:
             yield from fenced(fence, SETTLED, "rename", old["id"], workload)
         found = yield from show(workload)
         here = found["container"]
-        if here and here["state"] != "running" and found["note"] == "running":
+        if here is None:
+            return
+        policy = json.loads(here["spec"]).get("restart", "no")
+        yield from fenced(fence, SETTLED, "restart", here["id"], policy)
+        if here["state"] != "running" and found["note"] == here["id"]:
             yield from fenced(fence, LIVE, "start", here["id"])
+        yield memrt("write", workload, "")
 
     def remove_aside(self, workload, fence):
         yield from self._remove(f"{workload}_aside", fence, SETTLED)
@@ -223,7 +231,12 @@ class SimDriver:
 
     def fence_off(self, handover, epoch):
         name, fence = handover.name, type(handover.fence)(handover.name, epoch)
-        yield from guard.mark(fence, Phase.FENCED, "destination", run=handover.run, peer=handover.move.source)
+        shown, move = (yield from guard.show(name)), handover.move
+        source = bool(shown) and shown[0].marker is not None and shown[0].marker.role == "source"
+        role, peer = ("source", move.destination) if source else ("destination", move.source)
+        yield from guard.mark(fence, Phase.FENCED, role, run=handover.run, peer=peer)
+        if shown and shown[0].hook.state == "held":
+            return
         found = (yield from show(name))["container"]
         if found and found["state"] == "running":
             yield from fenced(fence, (Phase.FENCED,), "stop", name)
@@ -285,8 +298,8 @@ class SimDriver:
             return
         yield from guard.release(fence)
         if (yield from show(name))["container"]:
-            yield from fenced(fence, (Phase.COMMITTED,), "discard", name)
-            yield from self._remove(name, fence, (Phase.COMMITTED,))
+            yield from fenced(fence, (Phase.COMMITTED, Phase.FENCED), "discard", name)
+            yield from self._remove(name, fence, (Phase.COMMITTED, Phase.FENCED))
         for volume in handover.workload.spec.container.volumes:
             yield memrt("volume-rm", volume.name, name)
         yield from guard.mark(fence, Phase.RETIRED, "source", run=handover.run, peer=handover.move.destination)

@@ -8,6 +8,7 @@ from reconciler.core.planner import make_plan
 from reconciler.core.saga import GroupState
 from reconciler.hosts.memory import Deadlock, MemoryFleet, run_virtual
 from reconciler.hosts.memory.machine import FROZEN, REBOOT_TIME, RUNNING
+from reconciler.model.plan import StepKind
 from reconciler.model.record import Mark, Run
 from reconciler.model.world import World
 from reconciler.observe import observe
@@ -202,6 +203,12 @@ class Simulation:
             name for name, host in self.scene.wanted.items() if name not in self.scene.spec.workloads
         )
         self.watcher = Watcher(self.universe, removable, frozenset(self.plan.moves))
+        self.ran = {
+            c.workload: m.name
+            for m in self.universe.machines.values()
+            for c in m.containers.values()
+            if c.state == RUNNING
+        }
         self.journal.begin(Run(id=RUN, plan=self.plan, started_at=0.0, actor="sim"))
         groups = await self._until_ended()
         for zombie in self.zombies:
@@ -272,26 +279,31 @@ class Simulation:
                 and not self._needs_a_person(workload, state)
             ):
                 fail("stuck", f"{workload} is {state} though every host answers")
-        for workload in self.scene.wanted:
-            state = groups.get(workload)
-            if (
-                self.journal_lost
-                or lost
-                or workload in excused
-                or state not in (GroupState.PUT_BACK, GroupState.SKIPPED)
-            ):
-                continue
-            if workload in self.plan.moves:
-                source = self.plan.moves[workload].source
-                if not self._runs(workload, source):
-                    fail("nowhere", f"{workload} was put back and does not run on {source}")
+        if not (self.journal_lost or lost):
+            self._check_put_back(groups)
         if lost or excused:
             return
         done = groups and set(groups.values()) <= {GroupState.DONE}
         if done and not self.watcher.disturbed and not self.journal_lost:
             await self._check_done("after success")
-        elif self._ended(groups) or self.journal_lost:
+        elif self._ended(groups) or (self.journal_lost and not self._waits_for_a_person(groups)):
             await self._apply_again()
+
+    def _check_put_back(self, groups) -> None:
+        """The source of a move runs, and what was set aside and ran does so again."""
+        aside = {s.workload for s in self.plan.steps if s.kind is StepKind.SET_ASIDE}
+        if self.watcher.disturbed:
+            aside = set()
+        for workload, state in groups.items():
+            if workload in self.watcher.excused or state not in (GroupState.PUT_BACK, GroupState.SKIPPED):
+                continue
+            move = self.plan.moves.get(workload)
+            host = move.source if move else self.ran.get(workload) if workload in aside else None
+            if host and not self._runs(workload, host):
+                self.watcher.fail("nowhere", f"{workload} was put back and does not run on {host}")
+
+    def _waits_for_a_person(self, groups) -> bool:
+        return any(self._needs_a_person(workload, state) for workload, state in groups.items())
 
     def _needs_a_person(self, workload, state) -> bool:
         """In doubt, and rightly so: a reboot ended the frozen process; its images are only on the destination."""

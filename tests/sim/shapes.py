@@ -1,5 +1,6 @@
 """The shapes of plans: a world in memory, and specs that ask for a change of it."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -60,7 +61,7 @@ class Builder:
         """A container of the workload, as an earlier apply made it."""
         machine = self.universe.machines[host]
         wanted = self.workloads[name].spec.container if name in self.workloads else None
-        text = canonical_json(wanted) if wanted and not changed else '{"image":"localhost/old:1"}'
+        text = canonical_json(wanted) if wanted and not changed else self._old_spec()
         container = Container(self.universe.new_id(), name, name, text, "app", state)
         container.lineage = self.universe.new_lineage()
         container.restart = self.restart and state == "running"
@@ -70,6 +71,9 @@ class Builder:
                 machine.volumes[volume.name] = name
         if epoch:
             machine.markers[name] = MarkerRow(epoch, "running", "owner", "-", "-")
+
+    def _old_spec(self) -> str:
+        return json.dumps({"image": "localhost/old:1", "restart": "always" if self.restart else "no"})
 
     def scene(self) -> Scene:
         machines: dict[str, Machine] = self.universe.machines

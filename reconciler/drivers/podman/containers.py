@@ -12,13 +12,17 @@ from reconciler.errors import CommandFailed, HostError, Refused
 from reconciler.model.command import Command, Program
 from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.plan import Phase
-from reconciler.model.spec import Workload
+from reconciler.model.spec import RestartPolicy, Workload
 from reconciler.model.world import ContainerFacts, ContainerState
 
 SETTLED = (guard.NONE, Phase.RUNNING, Phase.CONFIRMED, Phase.RETIRED, Phase.FENCED)
 """Phases of a workload's marker in which no hand-over needs what is on this host."""
 LIVE = (guard.NONE, Phase.RUNNING, Phase.CONFIRMED)
 """Phases in which a workload may be started here; `none`: it has no marker."""
+
+UPDATE_RESTART = (5, 1)
+"""Podman release whose `update` can change a restart policy."""
+NO_RESTART = RestartPolicy.NO.value
 
 INSPECT_LIMIT = 20.0
 STOP_LIMIT = 60.0
@@ -103,7 +107,7 @@ def create(workload: Workload, fence: Fence, *, oci_runtime: str, secrets: Mappi
     if found is not None:
         if found.state.has_processes or found.labels.get(LABEL_SPEC) == options.spec_label(spec):
             return found.id
-        yield from guard.run(fence, LIVE, ("podman", "rm", "--force", "--", name))
+        yield from guard.run(fence, SETTLED, ("podman", "rm", "--force", "--", found.id))
     if (yield from image_id(spec.image)) is None:
         raise HostError(f"the image {spec.image} is not there", code="H214", fix="pull or copy it first")
     runtime = yield from runtime_for(oci_runtime)
@@ -122,16 +126,21 @@ def start(workload: Workload, fence: Fence) -> Program[None]:
     if found is None:
         raise CommandFailed(f"{name} cannot be started: its container is not there")
     if found.state is ContainerState.PAUSED:
-        yield from guard.run(fence, LIVE, ("podman", "unpause", "--", name))
+        yield from guard.run(fence, LIVE, ("podman", "unpause", "--", found.id))
     elif found.state is not ContainerState.RUNNING:
         yield from guard.mark(fence, Phase.RUNNING, "owner")
-        yield from guard.run(fence, LIVE, ("podman", "start", "--", name))
+        yield from guard.run(fence, LIVE, ("podman", "start", "--", found.id))
 
 
 def stop(workload: str, fence: Fence) -> Program[None]:
     found = yield from ours(workload, workload)
-    if found is not None and found.state.has_processes:
-        yield from guard.run(fence, SETTLED, ("podman", "stop", "--", workload), timeout=STOP_LIMIT)
+    if found is not None:
+        yield from _stop(found, fence)
+
+
+def _stop(found: ContainerFacts, fence: Fence) -> Program[None]:
+    if found.state.has_processes:
+        yield from guard.run(fence, SETTLED, ("podman", "stop", "--", found.id), timeout=STOP_LIMIT)
 
 
 def remove(workload: str, fence: Fence) -> Program[None]:
@@ -154,27 +163,47 @@ def _remove(name: str, workload: str, fence: Fence) -> Program[None]:
 
 
 def set_aside(workload: str, fence: Fence) -> Program[None]:
-    """The name tells whether it ran: `bring_back` starts what was running."""
+    """What ran is noted before it is stopped: `bring_back` starts it again. No reboot starts it meanwhile."""
     aside = paths.aside(workload)
     if (yield from ours(aside, workload)) is not None:
         return
     found = yield from ours(workload, workload)
     if found is None:
         return
-    yield Command(paths.shell("note", guard.workload_dir(workload), "aside", str(found.state)), changes=True)
-    yield from stop(workload, fence)
-    yield from guard.run(fence, SETTLED, ("podman", "rename", workload, aside))
+    if found.state.has_processes or (yield from _noted(workload)) != found.id:
+        ran = found.id if found.state.has_processes else ""
+        yield Command(paths.shell("note", guard.workload_dir(workload), "aside"), stdin=ran.encode(), changes=True)
+    yield from _switch_restart(found, fence, on=False)
+    yield from _stop(found, fence)
+    yield from guard.run(fence, SETTLED, ("podman", "rename", found.id, aside))
 
 
 def bring_back(workload: str, fence: Fence) -> Program[None]:
-    aside = paths.aside(workload)
-    old = yield from ours(aside, workload)
+    old = yield from ours(paths.aside(workload), workload)
     if old is not None:
         yield from remove(workload, fence)
-        yield from guard.run(fence, SETTLED, ("podman", "rename", aside, workload))
-    noted = yield Command(("cat", f"{guard.workload_dir(workload)}/aside"), ok=(0, 1))
+        yield from guard.run(fence, SETTLED, ("podman", "rename", old.id, workload))
     found = yield from ours(workload, workload)
-    if found is None or found.state.has_processes:
+    if found is None:
         return
-    if noted.stdout.strip() in (ContainerState.RUNNING, ContainerState.PAUSED):
-        yield from guard.run(fence, LIVE, ("podman", "start", "--", workload))
+    yield from _switch_restart(found, fence, on=True)
+    if not found.state.has_processes and (yield from _noted(workload)) == found.id:
+        yield from guard.run(fence, LIVE, ("podman", "start", "--", found.id))
+    yield Command(("rm", "-f", "--", f"{guard.workload_dir(workload)}/aside"), changes=True)
+
+
+def _noted(workload: str) -> Program[str]:
+    """The ID of the container that ran when it was set aside; empty when none did."""
+    noted = yield Command(("cat", f"{guard.workload_dir(workload)}/aside"), ok=(0, 1))
+    return noted.stdout.strip()
+
+
+def _switch_restart(found: ContainerFacts, fence: Fence, *, on: bool) -> Program[None]:
+    """The restart policy, as the container was made with, or none. Podman before 5.1 cannot change it: there a
+    reboot at the wrong moment may start a container that was set aside."""
+    wanted = str(_spec_of(found).get("restart", NO_RESTART)) if on else NO_RESTART
+    if found.restart == wanted:
+        return
+    version = yield Command(("podman", "--version"))
+    if parse.version_tuple(parse.version(version.stdout)) >= UPDATE_RESTART:
+        yield from guard.run(fence, SETTLED, ("podman", "update", f"--restart={wanted}", "--", found.id))

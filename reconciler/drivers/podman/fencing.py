@@ -36,16 +36,22 @@ def alive(workload: str) -> Program[Alive]:
 def fence_off(handover: Handover, epoch: int) -> Program[None]:
     """The marker first: after it, the guard runs nothing under the move's epoch any more. It waits for a command
     that runs at this moment, so a restore under way is over when the marker is written."""
-    name, fence = handover.name, Fence(handover.name, epoch)
-    yield from guard.mark(fence, Phase.FENCED, "destination", run=handover.run, peer=handover.move.source)
+    name, fence, move = handover.name, Fence(handover.name, epoch), handover.move
+    shown = yield from guard.show(name)
+    if shown and shown[0].marker is not None and shown[0].marker.role == "source":
+        yield from guard.mark(fence, Phase.FENCED, "source", run=handover.run, peer=move.destination)
+    else:
+        yield from guard.mark(fence, Phase.FENCED, "destination", run=handover.run, peer=move.source)
+    if shown and shown[0].hook.state == "held":
+        return  # frozen, and from here on it never resumes by itself
     facts = yield from containers.ours(name, name)
     if facts is None:
         return
     yield Command(paths.shell("stop-pages", facts.userdata), changes=True)
     if facts.state.has_processes:
-        kill = ("podman", "kill", "--signal=KILL", "--", name)
+        kill = ("podman", "kill", "--signal=KILL", "--", facts.id)
         yield from guard.run(fence, (Phase.FENCED,), kill, ok=(0, 125))
-        yield from guard.run(fence, (Phase.FENCED,), ("podman", "wait", "--", name), ok=(0, 125))
+        yield from guard.run(fence, (Phase.FENCED,), ("podman", "wait", "--", facts.id), ok=(0, 125))
     facts = yield from containers.ours(name, name)
     if facts is None:
         return

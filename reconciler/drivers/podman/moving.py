@@ -17,8 +17,6 @@ SPARE: Bytes = 64 * 2**20
 DUMP_CONFIG = ("link-remap",)
 """Files that are open under a name that is gone and still have another one, as `sem_open` leaves them: CRIU gives
 them a name for the time of the move, beside the old one, and takes it away again however the move ends."""
-_UPDATE_RESTART = (5, 1)
-"""Podman release whose `update` can change a restart policy."""
 
 
 def located(facts: ContainerFacts) -> Located:
@@ -101,7 +99,7 @@ def check_restart_switch(handover: Handover) -> Program[None]:
         return
     result = yield Command(("podman", "--version"))
     have = parse.version(result.stdout)
-    if parse.version_tuple(have) < _UPDATE_RESTART:
+    if parse.version_tuple(have) < containers.UPDATE_RESTART:
         raise Refused(
             f"{handover.name} has a restart policy, which Podman {have} cannot switch off during a move",
             code="P435",

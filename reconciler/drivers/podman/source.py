@@ -111,31 +111,29 @@ def resume(handover: Handover, fence: Fence) -> Program[None]:
     if outcome.what == "gone" and not facts.state.has_processes:
         yield from moving.write_criu_config(name, *moving.tcp_config(handover))
         yield from moving.restore(handover, fence, Phase.HELD, facts, lazy=False)
-    elif not facts.state.has_processes:
-        yield from _ended_by_itself(handover, fence, facts)
+    ended = outcome.what != "gone" and not facts.state.has_processes
+    if ended:
+        ended = not (yield from _started_again(handover, fence, facts))
     if outcome.what == "gone":
         yield from guard.mark(fence, Phase.RUNNING, "owner", run=handover.run)
     yield from moving.write_criu_config(name)
     yield from moving.set_restart(handover, fence, (Phase.RUNNING,), on=True)
     facts = yield from containers.inspect(name)
-    if facts is None or facts.state is not ContainerState.RUNNING:
+    if facts is None or not (ended or facts.state is ContainerState.RUNNING):
         raise CommandFailed(f"{name} does not run after it was told to resume", code="C311")
     yield from moving.free_room(facts)
     yield from moving.forget(name)
     yield from guard.clean(name)
 
 
-def _ended_by_itself(handover: Handover, fence: Fence, facts: ContainerFacts) -> Program[None]:
-    """The application ended while its restart policy was switched off for the move: do what that says."""
+def _started_again(handover: Handover, fence: Fence, facts: ContainerFacts) -> Program[bool]:
+    """The application ended by itself, while its restart policy was switched off for the move: do what that says.
+    Where it says nothing the workload stays as it is, which is not this move's doing; the next apply starts it."""
     policy = handover.workload.spec.container.restart
-    restarts = policy is not RestartPolicy.NO and not (policy is RestartPolicy.ON_FAILURE and facts.exit_code == 0)
-    if not restarts:
-        raise CommandFailed(
-            f"{handover.name} has ended by itself on {handover.move.source} with status {facts.exit_code}",
-            code="C311",
-            fix=f"podman logs {handover.name}; apply again to start it",
-        )
-    yield from guard.run(fence, (Phase.RUNNING,), ("podman", "start", "--", handover.name))
+    if policy is RestartPolicy.NO or (policy is RestartPolicy.ON_FAILURE and facts.exit_code == 0):
+        return False
+    yield from guard.run(fence, (Phase.RUNNING,), ("podman", "start", "--", facts.id))
+    return True
 
 
 def commit_source(handover: Handover) -> Program[None]:
@@ -153,7 +151,7 @@ def retire(handover: Handover) -> Program[None]:
     if facts is not None:
         yield from moving.free_room(facts)
         argv = ("podman", "rm", "--force", "--volumes", "--", facts.id)
-        yield from guard.run(handover.fence, (Phase.COMMITTED,), argv)
+        yield from guard.run(handover.fence, (Phase.COMMITTED, Phase.FENCED), argv)
         yield from containers.drop_secrets(name, facts)
     for volume in handover.workload.spec.container.volumes:
         yield from stores.remove_volume(volume.name, name)
