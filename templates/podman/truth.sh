@@ -3,10 +3,11 @@ export LC_ALL=C
 space=$(readlink "/proc/$1/ns/pid" | sed 's/[][]/\\&/g')
 [ -n "$space" ] || { echo "process $1 is not there" >&2; exit 1; }
 for pid in $(find /proc -maxdepth 3 -path '/proc/[0-9]*/ns/pid' -lname "$space" 2>/dev/null | cut -d/ -f3); do
-    # What has ended and waits for its parent runs nothing, and CRIU makes it anew without bothering about rights.
-    grep -q '^State:[[:space:]]*Z' "/proc/$pid/status" 2>/dev/null && continue
-    printf '\n@@ process %s\n' "$pid"
-    grep -E '^(Name|Uid|CapInh|CapPrm|CapEff|CapBnd|CapAmb|NoNewPrivs|Seccomp):' "/proc/$pid/status" 2>/dev/null
+    # Read once: it may end at any time. One that has ended and waits for its parent runs nothing, and CRIU makes it
+    # anew without bothering about rights.
+    status=$(grep -E '^(Name|State|Uid|CapInh|CapPrm|CapEff|CapBnd|CapAmb|NoNewPrivs|Seccomp):' "/proc/$pid/status" 2>/dev/null)
+    case $status in '' | *State:?[ZX]*) continue ;; esac
+    printf '\n@@ process %s\n%s\n' "$pid" "$status"
 done
 printf '\n@@ mounts\n'
 cut -d' ' -f5 "/proc/$1/mountinfo"
