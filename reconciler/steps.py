@@ -9,12 +9,13 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, TypeVar
 
 from reconciler.drivers import actions, dossier, guard
 from reconciler.drivers.base import Driver, Fence, Handover, Located
-from reconciler.errors import CommandFailed, ReconcilerError
+from reconciler.errors import CommandFailed, GuardRefused, ReconcilerError
 from reconciler.hosts.base import Fleet, Progress, pump
 from reconciler.model.command import Program, Tree
 from reconciler.model.plan import Phase, Plan, Step, StepKind
@@ -250,9 +251,14 @@ class Steps:
         await self._on(host, actions.take_back(handover.name, when, found, move.epoch, fence))
 
     async def _fence_off(self, step: Step) -> None:
-        """End the destination's copy, but never the last one: another controller may have retired the source."""
+        """Prove that the destination does not run it. A source that was not committed resumes under the move's own
+        epoch, which rules a commit out, whether the destination answers or not. Else its copy is ended there, but
+        never the last one: another controller may have retired the source."""
         assert step.peer
         handover, driver = self._handover(step), self._driver(step)
+        with suppress(GuardRefused, CommandFailed):
+            await self._on(step.peer, driver.resume(handover, handover.fence))
+            return
         left = await self._on(step.peer, driver.alive(step.workload))
         if not (left.running or left.restorable):
             raise CommandFailed(
