@@ -77,7 +77,8 @@ def interrupted() -> Iterator[Case]:
         allowed = BACK if kind in BEFORE else FORWARD
         yield case(allowed, Strike("interrupt", kind, Point.AFTER_INTENT), exits=(INTERRUPTED,))
     for kind in ("stage", "hold", "transfer", "restore"):
-        allowed = BACK if kind in BEFORE else FORWARD
+        # The transfer has ended: the commit may be begun before the signal is seen.
+        allowed = EITHER if kind == "transfer" else BACK if kind in BEFORE else FORWARD
         yield case(allowed, Strike("terminate", kind, Point.BEFORE_OUTCOME), exits=(INTERRUPTED,))
 
 

@@ -160,6 +160,7 @@ class Striker:
         async def blow() -> None:
             # In a thread: the heartbeat and the other commands go on, as they would.
             await asyncio.to_thread(self._strike, strike)
+            await asyncio.sleep(0.05)  # a signal has been seen by then
 
         return Fault(FaultKind.NOTHING, blow=blow)
 

@@ -19,8 +19,8 @@ from tests.faults.watch import Watch
 MEMORY_MIB = 512
 ROUNDS = 3
 FAILURES = {
-    "Ctrl-C": Strike("interrupt", "transfer", Point.BEFORE_OUTCOME),
-    "destination's sshd killed": Strike("kill_sshd", "commit", Point.BEFORE_INTENT, host="destination"),
+    "Ctrl-C": Strike("interrupt", "transfer", Point.COMMAND_AFTER),
+    "destination's sshd killed": Strike("kill_sshd", "transfer", Point.AFTER_INTENT, host="destination"),
     "CRIU cannot restore": Strike("break_criu", "restore", Point.AFTER_INTENT, host="destination"),
 }
 """The last one strikes after the commit: going back then takes a proof first."""
