@@ -20,7 +20,7 @@ from reconciler.core.questions import questions
 from reconciler.core.saga import GroupState
 from reconciler.drivers.base import Driver
 from reconciler.drivers.podman import PodmanDriver
-from reconciler.errors import InputError, Refused, StalePlan
+from reconciler.errors import InputError, Locked, Refused, StalePlan
 from reconciler.execute import Executor, Outcome
 from reconciler.hosts.base import Fleet, pump
 from reconciler.hosts.wrap import Backoff, RetryFleet, Traced, TraceFleet
@@ -169,6 +169,13 @@ class Apply:
     saved: Plan | None = None
     report: Reporter = ignore
     _executor: Executor | None = None
+    _lost: Locked | None = None
+
+    def lose(self, error: Locked) -> None:
+        """Another controller has the lease of a host by now: go on as after Ctrl-C, and say so at the end."""
+        self._lost = self._lost or error
+        if self._executor:
+            self._executor.cancel()
 
     def cancel(self) -> None:
         """Ctrl-C or SIGTERM: stop as soon as that is safe."""
@@ -179,7 +186,7 @@ class Apply:
 
     async def __call__(self) -> Applied:
         with Journal.open(self.journal_path) as journal, journal.locked("apply", owner()):
-            async with open_fleet(self.spec) as fleet, fleet_leases(fleet, self.spec.hosts, owner()):
+            async with open_fleet(self.spec) as fleet, fleet_leases(fleet, self.spec.hosts, owner(), self.lose):
                 seen = await look(self.spec, fleet, journal)
                 plan = self._checked(seen)
                 if not plan.steps or not await self.agree(seen):
@@ -204,6 +211,8 @@ class Apply:
         run = new_run_id()
         for workload in plan.workloads.values():
             resolve_secrets(workload)  # what is missing is said before anything is changed
+        if self._lost:
+            raise self._lost
         journal.begin(Run(id=run, plan=plan, started_at=time.time(), actor=owner(), commit=plan.commit))
         outcome = await self.carry_out(plan, run, fleet, journal, resolve_secrets)
         return Applied(plan, run, outcome)
@@ -233,6 +242,10 @@ class Apply:
         )
         outcome = await self._executor.execute()
         journal.end(run, run_state(outcome), time.time())
+        if self._lost:
+            stands = "; ".join(f"{name} is {state}" for name, state in outcome.groups.items())
+            self._lost.why = f"{self._lost.why}; {stands}"
+            raise self._lost
         return outcome
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 
 from reconciler.drivers import guard
@@ -20,8 +21,11 @@ BEAT: Seconds = 10.0
 
 
 @asynccontextmanager
-async def fleet_leases(fleet: Fleet, hosts: Iterable[str], owner: str) -> AsyncIterator[None]:
+async def fleet_leases(
+    fleet: Fleet, hosts: Iterable[str], owner: str, on_lost: Callable[[Locked], None] = lambda _: None
+) -> AsyncIterator[None]:
     """Hold the lease on all hosts that answer. Locked names the other controller; nothing is kept then.
+    `on_lost` is told when another controller has a lease by now: this one was silent for too long.
 
     A host that does not answer is unknown to the plan as well, so nothing is done there."""
     names = sorted(hosts)
@@ -31,7 +35,7 @@ async def fleet_leases(fleet: Fleet, hosts: Iterable[str], owner: str) -> AsyncI
     if failure is not None:
         await _drop(fleet, taken, owner)
         raise failure
-    heartbeat = asyncio.create_task(_keep(fleet, taken, owner), name="lease heartbeat")
+    heartbeat = asyncio.create_task(_keep_all(fleet, taken, owner, on_lost), name="lease heartbeat")
     try:
         yield
     finally:
@@ -61,12 +65,47 @@ async def _take(fleet: Fleet, name: str, owner: str) -> None:
         ) from refused
 
 
-async def _keep(fleet: Fleet, names: list[str], owner: str) -> None:
+async def _keep_all(fleet: Fleet, names: list[str], owner: str, on_lost: Callable[[Locked], None]) -> None:
+    async with asyncio.TaskGroup() as group:
+        for name in names:
+            group.create_task(_keep(fleet, name, owner, on_lost), name=f"lease on {name}")
+
+
+async def _keep(fleet: Fleet, name: str, owner: str, on_lost: Callable[[Locked], None]) -> None:
+    """Beat until the lease is somebody else's. One that is nobody's was voided by a reboot, as long as the last
+    beat is not older than it was good for: it is taken again. Else another controller may have come and gone."""
+    host, last = fleet.host(name), time.time()
     while True:
         await asyncio.sleep(BEAT)
-        for name in names:
+        try:
+            await pump(guard.lease_beat(NAME, owner), host)
+        except GuardRefused as refused:
+            holder = await _holder(fleet, name)
+            if holder or time.time() - last > TTL:
+                on_lost(_taken_over(name, holder, refused))
+                return
             with suppress(ReconcilerError):
-                await pump(guard.lease_beat(NAME, owner), fleet.host(name))
+                await _take(fleet, name, owner)
+        except ReconcilerError:
+            continue
+        last = time.time()
+
+
+async def _holder(fleet: Fleet, name: str) -> str:
+    with suppress(ReconcilerError):
+        lease = await pump(guard.lease_show(NAME), fleet.host(name))
+        return lease.owner if lease else ""
+    return ""
+
+
+def _taken_over(name: str, holder: str, refused: GuardRefused) -> Locked:
+    return Locked(
+        f"{holder or 'another controller'} took over {name}, as this one was silent for too long",
+        where=name,
+        code="S602",
+        why=str(refused),
+        fix="nothing more was started here; see how it stands: reconcile status",
+    )
 
 
 async def _drop(fleet: Fleet, names: list[str], owner: str) -> None:

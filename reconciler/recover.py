@@ -17,7 +17,7 @@ from reconciler.core.recovery import marks_from_markers, settled_marks
 from reconciler.core.saga import GroupState
 from reconciler.drivers import dossier
 from reconciler.drivers.base import Alive
-from reconciler.errors import ReconcilerError
+from reconciler.errors import Locked, ReconcilerError
 from reconciler.hosts.base import Fleet, pump
 from reconciler.lease import fleet_leases
 from reconciler.model.event import Reporter, ignore
@@ -67,6 +67,12 @@ class Resume:
     journal_path: Path | None
     report: Reporter = ignore
     _job: Apply | None = None
+    _lost: Locked | None = None
+
+    def _lose(self, error: Locked) -> None:
+        self._lost = self._lost or error
+        if self._job:
+            self._job.lose(error)
 
     def cancel(self) -> None:
         """Ctrl-C or SIGTERM: as for apply."""
@@ -75,7 +81,7 @@ class Resume:
 
     async def __call__(self) -> Resumed:
         with Journal.open(self.journal_path) as journal, journal.locked("apply", owner()):
-            async with open_fleet(self.spec) as fleet, fleet_leases(fleet, self.spec.hosts, owner()):
+            async with open_fleet(self.spec) as fleet, fleet_leases(fleet, self.spec.hosts, owner(), self._lose):
                 world = await observe(fleet, drivers(), list(self.spec.hosts))
                 known = {run.id for run in journal.runs()}
                 for run in await rebuilt_runs(fleet, world):
@@ -89,6 +95,8 @@ class Resume:
                 return Resumed(tuple(runs))
 
     async def _one(self, run: Run, fleet: Fleet, journal: Journal) -> Applied:
+        if self._lost:
+            raise self._lost
         self._job = Apply(self.spec, self.journal_path, agree=_always, report=self.report)
         outcome = await self._job.carry_out(
             run.plan,

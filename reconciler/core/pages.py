@@ -107,6 +107,10 @@ PAGES: dict[str, Page] = {
         "The source must not go on while the other copy runs. Once the message's process is gone: reconcile "
         "resume.",
     ),
+    "C319": Page(
+        "nothing is left on the source to go back to",
+        "Going back would end the only copy, so it was not done. See reconcile status for who owns the workload.",
+    ),
     "C320": Page(
         "a copy arrived differently",
         "The sums of both sides differ, so what arrived is thrown away. It is copied once more, then the "
@@ -294,6 +298,12 @@ PAGES: dict[str, Page] = {
         "the journal cannot be used",
         "Nothing is done without a durable record of it. Check disk space and permissions of the journal's "
         "folder (XDG_STATE_HOME, --journal).",
+    ),
+    "S602": Page(
+        "another controller took over",
+        "This one was silent for longer than its lease on a host is good for (a suspended machine, a cut "
+        "network), and another controller has come. What could be put back was, nothing new was started. See "
+        "reconcile status.",
     ),
     "placement": Page(
         "no host fits",

@@ -1,0 +1,65 @@
+"""Keeping leases on hosts, against a guard that answers from a script; real: everything else."""
+
+import asyncio
+
+import pytest
+
+from reconciler import lease
+from reconciler.errors import CommandFailed
+from reconciler.model.command import Result
+
+NOBODY = '{"workload":"reconciler","owner":"","since":0,"left_cs":0}'
+OTHER = '{"workload":"reconciler","owner":"ci@there/7","since":5,"left_cs":4000}'
+
+
+class Host:
+    """Answers lease commands; `holder` is what `lease show` says, `refusing` whether beats are refused."""
+
+    def __init__(self, holder=NOBODY):
+        self.holder, self.refusing, self.said = holder, False, []
+
+    def host(self, name):
+        return self
+
+    async def run(self, command):
+        words = command.argv[2:]
+        self.said.append(" ".join(words[:2]))
+        if words[:2] == ("lease", "show"):
+            return Result(0, self.holder, "", 0.0)
+        if words[:2] == ("lease", "take"):
+            self.refusing = False
+        if words[:2] == ("lease", "beat") and self.refusing:
+            raise CommandFailed("no", exit_code=78, stderr="reconciler-guard[78]: it is not yours\n", where="h1")
+        return Result(0, "", "", 0.0)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(lease, "BEAT", 0.01)
+
+
+async def held(host, monkeypatch=None):
+    lost = []
+    async with lease.fleet_leases(host, ["h1"], "me@here/1", lost.append):
+        host.refusing = True
+        await asyncio.sleep(0.1)
+    return lost
+
+
+async def test_a_lease_that_another_controller_has_by_now_is_told_once():
+    lost = await held(Host(OTHER))
+    assert len(lost) == 1
+    assert "ci@there/7" in str(lost[0])
+    assert lost[0].exit_code == 6
+    assert "reconcile status" in lost[0].fix
+
+
+async def test_a_lease_voided_by_a_reboot_is_taken_again():
+    host = Host()
+    assert await held(host) == []
+    assert host.said.count("lease take") == 2
+
+
+async def test_after_too_long_a_silence_another_controller_may_have_come_and_gone(monkeypatch):
+    monkeypatch.setattr(lease, "TTL", 0.0)
+    assert len(await held(Host())) == 1
