@@ -41,6 +41,26 @@ shield() {
     }"
 }
 unshield() { nft delete table netdev "$table"; nft delete table inet "$table"; }
+
+# Switches and neighbours learn where the addresses are now: the kernel announces them, over ARP and as IPv6 neighbour,
+# when a card that is told to notify is given its hardware address anew, even if it is the same one.
+announce() {
+    pidfile=/run/containers/storage/overlay-containers/$name/userdata/pidfile
+    pid=$(cat "$pidfile" 2>/dev/null || podman container inspect --format '{{.State.Pid}}' -- "$name")
+    [ "$(readlink "/proc/$pid/ns/net")" != "$(readlink /proc/self/ns/net)" ] || return
+    nsenter -t "$pid" -n /bin/sh -c '
+        ip -br link show up | while read -r device state mac rest; do
+            device=${device%%@*}
+            [ "$device" != lo ] || continue
+            four=/proc/sys/net/ipv4/conf/$device/arp_notify six=/proc/sys/net/ipv6/conf/$device/ndisc_notify
+            had_four=$(cat "$four") had_six=$(cat "$six")
+            echo 1 >"$four"
+            echo 1 >"$six"
+            ip link set dev "$device" address "$mac"
+            echo "$had_four" >"$four"
+            echo "$had_six" >"$six"
+        done'
+}
 command -v nft >/dev/null 2>&1 || addresses=
 [ ! -e "$images/devshm-checkpoint.tar" ] || cp "$images/devshm-checkpoint.tar" "$userdata/" || exit 1
 serving() { tr '\0' ' ' < "/proc/$pid/cmdline" 2>/dev/null | grep -q "lazy-pages.*$userdata"; }
@@ -65,6 +85,7 @@ fi
 [ -z "$addresses" ] || shield >/dev/null 2>&1
 podman container restore "$@" -- "$name"
 status=$?
+[ "$status" != 0 ] || announce </dev/null >/dev/null 2>&1 &
 [ -z "$addresses" ] || unshield >/dev/null 2>&1
 if [ "$status" != 0 ] && [ -n "$started" ]; then
     kill "$started" 2>/dev/null

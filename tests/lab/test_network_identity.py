@@ -48,7 +48,10 @@ def published(repo: Repo, *after: dict) -> str:
         migration={
             "policy": "reconnect",
             "actions": {
-                "beforeHold": [{"do": ["ip", "addr", "del", *here], "undo": ["ip", "addr", "add", *here]}],
+                "beforeHold": [
+                    {"do": ["true"], "undo": tell},
+                    {"do": ["ip", "addr", "del", *here], "undo": ["ip", "addr", "add", *here]},
+                ],
                 "afterRestore": [
                     {"do": ["ip", "addr", "add", *here], "undo": ["ip", "addr", "del", *here]},
                     {"do": tell, "undo": ["true"]},
@@ -58,6 +61,7 @@ def published(repo: Repo, *after: dict) -> str:
         },
     )
     repo.lab.exec("h1", ["ip", "addr", "add", *here])
+    repo.lab.exec("h1", tell)
     return virtual
 
 
@@ -167,12 +171,17 @@ def test_the_full_log_of_a_failed_restore_is_kept(repo: Repo) -> None:
     repo.counter()
     repo.apply()
     repo.place("counter", "h2")
-    # An OCI runtime that restores nothing leaves CRIU's word as it was: break CRIU's own options instead.
-    broken = '#!/bin/sh\n[ "$1" = swrk ] && { shift; exec /usr/sbin/criu.real swrk "$@" --no-such-option; }\n'
-    broken += 'exec /usr/sbin/criu.real "$@"\n'
-    repo.lab.exec("h2", ["mv", "/usr/sbin/criu", "/usr/sbin/criu.real"])
-    repo.lab.exec("h2", ["sh", "-c", "cat > /usr/sbin/criu; chmod 755 /usr/sbin/criu"], input=broken)
+    # The dump: CRIU cannot lock the network without this.
+    repo.run("plan")
+    repo.lab.exec("h1", ["mv", "/usr/sbin/iptables-restore", "/usr/sbin/iptables-restore.away"])
+    repo.lab.exec("h1", ["mv", "/usr/sbin/nft", "/usr/sbin/nft.away"])
     try:
-        repo.apply(expect=1)
+        shown = repo.run("plan", "--rehearse", expect=1).stdout
     finally:
-        repo.lab.exec("h2", ["mv", "/usr/sbin/criu.real", "/usr/sbin/criu"])
+        repo.lab.exec("h1", ["mv", "/usr/sbin/iptables-restore.away", "/usr/sbin/iptables-restore"])
+        repo.lab.exec("h1", ["mv", "/usr/sbin/nft.away", "/usr/sbin/nft"])
+    assert repo.running_on() == ["h1"]
+    kept = "/var/lib/reconciler/workloads/counter/failed.log"
+    if kept in shown:  # else a rule refused before anything was tried
+        assert "Error" in repo.lab.exec("h1", ["cat", kept]).stdout
+        assert repo.lab.exec("h1", ["stat", "-c", "%a", kept]).stdout.strip() == "600"
