@@ -6,6 +6,7 @@ import typer
 
 from reconciler.cli import (
     apply,
+    checkpoints,
     doctor,
     explain,
     history,
@@ -24,4 +25,5 @@ def register_all(app: typer.Typer) -> None:
     """Add every command, in the order of `reconcile --help`."""
     for module in (init, validate, plan, apply, status, resume, resolve, history, doctor, schema, explain):
         module.register(app)
+    app.add_typer(checkpoints.app, name="checkpoints", help="Look into checkpoints without restoring them.")
     app.add_typer(lab.app, name="lab", help="Real hosts on this machine, to try and to test with.")

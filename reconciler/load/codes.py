@@ -180,6 +180,21 @@ CODES: dict[str, Code] = {
         "`secretEnv` names a variable or file of the controller that is not set or cannot be read. Nothing was "
         "changed. The value itself is never shown.",
     ),
+    "E185": Code(
+        "a checkpoint cannot be read",
+        "The path does not exist, belongs to root, or reading it needs a library that is not installed: "
+        "pip install 'reconciler[inspect]'.",
+    ),
+    "E186": Code(
+        "a checkpoint is refused",
+        "An archive that is cut short, unpacks to far more than it should, or holds links, devices, setuid files, "
+        "a name twice or names that lead out of it is not what a checkpoint is. Nothing of it was written.",
+    ),
+    "E187": Code(
+        "not a checkpoint of CRIU",
+        "There is no pstree.img in it, or one of its images does not decode. `podman container checkpoint -e` "
+        "makes archives that do.",
+    ),
     "E190": Code(
         "command line",
         "An unknown command or option, or a missing argument. `--help` after any command shows what it takes.",

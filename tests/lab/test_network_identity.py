@@ -1,4 +1,4 @@
-"""Who clients talk to, before and after a move: virtual addresses, announcements, kinds of networks. Real hosts."""
+"""Who clients talk to, before and after a move: virtual addresses, announcements, bridges. Real hosts."""
 
 from __future__ import annotations
 

@@ -1,0 +1,59 @@
+"""`reconcile checkpoints`: what is inside a checkpoint, without restoring it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reconciler.cli.options import AsJson
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+Archive = Annotated[Path, typer.Argument(metavar="PATH", help="Archive, or folder of CRIU images.")]
+ShowValues = Annotated[bool, typer.Option("--values", help="Values of environment variables too.")]
+
+
+@app.command()
+def show(path: Archive, values: ShowValues = False, as_json: AsJson = False) -> None:
+    """Processes, memory, sockets, open files, environment and changed files of a checkpoint.
+
+    Exit codes: 0 shown; 4 not a checkpoint, damaged or refused.
+    """
+    from reconciler.cli.views.checkpoints import checkpoint_json, render_checkpoint
+    from reconciler.cli.views.style import color_of
+    from reconciler.inspection.look import look
+
+    found = look(path)
+    if as_json:
+        typer.echo(json.dumps(checkpoint_json(found, values), indent=2))
+    else:
+        typer.echo(render_checkpoint(found, color_of(sys.stdout), values=values))
+
+
+@app.command()
+def files(path: Archive, as_json: AsJson = False) -> None:
+    """Files that differ from the container's image, and files that processes have open."""
+    from reconciler.cli.views.checkpoints import files_json, render_files
+    from reconciler.inspection.look import look
+
+    found = look(path)
+    typer.echo(json.dumps(files_json(found), indent=2) if as_json else render_files(found))
+
+
+@app.command()
+def diff(
+    first: Annotated[Path, typer.Argument(metavar="A", help="Archive or folder.")],
+    second: Annotated[Path, typer.Argument(metavar="B", help="Archive or folder.")],
+    as_json: AsJson = False,
+) -> None:
+    """What changed from one checkpoint to another."""
+    from reconciler.cli.views.checkpoints import diff_json, render_diff
+    from reconciler.cli.views.style import color_of
+    from reconciler.inspection.compare import differences
+    from reconciler.inspection.look import look
+
+    found = differences(look(first), look(second))
+    typer.echo(json.dumps(diff_json(found), indent=2) if as_json else render_diff(found, color_of(sys.stdout)))

@@ -1,0 +1,114 @@
+"""Checkpoints as people read them and as JSON. Values of variables only where they were asked for."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from reconciler.cli.views.style import paint
+from reconciler.inspection.compare import Difference
+from reconciler.inspection.facts import Checkpoint, Process
+from reconciler.model.units import format_bytes
+
+JSON_VERSION = 1
+
+
+def render_checkpoint(found: Checkpoint, color: bool, *, values: bool) -> str:
+    come = found.provenance
+    rows = [
+        ("container", f"{come.container} {come.container_id[:12]}".strip()),
+        ("image", f"{come.image} {come.image_id[:12]}".strip()),
+        ("made by", " with ".join(filter(None, (come.engine, come.oci_runtime)))),
+        ("created", come.created),
+        ("machine", come.architecture),
+        ("frozen for", f"{come.freeze_ms:.0f} ms" if come.freeze_ms else ""),
+        ("size", ", ".join(f"{kind} {format_bytes(size)}" for kind, size in found.sizes.items())),
+    ]
+    lines = [f"{name:<12} {text}" for name, text in rows if text]
+    lines += ["", paint("bold", "processes", color), *_tree(found.processes)]
+    if found.sockets:
+        lines += ["", paint("bold", "sockets", color)]
+        for s in found.sockets:
+            lines.append(f"  {s.pid:>6}  {s.protocol:<5} {s.state:<12} {s.local} {s.peer}".rstrip())
+    if found.environment:
+        lines += ["", paint("bold", "environment", color)]
+        shown = (f"{k}={shlex.quote(v)}" if values else k for k, v in found.environment.items())
+        lines += [f"  {ascii(text)[1:-1]}" for text in shown]
+    if found.changed or found.deleted:
+        lines += ["", paint("bold", "root filesystem", color), *_rootfs(found)]
+    return "\n".join(lines)
+
+
+def _tree(processes: tuple[Process, ...]) -> list[str]:
+    children: dict[int, list[Process]] = {}
+    known = {p.pid for p in processes}
+    for process in processes:
+        children.setdefault(process.parent if process.parent in known else 0, []).append(process)
+    lines: list[str] = []
+    todo = [(p, 0) for p in reversed(children.get(0, []))]
+    seen: set[int] = set()
+    while todo:
+        process, depth = todo.pop()
+        if process.pid in seen:  # hostile input may go round
+            continue
+        seen.add(process.pid)
+        lines += _process(process, "  " * min(depth + 1, 20))
+        todo += [(child, depth + 1) for child in reversed(children.get(process.pid, []))]
+    return lines
+
+
+def _process(process: Process, indent: str) -> list[str]:
+    called = shlex.join(process.command) or f"[{process.name}]"
+    threads = f", {process.threads} threads" if process.threads > 1 else ""
+    mapped = ", ".join(f"{kind} {format_bytes(size)}" for kind, size in process.mapped.items())
+    return [
+        f"{indent}{process.pid} {called}",
+        f"{indent}    {format_bytes(process.dumped_bytes)} dumped; mapped {mapped}{threads},"
+        f" {len(process.files)} open files",
+    ]
+
+
+def _rootfs(found: Checkpoint) -> list[str]:
+    changed = [f"  ~ {ascii(c.path)[1:-1]}  {c.kind} {format_bytes(c.bytes)}" for c in found.changed]
+    return [*changed, *(f"  - {ascii(path)[1:-1]}" for path in found.deleted)]
+
+
+def render_files(found: Checkpoint) -> str:
+    lines = _rootfs(found)
+    for process in found.processes:
+        lines.append(f"{process.pid} {process.name}")
+        lines += [f"  {f.fd:>4}  {f.kind:<9} {f.text}".rstrip() for f in process.files]
+    return "\n".join(lines)
+
+
+def render_diff(found: tuple[Difference, ...], color: bool) -> str:
+    if not found:
+        return "No difference is seen; memory's content is not compared."
+    colors = {"+": "green", "-": "red", "~": "yellow"}
+    lines = []
+    for one in found:
+        change = f"{one.first} -> {one.second}" if one.sign == "~" and one.first else one.first or one.second
+        lines.append(f"{paint(colors[one.sign], one.sign, color)} {one.about:<12} {one.what}  {change}".rstrip())
+    return "\n".join(lines)
+
+
+def checkpoint_json(found: Checkpoint, values: bool) -> dict[str, Any]:
+    body = found.model_dump(mode="json", by_alias=True)
+    if not values:
+        body["environment"] = sorted(body["environment"])
+        for process in body["processes"]:
+            process["environment"] = sorted(process["environment"])
+    return {"version": JSON_VERSION, **body}
+
+
+def files_json(found: Checkpoint) -> dict[str, Any]:
+    body = found.model_dump(mode="json", by_alias=True, include={"path", "changed", "deleted"})
+    opened = [
+        {"pid": p.pid, "files": [f.model_dump(mode="json", by_alias=True) for f in p.files]}
+        for p in found.processes
+    ]
+    return {"version": JSON_VERSION, **body, "open": opened}
+
+
+def diff_json(found: tuple[Difference, ...]) -> dict[str, Any]:
+    return {"version": JSON_VERSION, "differences": [d.model_dump(mode="json", by_alias=True) for d in found]}
