@@ -167,6 +167,8 @@ class Steps:
             self._on(step.peer, driver.locate(handover)),
             self.fleet.open_link(step.peer, step.host, self._link(step)),
         )
+        pairs = tuple(zip(there.trees, here.trees, strict=True))
+        await self.fleet.prepare_copy(step.peer, step.host, self._link(step), pairs)
         return {"destination": _dump(here), "source": _dump(there)}
 
     async def _hold(self, step: Step, progress: Progress) -> Data:

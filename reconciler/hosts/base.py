@@ -52,6 +52,13 @@ class Fleet(Protocol):
         the link; opening an open link is fine, also from another controller."""
         ...
 
+    async def prepare_copy(
+        self, source: str, destination: str, key: str, pairs: Sequence[tuple[Tree, Tree]]
+    ) -> None:
+        """Do what `copy_trees` of these pairs begins with, before anybody waits for it: the destination's folders
+        are emptied. Not needed; `copy_trees` does what was not done."""
+        ...
+
     async def copy_trees(
         self, source: str, destination: str, key: str, pairs: Sequence[tuple[Tree, Tree]], progress: Progress
     ) -> CopyReport:

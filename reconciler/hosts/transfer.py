@@ -68,6 +68,7 @@ class Transfers:
         self._options = options
         self._links: dict[tuple[str, str, str], Link] = {}
         self._locks: dict[tuple[str, str, str], asyncio.Lock] = {}
+        self._prepared: dict[tuple[str, str, str], list[tuple[str, str, str]]] = {}
         self._relay = Relay(host)
 
     def link(self, source: str, destination: str, key: str) -> Link | None:
@@ -82,11 +83,22 @@ class Transfers:
         async with self._lock(source, destination, key):
             await close_link(self._host(source), self._host(destination), folder_key(key))
             self._links.pop((source, destination, key), None)
+            self._prepared.pop((source, destination, key), None)
 
     async def close(self) -> None:
         """Forget links, leaving them on the hosts: another controller may carry on."""
         self._links.clear()
+        self._prepared.clear()
         await self._relay.close()
+
+    async def prepare_copy(
+        self, source: str, destination: str, key: str, pairs: Sequence[tuple[Tree, Tree]]
+    ) -> None:
+        async with self._lock(source, destination, key):
+            link = await self._open(source, destination, key)
+            entries = _entries(pairs)
+            await register(link, entries)
+            self._prepared[source, destination, key] = entries
 
     async def copy_trees(
         self, source: str, destination: str, key: str, pairs: Sequence[tuple[Tree, Tree]], progress: Progress
@@ -94,13 +106,14 @@ class Transfers:
         async with self._lock(source, destination, key):
             link = await self._open(source, destination, key)
             started = time.monotonic()
-            flags = [str(int(near.xattrs or far.xattrs)) for near, far in pairs]
-            entries = [("tree", flag, far.path) for flag, (_, far) in zip(flags, pairs, strict=True)]
-            await register(link, entries)
+            entries = _entries(pairs)
+            # Once only: what a failed copy has left must go.
+            if self._prepared.pop((source, destination, key), None) != entries:
+                await register(link, entries)
             jobs: list[tuple[str, ...]] = []
             for index, (tree, _) in enumerate(pairs):
                 parts = self._options.streams if tree.kind == "images" else 1
-                head = ("tree", str(index + 1), flags[index])
+                head = ("tree", str(index + 1), entries[index][1])
                 jobs += [(*head, str(part), str(parts), tree.path) for part in range(parts)]
             folders = [tree.path for tree, _ in pairs], [tree.path for _, tree in pairs]
             summing = asyncio.create_task(self._sums(link.source, folders[0]), name=f"sum {key}")
@@ -124,6 +137,7 @@ class Transfers:
                 raise CommandFailed(f"image {image_id[:12]} is not there", where=source, code="C325")
             moved = 0
             if await _inspect(link.destination, image.id) is None:
+                self._prepared.pop((source, destination, key), None)
                 await register(link, [("image", "0", image.id)])
                 jobs: list[tuple[str, ...]] = [("image", "1", image.archive, image.id)]
                 moved = await self._send_all(link, jobs, progress, max(self._options.stall, IMAGE_STALL))
@@ -186,6 +200,11 @@ class Transfers:
 
     def _lock(self, source: str, destination: str, key: str) -> asyncio.Lock:
         return self._locks.setdefault((source, destination, key), asyncio.Lock())
+
+
+def _entries(pairs: Sequence[tuple[Tree, Tree]]) -> list[tuple[str, str, str]]:
+    """What the destination may be sent: kind, whether with extended attributes, where."""
+    return [("tree", str(int(near.xattrs or far.xattrs)), far.path) for near, far in pairs]
 
 
 async def _unless_stalled(

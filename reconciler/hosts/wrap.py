@@ -56,6 +56,12 @@ class WrappedFleet:
         about = About("open_link", source, destination)
         await self._around(about, lambda: self.inner.open_link(source, destination, key))
 
+    async def prepare_copy(
+        self, source: str, destination: str, key: str, pairs: Sequence[tuple[Tree, Tree]]
+    ) -> None:
+        about = About("prepare_copy", source, destination)
+        await self._around(about, lambda: self.inner.prepare_copy(source, destination, key, pairs))
+
     async def copy_trees(
         self, source: str, destination: str, key: str, pairs: Sequence[tuple[Tree, Tree]], progress: Progress
     ) -> CopyReport:

@@ -17,7 +17,9 @@ set -- $request
 what=$1 index=$2 compress=$3
 case $index in ''|*[!0-9]*) refuse "not a request" ;; esac
 tab=$(printf '\t')
-entry=$(sed -n "${index}p" "$dir/list")
+number=0 entry=
+while [ "$number" -lt "$index" ] && IFS= read -r entry; do number=$((number + 1)); done < "$dir/list"
+[ "$number" = "$index" ] || entry=
 kind=${entry%%"$tab"*} rest=${entry#*"$tab"}
 flag=${rest%%"$tab"*} target=${rest#*"$tab"}
 [ -n "$entry" ] && [ "$kind" = "$what" ] || refuse "not on this link's list"

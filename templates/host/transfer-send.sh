@@ -16,7 +16,8 @@ if [ "$via" = - ]; then exec 4>&2; else exec 4>&1; fi
 
 read -r _ _ _ _ group _ < "/proc/$$/stat"
 : > "$dir/run.$group"
-tmp=$(mktemp -d "$dir/send.XXXXXX")
+tmp=$dir/send.$$
+mkdir "$tmp" 2>/dev/null || { rm -rf "$tmp" && mkdir "$tmp"; }
 life='' pulse=''
 clean() {
     # shellcheck disable=SC2086
@@ -71,10 +72,24 @@ set +e
 if [ "$via" = - ]; then squeezed "$@"; else squeezed "$@" | ( deliver ) > "$tmp/answer"; fi
 far=$?
 set -e
-near=$(cat "$tmp/near")
-sed -n -e 's/^Total bytes written: \([0-9]*\).*/rc: bytes \1/p' -e 's/^\([0-9]*\) bytes.* copied.*/rc: bytes \1/p' "$tmp/err" >&4
-[ "$via" = - ] || grep '^rc: ' "$tmp/answer" >&4 || true
-grep -v -e '^Total bytes' -e ' copied, ' -e 'records \(in\|out\)$' "$tmp/err" | tail -n 5 >&2 || true
+read -r near < "$tmp/near" || near=1
+complaints=
+while read -r line; do
+    case $line in
+        'Total bytes written: '*) line=${line#*: } && echo "rc: bytes ${line%% *}" >&4 ;;
+        [0-9]*' bytes'*' copied, '*) echo "rc: bytes ${line%% *}" >&4 ;;
+        *' records in' | *' records out') ;;
+        *) complaints=yes ;;
+    esac
+done < "$tmp/err"
+if [ "$via" != - ]; then
+    while read -r line; do
+        case $line in 'rc: '*) echo "$line" >&4 ;; esac
+    done < "$tmp/answer"
+fi
+if [ -n "$complaints" ]; then
+    grep -v -e '^Total bytes' -e ' copied, ' -e 'records \(in\|out\)$' "$tmp/err" | tail -n 5 >&2 || true
+fi
 [ ! -s "$tmp/far" ] || tail -n 8 "$tmp/far" >&2
 echo "rc: ended $near $far" >&4
 [ "$near" = 0 ] && [ "$far" = 0 ]

@@ -124,6 +124,23 @@ async def test_copying_again_replaces_what_was_there(hosts: Lab, fleet: SshFleet
     assert sh(hosts, "h2", "cd /root/t; find . -mindepth 1; cat y") == "./y\n3"
 
 
+async def test_a_prepared_copy_empties_once_and_a_failed_one_is_not_prepared_any_more(
+    hosts: Lab, fleet: SshFleet
+) -> None:
+    sh(hosts, "h1", "rm -rf /root/t; mkdir /root/t; echo new > /root/t/file")
+    sh(hosts, "h2", "rm -rf /root/t; mkdir /root/t; echo old > /root/t/old")
+    await fleet.open_link("h1", "h2", KEY)
+    await fleet.prepare_copy("h1", "h2", KEY, [tree("/root/t")])
+    assert sh(hosts, "h2", "ls /root/t") == ""
+    sh(hosts, "h2", "echo strange > /root/t/strange")
+    with pytest.raises(CommandFailed) as failed:
+        await copy(fleet, tree("/root/t"))
+    assert failed.value.code == "C320", "the sums see what came between"
+    await copy(fleet, tree("/root/t"))
+    assert sums(hosts, "h1", "/root/t") == sums(hosts, "h2", "/root/t")
+    await fleet.close_link("h1", "h2", KEY)
+
+
 async def test_many_trees_at_once(hosts: Lab, fleet: SshFleet) -> None:
     paths = [f"/root/t/{n} and more" for n in range(12)]
     for host in ("h1", "h2"):

@@ -57,6 +57,11 @@ class FakeFleet:
     async def open_link(self, source: str, destination: str, key: str) -> None:
         await self.fake.run(Command(("open",)))
 
+    async def prepare_copy(
+        self, source: str, destination: str, key: str, pairs: Sequence[tuple[Tree, Tree]]
+    ) -> None:
+        await self.fake.run(Command(("prepare",)))
+
     async def copy_trees(
         self, source: str, destination: str, key: str, pairs: Sequence[tuple[Tree, Tree]], progress: Progress
     ) -> CopyReport:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from reconciler.drivers import guard
 from reconciler.drivers.base import Fence, Handover, Located
 from reconciler.drivers.podman import containers, moving, options, paths, stores, verifying
-from reconciler.errors import CommandFailed, HostError, Refused
+from reconciler.errors import CommandFailed, GuardRefused, HostError, Refused
 from reconciler.model.command import Command, Program, Seconds
 from reconciler.model.labels import LABEL_SPEC
 from reconciler.model.plan import Phase
@@ -20,6 +20,7 @@ from reconciler.model.spec import RestartPolicy, Strategy
 from reconciler.model.world import ContainerFacts, ContainerState, Marker
 
 DRAIN_LIMIT: Seconds = 600.0
+SYNC_LIMIT: Seconds = 600.0
 _RESERVED = (Phase.RESERVED,)
 
 
@@ -159,12 +160,15 @@ def _fence_here(handover: Handover) -> Program[Fence]:
 
 
 def commit_destination(handover: Handover) -> Program[None]:
-    marker = yield from _marker(handover)
-    if marker is not None and marker.epoch == handover.fence.epoch and marker.phase == Phase.RUNNING:
-        return
-    yield from guard.mark(
-        handover.fence, Phase.COMMITTED, "destination", run=handover.run, peer=handover.move.source
-    )
+    """Clients wait: nothing is asked before the guard has refused."""
+    try:
+        yield from guard.mark(
+            handover.fence, Phase.COMMITTED, "destination", run=handover.run, peer=handover.move.source
+        )
+    except GuardRefused:
+        marker = yield from _marker(handover)
+        if marker is None or (marker.epoch, marker.phase) != (handover.fence.epoch, Phase.RUNNING):
+            raise
 
 
 def restore(handover: Handover) -> Program[None]:
@@ -193,8 +197,17 @@ def verify(handover: Handover) -> Program[None]:
 
 
 def confirm(handover: Handover) -> Program[None]:
+    yield from _on_disk(handover)
     yield from guard.mark(handover.fence, Phase.RUNNING, "owner", run=handover.run, peer=handover.move.source)
     yield from moving.set_restart(handover, handover.fence, (Phase.RUNNING,), on=True)
+
+
+def _on_disk(handover: Handover) -> Program[None]:
+    """What arrived must outlive a power cut before the source removes its own."""
+    facts = yield from moving.saved(handover.name)
+    if facts is not None:
+        folders = [tree.path for tree in moving.located(facts).trees if tree.kind != "images"]
+        yield Command(("sync", "-f", "--", *folders), timeout=SYNC_LIMIT, changes=True)
 
 
 def finish(handover: Handover) -> Program[None]:

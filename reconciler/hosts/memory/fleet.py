@@ -72,6 +72,11 @@ class MemoryFleet:
         for name in (source, destination):
             await self._hosts[name].reach()
 
+    async def prepare_copy(
+        self, source: str, destination: str, key: str, pairs: Sequence[tuple[Tree, Tree]]
+    ) -> None:
+        await self._hosts[destination].reach()
+
     async def copy_trees(
         self, source: str, destination: str, key: str, pairs: Sequence[tuple[Tree, Tree]], progress: Progress
     ) -> CopyReport:

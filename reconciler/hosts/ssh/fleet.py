@@ -222,6 +222,11 @@ class SshFleet:
     async def open_link(self, source: str, destination: str, key: str) -> None:
         await self._transfers.open_link(source, destination, key)
 
+    async def prepare_copy(
+        self, source: str, destination: str, key: str, pairs: Sequence[tuple[Tree, Tree]]
+    ) -> None:
+        await self._transfers.prepare_copy(source, destination, key, pairs)
+
     async def copy_trees(
         self, source: str, destination: str, key: str, pairs: Sequence[tuple[Tree, Tree]], progress: Progress
     ) -> CopyReport:
