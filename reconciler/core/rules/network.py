@@ -164,7 +164,7 @@ def port_stays(case: Case) -> Iterator[Said]:
         ports = ", ".join(f"{port.host}/{port.protocol}" for port in case.wanted.ports)
         yield Said(
             f"published at {ports}: clients have to follow from {case.origin} to {case.where}",
-            "give the workload an address of its own on a macvlan network, or migration.actions that move one along",
+            "give the workload an address of its own on a macvlan network, or move one along by migration.actions",
         )
 
 
