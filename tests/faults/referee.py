@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import time
 from contextlib import suppress
@@ -137,8 +138,8 @@ class Referee:
             if "reconcile res" not in row.get("next", ""):
                 self._problem(f"unfinished, but the next command is {row}")
         done = self.bench.run("resume", journal=journal)
-        if Outcome.HELD in self.case.allowed and done.exit == 5:
-            self._held()
+        if done.exit == 5:
+            self._decide(journal)
         elif done.exit != 0 and Outcome.LOST not in self.case.allowed:
             self._problem(f"resume ended with {done.exit}: {done.output[-1200:]}")
         elif rows and "Nothing" in done.output:
@@ -149,10 +150,17 @@ class Referee:
         if self.case.forget and (again := self.bench.run("resume", journal=self.journal)).exit != 0:
             self._problem(f"the first controller's resume ended with {again.exit}: {again.output[-600:]}")
 
-    def _held(self) -> None:
-        code, rows = self.bench.status(self.journal)
-        if code != 5 or not any("resolve" in row["next"] or "resume" in row["next"] for row in rows):
-            self._problem(f"held, but status says {code} {rows}")
+    def _decide(self, journal: str) -> None:
+        """What cannot be resumed is decided by the one command that status names."""
+        code, rows = self.bench.status(journal)
+        named = [row["next"] for row in rows if row["next"].startswith("reconcile resolve")]
+        if code != 5 or not named or Outcome.LOST not in self.case.allowed:
+            self._problem(f"in doubt after resume, status ({code}) says {rows}")
+            return
+        argv = shlex.split(named[0].replace("TEXT", "both-hosts-were-looked-at"))[1:]
+        done = self.bench.run(*argv, journal=journal)
+        if done.exit != 0:
+            self._problem(f"`{named[0]}` ended with {done.exit}: {done.output[-600:]}")
 
     def _outcome(self, scene: Scene) -> str:
         if scene.as_wanted():
@@ -165,13 +173,14 @@ class Referee:
 
     def _converge(self, scene: Scene) -> None:
         """From here on everything is as if nothing had been."""
-        if self.verdict.outcome == Outcome.LOST:
+        if (
+            self.verdict.outcome == Outcome.LOST
+            and "refused" in self.bench.run("plan", journal=self.journal).output
+        ):
             # As the plan says: start what is left of it where it is, then move it.
             self.bench.repo.place(NAME, scene.source)
             if (started := self.bench.run(*scene.apply, journal=self.journal)).exit != 0:
                 self._problem(f"it cannot be started where it was: {started.output[-900:]}")
-                planned = self.bench.run("plan", journal=self.journal)
-                self._problem(f"for the plan says: {planned.output[-900:]}")
             self.bench.repo.place(NAME, scene.destination)
         done = self.bench.run(*scene.apply, journal=self.journal)
         if done.exit != 0 or not scene.as_wanted():
