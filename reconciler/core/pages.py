@@ -121,6 +121,11 @@ PAGES: dict[str, Page] = {
         "Files of the workload changed or vanished while they were copied, or cannot be read. Something "
         "outside the frozen workload writes there: another container, or somebody on the host.",
     ),
+    "C329": Page(
+        "memory pages were lost after a lazy restore",
+        "The daemon that serves them on the destination died before all had arrived. The copy there is ended, and "
+        "the source, which is held until every page is there, runs on. Look at the kernel's log there.",
+    ),
     "C322": Page(
         "files could not be written",
         "The destination's disk or tmpfs is full or read-only. Free room there: podman image prune; df -h.",

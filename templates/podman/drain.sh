@@ -1,4 +1,5 @@
 # drain.sh USERDATA SECONDS: wait until all memory pages have arrived, so that images are not needed any more.
+# Exit 1: they are still on their way. Exit 3: the daemon that serves them has failed, and what has not arrived is lost.
 userdata=$1 left=$(($2 * 20))
 [ -s "$userdata/lazy-pages.pid" ] || exit 0
 pid=$(cat "$userdata/lazy-pages.pid")
@@ -7,4 +8,15 @@ while [ -d "/proc/$pid" ] && tr '\0' ' ' < "/proc/$pid/cmdline" 2>/dev/null | gr
     [ "$left" -gt 0 ] || { echo 'memory pages are still on their way' >&2; exit 1; }
     sleep 0.05
 done
-rm -f "$userdata/lazy-pages.pid" "$userdata/lazy-pages.socket"
+tries=0
+until [ -s "$userdata/lazy-pages.status" ] || [ "$tries" -ge 40 ]; do
+    tries=$((tries + 1))
+    sleep 0.05
+done
+status=$(cat "$userdata/lazy-pages.status" 2>/dev/null)
+if [ "$status" != 0 ]; then
+    echo "the daemon that serves memory pages ended with status ${status:-unknown} before all had arrived" >&2
+    tail -3 "$userdata/lazy-pages.log" >&2
+    exit 3
+fi
+rm -f "$userdata/lazy-pages.pid" "$userdata/lazy-pages.socket" "$userdata/lazy-pages.status"

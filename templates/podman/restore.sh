@@ -66,11 +66,15 @@ command -v nft >/dev/null 2>&1 || addresses=
 serving() { tr '\0' ' ' < "/proc/$pid/cmdline" 2>/dev/null | grep -q "lazy-pages.*$userdata"; }
 started=
 if [ "$lazy" = 1 ] && ! { read -r pid < "$userdata/lazy-pages.pid" && serving; } 2>/dev/null; then
-    rm -f "$userdata/lazy-pages.socket"
-    setsid criu lazy-pages -D "$images" -W "$userdata" -o "$userdata/lazy-pages.log" </dev/null >/dev/null 2>&1 &
-    pid=$!
+    rm -f "$userdata/lazy-pages.socket" "$userdata/lazy-pages.pid" "$userdata/lazy-pages.status"
+    # How the daemon ends is written down: without it, memory that never came would read as zeros (drain.sh).
+    setsid /bin/sh -c 'criu lazy-pages -D "$1/checkpoint" -W "$1" -o "$1/lazy-pages.log" &
+        echo $! >"$1/lazy-pages.pid"
+        wait $!
+        echo $? >"$1/lazy-pages.status"' sh "$userdata" </dev/null >/dev/null 2>&1 &
+    until [ -s "$userdata/lazy-pages.pid" ]; do sleep 0.005; done
+    read -r pid < "$userdata/lazy-pages.pid"
     started=$pid
-    echo "$pid" > "$userdata/lazy-pages.pid"
     tries=0
     until [ -S "$userdata/lazy-pages.socket" ]; do
         tries=$((tries + 1))

@@ -248,3 +248,29 @@ def test_a_rehearsal_finds_what_facts_cannot_show(repo: Repo) -> None:
         assert repo.running_on() == ["h1"]
     finally:
         repo.lab.exec("h1", ["mv", "/usr/sbin/criu.real", "/usr/sbin/criu"])
+
+
+def test_a_copy_whose_memory_does_not_all_arrive_is_given_up_for_the_source(repo: Repo) -> None:
+    address = repo.counter(memory=512)
+    repo.apply()
+    repo.place("counter", "h2")
+
+    def end_page_daemon(_: object) -> None:
+        repo.lab.exec(
+            "h2",
+            [
+                "sh",
+                "-c",
+                "kill -9 $(cat /var/lib/containers/storage/overlay-containers/*/userdata/lazy-pages.pid)",
+            ],
+        )
+
+    with Probe(address, checksums=True) as probe:
+        output, _ = repo.apply_until("restore h2", end_page_daemon, expect=1)
+        assert repo.running_on() == ["h1"]
+        seen = probe.stop()
+    assert "memory" in output
+    assert not seen.error.startswith("the count"), seen
+    with Probe(address) as probe:
+        assert probe.stop() is not None
+    assert "No hand-over is unfinished" in repo.run("status").stdout

@@ -21,6 +21,8 @@ from reconciler.model.world import ContainerFacts, ContainerState, Marker
 
 DRAIN_LIMIT: Seconds = 600.0
 SYNC_LIMIT: Seconds = 600.0
+_ON_THEIR_WAY = 1
+"""How `drain.sh` ends when its time is up and memory pages are still arriving."""
 _RESERVED = (Phase.RESERVED,)
 
 
@@ -197,9 +199,30 @@ def verify(handover: Handover) -> Program[None]:
 
 
 def confirm(handover: Handover) -> Program[None]:
+    """Memory that follows a lazy restore must have arrived first: until then only the source's copy is whole. When
+    that takes very long the move goes on, and `finish` waits for the rest."""
+    yield from _drain(handover, ok=(0, _ON_THEIR_WAY))
     yield from _on_disk(handover)
     yield from guard.mark(handover.fence, Phase.RUNNING, "owner", run=handover.run, peer=handover.move.source)
     yield from moving.set_restart(handover, handover.fence, (Phase.RUNNING,), on=True)
+
+
+def _drain(handover: Handover, *, ok: tuple[int, ...] = (0,)) -> Program[ContainerFacts | None]:
+    facts = yield from containers.ours(handover.name, handover.name)
+    if facts is not None:
+        argv = paths.shell("drain", facts.userdata, str(round(DRAIN_LIMIT)))
+        try:
+            yield Command(argv, timeout=DRAIN_LIMIT + 30, changes=True, ok=ok)
+        except CommandFailed as error:
+            raise CommandFailed(
+                f"not all memory of {handover.name} arrived on {handover.move.destination}",
+                exit_code=error.status,
+                stderr=error.stderr,
+                where=error.where,
+                code="C329",
+                why=error.stderr.strip().partition("\n")[0],
+            ) from error
+    return facts
 
 
 def _on_disk(handover: Handover) -> Program[None]:
@@ -211,11 +234,9 @@ def _on_disk(handover: Handover) -> Program[None]:
 
 
 def finish(handover: Handover) -> Program[None]:
-    facts = yield from containers.ours(handover.name, handover.name)
+    facts = yield from _drain(handover)
     if facts is None:
         return
-    argv = paths.shell("drain", facts.userdata, str(round(DRAIN_LIMIT)))
-    yield Command(argv, timeout=DRAIN_LIMIT + 30, changes=True)
     yield from moving.write_criu_config(handover.name)
     yield from moving.free_room(facts)
     yield from guard.clean(handover.name)
