@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SEEDS ?= 500
 
-.PHONY: help demo test ready unit lab-tests lint format bench soak faults docs clean
+.PHONY: help demo test ready unit lab-tests lint format bench soak faults compat docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ soak: $(VENV)/installed ## Simulated faults, nightly: make soak SEEDS=50000
 
 faults: ready ## Faults on real hosts
 	@$(BIN)/python -m tests.faults
+
+compat: ready ## Real programs (redis, postgres, node, ...) moved there and back with clients attached
+	@$(BIN)/python -m tests.compat --write-docs
 
 docs: $(VENV)/installed ## Write what is generated: schemas
 	@$(BIN)/reconcile schema
