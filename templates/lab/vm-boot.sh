@@ -15,6 +15,8 @@ seed)
     cp "$seed/authorized_keys" /root/.ssh/authorized_keys
     chmod 600 /etc/ssh/ssh_host_ed25519_key
     cp "$seed/hosts" /etc/hosts
+    # No time limit: where emulation has to share the machine, udev may take minutes to find and name the cards.
+    until [ -e /sys/class/net/mgmt ] && [ -e /sys/class/net/e0 ]; do sleep 0.1; done
     read -r address _ < "$seed/network"
     ip addr add 10.0.2.15/24 dev mgmt
     ip addr add "$address" dev e0

@@ -73,10 +73,10 @@ printf '[Match]\nMACAddress=02:4c:00:00:00:00\n[Link]\nName=mgmt\n' > "$root/etc
 printf '[Match]\nDriver=virtio_net\n[Link]\nName=e0\n' > "$root/etc/systemd/network/20-e0.link"
 cat > "$root/etc/systemd/system/lab-seed.service" <<'E'
 [Unit]
-Wants=sys-subsystem-net-devices-e0.device sys-subsystem-net-devices-mgmt.device
-After=sys-subsystem-net-devices-e0.device sys-subsystem-net-devices-mgmt.device
+After=systemd-udevd.service
 Before=network.target
 [Service]
+StandardError=journal+console
 Type=oneshot
 RemainAfterExit=yes
 ExecStart=/bin/sh /usr/lib/lab/boot.sh seed
@@ -86,6 +86,7 @@ cat > "$root/etc/systemd/system/lab-ready.service" <<'E'
 After=lab-seed.service ssh.service lab-sshd.service
 Requires=lab-seed.service
 [Service]
+StandardError=journal+console
 Type=oneshot
 RemainAfterExit=yes
 ExecStart=/bin/sh /usr/lib/lab/boot.sh ready
