@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SEEDS ?= 500
 
-.PHONY: help demo test ready unit lab-tests lint format bench soak faults compat docs clean
+.PHONY: help demo test ready unit lab-tests vm-tests lint format bench soak faults compat docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,10 @@ unit: $(VENV)/installed
 	@SEEDS=$(SEEDS) $(BIN)/python -m pytest -q -m 'not lab' tests
 
 lab-tests: ready
-	@$(BIN)/python -m pytest -q -m lab tests
+	@$(BIN)/python -m pytest -q -m 'lab and not vm' tests
+
+vm-tests: ready ## Tests on stock virtual machines; slow without KVM
+	@$(BIN)/python -m pytest -q -m vm tests
 
 lint: $(VENV)/installed ## Style, types
 	@$(BIN)/ruff check reconciler tests
