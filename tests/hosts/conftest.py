@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
+import yaml
 
 from reconciler.hosts.link import LinkOptions
 from reconciler.hosts.ssh import SshFleet
@@ -152,7 +152,7 @@ async def fleets() -> AsyncIterator[Fleets]:
 
 def lab_hosts(lab: Lab) -> list[Host]:
     """The lab's hosts as specs."""
-    return [Host.model_validate(doc) for doc in YAML(typ="safe").load_all(lab.inventory_path.read_text())]
+    return [Host.model_validate(doc) for doc in yaml.safe_load_all(lab.inventory_path.read_text())]
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
+import yaml
 from typer.testing import CliRunner
 
 from reconciler.cli.lab import app
@@ -294,7 +294,7 @@ def test_files_agree_with_each_other(paths: LabPaths) -> None:
     before = paths.inventory.read_text()
     files.write_all(paths, SPEC)
     assert paths.inventory.read_text() == before
-    documents = list(YAML(typ="safe").load_all(before))
+    documents = list(yaml.safe_load_all(before))
     assert [document["metadata"]["name"] for document in documents] == ["h1", "h2", "h3"]
     second = documents[1]["spec"]
     assert second["address"] == "10.77.7.2"
