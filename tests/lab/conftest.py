@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import re
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -83,6 +84,8 @@ done
 
 def _tidy(lab: Lab) -> None:
     Lab.up(lab.name)
+    # An address may come back with another MAC; this machine must not look for the old one.
+    subprocess.run(["ip", "neigh", "flush", "to", str(lab.subnet)], check=True, capture_output=True)
     for host in lab.hosts:
         lab.set_link(host.name, True)
         lab.start_sshd(host.name)
