@@ -268,7 +268,11 @@ def test_commit_against_silence_has_one_winner(host: Any, state_of: Any, tmp_pat
         pid = host.victim()
         host("mark", "web", n + 1, "reserved", "source", "-", "-")
         host.hold("web", n + 1, pid, silence=1, dump=0)
+        # Either side gets a head start in turn, so that both win on quick and on slow machines.
         with ThreadPoolExecutor() as pool:
+            if n % 2:
+                set_uptime(1100.0)
+                time.sleep((n % 20) * 0.003)
             committing = pool.submit(host, "commit", "web", n + 1, expect=None)
             time.sleep((n % 20) * 0.0005)
             set_uptime(1100.0)
