@@ -13,9 +13,6 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from reconciler.model.command import Program, Seconds, Tree
-from reconciler.model.labels import ANNOTATION_CRIU as ANNOTATION_CRIU
-from reconciler.model.labels import LABEL_SPEC as LABEL_SPEC
-from reconciler.model.labels import LABEL_WORKLOAD as LABEL_WORKLOAD
 from reconciler.model.plan import Move
 from reconciler.model.question import Question
 from reconciler.model.spec import HealthCheck, MigrationPolicySpec, NetworkDefinition, Workload

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 Bytes = int
@@ -63,12 +63,3 @@ class Tree:
     path: str
     name: str = ""
     xattrs: bool = False
-
-
-@dataclass(frozen=True)
-class CopyJob:
-    """Trees to copy from folders of one host into existing folders of another, pairwise."""
-
-    pairs: tuple[tuple[Tree, Tree], ...]
-    expected_bytes: Bytes = 0
-    labels: dict[str, str] = field(default_factory=dict)

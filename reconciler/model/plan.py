@@ -80,16 +80,6 @@ class StepKind(StrEnum):
         return self is StepKind.COMMIT
 
     @property
-    def frozen(self) -> bool:
-        """Whether the workload does not run while this step is under way."""
-        return self in (
-            StepKind.HOLD,
-            StepKind.TRANSFER,
-            StepKind.COMMIT,
-            StepKind.RESTORE,
-        )
-
-    @property
     def shared(self) -> bool:
         """Whether what it makes may be used by other workloads, so that it is never undone."""
         return self in (StepKind.PULL_IMAGE, StepKind.COPY_IMAGE, StepKind.CREATE_NETWORK)
