@@ -193,10 +193,10 @@ def _undoable(steps: Sequence[Step], progress: Progress) -> list[Step]:
     undone or failed to be; steps of a chain therefore go one by one, and independent ones together."""
     failed = {s.kind for s in steps if progress.of(s) is Mark.UNDO_FAILED}
     barred = {s.id for s in steps if BARRED_BY.get(s.kind) in failed}
-    pending = {s.id for s in steps if is_undoable(s) and progress.of(s) in (*BEGUN, Mark.UNDO)} - barred
+    begun = {s.id for s in steps if is_undoable(s) and progress.of(s) in (*BEGUN, Mark.UNDO)}
     dependents: dict[str, set[str]] = {s.id: set() for s in steps}
     for step in reversed(steps):
         for need in step.needs:
             if need in dependents:
                 dependents[need] |= {step.id} | dependents[step.id]
-    return [s for s in steps if s.id in pending and not (dependents[s.id] & pending)]
+    return [s for s in steps if s.id in begun - barred and not (dependents[s.id] & begun)]
