@@ -92,6 +92,9 @@ def plug(spec: LabSpec, identity: str, host: str, pid: int) -> None:
     run(inside(pid)(["ip", "addr", "add", f"{spec.address(host)}/24", "dev", HOST_CARD]))
     limit(spec, identity, host, inside(pid))
     run(inside(pid)(["ip", "link", "set", HOST_CARD, "up"]))
+    # This machine may have asked for the address while the host was down: what it still waits for would end as
+    # "no route to host" up to 3 s later, although the host answers now.
+    run(["ip", "neigh", "flush", "to", str(spec.address(host)), "dev", identity])
 
 
 def plug_tap(identity: str, host: str, pid: int | None) -> None:

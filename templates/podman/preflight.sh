@@ -1,5 +1,5 @@
 # preflight.sh [path PATH | address ADDRESS | name NAME | container ID PID]...: a closer look at a host for a plan.
-# Changes nothing. Lines of answers are `key value`; what cannot be known is left out.
+# Changes nothing but which neighbours are remembered. Lines of answers are `key value`; what cannot be known is left out.
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 section() { printf '\n@@ %s\n' "$*"; }
 
@@ -110,7 +110,9 @@ while [ $# -ge 2 ]; do
     shift 2
 done
 section answers
+# What the cache remembers may be gone: only who answers now counts.
 for one in $addresses; do
+    ip neigh flush to "$one" 2>/dev/null
     { timeout 0.5 ping -c 1 "$one" || timeout 0.5 busybox ping -c 1 "$one"; } >/dev/null 2>&1 </dev/null &
 done
 wait

@@ -87,7 +87,7 @@ class Repo:
             text=True,
             timeout=timeout,
         )
-        assert expect is None or done.returncode == expect, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert expect is None or done.returncode == expect, f"{done.returncode}\n{done.stderr}\n{done.stdout}"
         assert "Traceback" not in done.stderr
         return done
 
