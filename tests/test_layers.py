@@ -40,7 +40,7 @@ ONLY_IMPORT_IN = {
     "sqlite3": "state/",
     "rich": "cli/",
     "yaml": "load/",
-    "google": "inspection/schema.py",
+    "google": "core/criu_images.py",
     "zstandard": "inspection/archive.py",
 }
 FORBIDDEN_IN_CORE = {"asyncio", "os", "pathlib", "logging", "time", "random", "datetime", "secrets", "subprocess"}

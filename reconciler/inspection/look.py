@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from reconciler.core.criu_images import entries
 from reconciler.errors import InputError
 from reconciler.inspection import tasks
 from reconciler.inspection.archive import Reader, listed, refused, visit
 from reconciler.inspection.facts import Changed, Checkpoint, Provenance
-from reconciler.inspection.schema import entries
 from reconciler.model.command import Bytes
 
 SMALL: Bytes = 64 << 20

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler.core.criu_images import entries
 from reconciler.errors import InputError
 from reconciler.inspection.facts import OpenFile, Process, Socket
-from reconciler.inspection.schema import entries
 from reconciler.model.command import Bytes
 
 PAGE: Bytes = 4096

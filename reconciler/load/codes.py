@@ -182,7 +182,7 @@ CODES: dict[str, Code] = {
     ),
     "E185": Code(
         "a checkpoint cannot be read",
-        "The path does not exist, belongs to root, or reading it needs a library that is not installed: "
+        "The path does not exist, belongs to root, or is packed with zstd, for which a library is missing: "
         "pip install 'reconciler[inspect]'.",
     ),
     "E186": Code(

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli.main import run
+from reconciler.core import criu_images
 from reconciler.errors import InputError
-from reconciler.inspection import archive, schema
+from reconciler.inspection import archive
 from reconciler.inspection.compare import differences
 from reconciler.inspection.look import look
 
@@ -29,7 +30,7 @@ def image(message: str, *bodies: dict, head: dict | None = None) -> bytes:
 
 
 def _made(message: str, body: dict):
-    made = schema._classes()[message]()
+    made = criu_images._classes()[message]()
     for key, value in body.items():
         if isinstance(value, dict):
             getattr(made, key).CopyFrom(

@@ -1,4 +1,4 @@
-"""The part of CRIU's image format that is shown, for the protobuf library. The only import of it.
+"""The part of CRIU's image format that is read or written here, for the protobuf library. The only import of it.
 
 Field numbers are those of CRIU's images/*.proto; fields that are not listed are skipped. Text is `bytes` here:
 names of programs and paths need not be UTF-8.
@@ -26,6 +26,7 @@ _MESSAGES: dict[str, str] = {
     "inet": "family:3 type:4 proto:5 state:6 src_port:7 dst_port:8 src_addr:11* dst_addr:12*",
     "unix": "type:3 state:4 peer:8 name:11b",
     "file": "type:1 id:2 reg:3reg isk:4inet usk:16unix",
+    "pagemap_head": "pages_id:1",
     "pagemap": "vaddr:1 nr_pages:2 in_parent:3 flags:4 many_pages:5",
     "dump": "freezing_time:1 frozen_time:2 pages_written:7",
     "stats": "dump:1dump",
@@ -36,14 +37,8 @@ _MAGICS = (0x54564319, 0x55105940)
 
 @cache
 def _classes() -> dict[str, Any]:
-    try:
-        from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-    except ImportError:
-        raise InputError(
-            "looking into checkpoints needs the library protobuf",
-            code="E185",
-            fix="pip install 'reconciler[inspect]'",
-        ) from None
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
     field = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(name="reconciler/criu.proto", package="criu", syntax="proto2")
     for name, text in _MESSAGES.items():
@@ -80,3 +75,10 @@ def entries(data: bytes, message: str, name: str, *, head: str = "") -> Iterator
             at, kind = at + 4 + size, classes[message]
     except (struct.error, ValueError, DecodeError) as error:
         raise InputError(f"{name} is no image of CRIU", code="E187", why=str(error)) from None
+
+
+def encoded(header: bytes, *messages: tuple[str, dict[str, int]]) -> bytes:
+    """An image: its magic numbers, then entries given as a message's name and its fields."""
+    classes = _classes()
+    bodies = [classes[name](**fields).SerializeToString() for name, fields in messages]
+    return header + b"".join(struct.pack("<I", len(body)) + body for body in bodies)
