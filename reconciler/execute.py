@@ -34,6 +34,7 @@ INTERRUPTIBLE = (
     StepKind.COPY_IMAGE,
     StepKind.TRANSFER,
     StepKind.STAGE,
+    StepKind.PRECOPY,
     StepKind.HOLD,
     StepKind.CONFIRM,
 )

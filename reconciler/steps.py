@@ -19,7 +19,8 @@ from reconciler.errors import CommandFailed, GuardRefused, ReconcilerError
 from reconciler.hosts.base import Fleet, Progress, pump
 from reconciler.model.command import Program, Tree
 from reconciler.model.plan import Phase, Plan, Step, StepKind
-from reconciler.model.spec import Workload
+from reconciler.model.spec import Strategy, Workload
+from reconciler.precopy import Precopy
 
 T = TypeVar("T")
 
@@ -167,9 +168,25 @@ class Steps:
             self._on(step.peer, driver.locate(handover)),
             self.fleet.open_link(step.peer, step.host, self._link(step)),
         )
-        pairs = tuple(zip(there.trees, here.trees, strict=True))
-        await self.fleet.prepare_copy(step.peer, step.host, self._link(step), pairs)
+        if handover.move.strategy is not Strategy.PRECOPY:
+            await self._prepare_copy(step, there, here)
         return {"destination": _dump(here), "source": _dump(there)}
+
+    async def _prepare_copy(self, step: Step, source: Located, destination: Located) -> None:
+        move = self.plan.moves[step.workload]
+        pairs = tuple(zip(source.trees, destination.trees, strict=True))
+        await self.fleet.prepare_copy(move.source, move.destination, self._link(step), pairs)
+
+    async def _precopy(self, step: Step, progress: Progress) -> Data:
+        copy = Precopy(self._handover(step), self._driver(step), self.fleet, self._link(step))
+        done = await copy.run(progress)
+        await self._prepare_copy(step, *self._staged(step))
+        return done
+
+    def _staged(self, step: Step) -> tuple[Located, Located]:
+        """What `stage` recorded: where the source's state is, and where it goes."""
+        located = self.data[_sibling(step, StepKind.STAGE, self.plan)]
+        return _load(located["source"]), _load(located["destination"])
 
     async def _hold(self, step: Step, progress: Progress) -> Data:
         handover = self._handover(step)
@@ -183,8 +200,7 @@ class Steps:
 
     async def _transfer(self, step: Step, progress: Progress) -> Data:
         assert step.peer
-        located = self.data[_sibling(step, StepKind.STAGE, self.plan)]
-        source, destination = _load(located["source"]), _load(located["destination"])
+        source, destination = self._staged(step)
         pairs = tuple(zip(source.trees, destination.trees, strict=True))
         report = await self.fleet.copy_trees(step.peer, step.host, self._link(step), pairs, progress)
         return {"bytes": str(report.bytes), "seconds": f"{report.seconds:.3f}", "how": report.how}
@@ -305,6 +321,7 @@ class Steps:
         StepKind.REMOVE: _remove,
         StepKind.RESERVE: _reserve,
         StepKind.STAGE: _stage,
+        StepKind.PRECOPY: _precopy,
         StepKind.HOLD: _hold,
         StepKind.TRANSFER: _transfer,
         StepKind.COMMIT: _commit,

@@ -17,6 +17,7 @@ LAYERS = [
         "preflight",
         "execute",
         "steps",
+        "precopy",
         "lease",
         "watch",
         "state",

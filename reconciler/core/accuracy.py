@@ -39,6 +39,11 @@ class Measured:
     predicted_s: Seconds
 
     @property
+    def dumped(self) -> Bytes:
+        """What was dumped in the freeze: after a pre-copy about what was copied in it, else all memory."""
+        return min(self.memory, self.copied) if self.strategy is Strategy.PRECOPY else self.memory
+
+    @property
     def good(self) -> bool:
         return abs(self.predicted_s - self.frozen_s) <= TOLERANCE * self.frozen_s
 
@@ -62,7 +67,7 @@ def rates(moves: Sequence[Measured], source: str, destination: str) -> Rates:
     recent = [m for m in moves if (m.source, m.destination) == (source, destination)][:RECENT]
     links = [m.copied / m.copy_s for m in recent if m.copied >= LARGE and m.copy_s > 0]
     link = median(links) if links else DEFAULT.link
-    holds = [m.hold_s - m.memory / DEFAULT.dump for m in recent]
+    holds = [m.hold_s - m.dumped / DEFAULT.dump for m in recent]
     starts = [m.copy_s - m.copied / link for m in recent]
     restores = [m.restore_s - _eager(m) for m in recent]
     return Rates(
@@ -76,7 +81,7 @@ def rates(moves: Sequence[Measured], source: str, destination: str) -> Rates:
 
 
 def _eager(move: Measured) -> Seconds:
-    return 0.0 if move.strategy is Strategy.LAZY else move.memory / EAGER_RESTORE_RATE
+    return 0.0 if move.strategy is Strategy.LAZY else move.dumped / EAGER_RESTORE_RATE
 
 
 def _spans(run: Run, workload: str) -> dict[tuple[StepKind, Mark], float]:

@@ -28,6 +28,16 @@ PAGES: dict[str, Page] = {
         "The workload runs where it ran before, but the `undo` of a command under `migration.actions` failed, so "
         "what the command changed on the host is still there. Mend it by hand; `reconcile resume` tries again.",
     ),
+    "C333": Page(
+        "a round of a pre-copy failed",
+        "What the running workload has in memory could not be written down. It runs on. The cause is in the lines "
+        "of CRIU's log; set the policy's strategy to lazy to move it without rounds.",
+    ),
+    "C334": Page(
+        "memory changes too fast",
+        "The rounds of a pre-copy showed that clients would have to wait longer than the policy's `maxDowntime`. "
+        "The workload was not frozen. Move it when it is less busy, raise the limit, or set `bestEffort: true`.",
+    ),
     "A500": Page(
         "steps failed",
         "At least one workload did not get where the plan wanted it. What its steps had done was put back "

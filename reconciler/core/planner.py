@@ -9,10 +9,10 @@ from reconciler.core.accuracy import Measured, rates
 from reconciler.core.diff import Copy, Index, diff
 from reconciler.core.images import image_id
 from reconciler.core.rules import check_change
-from reconciler.core.strategy import Prediction, choose, network_lock, predict
+from reconciler.core.strategy import LAST_ROUND, Prediction, choose, network_lock, predict
 from reconciler.model.base import digest, parse_duration
 from reconciler.model.plan import Change, ChangeKind, Finding, Move, Plan, Step, StepKind
-from reconciler.model.spec import DesiredState, Spec, Workload
+from reconciler.model.spec import DesiredState, Spec, Strategy, Workload
 from reconciler.model.units import format_bytes
 from reconciler.model.world import HostFacts, World
 
@@ -223,8 +223,8 @@ class _Builder:
         name, source, host = change.workload, change.source, change.destination
         container = next(c for c in self.index.copies[name] if c.host == source).container
         policy = self.spec.policy_of(self.spec.workloads[name])
-        strategy = choose(policy, container, self._facts(source), self._facts(host)).strategy
         known = rates(self.earlier, source, host)
+        strategy = choose(policy, container, self._facts(source), self._facts(host), known).strategy
         prediction = predict(strategy, container.memory_bytes, container.rootfs_bytes, known)
         return prediction, known.learned_from
 
@@ -235,7 +235,8 @@ class _Builder:
         copy = next(c for c in self.index.copies[name] if c.host == source)
         container = copy.container
         policy = self.spec.policy_of(workload)
-        choice = choose(policy, container, self._facts(source), self._facts(host))
+        known = rates(self.earlier, source, host)
+        choice = choose(policy, container, self._facts(source), self._facts(host), known)
         expected = container.memory_bytes + container.rootfs_bytes
         prediction, learned = self._predict(change)
         self.moves[name] = Move(
@@ -267,11 +268,13 @@ class _Builder:
                 )
             )
         last: tuple[str, ...] = tuple(first)
+        in_rounds = choice.strategy is Strategy.PRECOPY
         for kind, where, peer, size in (
             (StepKind.RESERVE, host, source, 0),
             (StepKind.STAGE, host, source, 0),
+            *([(StepKind.PRECOPY, source, host, container.memory_bytes)] if in_rounds else []),
             (StepKind.HOLD, source, host, 0),
-            (StepKind.TRANSFER, host, source, expected),
+            (StepKind.TRANSFER, host, source, min(expected, LAST_ROUND) if in_rounds else expected),
             (StepKind.COMMIT, host, source, 0),
             (StepKind.RESTORE, host, source, 0),
             (StepKind.CONFIRM, host, source, 0),
@@ -283,6 +286,13 @@ class _Builder:
         )
         rows += _action_rows(workload, source, host)
         return change.model_copy(update={"details": rows})
+
+
+_HOW = {
+    Strategy.COLD: "cold, eager restore",
+    Strategy.LAZY: "cold, lazy restore",
+    Strategy.PRECOPY: "pre-copy in rounds while it runs, lazy restore",
+}
 
 
 def _action_rows(workload: Workload, source: str, host: str) -> tuple[tuple[str, str], ...]:
@@ -305,15 +315,16 @@ def _move_rows(
     learned: int,
 ) -> tuple[tuple[str, str], ...]:
     container = copy.container
+    in_rounds = move.strategy is Strategy.PRECOPY
+    copied = "what changed since the last round" if in_rounds else format_bytes(move.expected_bytes)
     basis = f"; learned from {learned} earlier move{'s' * (learned != 1)}" if learned else ""
-    restore = "lazy restore" if move.strategy.value == "lazy" else "eager restore"
     rows = [
-        ("how", f"cold, {restore}; {move.cutover.value} cut-over"),
+        ("how", f"{_HOW[move.strategy]}; {move.cutover.value} cut-over"),
         *(("", reason) for reason in why),
         (
             "downtime",
             f"about {prediction.downtime:.1f} s: dump {prediction.dump:.1f}, copy {prediction.copy:.1f}"
-            f" ({format_bytes(move.expected_bytes)}), restore {prediction.restore:.1f}{basis}",
+            f" ({copied}), restore {prediction.restore:.1f}{basis}",
         ),
     ]
     addresses = ", ".join(n.ip for n in container.networks if n.ip)

@@ -6,7 +6,7 @@ from reconciler.model.plan import Phase, Plan, StepKind
 from reconciler.model.record import Mark
 from reconciler.model.world import Marker
 
-BEFORE_COMMIT = (StepKind.RESERVE, StepKind.STAGE, StepKind.HOLD, StepKind.TRANSFER)
+BEFORE_COMMIT = (StepKind.RESERVE, StepKind.STAGE, StepKind.PRECOPY, StepKind.HOLD, StepKind.TRANSFER)
 AFTER_COMMIT = (StepKind.COMMIT, StepKind.RESTORE, StepKind.CONFIRM, StepKind.RETIRE)
 
 
@@ -31,13 +31,13 @@ def marks_from_markers(
     elif Phase.COMMITTED in phases or Phase.RETIRED in phases:
         done, begun = BEFORE_COMMIT, (StepKind.COMMIT,)
     elif phases & {Phase.HELD, Phase.VERIFIED}:
-        done, begun = (StepKind.RESERVE, StepKind.STAGE), (StepKind.HOLD,)
+        done, begun = BEFORE_COMMIT[:3], (StepKind.HOLD,)
     else:
         done, begun = (StepKind.RESERVE,), (StepKind.STAGE,)
     return [
         *shared,
-        *((by_kind[kind], Mark.DONE) for kind in done),
-        *((by_kind[kind], Mark.INTENT) for kind in begun),
+        *((by_kind[kind], Mark.DONE) for kind in done if kind in by_kind),
+        *((by_kind[kind], Mark.INTENT) for kind in begun if kind in by_kind),
     ]
 
 

@@ -61,8 +61,16 @@ def version_tuple(text: str) -> tuple[int, ...]:
     return tuple(numbers)
 
 
+PRECOPY_GAIN: Seconds = 0.15
+"""`auto` makes a pre-copy when dumping and copying all memory in the freeze would take longer than this."""
+LAST_ROUND: Bytes = 4 * 2**20
+"""What is left for the freeze after the rounds, until moves of the workload say more."""
+_TRACKS = "mem_dirty_track"
 _LOCK_FEATURE = "network_lock_nftables"
 """As `criu check --feature` calls it."""
+_LOCK_FROM = (4, 2, 1)
+"""CRIU before that crashes when a config file that an OCI runtime passes on names a network lock: seen with 4.1.1,
+`strcmp(argv[optind], "restore")` in criu/config.c without an argv."""
 
 
 def can_hold(container: ContainerFacts, source: HostFacts) -> str:
@@ -74,8 +82,25 @@ def can_hold(container: ContainerFacts, source: HostFacts) -> str:
     return ""
 
 
+def can_precopy(container: ContainerFacts, source: HostFacts, destination: HostFacts) -> str:
+    """Why memory cannot be copied in rounds before the freeze; empty when it can."""
+    if _TRACKS not in source.features:
+        return f"the kernel of {source.name} does not track changed memory (CONFIG_MEM_SOFT_DIRTY)"
+    if "uffd" not in destination.features:
+        return f"{destination.name} has no userfaultfd for lazy restore"
+    if source.arch != "x86_64":
+        return f"{source.name} is {source.arch}; it is known to work on x86_64"
+    if container.oci_runtime != "runc":
+        return f"it runs under {container.oci_runtime}, and needs runc"
+    return can_hold(container, source)
+
+
 def choose(
-    policy: MigrationPolicySpec, container: ContainerFacts, source: HostFacts, destination: HostFacts
+    policy: MigrationPolicySpec,
+    container: ContainerFacts,
+    source: HostFacts,
+    destination: HostFacts,
+    rates: Rates = DEFAULT,
 ) -> Choice:
     """The strategy and cut-over of one move."""
     why: list[str] = []
@@ -90,20 +115,30 @@ def choose(
         strategy = Strategy.LAZY if "uffd" in destination.features else Strategy.COLD
         if strategy is Strategy.COLD:
             why.append(f"no lazy restore, because {destination.name} has no userfaultfd")
+        elif container.memory_bytes * (1 / rates.dump + 1 / rates.link) > PRECOPY_GAIN:
+            obstacle = can_precopy(container, source, destination)
+            strategy = Strategy.LAZY if obstacle else Strategy.PRECOPY
+            if obstacle:
+                why.append(f"no pre-copy, because {obstacle}")
     return Choice(strategy, cutover, tuple(why))
 
 
 def network_lock(source: HostFacts, destination: HostFacts) -> str:
     """What CRIU keeps packets away from dumped connections with: nftables where both hosts can (5 to 10 ms to
     unlock, where iptables takes 40 to 60), else CRIU's default. The images name it, so both hosts need it."""
-    return "nftables" if all(_LOCK_FEATURE in host.features for host in (source, destination)) else ""
+    able = all(
+        _LOCK_FEATURE in host.features and version_tuple(host.versions.criu) >= _LOCK_FROM
+        for host in (source, destination)
+    )
+    return "nftables" if able else ""
 
 
 def predict(strategy: Strategy, memory: Bytes, files: Bytes, rates: Rates = DEFAULT) -> Prediction:
     """Time of each part for `memory` bytes of pages and `files` bytes of rootfs and volumes."""
-    eager = 0.0 if strategy is Strategy.LAZY else memory / EAGER_RESTORE_RATE
+    pages = min(memory, LAST_ROUND) if strategy is Strategy.PRECOPY else memory
+    eager = 0 if strategy is Strategy.LAZY else pages
     return Prediction(
-        dump=rates.hold_s + memory / rates.dump,
-        copy=rates.copy_s + (memory + files) / rates.link,
-        restore=rates.restore_s + eager,
+        dump=rates.hold_s + pages / rates.dump,
+        copy=rates.copy_s + (pages + files) / rates.link,
+        restore=rates.restore_s + eager / EAGER_RESTORE_RATE,
     )

@@ -62,6 +62,14 @@ class Held:
 
 
 @dataclass(frozen=True)
+class Round:
+    """What one round of a pre-copy wrote down, in bytes, and where."""
+
+    image_bytes: int
+    tree: Tree
+
+
+@dataclass(frozen=True)
 class Alive:
     """What is known of a container for the question "does it run here?"."""
 
@@ -151,6 +159,19 @@ class Driver(Protocol):
 
     def locate(self, handover: Handover) -> Program[Located]:
         """On the source: where its state is and will be dumped to; makes room for the images."""
+        ...
+
+    def pre_dump(self, handover: Handover, number: int) -> Program[Round]:
+        """On the source, while it runs: all memory (round 1), or what changed since the round before. A round can
+        be done again; round 1 begins anew."""
+        ...
+
+    def take_round(self, handover: Handover, number: int) -> Program[Tree]:
+        """On the destination: an empty folder for a round of a pre-copy."""
+        ...
+
+    def build_on(self, handover: Handover, number: int) -> Program[None]:
+        """On the source: `hold` will dump what changed since that round, its last one."""
         ...
 
     def hold(self, handover: Handover) -> Program[Held]:

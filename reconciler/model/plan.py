@@ -67,6 +67,7 @@ class StepKind(StrEnum):
     REMOVE = "remove"
     RESERVE = "reserve"
     STAGE = "stage"
+    PRECOPY = "precopy"
     HOLD = "hold"
     TRANSFER = "transfer"
     COMMIT = "commit"
@@ -117,6 +118,11 @@ class Move(Model):
     memory_bytes: int = 0
     expected_bytes: int = 0
     predicted_downtime_s: float = 0.0
+
+    @property
+    def follows(self) -> bool:
+        """Whether memory follows after the restore (lazy pages)."""
+        return self.strategy in (Strategy.LAZY, Strategy.PRECOPY)
 
 
 class Finding(Model):

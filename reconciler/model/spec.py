@@ -247,9 +247,13 @@ class Workload(Model):
 
 
 class Strategy(StrEnum):
+    """What of the memory is copied while the workload is frozen. `cold`: all, and all is there before it runs.
+    `lazy`: all, and it follows while it runs. `precopy`: only what changed since the last of several rounds."""
+
     AUTO = "auto"
     COLD = "cold"
     LAZY = "lazy"
+    PRECOPY = "precopy"
 
 
 class Cutover(StrEnum):
@@ -280,6 +284,7 @@ class MigrationPolicySpec(Model):
     strategy: Strategy = Strategy.AUTO
     cutover: Cutover = Cutover.AUTO
     tcp: TcpHandling = TcpHandling.ESTABLISHED
+    max_rounds: int = Field(5, ge=1, le=20, description="The most rounds of a pre-copy before the freeze")
     silence_limit: Duration = Field(
         "30s", description="A held source resumes when its controller was silent for this long before commit"
     )

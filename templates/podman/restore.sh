@@ -1,5 +1,5 @@
 # restore.sh CONTAINER USERDATA LAZY ADDRESSES OPTION...: restore a container from its images.
-# LAZY 1: memory follows afterwards. ADDRESSES: the container's, with commas between them; may be empty.
+# LAZY: the folder from which memory follows afterwards; empty: all of it is there first. ADDRESSES: the container's, with commas between them; may be empty.
 name=$1 userdata=$2 lazy=$3 addresses=$4
 shift 4
 images=$userdata/checkpoint
@@ -65,13 +65,13 @@ command -v nft >/dev/null 2>&1 || addresses=
 [ ! -e "$images/devshm-checkpoint.tar" ] || cp "$images/devshm-checkpoint.tar" "$userdata/" || exit 1
 serving() { tr '\0' ' ' < "/proc/$pid/cmdline" 2>/dev/null | grep -q "lazy-pages.*$userdata"; }
 started=
-if [ "$lazy" = 1 ] && ! { read -r pid < "$userdata/lazy-pages.pid" && serving; } 2>/dev/null; then
+if [ -n "$lazy" ] && ! { read -r pid < "$userdata/lazy-pages.pid" && serving; } 2>/dev/null; then
     rm -f "$userdata/lazy-pages.socket" "$userdata/lazy-pages.pid" "$userdata/lazy-pages.status"
     # How the daemon ends is written down: without it, memory that never came would read as zeros (drain.sh).
-    setsid /bin/sh -c 'criu lazy-pages -D "$1/checkpoint" -W "$1" -o "$1/lazy-pages.log" &
+    setsid /bin/sh -c 'criu lazy-pages -D "$1/$2" -W "$1" -o "$1/lazy-pages.log" &
         echo $! >"$1/lazy-pages.pid"
         wait $!
-        echo $? >"$1/lazy-pages.status"' sh "$userdata" </dev/null >/dev/null 2>&1 &
+        echo $? >"$1/lazy-pages.status"' sh "$userdata" "$lazy" </dev/null >/dev/null 2>&1 &
     until [ -s "$userdata/lazy-pages.pid" ]; do sleep 0.005; done
     read -r pid < "$userdata/lazy-pages.pid"
     started=$pid

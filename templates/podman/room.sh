@@ -1,7 +1,7 @@
 # room.sh FOLDER BYTES: an empty, private folder for images, in memory when BYTES fit well. Says `memory` or `disk`.
 umask 077
 folder=$1 bytes=$2
-case $folder in */userdata/checkpoint) ;; *) exit 1 ;; esac
+case $folder in */userdata/checkpoint | */userdata/precopy) ;; *) exit 1 ;; esac
 while grep -q " $folder " /proc/mounts; do umount "$folder" || exit 1; done
 rm -rf "$folder" && mkdir "$folder" || exit 1
 available=$(awk '/^MemAvailable:/ {printf "%.0f", $2 * 1024}' /proc/meminfo)

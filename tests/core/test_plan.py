@@ -8,7 +8,7 @@ from reconciler.core.planner import make_plan
 from reconciler.model.plan import ChangeKind, Cutover, StepKind
 from reconciler.model.spec import Strategy
 from reconciler.model.world import ContainerState
-from tests.core.worlds import container, facts, host, marker, network, spec, unknown, workload, world
+from tests.core.worlds import VERSIONS, container, facts, host, marker, network, spec, unknown, workload, world
 
 H1, H2, H3 = host("h1"), host("h2"), host("h3")
 
@@ -52,6 +52,48 @@ def test_move_goes_through_every_phase_in_order():
     assert move.cutover is Cutover.TRANSACTIONAL and move.strategy is Strategy.LAZY
     for earlier, later in zip(plan.steps, plan.steps[1:], strict=False):
         assert later.needs == (earlier.id,)
+
+
+TRACKS = ("uffd", "mem_dirty_track")
+
+
+def strategy_of(memory, source=TRACKS, **more):
+    before, after = workload(on="h1"), workload(on="h2")
+    held = container(before, memory_bytes=memory, **more)
+    plan = make_plan(spec(H1, H2, after), world(facts("h1", held, features=source), facts("h2")))
+    return plan, plan.moves["web"].strategy
+
+
+def test_much_memory_is_copied_in_rounds_where_the_kernel_tracks_changes():
+    plan, strategy = strategy_of(512 * 2**20)
+    assert strategy is Strategy.PRECOPY
+    assert kinds(plan)[1:4] == ["stage", "precopy", "hold"]
+    rows = dict(plan.changes[0].details)
+    assert "pre-copy in rounds" in rows["how"]
+    _, cold = strategy_of(512 * 2**20, source=("uffd",))
+    assert cold is Strategy.LAZY
+    assert plan.moves["web"].predicted_downtime_s < 1
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"memory": 8 * 2**20}, {"memory": 2**30, "oci_runtime": "crun"}, {"memory": 2**30, "annotations": {}}],
+)
+def test_else_it_is_copied_at_once(more):
+    assert strategy_of(**more)[1] is Strategy.LAZY
+
+
+def test_criu_is_not_given_a_network_lock_that_it_crashes_on():
+    before, after = workload(on="h1"), workload(on="h2")
+    locks = {}
+    for release in ("4.1.1", "4.2.1"):
+        able = {
+            "features": ("uffd", "network_lock_nftables"),
+            "versions": VERSIONS.model_copy(update={"criu": release, "kernel": "6.12.0"}),
+        }
+        plan = make_plan(spec(H1, H2, after), world(facts("h1", container(before), **able), facts("h2", **able)))
+        locks[release] = plan.moves["web"].network_lock
+    assert locks == {"4.1.1": "", "4.2.1": "nftables"}
 
 
 def test_move_takes_the_next_epoch():

@@ -232,6 +232,10 @@ PAIRS: dict[str, tuple[Scene, Scene]] = {
         Scene(policy={"strategy": "lazy"}, there={"features": ()}),
         Scene(policy={"strategy": "lazy"}),
     ),
+    "strategy.precopy": (
+        Scene(policy={"strategy": "precopy"}),
+        Scene(policy={"strategy": "precopy"}, here={"features": ("mem_dirty_track",)}),
+    ),
     "preflight.incomplete": (Scene(there={"preflight": None, "preflight_error": "time"}), Scene()),
     "arch.differs": (Scene(there={"arch": "aarch64"}), Scene()),
     "cpu.features": (

@@ -61,12 +61,15 @@ def container(of, state=ContainerState.RUNNING, **more):
     return ContainerFacts(id="c" * 64, image_id=IMAGE, state=state, **more)
 
 
+VERSIONS = Versions(podman="5.4.2", runc="1.1.15", crun="1.21", criu="4.2", kernel="6.18.0")
+
+
 def facts(name, *containers, **more):
     more.setdefault("images", (ImageFacts(id=IMAGE, names=("localhost/app:1",), size_bytes=5 * 2**20),))
     more.setdefault(
         "networks", (NetworkFacts(name="lab", driver="macvlan", subnets=("10.77.0.0/24",), parent="e0"),)
     )
-    more.setdefault("versions", Versions(podman="5.4.2", runc="1.1.15", crun="1.21", criu="4.2", kernel="6.18.0"))
+    more.setdefault("versions", VERSIONS)
     more.setdefault("tools", ("iptables-restore", "nsenter", "flock", "setsid", "timeout", "tar", "ip"))
     more.setdefault("features", ("uffd",))
     more.setdefault("memory_free_bytes", 8 * GIB)

@@ -4,7 +4,7 @@
 import json
 
 from reconciler.drivers import guard
-from reconciler.drivers.base import Alive, Held, Located
+from reconciler.drivers.base import Alive, Held, Located, Round
 from reconciler.errors import CommandFailed, Refused
 from reconciler.model.base import canonical_json, parse_duration
 from reconciler.model.command import Command, Tree
@@ -52,7 +52,7 @@ class SimDriver:
             name=host,
             arch="x86_64",
             versions=Versions(podman="5.4.2", runc="1.1.15", crun="1.28", criu="4.2", kernel="6.18.0"),
-            features=("uffd",),
+            features=("uffd", "mem_dirty_track"),
             tools=TOOLS,
             memory_free_bytes=8 * GIB,
             disk_free_bytes=50 * GIB,
@@ -255,6 +255,17 @@ class SimDriver:
             yield from self._restart(handover, handover.fence, Phase.RESERVED, on=False)
         return Located(handover.move.container_id, (Tree("images", f"/images/{name}", name),))
 
+    def pre_dump(self, handover, number):
+        yield from fenced(handover.fence, (Phase.RESERVED,), "pre-dump", handover.name)
+        return Round(2**20 if number == 1 else 2**16, Tree("round", f"/rounds/{number}", handover.name))
+
+    def take_round(self, handover, number):
+        yield memrt("write", handover.name, f"round {number}")
+        return Tree("round", f"/rounds/{number}", handover.name)
+
+    def build_on(self, handover, number):
+        yield memrt("write", handover.name, f"builds on {number}")
+
     def hold(self, handover):
         outcome = yield from guard.hold(
             handover.fence,
@@ -324,5 +335,5 @@ def _facts(container):
         labels={LABEL_WORKLOAD: container["workload"], LABEL_SPEC: container["spec"]},
         annotations={ANNOTATION_CRIU: "x"},
         oci_runtime="runc",
-        memory_bytes=64 * 2**20,
+        memory_bytes=32 * 2**20,  # too little for a pre-copy that nobody demands
     )

@@ -95,6 +95,7 @@ FAULTS: dict[StepKind, tuple[Fault, ...]] = {
     StepKind.REMOVE: SINGLE,
     StepKind.RESERVE: MOVE,
     StepKind.STAGE: (*MOVE, Fault.DESTINATION_FULL, Fault.MARKER_FAILS),
+    StepKind.PRECOPY: (*MOVE, Fault.DUMP_FAILS, Fault.SOURCE_FULL, Fault.LINK_CUT),
     StepKind.HOLD: (*MOVE, Fault.DUMP_FAILS, Fault.SOURCE_FULL),
     StepKind.TRANSFER: (*MOVE, Fault.TRUNCATED, Fault.TRUNCATED_TWICE, Fault.DESTINATION_FULL, Fault.LINK_CUT),
     StepKind.COMMIT: (*MOVE, Fault.MARKER_FAILS),

@@ -32,6 +32,7 @@ class Builder:
     workloads: dict[str, Workload] = field(default_factory=dict)
     wanted: dict[str, str | None] = field(default_factory=dict)
     cutover: str = "transactional"
+    strategy: str = "auto"
     networks: dict[str, Network] = field(default_factory=dict)
 
     def hosts(self, *names: str) -> None:
@@ -84,6 +85,7 @@ class Builder:
             metadata={"name": "p"},
             spec={
                 "cutover": self.cutover,
+                "strategy": self.strategy,
                 "on_unhealthy": on_unhealthy,
                 "silence_limit": "20s",
                 "freeze_limit": "5m",
@@ -160,6 +162,13 @@ def move_restore_back(b: Builder) -> None:
     b.have("web", "h1", epoch=4)
 
 
+def move_precopy(b: Builder) -> None:
+    b.strategy = "precopy"
+    b.hosts("h1", "h2")
+    b.want("web", "h2")
+    b.have("web", "h1", epoch=2)
+
+
 def moves_to_one(b: Builder) -> None:
     b.hosts("h1", "h2", "h3")
     b.want("a", "h2")
@@ -196,6 +205,7 @@ SHAPES: dict[str, Callable[[Builder], None]] = {
     "recreate-elsewhere": recreate_elsewhere,
     "move": move,
     "move-restore-back": move_restore_back,
+    "move-precopy": move_precopy,
     "moves-to-one": moves_to_one,
     "swap": swap,
     "move-and-more": move_and_more,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reconciler.core.rules.base import Case, Said, host_rule, rule
-from reconciler.core.strategy import can_hold, version_tuple
+from reconciler.core.strategy import can_hold, can_precopy, version_tuple
 from reconciler.model.spec import Cutover, Strategy, TcpHandling
 from reconciler.model.world import HostFacts
 
@@ -204,6 +204,17 @@ def lazy(case: Case) -> Iterator[Said]:
                 f"{case.destination.name} has no userfaultfd for lazy restore",
                 "set strategy: auto, or sysctl vm.unprivileged_userfaultfd=1 on a kernel that has it",
             )
+
+
+@rule("strategy.precopy")
+def precopy(case: Case) -> Iterator[Said]:
+    """The policy demands pre-copy, which needs a kernel on the source that tracks changed memory, userfaultfd on
+    the destination, runc, and a container with its own CRIU config."""
+    if case.moves and case.container and case.source and case.destination:
+        if case.policy.strategy is not Strategy.PRECOPY:
+            return
+        if obstacle := can_precopy(case.container, case.source, case.destination):
+            yield Said(f"pre-copy is not possible: {obstacle}", "set strategy: auto", host=case.source.name)
 
 
 @rule("tcp.close-unsupported")

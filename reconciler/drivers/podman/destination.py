@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from reconciler.drivers import guard
 from reconciler.drivers.base import Fence, Handover, Located
-from reconciler.drivers.podman import containers, moving, options, paths, stores, verifying
+from reconciler.drivers.podman import containers, moving, options, paths, precopy, stores, verifying
 from reconciler.errors import CommandFailed, GuardRefused, HostError, Refused
 from reconciler.model.command import Command, Program, Seconds
 from reconciler.model.labels import LABEL_SPEC
@@ -52,7 +52,7 @@ def stage(handover: Handover, *, secrets: Mapping[str, bytes]) -> Program[Locate
         yield from _dry_start(handover)
     facts = yield from _attach(handover)
     yield from moving.make_room(handover, facts)
-    lazy = ("lazy-pages",) if move.strategy is Strategy.LAZY else ()
+    lazy = ("lazy-pages",) if move.follows else ()
     cgroup = yield from moving.cgroup_config(handover, facts)
     yield from moving.write_criu_config(name, *lazy, *moving.tcp_config(handover), *cgroup)
     return moving.located(facts)
@@ -177,7 +177,10 @@ def restore(handover: Handover) -> Program[None]:
     facts = yield from moving.saved(handover.name)
     if facts is None:
         raise CommandFailed(f"{handover.name} was not staged on {handover.move.destination}", code="C313")
-    lazy = handover.move.strategy is Strategy.LAZY
+    lazy = "checkpoint" if handover.move.follows else ""
+    if handover.move.strategy is Strategy.PRECOPY:
+        yield from precopy.arrange(facts.userdata)
+        lazy = "lazy"
     yield from moving.restore(handover, handover.fence, Phase.COMMITTED, facts, lazy=lazy)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reconciler.drivers import guard
-from reconciler.drivers.base import Alive, Fence, Handover, Held, Located
+from reconciler.drivers.base import Alive, Fence, Handover, Held, Located, Round
 from reconciler.drivers.podman import (
     containers,
     destination,
@@ -13,11 +13,12 @@ from reconciler.drivers.podman import (
     health,
     observing,
     paths,
+    precopy,
     probes,
     source,
     stores,
 )
-from reconciler.model.command import Command, Program
+from reconciler.model.command import Command, Program, Tree
 from reconciler.model.question import Question
 from reconciler.model.spec import HealthCheck, NetworkDefinition, Workload
 from reconciler.model.world import HostFacts
@@ -87,6 +88,15 @@ class PodmanDriver:
 
     def locate(self, handover: Handover) -> Program[Located]:
         return source.locate(handover)
+
+    def pre_dump(self, handover: Handover, number: int) -> Program[Round]:
+        return precopy.pre_dump(handover, number)
+
+    def take_round(self, handover: Handover, number: int) -> Program[Tree]:
+        return precopy.take_round(handover, number)
+
+    def build_on(self, handover: Handover, number: int) -> Program[None]:
+        return precopy.build_on(handover, number)
 
     def hold(self, handover: Handover) -> Program[Held]:
         return source.hold(handover)

@@ -8,7 +8,7 @@ from reconciler.drivers.podman import containers, parse, paths
 from reconciler.errors import CommandFailed, Refused
 from reconciler.model.command import Bytes, Command, Program, Seconds, Tree
 from reconciler.model.plan import Phase
-from reconciler.model.spec import RestartPolicy, TcpHandling
+from reconciler.model.spec import RestartPolicy, Strategy, TcpHandling
 from reconciler.model.world import ContainerFacts
 
 RESTORE_LIMIT: Seconds = 900.0
@@ -50,13 +50,18 @@ def forget(workload: str) -> Program[None]:
 
 
 def make_room(handover: Handover, facts: ContainerFacts) -> Program[None]:
-    """An empty folder for the images, in memory where it fits."""
+    """Empty folders for the images, in memory where they fit."""
     needed = max(handover.move.memory_bytes, handover.move.expected_bytes) + SPARE
-    yield Command(paths.shell("room", paths.images_dir(facts.userdata), str(needed)), changes=True)
+    folders = [paths.images_dir(facts.userdata)]
+    if handover.move.strategy is Strategy.PRECOPY:
+        folders.append(paths.rounds_dir(facts.userdata))
+    for folder in folders:
+        yield Command(paths.shell("room", folder, str(needed)), changes=True)
 
 
 def free_room(facts: ContainerFacts) -> Program[None]:
-    yield Command(paths.shell("unmount", paths.images_dir(facts.userdata)), changes=True)
+    folders = (paths.images_dir, paths.rounds_dir, paths.lazy_dir)
+    yield Command(paths.shell("unmount", *(folder(facts.userdata) for folder in folders)), changes=True)
 
 
 def write_criu_config(workload: str, *lines: str) -> Program[None]:
@@ -122,10 +127,12 @@ def _addresses(handover: Handover) -> str:
     return ",".join(n.ip for n in handover.workload.spec.container.networks if n.ip)
 
 
-def restore(handover: Handover, fence: Fence, phase: Phase, facts: ContainerFacts, *, lazy: bool) -> Program[None]:
+def restore(
+    handover: Handover, fence: Fence, phase: Phase, facts: ContainerFacts, *, lazy: str = ""
+) -> Program[None]:
     """Restore a container from its images; a failure carries the last errors of CRIU's log. Facts are from before:
-    clients wait while this runs, so nothing is asked first."""
-    how = ("1" if lazy else "0", _addresses(handover), *options(handover))
+    clients wait while this runs, so nothing is asked first. `lazy`: the folder from which memory follows."""
+    how = (lazy, _addresses(handover), *options(handover))
     argv = paths.shell("restore", facts.id, facts.userdata, *how)
     try:
         yield from guard.run(fence, (phase,), argv, timeout=RESTORE_LIMIT)

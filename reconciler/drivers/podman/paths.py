@@ -36,6 +36,16 @@ def images_dir(userdata: str) -> str:
     return f"{userdata}/checkpoint"
 
 
+def rounds_dir(userdata: str) -> str:
+    """Where a pre-copy's rounds are, each in a folder with its number."""
+    return f"{userdata}/precopy"
+
+
+def lazy_dir(userdata: str) -> str:
+    """What CRIU's page daemon serves pages from after a pre-copy."""
+    return f"{userdata}/lazy"
+
+
 def secret_name(workload: str, variable: str) -> str:
     """Podman's name for the secret behind an environment variable of a workload."""
     return f"reconciler-{workload}-{variable}"

@@ -13,7 +13,7 @@ from reconciler.errors import CommandFailed, Refused
 from reconciler.model.base import parse_duration
 from reconciler.model.command import Command, Program, Seconds
 from reconciler.model.plan import Phase
-from reconciler.model.spec import Cutover, RestartPolicy
+from reconciler.model.spec import Cutover, RestartPolicy, Strategy
 from reconciler.model.world import ContainerFacts, ContainerState
 
 DUMP_LIMIT: Seconds = 900.0
@@ -46,11 +46,20 @@ def locate(handover: Handover) -> Program[Located]:
     yield from moving.save(name)
     yield from moving.set_restart(handover, handover.fence, (Phase.RESERVED,), on=False)
     yield from moving.make_room(handover, facts)
+    if handover.move.strategy is Strategy.PRECOPY:
+        yield from moving.write_criu_config(name)  # of the dump's, a pre-dump takes not even the network lock
+    else:
+        yield from dump_config(handover)
+    return moving.located(facts)
+
+
+def dump_config(handover: Handover, *more: str) -> Program[None]:
+    """CRIU's config for the dump; `more` lines of a pre-copy."""
     hook: tuple[str, ...] = ()
     if handover.move.cutover is Cutover.TRANSACTIONAL:
-        hook = (f"action-script {(yield from guard.install_hook(name))}",)
-    yield from moving.write_criu_config(name, *hook, *moving.DUMP_CONFIG, *moving.tcp_config(handover))
-    return moving.located(facts)
+        hook = (f"action-script {(yield from guard.install_hook(handover.name))}",)
+    lines = (*hook, *moving.DUMP_CONFIG, *moving.tcp_config(handover), *more)
+    yield from moving.write_criu_config(handover.name, *lines)
 
 
 def hold(handover: Handover) -> Program[Held]:
@@ -110,7 +119,7 @@ def resume(handover: Handover, fence: Fence) -> Program[None]:
         raise CommandFailed(f"{name} cannot resume: its container is gone", code="C311")
     if outcome.what == "gone" and not facts.state.has_processes:
         yield from moving.write_criu_config(name, *moving.tcp_config(handover))
-        yield from moving.restore(handover, fence, Phase.HELD, facts, lazy=False)
+        yield from moving.restore(handover, fence, Phase.HELD, facts)
     ended = outcome.what != "gone" and not facts.state.has_processes
     if ended:
         ended = not (yield from _started_again(handover, fence, facts))

@@ -233,6 +233,10 @@ class Runtime:
     def write(self, name: str, text: str) -> None:
         self.machine.notes[name] = text
 
+    def pre_dump(self, name: str) -> None:
+        if self._get(name).state != RUNNING or self.machine.take("dump") or self.machine.take("full"):
+            raise Failed("CRIU could not write a round of a pre-copy")
+
     def discard(self, name: str) -> None:
         if self.machine.dumps.pop(name, None):
             self.machine.changed(f"images of {name} discarded")
