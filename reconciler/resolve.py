@@ -14,7 +14,7 @@ from reconciler.core.diff import Index
 from reconciler.core.saga import next_actions
 from reconciler.drivers import dossier
 from reconciler.drivers.base import Alive, Driver, Fence, Handover
-from reconciler.errors import HostError, InputError, Refused
+from reconciler.errors import HostError, InputError, ReconcilerError, Refused
 from reconciler.execute import Outcome
 from reconciler.hosts.base import Fleet, pump
 from reconciler.lease import fleet_leases
@@ -102,9 +102,10 @@ class Decision:
             await pump(self.driver.resume(self.handover, Fence(name, move.epoch)), self.fleet.host(chosen))
         else:
             await self._finish(seen_other)
+        left = await self._tidy(unstage=chosen == move.source and seen_other)
         self._note(Mark.UNDONE if chosen == move.source else Mark.DONE, f"{chosen} owns it")
         fenced = f"{other} is fenced" if seen_other else f"{other} was not asked: {self.evidence}"
-        return f"{name} belongs to {chosen} and runs there; {fenced}"
+        return f"{name} belongs to {chosen} and runs there; {fenced}{left}"
 
     async def _finish(self, source_seen: bool) -> None:
         """The destination is the owner: bring the hand-over to its end. A held source is let go last."""
@@ -138,9 +139,26 @@ class Decision:
             raise HostError(f"no host of the hand-over of {name} was seen", fix="make one of them reachable first")
         for host in fenced:
             await self._fence_off(host)
+        # What was copied to the destination is a second copy only as long as the source's files are there.
+        left = await self._tidy(unstage={move.source, move.destination} <= set(seen))
         self._note(Mark.UNDONE, "it is lost")
         kept = f"; what is left of its container on {move.source} is kept" if move.source in fenced else ""
-        return f"{name} is given up on {' and '.join(fenced)}{kept}; make it anew: reconcile apply"
+        return f"{name} is given up on {' and '.join(fenced)}{kept}{left}; make it anew: reconcile apply"
+
+    async def _tidy(self, *, unstage: bool) -> str:
+        """What only the hand-over needed: the link and its key, with `unstage` the destination's container and the
+        memory for its images. Says what is left; that takes nothing back of the decision."""
+        move, left = self.handover.move, []
+        if unstage:
+            try:
+                await pump(self.driver.unstage(self.handover), self.fleet.host(move.destination))
+            except ReconcilerError as error:
+                left.append(f"{move.destination} remains to be tidied: {error}")
+        try:
+            await self.fleet.close_link(move.source, move.destination, f"{self.handover.run}-{self.handover.name}")
+        except ReconcilerError as error:
+            left.append(f"{error}" + (f" ({error.fix})" if error.fix else ""))
+        return "".join(f"; {text}" for text in left)
 
     async def _alive(self, host: str) -> Alive:
         return await pump(self.driver.alive(self.handover.name), self.fleet.host(host))

@@ -23,6 +23,7 @@ HOSTS = ("h1", "h2")
 SILENCE = "6s"
 PATIENCE_SECONDS = 150.0
 TIDY = """
+pkill -9 -x criu
 podman rm --all --force --time 0 >/dev/null 2>&1
 podman volume rm --all --force >/dev/null 2>&1
 awk '/userdata.checkpoint/{print $2}' /proc/mounts | xargs -r umount

@@ -29,6 +29,7 @@ class Referee:
         self.verdict = Verdict(case.name, sorted(case.allowed))
         self.journal = "journal.db"
         self._lost_in = ""
+        self._given_up = False
 
     def judge(self) -> Verdict:
         """Run the case. Whatever goes wrong is a problem of the verdict."""
@@ -161,6 +162,12 @@ class Referee:
         done = self.bench.run(*argv, journal=journal)
         if done.exit != 0:
             self._problem(f"`{named[0]}` ended with {done.exit}: {done.output[-600:]}")
+        self._given_up = "--lost" in argv
+        if (left := self.bench.status(journal))[0] != 0:
+            self._problem(f"unfinished after `{named[0]}`: {left}")
+        for line in self.bench.leftovers():
+            if f"{NAME} exited" not in line and f"{NAME} created" not in line:
+                self._problem(f"after `{named[0]}`: {line}")
 
     def _outcome(self, scene: Scene) -> str:
         if scene.as_wanted():
@@ -174,7 +181,7 @@ class Referee:
     def _converge(self, scene: Scene) -> None:
         """From here on everything is as if nothing had been."""
         if (
-            self.verdict.outcome == Outcome.LOST
+            self.verdict.outcome in (Outcome.LOST, Outcome.ENDED)
             and "refused" in self.bench.run("plan", journal=self.journal).output
         ):
             # As the plan says: start what is left of it where it is, then move it.
@@ -197,8 +204,10 @@ class Referee:
         if len(tasks) != int(scene.runs):
             self._problem(f"processes of the workload: {tasks}")
         if scene.runs:
+            kept = f"left on {scene.source}: {NAME} exited" if self._given_up else None
             for line in self.bench.leftovers():
-                self._problem(line)
+                if line != kept:
+                    self._problem(line)
 
     def _answered(self, probe: Probe) -> None:
         """Wait until the client hears again: its kernel may send its last question again only after a while."""

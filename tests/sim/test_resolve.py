@@ -100,6 +100,7 @@ def test_what_is_lost_everywhere_is_made_anew():
         s.reboot("h2")
         assert await s.way_out() == "reconcile resolve web --lost --evidence TEXT"
         assert "given up on h1 and h2" in await (await s.decision()).give_up()
+        assert [m.name for m, _ in s.scene.universe.copies("web")] == ["h1"], "what was staged is gone"
         notes = [r.note for r in s.journal.run("run1").records]
         assert any("it is lost; evidence: seen" in note for note in notes)
         plan = make_plan(s.scene.spec, await s.look())
