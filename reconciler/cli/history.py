@@ -31,7 +31,7 @@ def history(
     from reconciler.core.accuracy import measured_moves
     from reconciler.state.journal import Journal
 
-    with Journal.open(journal) as kept:
+    with Journal.open(journal, write=False) as kept:
         runs = kept.runs(workload=workload, limit=limit)
     if accuracy:
         moves = [m for m in measured_moves(runs) if workload in (None, m.workload)]

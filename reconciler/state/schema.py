@@ -48,8 +48,8 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
         if write:
             _create(path)
         where = f"{path.absolute().as_uri()}?mode={'rw' if write else 'ro'}"
-        if not write and not os.access(path.parent, os.W_OK):
-            where += "&immutable=1"  # SQLite wants to make its -shm file even to read
+        if not write and _can_stand_still(path):
+            where += "&immutable=1"  # else SQLite makes its -wal and -shm files even to read
         connection = sqlite3.connect(where, uri=True, timeout=BUSY_S, isolation_level=None)
         try:
             _prepare(connection, path, write=write)
@@ -100,6 +100,13 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _can_stand_still(path: Path) -> bool:
+    """Whether all there is to read is in the file itself: nobody writes it, or nobody can."""
+    log = path.with_name(f"{path.name}-wal")
+    nobody_writes = not log.exists() or log.stat().st_size == 0
+    return nobody_writes or not (os.access(path.parent, os.W_OK) and os.access(path, os.W_OK))
 
 
 def _create(path: Path) -> None:
