@@ -27,7 +27,7 @@ from reconciler.model.command import Bytes, Seconds
 from reconciler.model.event import Reporter, StepEnded, StepProgress, StepStarted, ignore
 from reconciler.model.plan import Plan, Step, StepKind
 from reconciler.model.record import Mark, Record
-from reconciler.steps import Steps
+from reconciler.steps import BECAME, Steps
 
 INTERRUPTIBLE = (
     StepKind.PULL_IMAGE,
@@ -53,8 +53,11 @@ class Patience:
     Before the commit going back is cheap, so little is tried; after it the way is forward, so more is."""
 
     before_commit: int = 2
+    commit: int = 4
     after_commit: int = 6
     pause: Seconds = 0.5
+    frozen_pause: Seconds = 0.05
+    """The first pause while clients wait and the source can still take over again."""
     longest_pause: Seconds = 8.0
 
 
@@ -81,6 +84,8 @@ class Outcome:
 
     groups: dict[str, GroupState]
     errors: dict[str, tuple[tuple[Step, bool, str], ...]]
+    became: dict[str, str] = field(default_factory=dict)
+    """What became of workloads that were put back, where they do not simply run on."""
     failures: tuple[ReconcilerError, ...] = ()
 
 
@@ -204,14 +209,18 @@ class Executor:
         """Try a step again while its host does not answer; every effect is idempotent. ReplyLost at the end
         when any try may have had an effect that cannot be asked for."""
         step = action.step
-        tries = self.patience.after_commit if self._is_urgent(action) else self.patience.before_commit
-        lost: ReplyLost | None = None
+        urgent = self._is_urgent(action)
+        tries = self.patience.after_commit if urgent else self.patience.before_commit
         pause = self.patience.pause
+        if not action.undo and step.kind.commits:
+            tries = self.patience.commit
+        elif not urgent and step.workload in self._frozen():
+            pause = self.patience.frozen_pause
+        lost: ReplyLost | None = None
         for left in range(tries, 0, -1):
             try:
                 if action.undo:
-                    await self.steps.undo(step)
-                    return {}
+                    return await self.steps.undo(step)
                 return await self.steps.do(step, lambda done: self._progress(step, done))
             except ReplyLost as error:
                 lost = error
@@ -294,8 +303,12 @@ class Executor:
 
     def _outcome(self, state: Next) -> Outcome:
         errors: dict[str, list[tuple[Step, bool, str]]] = {}
+        became: dict[str, str] = {}
         for record in self.records:
+            if record.mark is Mark.UNDONE and BECAME in record.data:
+                became.setdefault(self.plan.step(record.step).workload, record.data[BECAME])
             if record.mark in (Mark.FAILED, Mark.LOST, Mark.UNDO_FAILED):
                 step = self.plan.step(record.step)
                 errors.setdefault(step.workload, []).append((step, record.mark is Mark.UNDO_FAILED, record.note))
-        return Outcome(dict(state.groups), {w: tuple(found) for w, found in errors.items()}, tuple(self._failures))
+        told = {w: tuple(found) for w, found in errors.items()}
+        return Outcome(dict(state.groups), told, became, tuple(self._failures))

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, TypeVar
 
 from reconciler.drivers import actions, dossier, guard
 from reconciler.drivers.base import Driver, Fence, Handover, Located
-from reconciler.errors import CommandFailed, GuardRefused, ReconcilerError
+from reconciler.errors import CommandFailed, GuardRefused, HostError, ReconcilerError
 from reconciler.hosts.base import Fleet, Progress, pump
 from reconciler.model.command import Program, Tree
 from reconciler.model.plan import Phase, Plan, Step, StepKind
@@ -26,6 +26,9 @@ T = TypeVar("T")
 
 Data = dict[str, str]
 """What a step leaves in the journal for later steps."""
+
+BECAME = "became"
+"""In the data of a step that was undone: what became of its workload, where it does not simply run on."""
 
 Secrets = Callable[[Workload], Mapping[str, bytes]]
 
@@ -54,9 +57,10 @@ class Steps:
         await self._claim(step)
         return await self._EFFECTS[step.kind](self, step, progress)
 
-    async def undo(self, step: Step) -> None:
-        """Take a step back. Going back is a hand-over too: both hosts get the epoch after the destination's, so
-        that commands of this hand-over which arrive late, or come from a replaced controller, are refused."""
+    async def undo(self, step: Step) -> Data:
+        """Take a step back; what it returns is recorded. Going back is a hand-over too: both hosts get the epoch
+        after the destination's, so that commands of this hand-over which arrive late, or come from a replaced
+        controller, are refused."""
         await self._claim(step)
         match step.kind:
             case StepKind.CREATE:
@@ -68,13 +72,14 @@ class Steps:
             case StepKind.SET_ASIDE:
                 await self._on(step.host, self._driver(step).bring_back(step.workload, self._fence(step)))
             case StepKind.STAGE:
-                await self._unstage(step)
+                return _became(await self._unstage(step))
             case StepKind.HOLD:
-                await self._resume(step)
+                return _became(await self._resume(step))
             case StepKind.COMMIT:
-                await self._fence_off(step)
+                return _became(await self._fence_off(step))
             case _:
-                return
+                pass
+        return {}
 
     def _driver(self, step: Step) -> Driver:
         workload = self.plan.workloads.get(step.workload)
@@ -208,9 +213,27 @@ class Steps:
     async def _commit(self, step: Step, progress: Progress) -> Data:
         assert step.peer
         handover, driver = self._handover(step), self._driver(step)
+        await self._still_there(step)
         await self._on(step.peer, driver.commit_source(handover))
         await self._on(step.host, driver.commit_destination(handover))
         return {}
+
+    async def _still_there(self, step: Step) -> None:
+        """A destination that does not answer now is found while going back is free. A failure of this step is no
+        HostError, which would be tried again, for clients wait."""
+        for left in (1, 0):
+            try:
+                await self._on(step.host, guard.beat([step.workload]))
+                return
+            except HostError as error:
+                if not left:
+                    raise CommandFailed(
+                        f"{step.host} does not answer, right before {step.workload} would be handed over to it",
+                        code="C337",
+                        where=step.host,
+                        why=str(error),
+                        fix=f"make {step.host} reachable, then: reconcile apply",
+                    ) from error
 
     async def _restore(self, step: Step, progress: Progress) -> Data:
         handover = self._handover(step)
@@ -268,15 +291,14 @@ class Steps:
         host = move.source if source else move.destination
         await self._on(host, actions.take_back(handover.name, when, found, move.epoch, fence))
 
-    async def _fence_off(self, step: Step) -> None:
+    async def _fence_off(self, step: Step) -> str:
         """Prove that the destination does not run it. A source that was not committed resumes under the move's own
         epoch, which rules a commit out, whether the destination answers or not. Else its copy is ended there, but
         never the last one: another controller may have retired the source."""
         assert step.peer
         handover, driver = self._handover(step), self._driver(step)
         with suppress(GuardRefused, CommandFailed):
-            await self._on(step.peer, driver.resume(handover, handover.fence))
-            return
+            return await self._on(step.peer, driver.resume(handover, handover.fence))
         left = await self._on(step.peer, driver.alive(step.workload))
         if not (left.running or left.restorable):
             raise CommandFailed(
@@ -285,19 +307,21 @@ class Steps:
         await self._on(step.host, driver.fence_off(handover, handover.move.epoch + 1))
         with contextlib.suppress(CommandFailed):  # undoing `stage` does it again, and tells
             await self._take_back_actions(handover, actions.AFTER_RESTORE)
+        return ""
 
-    async def _resume(self, step: Step) -> None:
+    async def _resume(self, step: Step) -> str:
         handover = self._handover(step)
         fence = Fence(handover.name, handover.move.epoch + 1)
-        await self._on(handover.move.source, self._driver(step).resume(handover, fence))
+        became = await self._on(handover.move.source, self._driver(step).resume(handover, fence))
         with contextlib.suppress(CommandFailed):  # it runs, which is what counts; undoing `stage` tells
             await self._take_back_actions(handover, actions.BEFORE_HOLD)
+        return became
 
-    async def _unstage(self, step: Step) -> None:
+    async def _unstage(self, step: Step) -> str:
         assert step.peer
         handover, driver = self._handover(step), self._driver(step)
         back = replace(handover, move=handover.move.model_copy(update={"epoch": handover.move.epoch + 1}))
-        await each(
+        became, *_ = await each(
             self._resume(step),
             self._on(step.host, driver.unstage(back)),
             self.fleet.close_link(step.peer, step.host, self._link(step)),
@@ -305,6 +329,7 @@ class Steps:
         await self._take_back_actions(handover, actions.AFTER_RESTORE)
         await self._take_back_actions(handover, actions.BEFORE_HOLD)
         await self._forget_actions(handover)
+        return str(became or "")
 
     def _link(self, step: Step) -> str:
         return f"{self.run}-{step.workload}"
@@ -342,6 +367,10 @@ async def each(*parts: Awaitable[Any]) -> list[Any]:
     if len(errors) > 1 and isinstance(first, ReconcilerError):
         first.why = "; ".join([first.why, *(str(e) for e in errors[1:])]).lstrip("; ")
     raise first
+
+
+def _became(text: str) -> Data:
+    return {BECAME: text} if text else {}
 
 
 def _sibling(step: Step, kind: StepKind, plan: Plan) -> str:

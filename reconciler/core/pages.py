@@ -17,6 +17,10 @@ class Page:
 
 
 PAGES: dict[str, Page] = {
+    "C337": Page(
+        "the destination does not answer right before the commit",
+        "Everything was copied, and going back was still free, so the source runs again. Nothing was handed over.",
+    ),
     "C331": Page(
         "an action of a move failed",
         "A command under `migration.actions` ended with an error or took longer than its `within`. It was taken "

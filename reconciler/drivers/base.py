@@ -178,8 +178,9 @@ class Driver(Protocol):
         """On the source: dump and keep frozen (transactional) or stopped (restore-back)."""
         ...
 
-    def resume(self, handover: Handover, fence: Fence) -> Program[None]:
-        """On the source: make it run again, from the freeze or from its images. Idempotent."""
+    def resume(self, handover: Handover, fence: Fence) -> Program[str]:
+        """On the source: make it run again, from the freeze or from its images. Idempotent. Returns what became of
+        it where that is not simply so, e.g. that it has ended by itself; else an empty text."""
         ...
 
     def commit_source(self, handover: Handover) -> Program[None]:

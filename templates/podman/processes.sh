@@ -4,6 +4,7 @@ for id in "$@"; do
         pid=${file#/proc/}
         pid=${pid%/cgroup}
         read -r comm < "/proc/$pid/comm" 2>/dev/null || continue
+        ! grep -qs '^State:[[:space:]]*[ZX]' "/proc/$pid/status" || continue
         case $comm in conmon) ;; *) echo "$pid $comm" ;; esac
     done
 done

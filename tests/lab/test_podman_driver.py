@@ -184,6 +184,26 @@ async def test_restart_policy_is_off_during_the_move_and_back_after_it(scene: Sc
     assert policy("h2") == "always"
 
 
+async def test_what_ended_while_it_was_held_is_told(scene: Scene, clean_lab: Lab) -> None:
+    """Its restart policy, which was switched off for the move, says what becomes of it."""
+    kill = (
+        'for d in /proc/[0-9]*; do [ "$(cat $d/comm 2>/dev/null)" = counter ] && kill -9 ${d#/proc/}; done; true'
+    )
+    for epoch, policy, runs in ((0, "no", []), (10, "always", ["h1"])):
+        scene = replace(scene, workload=counter(clean_lab, restart=policy))
+        await scene.run_it(epoch)
+        h = await scene.handover()
+        await scene.reserve(h)
+        await scene.hold(h)
+        clean_lab.exec("h1", ["sh", "-c", kill])
+        told = await scene.on("h1", scene.driver.resume(h, h.fence))
+        assert "ended by itself on h1 while it was held (exit code 137)" in told
+        assert ("was started again" in told) == bool(runs)
+        await scene.put_back(h)
+        assert await scene.running_on() == runs
+        await scene.on("h1", scene.driver.remove(NAME, h.fence))
+
+
 async def test_a_held_container_does_not_hide_its_host(scene: Scene) -> None:
     await scene.run_it()
     h = await scene.handover()

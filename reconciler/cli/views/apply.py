@@ -44,6 +44,11 @@ def applied_json(applied: Applied) -> dict[str, object]:
         "workloads": {
             name: {
                 "state": state.value,
+                **(
+                    {"became": applied.outcome.became[name]}
+                    if applied.outcome and name in applied.outcome.became
+                    else {}
+                ),
                 "errors": [{"step": s.id, "undo": undo, "error": text} for s, undo, text in errors.get(name, ())],
             }
             for name, state in groups.items()
@@ -79,7 +84,9 @@ def _workload(change: Change, state: GroupState, applied: Applied, color: bool) 
     if state is GroupState.DONE:
         did = DONE_WORD[change.kind].format(source=change.source, destination=change.destination)
         return [f"{paint('green', '+', color)} {name} {did}"]
-    verdict, then = _verdict(change, state, applied.outcome.errors.get(name, ()))
+    verdict, then = _verdict(
+        change, state, applied.outcome.errors.get(name, ()), applied.outcome.became.get(name, "")
+    )
     lines = [f"{paint('red', 'x', color)} {name}: {verdict}"]
     for step, undo, text in applied.outcome.errors.get(name, ()):
         what = f"{'undoing ' if undo else ''}{step.kind.value} on {step.host}"
@@ -91,9 +98,11 @@ def _workload(change: Change, state: GroupState, applied: Applied, color: bool) 
     return [*lines, f"    {'next':<22} {then}"] if then else lines
 
 
-def _verdict(change: Change, state: GroupState, errors: tuple[tuple[Step, bool, str], ...]) -> tuple[str, str]:
+def _verdict(
+    change: Change, state: GroupState, errors: tuple[tuple[Step, bool, str], ...], became: str
+) -> tuple[str, str]:
     moves = change.kind is ChangeKind.MOVE
-    keeps = f"; it runs on {change.source}" if moves else ""
+    keeps = f"; {became}" if became else f"; it runs on {change.source}" if moves else ""
     match state:
         case GroupState.PUT_BACK:
             return f"failed, put back{keeps}", "mend the cause, then: reconcile apply"

@@ -101,7 +101,7 @@ class PodmanDriver:
     def hold(self, handover: Handover) -> Program[Held]:
         return source.hold(handover)
 
-    def resume(self, handover: Handover, fence: Fence) -> Program[None]:
+    def resume(self, handover: Handover, fence: Fence) -> Program[str]:
         return source.resume(handover, fence)
 
     def commit_source(self, handover: Handover) -> Program[None]:

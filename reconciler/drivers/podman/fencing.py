@@ -22,7 +22,7 @@ def alive(workload: str) -> Program[Alive]:
     facts = yield from containers.ours(workload, workload)
     if facts is None:
         return Alive(exists=False, running=False, detail="no container")
-    processes = yield from _processes(facts)
+    processes = yield from living(facts)
     images = yield Command(("test", "-s", f"{paths.images_dir(facts.userdata)}/inventory.img"), ok=(0, 1))
     return Alive(
         exists=True,
@@ -55,7 +55,7 @@ def fence_off(handover: Handover, epoch: int) -> Program[None]:
     facts = yield from containers.ours(name, name)
     if facts is None:
         return
-    processes = yield from _processes(facts)
+    processes = yield from living(facts)
     if facts.state.has_processes or processes:
         raise CommandFailed(
             f"a copy of {name} still runs on {handover.move.destination}",
@@ -65,6 +65,7 @@ def fence_off(handover: Handover, epoch: int) -> Program[None]:
         )
 
 
-def _processes(facts: ContainerFacts) -> Program[list[str]]:
+def living(facts: ContainerFacts) -> Program[list[str]]:
+    """What lives of a container, whatever Podman says."""
     found = yield Command(paths.shell("processes", facts.id))
     return found.stdout.splitlines()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from reconciler.drivers import guard
 from reconciler.drivers.base import Fence, Handover, Held, Located
-from reconciler.drivers.podman import containers, moving, parse, paths, stores
+from reconciler.drivers.podman import containers, fencing, moving, parse, paths, stores
 from reconciler.errors import CommandFailed, Refused
 from reconciler.model.base import parse_duration
 from reconciler.model.command import Command, Program, Seconds
@@ -111,18 +111,24 @@ def _not_held(handover: Handover, outcome: guard.Outcome, log: str) -> Program[C
     )
 
 
-def resume(handover: Handover, fence: Fence) -> Program[None]:
+def resume(handover: Handover, fence: Fence) -> Program[str]:
     name = handover.name
     outcome = yield from guard.resume(fence)
     facts = yield from containers.ours(name, name)
     if facts is None:
         raise CommandFailed(f"{name} cannot resume: its container is gone", code="C311")
+    if outcome.what == "gone" and facts.state.has_processes and not (yield from fencing.living(facts)):
+        # It was ended a moment ago, and Podman has not noted that yet.
+        yield from guard.run(fence, (Phase.HELD,), ("podman", "wait", "--", facts.id))
+        facts = (yield from containers.ours(name, name)) or facts
     if outcome.what == "gone" and not facts.state.has_processes:
         yield from moving.write_criu_config(name, *moving.tcp_config(handover))
         yield from moving.restore(handover, fence, Phase.HELD, facts)
-    ended = outcome.what != "gone" and not facts.state.has_processes
+    ended, told = outcome.what != "gone" and not facts.state.has_processes, ""
     if ended:
-        ended = not (yield from _started_again(handover, fence, facts))
+        told = f"it ended by itself on {handover.move.source} while it was held (exit code {facts.exit_code})"
+        if (yield from _started_again(handover, fence, facts)):
+            ended, told = False, f"{told} and was started again, as its restart policy says"
     if outcome.what == "gone":
         yield from guard.mark(fence, Phase.RUNNING, "owner", run=handover.run)
     yield from moving.write_criu_config(name)
@@ -133,6 +139,7 @@ def resume(handover: Handover, fence: Fence) -> Program[None]:
     yield from moving.free_room(facts)
     yield from moving.forget(name)
     yield from guard.clean(name)
+    return told
 
 
 def _started_again(handover: Handover, fence: Fence, facts: ContainerFacts) -> Program[bool]:

@@ -1,0 +1,26 @@
+"""What an apply says at its end is what became of the workload."""
+
+from reconciler.app import Applied
+from reconciler.cli.views.apply import applied_json, render_applied
+from reconciler.core.planner import make_plan
+from reconciler.core.saga import GroupState
+from reconciler.execute import Outcome
+from tests.core.worlds import container, facts, host, spec, workload, world
+
+
+def applied(became):
+    before, after = workload(on="h1"), workload(on="h2")
+    plan = make_plan(spec(host("h1"), host("h2"), after), world(facts("h1", container(before)), facts("h2")))
+    return Applied(plan, "run1", Outcome({"web": GroupState.PUT_BACK}, {}, became))
+
+
+def test_put_back_and_running():
+    assert "put back; it runs on h1" in render_applied(applied({}), False)
+
+
+def test_put_back_but_it_had_ended():
+    ended = applied({"web": "it ended by itself on h1 while it was held (exit code 3)"})
+    shown = render_applied(ended, False)
+    assert "put back; it ended by itself on h1 while it was held (exit code 3)" in shown
+    assert "it runs on" not in shown
+    assert "exit code 3" in applied_json(ended)["workloads"]["web"]["became"]
