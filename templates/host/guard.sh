@@ -141,7 +141,10 @@ read_marker() { # as parse; without a marker: epoch 0, phase none
 	parse "$W/marker" || return 1
 	# A hook that resumed by itself cannot wait for a lock and a disk: its verdict says so instead.
 	if [ "$PHASE" = held ] || [ "$PHASE" = verified ]; then
-		if word "$H/verdict" && [ "$WORD $REST" = "resume $EPOCH" ]; then PHASE=running ROLE=owner; fi
+		# Not for tasks that stay frozen, or were ended, because CRIU was killed: their images are to be restored.
+		if word "$H/verdict" && [ "$WORD $REST" = "resume $EPOCH" ] && [ ! -e "$H/kept" ] && [ ! -e "$H/killed" ]; then
+			PHASE=running ROLE=owner
+		fi
 	fi
 }
 
@@ -165,6 +168,7 @@ store() { # EPOCH PHASE ROLE RUN PEER: durable on return
 
 # --- the hook's folder ---
 # conf: EPOCH SILENCE FREEZE FENCE MODE BOOT   runner: PID START     held: UPTIME PID START   beat: UPTIME
+# kept: PID START of frozen tasks that must not run on without CRIU   killed: why they were ended
 # verdict: `resume EPOCH` or `commit EPOCH`    final: `release EPOCH` or `resume EPOCH`       status: NUMBER
 # verdict and final are made by ln, so that the first writer wins.
 
@@ -182,7 +186,12 @@ look() { # STATE: none, starting, held, ended (STATUS says how) or lost (reboot,
 		BEAT=$HELD
 		word "$H/beat" && is_number "$WORD" && [ "$WORD" -gt "$BEAT" ] && BEAT=$WORD
 	fi
-	if word "$H/status"; then STATE=ended STATUS=$WORD && return; fi
+	if word "$H/status"; then
+		STATE=ended STATUS=$WORD
+		# CRIU was killed, and its hook keeps the tasks frozen without it.
+		if [ -n "$HELD" ] && [ -e "$H/kept" ] && lives "$HOOK_PID" "$HOOK_START"; then STATE=held STATUS=; fi
+		return
+	fi
 	boot
 	STATE=lost
 	[ "$BOOT" = "$C_BOOT" ] || return 0
@@ -375,8 +384,9 @@ cmd_runner() { # HOOKDIR ARGV: outlives the connection
 	trap : HUP INT TERM PIPE
 	"$@" >"$H/out" 2>&1
 	RC=$?
-	# CRIU leaves a cgroup as it found it, and the hook had frozen it: whatever still runs there runs on.
-	! word "$H/cgroup" || printf '0\n' >"$WORD/cgroup.freeze"
+	# CRIU leaves a cgroup as it found it, and the hook had frozen it: whatever still runs there runs on. Not where
+	# CRIU was killed over complete images: its sockets would stay locked.
+	[ -e "$H/kept" ] || ! word "$H/cgroup" || printf '0\n' >"$WORD/cgroup.freeze"
 	printf '%s\n' $RC >"$H/status"
 	poke "$H/notify"
 }
@@ -456,7 +466,11 @@ cmd_resume() {
 		;;
 	esac
 	case $STATE in
-	ended) [ "$STATUS" = 0 ] && OUTCOME=gone || OUTCOME=resumed ;;
+	ended)
+		end_kept
+		OUTCOME=resumed
+		[ "$STATUS" != 0 ] && [ ! -e "$H/killed" ] || OUTCOME=gone
+		;;
 	lost) OUTCOME=gone ;;
 	*) case $PHASE in held | verified | committed | retired | fenced) OUTCOME=gone ;; *) OUTCOME=running ;; esac ;;
 	esac
@@ -467,6 +481,14 @@ cmd_resume() {
 		store "$2" running owner "$RUN" "$PEER"
 	fi
 	answer "$OUTCOME"
+}
+
+end_kept() { # tasks that stay frozen although neither CRIU nor its hook lives: only their images help them
+	word "$H/kept" && lives "$WORD" "$REST" || return 0
+	ONE=$WORD TWO=$REST
+	printf 'neither CRIU nor its hook was left\n' >"$H/killed"
+	kill -9 "$ONE"
+	while lives "$ONE" "$TWO"; do sleep 0.003; done
 }
 
 cmd_clean() {

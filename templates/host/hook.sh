@@ -12,9 +12,11 @@
 #   after commit   only `final` counts; it never resumes by itself
 #   killed         CRIU would resume the tasks: the keeper, which notices at once, puts the network back before
 #                  commit, and kills the tasks after it
-#   CRIU gone      the warden thaws the cgroup, which CRIU leaves as it found it, and puts back a network that no
-#                  post-dump answers for
-# With an argument it is one of its own helpers: keeper, warden, isolate, netdown, netup.
+#   CRIU killed    in post-dump: the tasks, which run only on sockets that CRIU unlocks, stay frozen by their cgroup.
+#                  The hold goes on without CRIU; whoever ends it ends the tasks, their images are the way back.
+#                  Before post-dump there are no images: the warden thaws the cgroup, which CRIU leaves as it found
+#                  it, puts the network back and undoes CRIU's locks as far as that can be done from outside
+# With an argument it is one of its own helpers: keeper, warden, isolate, netdown, netup, netunlock.
 case ${CRTOOLS_SCRIPT_ACTION-}$# in post-dump0 | pre-dump0 | network-lock0 | network-unlock0) ;; *0) exit 0 ;; esac
 
 set -uf
@@ -129,6 +131,47 @@ unfence() { # INIT_PID
 	mv "$H/net.fenced" "$H/net.back"
 }
 
+netunlock() { # inside the tasks' network namespace: the filter by which CRIU locks it
+	nft list tables 2>/dev/null | while read -r _ FAMILY TABLE; do
+		case $TABLE in CRIU-*) nft delete table "$FAMILY" "$TABLE" ;; esac
+	done
+	for TOOL in iptables ip6tables; do
+		command -v $TOOL || continue
+		while $TOOL -w -D INPUT -j CRIU; do :; done
+		while $TOOL -w -D OUTPUT -j CRIU; do :; done
+		$TOOL -w -F CRIU && $TOOL -w -X CRIU
+	done >/dev/null 2>&1
+	return 0
+}
+
+# Ends the repair mode of TCP sockets, as CRIU does: pidfd_open, pidfd_getfd, setsockopt(TCP_REPAIR, 0). It saves the
+# connections of programs that wait for events; those that were blocked in a read have seen it fail by now.
+REPAIRED='
+	for my $pid (@ARGV) {
+		my $task = syscall(434, $pid + 0, 0);
+		next if $task < 0;
+		for my $path (glob "/proc/$pid/fd/*") {
+			next unless (readlink($path) // "") =~ /^socket:/ && $path =~ m{/(\d+)$};
+			my $fd = syscall(438, $task, $1 + 0, 0);
+			next if $fd < 0 || !open(my $socket, "+<&=", $fd);
+			my $mode = getsockopt($socket, 6, 19);
+			next unless defined $mode && unpack("i", $mode) == 1;
+			setsockopt($socket, 6, 19, pack("i", 0)) or warn "socket $1 of $pid stays stopped: $!\n";
+		}
+	}'
+
+unlock() { # INIT_PID: what a killed CRIU has left locked, for tasks that run on; before they hear anything
+	say 'CRIU was killed while it dumped: the tasks run on, but connections that were in use may have ended'
+	word "$H/cgroup" && PIDS=$(cat "$WORD/cgroup.procs" 2>/dev/null) || PIDS=$1
+	# shellcheck disable=SC2086
+	if command -v perl >/dev/null; then
+		perl -e "$REPAIRED" -- $PIDS
+	else
+		say 'there is no perl here: connections that CRIU had stopped stay so'
+	fi
+	same_netns "$1" || in_netns "$1" netunlock
+}
+
 # --- the freezer of cgroup v2 ---
 
 freeze() { # INIT_PID: sets nothing where it is not the container's own cgroup, or somebody has paused it
@@ -166,23 +209,53 @@ warden() { # CRIU_PID CRIU_START INIT_PID
 	trap : HUP INT TERM PIPE
 	tail -s 0.02 --pid="$1" -f /dev/null 2>/dev/null
 	while lives "$1" "$2"; do sleep 0.05; done
+	[ ! -e "$H/kept" ] || exit 0
 	thaw
 	[ ! -e "$H/joined" ] || exit 0
 	isolated
+	[ -e "$H/unlocked" ] || unlock "$3" # it ended without saying that its dump had failed: it was killed
 	unfence "$3"
+}
+
+keep_frozen() { # whatever becomes of CRIU from now on, its tasks do not run past their images
+	word "$H/cgroup" && [ -w "$WORD/cgroup.freeze" ] || return 0
+	GROUP=$WORD
+	printf '%s %s\n' "$INIT" "$INIT_START" >"$H/kept"
+	printf '1\n' >"$GROUP/cgroup.freeze"
+	criu_lives || let_run # too late
+}
+
+let_run() {
+	rm -f "$H/kept"
+	thaw
+}
+
+is_kept() { [ -e "$H/kept" ]; }
+
+criu_lives() { lives "$CRIU" "$CRIU_START"; }
+
+end_tasks() { # INIT_PID INIT_START WHY: their images are all that is left of them here
+	lives "$1" "$2" || return 0
+	printf '%s\n' "$3" >"$H/killed"
+	say "$3"
+	kill -9 "$1"
+	if word "$H/cgroup" && [ -w "$WORD/cgroup.kill" ]; then printf '1\n' >"$WORD/cgroup.kill"; fi
+	while lives "$1" "$2"; do sleep 0.003; done
 }
 
 # --- the keeper: sees its hook die by the end of the fifo that only the hook keeps open ---
 
-keeper() { # INIT_PID INIT_START
+keeper() { # INIT_PID INIT_START CRIU_PID CRIU_START
 	trap : HUP INT TERM PIPE
 	read -r _ <&5
 	if [ ! -e "$H/ended" ]; then
 		decide_resume
 		if [ "$WORD" = commit ] && { ! word "$H/final" || [ "$WORD" != resume ]; }; then
-			lives "$1" "$2" && kill -9 "$1"
-			say 'the hook was killed after commit: the frozen copy was killed, the destination owns it'
+			end_tasks "$1" "$2" 'the hook was killed after commit: the frozen copy was killed, the destination owns it'
+		elif is_kept && ! lives "$3" "$4"; then
+			say 'CRIU and its hook were killed: the tasks stay frozen until they are restored from their images'
 		else
+			let_run
 			say 'the hook was killed: CRIU resumes the source'
 			isolated
 			unfence "$1"
@@ -193,7 +266,7 @@ keeper() { # INIT_PID INIT_START
 			lives "$1" "$2" || exit 0
 			sleep 0.1
 		done
-		kill -9 "$1" && say 'CRIU did not end the released copy, it was killed'
+		end_tasks "$1" "$2" 'CRIU did not end the released copy, it was killed'
 	fi
 }
 
@@ -206,6 +279,12 @@ leave() { # STATUS: for CRIU
 }
 
 back() {
+	if is_kept && ! criu_lives; then
+		end_tasks "$INIT" "$INIT_START" 'CRIU was killed: the frozen source was ended, to be restored from its images'
+		leave 1
+	fi
+	let_run
+	criu_lives || unlock "$INIT"
 	unfence "$INIT"
 	leave 1
 }
@@ -238,11 +317,13 @@ hook() {
 	lives "$$"
 	ME=$STARTED
 	lives "$INIT" || exit 1
+	INIT_START=$STARTED
+	keep_frozen
 	now
 	SINCE=$NOW
 	exec 7<>"$H/alive" 8<>"$H/wake"
 	# shellcheck disable=SC2086
-	setsid $SH "$0" keeper "$INIT" "$STARTED" 5<"$H/alive" 7>&- 8>&- &
+	setsid $SH "$0" keeper "$INIT" "$INIT_START" "$CRIU" "$CRIU_START" 5<"$H/alive" 7>&- 8>&- &
 	while sleep 0.5 && kill -0 $$; do printf 'x\n' 1<>"$H/wake"; done 7>&- 8>&- 2>/dev/null &
 	TICKER=$!
 	: >"$H/joined"
@@ -260,20 +341,24 @@ hook() {
 			[ "$WORD" != resume ] || back
 			if word "$H/final"; then
 				[ "$WORD" != resume ] || back
+				criu_lives || end_tasks "$INIT" "$INIT_START" 'CRIU was killed: the released copy was ended'
 				leave 0
 			fi
-			lives "$CRIU" "$CRIU_START" || { # its tasks would run on
-				kill -9 "$INIT"
-				say 'CRIU was killed after commit: the frozen copy was killed, the destination owns it'
+			criu_lives || { # its tasks would run on, or be all that keeps them frozen
+				end_tasks "$INIT" "$INIT_START" \
+					'CRIU was killed after commit: the frozen copy was killed, the destination owns it'
 				leave 0
 			}
+		elif is_kept && ! criu_lives; then
+			# Nothing here can let them run on, and frozen they lose nothing: a controller commits or goes back.
+			lives "$INIT" "$INIT_START" || leave 1
 		else
 			now
 			if word "$H/beat" && [ -n "$WORD" ] && [ "$WORD" -gt "$BEAT" ]; then BEAT=$WORD; fi
 			WHY=
 			[ $((NOW - BEAT)) -le "$SILENCE" ] || WHY='its controller was silent for too long'
 			[ $((NOW - SINCE)) -le "$FREEZE" ] || WHY='it was frozen for too long'
-			lives "$CRIU" "$CRIU_START" || WHY='CRIU was killed'
+			criu_lives || WHY='CRIU was killed'
 			if [ -n "$WHY" ]; then
 				say "the source resumes: $WHY"
 				decide_resume
@@ -295,6 +380,7 @@ case ${1-} in
 		lock_network
 		;;
 	network-unlock)
+		: >"$H/unlocked"
 		[ ! -e "$H/joined" ] || exit 0 # post-dump's hook, or its keeper, has done it
 		isolated
 		unfence "$INIT"
@@ -302,9 +388,10 @@ case ${1-} in
 	esac
 	exit 0
 	;;
-keeper) keeper "$2" "$3" ;;
+keeper) keeper "$2" "$3" "$4" "$5" ;;
 warden) warden "$2" "$3" "$4" ;;
 isolate) isolate "$2" ;;
 netdown) netdown ;;
 netup) netup ;;
+netunlock) netunlock ;;
 esac

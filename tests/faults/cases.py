@@ -109,7 +109,15 @@ def servers() -> Iterator[Case]:
                 continue
             strike = Strike("kill_sshd", kind, Point.AFTER_INTENT, host=host)
             allowed = BACK if kind in BEFORE else FORWARD if kind in AFTER else EITHER
-            yield case(allowed, strike)
+            if (kind, host) == ("commit", "destination"):
+                yield case(BACK, strike, exits=(PUT_BACK,))  # it is asked before the source decides
+            else:
+                yield case(allowed, strike)
+    strike = Strike("kill_sshd", "transfer", Point.AFTER_OUTCOME, host="destination")
+    yield case(BACK, strike, exits=(PUT_BACK,))
+    # The source has decided, the destination has not heard of it.
+    strike = Strike("kill_sshd", "commit", Point.COMMAND_BEFORE, host="destination")
+    yield case(EITHER, strike, exits=(IN_DOUBT,))
 
 
 def cables() -> Iterator[Case]:
@@ -158,9 +166,23 @@ def runtimes() -> Iterator[Case]:
             strike = Strike(
                 do, kind, Point.AFTER_INTENT if kind == "transfer" else Point.BEFORE_OUTCOME, host="source"
             )
-            yield case(BACK, strike, exits=(PUT_BACK,))
+            # A frozen source stays frozen without CRIU, so the move goes on; without its hook it runs again.
+            allowed, exits = (FORWARD, (DONE,)) if do == "kill_criu" else (BACK, (PUT_BACK,))
+            yield case(allowed, strike, exits=exits)
         # After the commit the frozen copy must die with its keeper; the destination owns the workload.
         yield case(FORWARD, Strike(do, "restore", Point.AFTER_INTENT, host="source"), exits=(DONE,))
+    # Going back without CRIU: from the images, which are complete; with the same connections.
+    for do, kind in (("interrupt", "transfer"), ("break_criu", "restore"), ("kill_hook", "transfer")):
+        first = Strike("kill_criu", "hold", Point.BEFORE_OUTCOME, host="source")
+        host = {"interrupt": "", "break_criu": "destination", "kill_hook": "source"}[do]
+        second = Strike(do, kind, Point.AFTER_INTENT, host=host)
+        exits = (INTERRUPTED,) if do == "interrupt" else (PUT_BACK,)
+        yield case(BACK, first, second, exits=exits)
+    first = Strike("kill_criu", "transfer", Point.AFTER_INTENT, host="source")
+    yield case(BACK, first, Strike("kill", "transfer", Point.AFTER_OUTCOME), exits=(DEAD,), forget=True)
+    # No image is complete yet: the tasks run on. A connection in a blocking read fails at that moment.
+    early = Strike("kill_criu_early", "hold", Point.AFTER_INTENT, host="source")
+    yield case(BACK, early, exits=(PUT_BACK,), keeps=False)
     for how in ("truncate", "change"):
         once = (("damage", "destination", f"{how} once"),)
         always = (("damage", "destination", f"{how} always"),)
@@ -169,6 +191,10 @@ def runtimes() -> Iterator[Case]:
         yield case(BACK, strike, name=f"images: {how} always on the way", before=always, exits=(PUT_BACK,))
     dies = Strike("kill_app", "restore", Point.BEFORE_OUTCOME, host="destination")
     yield case(BACK, dies, name="application dies right after restore", exits=(PUT_BACK,), keeps=False)
+    dies = Strike("kill_app", "transfer", Point.AFTER_INTENT, host="source")
+    ends = Strike("interrupt", "transfer", Point.AFTER_INTENT)
+    name = "application dies while it is held, interrupted"
+    yield case(frozenset({Outcome.ENDED}), dies, ends, name=name, exits=(INTERRUPTED,), keeps=False)
     dies = Strike("kill_app", "confirm", Point.AFTER_OUTCOME, host="destination")
     ended = frozenset({Outcome.ENDED})
     yield case(ended, dies, name="application dies after confirm", exits=(DONE,), keeps=False)

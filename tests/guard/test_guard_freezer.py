@@ -3,9 +3,11 @@ network. Real: a cgroup of version 2, its freezer, a network namespace. Fake: CR
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,6 +112,57 @@ def test_a_killed_criu_and_a_killed_guard(host: Any, group: Group, until: Any) -
     os.kill(criu_of(host), signal.SIGKILL)
     assert until(group.is_well) < 2.0
     waiting.wait()
+
+
+def held_without_criu(host: Any, group: Group, until: Any) -> int:
+    """A complete dump whose CRIU is killed; returns the hook that goes on."""
+    host.hold("web", 2, group.pid, fence=1, silence=1)
+    hook = int(host.path("web", "hook", "held").read_text().split()[1])
+    os.kill(criu_of(host), signal.SIGKILL)
+    os.kill(group.pid, signal.SIGCONT)  # as the kernel lets go of a dead tracer's tasks
+    until(host.path("web", "hook", "status").exists)
+    return hook
+
+
+def test_a_complete_dump_outlives_its_criu(host: Any, group: Group, state_of: Any, until: Any) -> None:
+    held_without_criu(host, group, until)
+    time.sleep(2.0)  # longer than its controller may be silent: nobody here can unlock its connections
+    row = host.show("web")
+    assert (row["hook"], row["phase"], row["verdict"]) == ("held", "held", "")
+    assert group.is_frozen() and not group.is_up()
+    host("commit", "web", 2)
+    until(lambda: state_of(group.pid) in ("Z", ""))
+    host("release", "web", 2)
+    host("resume", "web", 2, expect=85)
+    assert json.loads(host("resume", "web", 3).stdout.splitlines()[0])["outcome"] == "gone"
+
+
+def test_going_back_without_criu_takes_the_images(host: Any, group: Group, state_of: Any, until: Any) -> None:
+    held_without_criu(host, group, until)
+    for _ in range(2):
+        assert json.loads(host("resume", "web", 2).stdout.splitlines()[0])["outcome"] == "gone"
+        assert state_of(group.pid) in ("Z", "")
+        assert host.show("web")["phase"] == "held"
+    assert host("run", "web", 2, "held", "--", "echo", "restored").stdout == "restored\n"
+    host("commit", "web", 2, expect=79)
+
+
+def test_neither_criu_nor_its_hook_is_left(host: Any, group: Group, state_of: Any, until: Any) -> None:
+    os.kill(held_without_criu(host, group, until), signal.SIGKILL)
+    trouble = host.path("web", "hook", "trouble")
+    until(lambda: trouble.exists() and "stay frozen" in trouble.read_text())
+    row = host.show("web")
+    assert (row["hook"], row["phase"]) == ("ended", "held")
+    assert group.is_frozen() and state_of(group.pid) not in ("Z", "")
+    assert json.loads(host("resume", "web", 3).stdout.splitlines()[0])["outcome"] == "gone"
+    assert state_of(group.pid) in ("Z", "")
+
+
+def test_a_killed_hook_alone_lets_the_tasks_run(host: Any, group: Group, until: Any) -> None:
+    host.hold("web", 2, group.pid, fence=1)
+    os.kill(int(host.path("web", "hook", "held").read_text().split()[1]), signal.SIGKILL)
+    assert until(group.is_well) < 2.0
+    assert json.loads(host("resume", "web", 2).stdout.splitlines()[0])["outcome"] == "resumed"
 
 
 def test_told_to_resume_while_it_is_dumped(host: Any, group: Group, until: Any) -> None:
