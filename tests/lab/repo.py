@@ -20,11 +20,13 @@ RECONCILE = Path(sys.executable).with_name("reconcile")
 
 @dataclass
 class Repo:
-    """Specs for a lab's hosts. `journal` names the controller's memory; another name is another controller."""
+    """Specs for a lab's hosts. `journal` names the controller's memory; another name is another controller.
+    `patience`: seconds a command may take; emulated machines are slow."""
 
     folder: Path
     lab: Lab
     journal: str = "journal.db"
+    patience: float = 120
     workloads: dict[str, dict] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -75,9 +77,7 @@ class Repo:
     def environment(self) -> dict[str, str]:
         return os.environ | {"RECONCILE_JOURNAL": str(self.folder / self.journal), "NO_COLOR": "1"}
 
-    def run(
-        self, *arguments: str, expect: int | None = 0, timeout: float = 120
-    ) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, expect: int | None = 0) -> subprocess.CompletedProcess[str]:
         """Run `reconcile`; the exit code must be `expect`."""
         done = subprocess.run(
             [RECONCILE, *arguments],
@@ -85,7 +85,7 @@ class Repo:
             env=self.environment(),
             capture_output=True,
             text=True,
-            timeout=timeout,
+            timeout=self.patience,
         )
         assert expect is None or done.returncode == expect, f"{done.returncode}\n{done.stderr}\n{done.stdout}"
         assert "Traceback" not in done.stderr
@@ -117,7 +117,7 @@ class Repo:
                 then(job)
                 text = "\0"
         output = job.stdout.read()
-        status = job.wait(timeout=120)
+        status = job.wait(timeout=self.patience)
         errors = "".join(lines)
         assert expect is None or status == expect, f"{status}\n{output}\n{errors}"
         assert "Traceback" not in errors
