@@ -103,22 +103,28 @@ def _measure(asked: argparse.Namespace, console: Console) -> list[report.Row]:
     if asked.only in (None, "figures") and not asked.profile:
         say("start-up, validation, plans of large fleets")
         found += [*figures.start_up(asked.n), *figures.large_fleets(min(asked.n, 3))]
-    with ground(say) as lab:
-        manual.prepare(lab)
-        if asked.profile:
-            for cell in chosen(asked.cells) if asked.cells else PROFILED:
-                lab.shape(cell.rate)
-                profile(lab, cell, console)
-            return []
-        if asked.only in (None, "figures"):
-            found += [figures.observing(lab, asked.n), *_controller(lab)]
-        if asked.only in (None, "copies"):
-            say("copies of 512 MiB from host to host")
-            found += targets.copy_targets(copies.measure(lab, asked.n))
-        if asked.only in (None, "moves"):
-            measured = [_cell(lab, cell, asked.n, not asked.quick, say) for cell in chosen(asked.cells)]
-            rows += [report.move_row(m) for m in measured]
-            found = [*targets.move_targets(measured), *found]
+    cells = chosen(asked.cells)
+    measured: list[Measured] = []
+    for backend in ("vm", "namespace"):
+        wanted = [cell for cell in cells if cell.backend == backend]
+        if not wanted or (backend == "vm" and (asked.profile or asked.only not in (None, "moves"))):
+            continue
+        with ground(say, backend) as lab:
+            manual.prepare(lab)
+            if asked.profile:
+                for cell in wanted if asked.cells else PROFILED:
+                    lab.shape(cell.rate)
+                    profile(lab, cell, console)
+                return []
+            if backend == "namespace" and asked.only in (None, "figures"):
+                found += [figures.observing(lab, asked.n), *_controller(lab)]
+            if backend == "namespace" and asked.only in (None, "copies"):
+                say("copies of 512 MiB from host to host")
+                found += targets.copy_targets(copies.measure(lab, asked.n))
+            if asked.only in (None, "moves"):
+                measured += [_cell(lab, cell, asked.n, not asked.quick, say) for cell in wanted]
+    rows += [report.move_row(m) for m in measured]
+    found = [*targets.move_targets(measured), *found]
     return [*rows, *(report.figure_row(f.what, f.value, f.unit, f.limit) for f in found)]
 
 

@@ -24,10 +24,12 @@ NAME = "counter"
 MAC = "02:00:00:00:01:00"
 SOURCE, DESTINATION = "h1", "h2"
 RECONCILE = Path(sys.executable).with_name("reconcile")
-READY_S = 60.0
+READY_S = 240.0
+VM_MEMORY_MIB = 4096
+"""Room for the workload, its images and what is restored of them."""
 SETTLE_S = 0.5
 """How long a client talks to the workload before and after a move."""
-ANSWER_S = 60.0
+ANSWER_S = 240.0
 """A client that backed off may ask again only this late."""
 
 WORKLOAD = """\
@@ -45,7 +47,7 @@ spec:
 
 _RESET = """
 podman rm -fa -t 0 >/dev/null 2>&1
-awk '$2 ~ /userdata\\/checkpoint$/ {print $2}' /proc/mounts | while read -r at; do umount -l "$at"; done
+awk '$2 ~ /userdata\\/(checkpoint|precopy)$/ {print $2}' /proc/mounts | while read -r at; do umount -l "$at"; done
 rm -rf /var/lib/reconciler/workloads/* /tmp/bench.tar
 true
 """
@@ -153,13 +155,14 @@ class Ground:
 
 
 @contextmanager
-def ground(report: Report) -> Iterator[Ground]:
+def ground(report: Report, backend: str = "namespace") -> Iterator[Ground]:
     """Bring the lab up; take it down whatever happens. One bench at a time on a machine."""
+    machines = {"backend": "vm", "memory_mib": VM_MEMORY_MIB} if backend == "vm" else {}
     mark = labs_folder() / f".{LAB}.in-use"
     with locked(mark, on_wait=lambda: report("waiting for another bench to end")):
         remove(LAB)
         try:
-            lab = Lab.up(LAB, hosts=2, report=report)
+            lab = Lab.up(LAB, hosts=2, report=report, **machines)
             with tempfile.TemporaryDirectory(prefix="reconciler-bench-") as name:
                 yield Ground(lab, Path(name), report)
         finally:

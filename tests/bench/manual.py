@@ -53,7 +53,7 @@ def _ssh(ground: Ground, host: str, command: str) -> None:
     argv = ["ssh", "-F", str(ground.lab.ssh_config_path), host, command]
     try:
         done = subprocess.run(
-            argv, capture_output=True, text=True, timeout=300, check=False, stdin=subprocess.DEVNULL
+            argv, capture_output=True, text=True, timeout=1500, check=False, stdin=subprocess.DEVNULL
         )
     except subprocess.TimeoutExpired as error:
         raise BrokenRun(f"`{command}` on {host} does not end") from error

@@ -23,6 +23,7 @@ def move_targets(measured: Sequence[Measured]) -> Iterator[Figure]:
     if (shaped := cells.get("512-idle-1gbit")) and (sent := shaped.ours.median(lambda run: run.wire_bytes)):
         limit = 1.25 * sent / SHAPED_BYTES_PER_S + 0.5
         yield Figure(f"downtime, 512 MiB at 1 Gbit/s ({sent / MIB:.0f} MiB sent)", _ours(shaped), "s", limit)
+    yield from _precopy(cells)
     if errors := [error for m in cells.values() if (error := prediction_error(m)) is not None]:
         missed = sum(abs(error) > PREDICTED_WITHIN for error in errors) / len(errors)
         yield Figure(
@@ -31,6 +32,14 @@ def move_targets(measured: Sequence[Measured]) -> Iterator[Figure]:
             "",
             MISPREDICTED_SHARE,
         )
+
+
+def _precopy(cells: Mapping[str, Measured]) -> Iterator[Figure]:
+    """On machines whose kernel tracks changed memory, both ways there."""
+    if (half := cells.get("512-idle-vm")) and (by_hand := _manual(half)):
+        yield Figure("downtime, 512 MiB with pre-copy, share of manual", _ours(half) / by_hand, "", 1 / 10)
+    if (small := cells.get("256-idle-vm")) and (large := cells.get("1024-idle-vm")):
+        yield Figure("downtime with pre-copy, 1 GiB against 256 MiB", _ours(large) / _ours(small), "times", 1.3)
 
 
 def prediction_error(measured: Measured) -> float | None:
