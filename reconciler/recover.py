@@ -13,7 +13,7 @@ from pathlib import Path
 
 from reconciler.app import Applied, Apply, drivers, open_fleet, resolve_secrets
 from reconciler.core.diff import Index
-from reconciler.core.recovery import marks_from_markers, settled_marks
+from reconciler.core.recovery import gone_on, marks_from_markers, settled_marks, superseded
 from reconciler.core.saga import GroupState
 from reconciler.drivers import dossier
 from reconciler.drivers.base import Alive
@@ -126,10 +126,10 @@ async def rebuilt_runs(fleet: Fleet, world: World) -> list[Run]:
     plans: dict[str, Plan] = {}
     marks: dict[str, list[tuple[str, Mark]]] = {}
     for workload, markers in unfinished(world).items():
-        for host in markers:
+        for host, marker in markers.items():
             kept = await pump(dossier.read(workload), fleet.host(host))
-            if kept is None or workload not in kept[1].moves:
-                continue
+            if kept is None or workload not in kept[1].moves or marker.run not in ("", kept[0]):
+                continue  # another controller wrote that dossier, and went no further
             run_id, part = kept
             move = part.moves[workload]
             found = marks_from_markers(part, workload, markers.get(move.source), markers.get(move.destination))
@@ -149,9 +149,22 @@ def note_settled(run: Run, world: World, journal: Journal) -> None:
     for workload, move in run.plan.moves.items():
         markers = dict(index.markers.get(workload, ()))
         marks = settled_marks(run.plan, workload, markers.get(move.source), markers.get(move.destination))
+        gone = gone_on(move, markers.get(move.source), markers.get(move.destination))
+        if marks is None and not gone and superseded(move, run.id, markers.values()):
+            marks = [(step.id, Mark.UNDONE) for step in run.plan.steps if step.workload == workload]
+        if marks is None and committed_by_other(run, workload, markers.get(move.source)):
+            marks = [(s.id, Mark.INTENT) for s in run.plan.steps if s.workload == workload and s.kind.commits]
         for step, mark in marks or ():
-            if last.get(step) is not mark and (mark is Mark.DONE or step in last):
-                journal.append(run.id, step, mark, time.time(), "another controller brought it to its end")
+            if last.get(step) is not mark and (mark is not Mark.UNDONE or step in last):
+                journal.append(run.id, step, mark, time.time(), "another controller was here meanwhile")
+
+
+def committed_by_other(run: Run, workload: str, source: Marker | None) -> bool:
+    """Whether the source is committed under this very run, which this journal knows nothing of."""
+    commits = {s.id for s in run.plan.steps if s.workload == workload and s.kind.commits}
+    ours = source is not None and (source.run, source.epoch) == (run.id, run.plan.moves[workload].epoch)
+    known = commits & {record.step for record in run.records}
+    return ours and not known and source is not None and source.phase == Phase.COMMITTED
 
 
 def _as_records(marks: list[tuple[str, Mark]]) -> tuple[Record, ...]:

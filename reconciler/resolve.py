@@ -12,13 +12,13 @@ from pathlib import Path
 from reconciler.app import drivers, open_fleet, run_state
 from reconciler.core.diff import Index
 from reconciler.core.saga import next_actions
-from reconciler.drivers import dossier
+from reconciler.drivers import dossier, guard
 from reconciler.drivers.base import Alive, Driver, Fence, Handover
 from reconciler.errors import HostError, InputError, ReconcilerError, Refused
 from reconciler.execute import Outcome
 from reconciler.hosts.base import Fleet, pump
 from reconciler.lease import fleet_leases
-from reconciler.model.plan import Plan
+from reconciler.model.plan import Phase, Plan
 from reconciler.model.record import Mark
 from reconciler.model.spec import Spec
 from reconciler.model.world import World
@@ -69,9 +69,11 @@ class Decision:
     evidence: str
 
     def __post_init__(self) -> None:
-        epoch = Index.of(self.world).epoch(self.handover.name) + 1
-        move = self.handover.move.model_copy(update={"epoch": epoch})
-        self.handover = replace(self.handover, move=move)
+        index, name = Index.of(self.world), self.handover.name
+        move = self.handover.move.model_copy(update={"epoch": index.epoch(name) + 1})
+        newest = max((m for _, m in index.markers.get(name, ())), key=lambda m: m.epoch, default=None)
+        run = newest.run if newest and newest.run else self.handover.run  # hosts refuse others
+        self.handover = replace(self.handover, move=move, run=run)
 
     async def give_to(self, chosen: str) -> str:
         """The other side is fenced first, where it answers."""
@@ -99,6 +101,7 @@ class Decision:
                 self._refuse_running(other)
             await self._fence_off(other)
         if chosen == move.source:
+            await self._claim_committed(other)
             await pump(self.driver.resume(self.handover, Fence(name, move.epoch)), self.fleet.host(chosen))
         else:
             await self._finish(seen_other)
@@ -106,6 +109,14 @@ class Decision:
         self._note(Mark.UNDONE if chosen == move.source else Mark.DONE, f"{chosen} owns it")
         fenced = f"{other} is fenced" if seen_other else f"{other} was not asked: {self.evidence}"
         return f"{name} belongs to {chosen} and runs there; {fenced}{left}"
+
+    async def _claim_committed(self, other: str) -> None:
+        """The other side is fenced, or known to be gone: so a committed source may be told to resume."""
+        move, run = self.handover.move, self.handover.run
+        found = dict(Index.of(self.world).markers.get(self.handover.name, ())).get(move.source)
+        if found and found.phase == Phase.COMMITTED:
+            back = guard.mark(self.handover.fence, Phase.VERIFIED, "source", run=run, peer=other)
+            await pump(back, self.fleet.host(move.source))
 
     async def _finish(self, source_seen: bool) -> None:
         """The destination is the owner: bring the hand-over to its end. A held source is let go last."""

@@ -89,8 +89,9 @@ class Steps:
         return Fence(step.workload, self.plan.epochs.get(step.workload, 0) + self.generation)
 
     async def _claim(self, step: Step) -> None:
-        """Raise the epoch where a former controller of this run may still be at work on a plain container."""
-        if self.generation and step.kind in PLAIN:
+        """Raise the epoch where a former controller of this run may still be at work on a plain container, and
+        where an old one makes room for another: nobody else brings it back then."""
+        if step.kind is StepKind.SET_ASIDE or (self.generation and step.kind in PLAIN):
             await self._on(step.host, guard.mark(self._fence(step), Phase.RUNNING, "owner", run=self.run))
 
     def _handover(self, step: Step) -> Handover:
@@ -265,11 +266,10 @@ class Steps:
     async def _retire(self, step: Step, progress: Progress) -> Data:
         assert step.peer
         handover, driver = self._handover(step), self._driver(step)
-        # The frozen copy is let go only while the destination answers; else it may be the last one.
-        await self._on(step.peer, driver.alive(step.workload))
+        # The frozen copy is let go only when the destination answers and has all memory; else it may be the last.
+        await self._on(step.peer, driver.finish(handover))
         await each(
             self._on(step.host, driver.retire(handover)),
-            self._on(step.peer, driver.finish(handover)),
             self.fleet.close_link(step.host, step.peer, self._link(step)),
         )
         await self._forget_actions(handover)
@@ -294,25 +294,42 @@ class Steps:
     async def _fence_off(self, step: Step) -> str:
         """Prove that the destination does not run it. A source that was not committed resumes under the move's own
         epoch, which rules a commit out, whether the destination answers or not. Else its copy is ended there, but
-        never the last one: another controller may have retired the source."""
+        never the last one: another controller may have retired the source, or be about to. It is refused from the
+        moment the source has the epoch of going back, so what is left is asked for once more then."""
         assert step.peer
         handover, driver = self._handover(step), self._driver(step)
         with suppress(GuardRefused, CommandFailed):
             return await self._on(step.peer, driver.resume(handover, handover.fence))
-        left = await self._on(step.peer, driver.alive(step.workload))
-        if not (left.running or left.restorable):
-            raise CommandFailed(
-                f"{step.workload} cannot go back: nothing is left on {step.peer}", code="C319", why=left.detail
-            )
-        await self._on(step.host, driver.fence_off(handover, handover.move.epoch + 1))
+        await self._left_on_source(step)
+        back = Fence(step.workload, handover.move.epoch + 1)
+        await self._on(step.peer, guard.mark(back, Phase.VERIFIED, "source", run=self.run, peer=step.host))
+        try:
+            await self._left_on_source(step)
+        except CommandFailed:
+            await self._on(step.peer, guard.mark(back, Phase.FENCED, "source", run=self.run, peer=step.host))
+            raise
+        await self._on(step.host, driver.fence_off(handover, back.epoch))
         with contextlib.suppress(CommandFailed):  # undoing `stage` does it again, and tells
             await self._take_back_actions(handover, actions.AFTER_RESTORE)
         return ""
 
+    async def _left_on_source(self, step: Step) -> None:
+        assert step.peer
+        left = await self._on(step.peer, self._driver(step).alive(step.workload))
+        if not (left.running or left.restorable):
+            raise CommandFailed(
+                f"{step.workload} cannot go back: nothing is left on {step.peer}", code="C319", why=left.detail
+            )
+
     async def _resume(self, step: Step) -> str:
         handover = self._handover(step)
         fence = Fence(handover.name, handover.move.epoch + 1)
-        became = await self._on(handover.move.source, self._driver(step).resume(handover, fence))
+        try:
+            became = await self._on(handover.move.source, self._driver(step).resume(handover, fence))
+        except GuardRefused as refused:
+            if refused.code != guard.OTHER_RUN:
+                raise
+            return ""  # another controller holds it, under a run that is none of ours: so we hold nothing
         with contextlib.suppress(CommandFailed):  # it runs, which is what counts; undoing `stage` tells
             await self._take_back_actions(handover, actions.BEFORE_HOLD)
         return became

@@ -93,10 +93,16 @@ class Index:
 
     def unsettled(self, workload: str) -> dict[str, Marker]:
         """Markers of a hand-over that has not ended, by host. Fencing a host off settles nothing by itself: it
-        raises the epoch there before the other side is told to resume."""
+        raises the epoch there before the other side is told to resume. A source that is still held after its
+        workload has gone on elsewhere is to be let go."""
         found = self.markers.get(workload, ())
         newest = max((m.epoch for _, m in found if m.phase != Phase.FENCED), default=0)
-        return {host: m for host, m in found if m.phase not in SETTLED and m.epoch >= newest}
+        unsettled = {host: m for host, m in found if m.phase not in SETTLED}
+        return {host: m for host, m in unsettled.items() if m.epoch >= newest or _is_committed_source(m)}
+
+
+def _is_committed_source(marker: Marker) -> bool:
+    return (marker.role, marker.phase) == ("source", Phase.COMMITTED)
 
 
 def _frozen(found: Mapping[K, list[V]]) -> dict[K, tuple[V, ...]]:

@@ -196,6 +196,11 @@ PAGES: dict[str, Page] = {
         "still running",
         "The checkpoint command has not ended in time. Try again; if it stays, look at the process on the host.",
     ),
+    "G320": Page(
+        "another run",
+        "Another controller, with a journal of its own, planned from the same state and was first. Nothing of "
+        "this run is held there. `reconcile status` shows how the workload stands.",
+    ),
     "H200": Page(
         "a host cannot be used",
         "The message says why. Other hosts are not affected: reconcile doctor HOST.",

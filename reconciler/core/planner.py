@@ -245,7 +245,7 @@ class _Builder:
             destination=host,
             container_id=container.id,
             image_id=container.image_id,
-            epoch=self.index.epoch(name) + 1,
+            epoch=self.index.epoch(name) + 2,  # going back has the next one, which no later hand-over may have
             cutover=choice.cutover,
             strategy=choice.strategy,
             oci_runtime=container.oci_runtime,

@@ -208,7 +208,8 @@ class Driver(Protocol):
         ...
 
     def finish(self, handover: Handover) -> Program[None]:
-        """On the destination: free what only the move needed (images, page daemon)."""
+        """On the destination: wait until all memory is there, and free what only the move needed (images, page
+        daemon). Nothing where a later hand-over has the workload."""
         ...
 
     def fence_off(self, handover: Handover, epoch: int) -> Program[None]:

@@ -10,9 +10,11 @@ import json
 
 from pydantic import ValidationError
 
+from reconciler.drivers import guard
+from reconciler.drivers.base import Fence
 from reconciler.drivers.guard import workload_dir
 from reconciler.model.command import Command, Program
-from reconciler.model.plan import Plan
+from reconciler.model.plan import Phase, Plan
 
 _WRITE = """umask 077
 mkdir -p "$1" && cat >"$1/dossier.new" && sync "$1/dossier.new" && mv -f "$1/dossier.new" "$1/dossier" && sync "$1"
@@ -51,9 +53,11 @@ def joined(one: Plan, other: Plan) -> Plan:
 
 
 def write(plan: Plan, workload: str, run: str) -> Program[None]:
-    """Keep the hand-over's dossier on this host, durably."""
+    """Keep the hand-over's dossier on this host, durably; never over that of one that is under way."""
     text = json.dumps({"run": run, "plan": part_of(plan, workload).model_dump(mode="json", by_alias=True)})
-    yield Command(("/bin/sh", "-c", _WRITE, "sh", workload_dir(workload)), stdin=text.encode(), changes=True)
+    argv = ("/bin/sh", "-c", _WRITE, "sh", workload_dir(workload))
+    settled = (guard.NONE, Phase.RUNNING, Phase.RETIRED, Phase.FENCED)
+    yield from guard.run(Fence(workload, plan.moves[workload].epoch), settled, argv, stdin=text.encode())
 
 
 def read(workload: str) -> Program[tuple[str, Plan] | None]:

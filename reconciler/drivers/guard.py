@@ -45,6 +45,7 @@ BUSY = "G316"
 GUARD_FAILED = "G317"
 COMMITTED = "G318"
 STILL_RUNNING = "G319"
+OTHER_RUN = "G320"
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ CODES: dict[int, Refusal] = {
     81: Refusal(BUSY, False, "Try again."),
     82: Refusal(GUARD_FAILED, False, "This is a bug of Reconciler."),
     83: Refusal(GUARD_FAILED, False, f"Look at disk space and permissions of {ROOT} on the host."),
+    84: Refusal(OTHER_RUN, True, "Another controller works on it, or has; see `reconcile status`."),
     85: Refusal(COMMITTED, True, "Bring it back under a higher epoch, with proof that the peer does not run it."),
     86: Refusal(STILL_RUNNING, False, "Try again; if it stays, look at the checkpoint process on the host."),
 }
@@ -269,12 +271,12 @@ def release(fence: Fence, *, timeout: Seconds = DEFAULT_TIMEOUT) -> Program[Outc
     return _outcome((yield from _call("release", *_fence(fence), timeout=timeout)))
 
 
-def resume(fence: Fence, *, timeout: Seconds = DEFAULT_TIMEOUT) -> Program[Outcome]:
-    """Let a held source run on. After commit only under a higher epoch. Idempotent.
+def resume(fence: Fence, *, run: str = "", timeout: Seconds = DEFAULT_TIMEOUT) -> Program[Outcome]:
+    """Let a held source run on. After commit only under a higher epoch; not what another `run` holds. Idempotent.
 
     Where it answers `gone`, the marker is `held` under this epoch: restore with `run(fence, (Phase.HELD,), ...)`,
     then `mark` it running."""
-    return _outcome((yield from _call("resume", *_fence(fence), timeout=timeout)))
+    return _outcome((yield from _call("resume", *_fence(fence), _text(run), timeout=timeout)))
 
 
 def clean(workload: str) -> Program[None]:

@@ -7,7 +7,7 @@
 #   hook NAME FILE                            make the file in bin/ this workload's CRIU action script
 #   hold NAME EPOCH SILENCE FREEZE MODE FENCE RUN PEER -- ARGV    start the checkpoint command; wait until held
 #   beat NAME...                              the controller still cares (held hooks)
-#   commit NAME EPOCH | release NAME EPOCH | resume NAME EPOCH | clean NAME
+#   commit NAME EPOCH | release NAME EPOCH | resume NAME EPOCH [RUN] | clean NAME
 #   lease take NAME OWNER TTL | lease beat|drop NAME OWNER | lease show NAME
 #
 # SILENCE, FREEZE and TTL are whole seconds; MODE is `transactional` or `restore-back`; FENCE is 0 or 1.
@@ -15,7 +15,7 @@
 # Time is /proc/uptime plus the boot id, so that a jump of the clock expires nothing.
 # Exit codes below 75 and above 86 are those of the command that was run.
 E_LOWER=75 E_BROKEN=76 E_PHASE=77 E_LEASED=78 E_RESUMED=79 E_NOTHELD=80 E_BUSY=81 E_USAGE=82 E_HOST=83
-E_COMMITTED=85 E_RUNNING=86
+E_OTHER=84 E_COMMITTED=85 E_RUNNING=86
 LOCK_WAIT=1000  # centiseconds to wait for another command on the same workload
 EXIT_WAIT=3000  # centiseconds to wait for a checkpoint process that was told to end
 
@@ -155,6 +155,11 @@ load() { # [EPOCH]: the marker; refuses when it cannot be trusted or knows a hig
 	[ "$1" -ge "$EPOCH" ] || die $E_LOWER "$N has epoch $EPOCH here (phase $PHASE), refusing epoch $1"
 }
 
+ours() { # RUN EPOCH: two controllers that planned from the same epoch have the same one, but not the same run
+	[ "$1" = - ] || [ "$RUN" = - ] || [ "$1" = "$RUN" ] || [ "$EPOCH" -lt "$2" ] ||
+		die $E_OTHER "$N is $PHASE here under epoch $EPOCH of run $RUN, not of $1"
+}
+
 store() { # EPOCH PHASE ROLE RUN PEER: durable on return
 	BODY="reconciler-marker 1 $N $1 $2 $3 $4 $5"
 	if { { read -r ONE && read -r TWO; } <"$W/marker"; } 2>/dev/null && [ "$ONE$TWO" = "$BODY$BODY" ]; then
@@ -242,6 +247,7 @@ cmd_mark() {
 	[ $# -eq 6 ] || usage 'mark NAME EPOCH PHASE ROLE RUN PEER'
 	is_phase "$3" && is_role "$4" && is_text "$5" && is_text "$6" || usage "not a marker: $*"
 	enter "$1" && lock lock && load "$2"
+	[ "$PHASE/$3" = fenced/fenced ] || ours "$5" "$2"
 	if [ "$2" -eq "$EPOCH" ] && [ "$3" != "$PHASE" ]; then
 		# A late, repeated command must not take back what was decided under the same epoch.
 		case $ROLE/$PHASE/$3 in
@@ -325,6 +331,7 @@ cmd_hold() {
 	is_number "$3" && is_number "$4" && is_text "$7" && is_text "$8" || usage "not a hold: $1 $2 $3 $4"
 	case $5/$6 in transactional/[01] | restore-back/[01]) ;; *) usage "not a mode and fence: $5 $6" ;; esac
 	enter "$1" && lock lock && load "$2"
+	ours "$7" "$2"
 	now
 	BEGAN=$NOW
 	look
@@ -442,11 +449,16 @@ cmd_release() {
 }
 
 cmd_resume() {
-	[ $# -eq 2 ] || usage 'resume NAME EPOCH'
+	[ $# -eq 2 ] || { [ $# -eq 3 ] && is_text "$3"; } || usage 'resume NAME EPOCH [RUN]'
 	enter "$1" && lock lock && load "$2"
+	ours "${3:--}" $(($2 - 1)) # going back has the epoch after the hand-over's
 	look
 	case $PHASE in
-	committed | retired | fenced)
+	committed)
+		# A higher epoch is no proof that nothing runs at the other side: who has it marks this verified first.
+		die $E_COMMITTED "$N is committed under epoch $EPOCH here: the other side has to be fenced first"
+		;;
+	retired | fenced)
 		[ "$2" -gt "$EPOCH" ] ||
 			die $E_COMMITTED "$N is $PHASE under epoch $EPOCH here: only a higher epoch brings it back"
 		;;

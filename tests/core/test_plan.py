@@ -48,7 +48,7 @@ def test_move_goes_through_every_phase_in_order():
     plan = make_plan(spec(H1, H2, after), world(facts("h1", container(before)), facts("h2")))
     assert kinds(plan) == ["reserve", "stage", "hold", "transfer", "commit", "restore", "confirm", "retire"]
     move = plan.moves["web"]
-    assert (move.source, move.destination, move.epoch) == ("h1", "h2", 1)
+    assert (move.source, move.destination, move.epoch) == ("h1", "h2", 2)
     assert move.cutover is Cutover.TRANSACTIONAL and move.strategy is Strategy.LAZY
     for earlier, later in zip(plan.steps, plan.steps[1:], strict=False):
         assert later.needs == (earlier.id,)
@@ -96,10 +96,10 @@ def test_criu_is_not_given_a_network_lock_that_it_crashes_on():
     assert locks == {"4.1.1": "", "4.2.1": "nftables"}
 
 
-def test_move_takes_the_next_epoch():
+def test_move_takes_an_epoch_whose_successor_is_its_way_back():
     before, after = workload(on="h1"), workload(on="h2")
     hosts = world(facts("h1", container(before), markers=(marker("web", 6, "running"),)), facts("h2"))
-    assert make_plan(spec(H1, H2, after), hosts).moves["web"].epoch == 7
+    assert make_plan(spec(H1, H2, after), hosts).moves["web"].epoch == 8
 
 
 def test_container_not_made_by_us_falls_back_to_restore_back():

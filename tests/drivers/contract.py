@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import pytest
 
+from reconciler.drivers import guard
 from reconciler.drivers.base import Driver, Fence, Handover, Located
 from reconciler.errors import CommandFailed, GuardRefused, Refused
 from reconciler.hosts.base import Fleet, pump
@@ -150,6 +151,8 @@ class Scene:
     async def put_back(self, h: Handover, epoch: int | None = None) -> None:
         """Undo a move: the source runs, nothing of it is left on the destination."""
         fence = Fence(NAME, epoch or h.move.epoch)
+        if epoch:  # a committed source is claimed first
+            await self.on(h.move.source, guard.mark(fence, Phase.VERIFIED, "source", run=h.run))
         await self.twice(h.move.source, lambda d: d.resume(h, fence))
         await self.twice(h.move.destination, lambda d: d.unstage(h))
         await self.fleet.close_link(h.move.source, h.move.destination, f"{RUN}-{NAME}")

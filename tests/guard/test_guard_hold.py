@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-PHASE, RESUMED, NOT_HELD, COMMITTED = 77, 79, 80, 85
+LOWER, PHASE, RESUMED, NOT_HELD, OTHER, COMMITTED = 75, 77, 79, 80, 84, 85
 
 
 def kill_hook(host: Any) -> None:
@@ -62,13 +62,17 @@ def test_resume_lets_the_source_run_at_once(host: Any, state_of: Any, until: Any
     assert host.show("web")["phase"] == "running"
 
 
-def test_after_commit_only_a_higher_epoch_resumes(host: Any, state_of: Any) -> None:
+def test_a_committed_source_resumes_only_once_it_is_claimed_back(host: Any, state_of: Any) -> None:
     pid = host.victim()
     host.hold("web", 2, pid, silence=1)
     host("commit", "web", 2)
     host("resume", "web", 2, expect=COMMITTED)
     time.sleep(2.0)
+    host("resume", "web", 4, expect=COMMITTED)
     assert state_of(pid) == "T"
+    host("mark", "web", 4, "verified", "source", "-", "-")
+    assert state_of(pid) == "T"
+    host("release", "web", 2, expect=LOWER)
     assert outcome(host("resume", "web", 4))["outcome"] == "resumed"
     assert state_of(pid) in ("S", "R")
     row = host.show("web")
@@ -81,9 +85,24 @@ def test_a_released_source_cannot_resume(host: Any, state_of: Any) -> None:
     host.hold("web", 2, pid)
     host("commit", "web", 2)
     host("release", "web", 2)
+    host("mark", "web", 4, "verified", "source", "-", "-")
     assert outcome(host("resume", "web", 4))["outcome"] == "gone"
     row = host.show("web")
     assert (row["phase"], row["epoch"]) == ("held", 4)
+
+
+def test_another_run_neither_joins_nor_resumes_a_hold(host: Any, state_of: Any) -> None:
+    """Two controllers that planned from the same state have the same epochs."""
+    pid = host.victim()
+    host.hold("web", 2, pid)  # of run r
+    host("hold", "web", 2, 30, 60, "transactional", 0, "other", "p", "--", "true", expect=OTHER)
+    host("mark", "web", 2, "reserved", "source", "other", "p", expect=OTHER)
+    host("commit", "web", 2)
+    for epoch in (2, 3):
+        host("resume", "web", epoch, "other", expect=OTHER)
+    assert state_of(pid) == "T"
+    row = host.show("web")
+    assert (row["phase"], row["epoch"]) == ("committed", 2)
 
 
 def test_silence_resumes_and_beats_keep(host: Any, state_of: Any, until: Any) -> None:
@@ -187,6 +206,7 @@ def test_restore_back(host: Any) -> None:
     assert host.show("web")["phase"] == "held"
     host("commit", "web", 2)
     host("resume", "web", 2, expect=COMMITTED)
+    host("mark", "web", 4, "verified", "source", "-", "-")
     assert outcome(host("resume", "web", 4))["outcome"] == "gone"
     assert host("run", "web", 4, "held", "--", "echo", "restored").stdout == "restored\n"
     host("mark", "web", 4, "running", "owner", "-", "-")

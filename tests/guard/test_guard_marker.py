@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-LOWER, BROKEN, PHASE, BUSY, USAGE, HOST = 75, 76, 77, 81, 82, 83
+LOWER, BROKEN, PHASE, BUSY, USAGE, HOST, OTHER = 75, 76, 77, 81, 82, 83, 84
 
 
 def test_mark_is_idempotent_and_refuses_lower_epochs(host: Any) -> None:
@@ -50,6 +50,15 @@ def test_a_late_command_takes_no_decision_back(
     host("mark", "web", 5, before, role, "r", "p")
     host("mark", "web", 5, after, role, "r", "p", expect=0 if allowed else PHASE)
     host("mark", "web", 6, after, role, "r", "p")
+
+
+def test_a_marker_of_another_run_under_the_same_epoch_stays(host: Any) -> None:
+    host("mark", "web", 5, "reserved", "destination", "one", "p")
+    host("mark", "web", 5, "reserved", "destination", "two", "p", expect=OTHER)
+    host("mark", "web", 6, "fenced", "destination", "one", "p")
+    host("mark", "web", 6, "fenced", "destination", "two", "p")  # fenced is fenced, whoever did it
+    host("mark", "web", 8, "reserved", "destination", "two", "p")
+    host("mark", "web", 8, "running", "owner", "-", "-")
 
 
 GOOD = "reconciler-marker 1 web 3 held source run-1 h2\n"

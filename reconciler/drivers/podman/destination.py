@@ -237,6 +237,9 @@ def _on_disk(handover: Handover) -> Program[None]:
 
 
 def finish(handover: Handover) -> Program[None]:
+    marker = yield from _marker(handover)
+    if marker is not None and marker.epoch > handover.fence.epoch:
+        return  # a later hand-over has it by now, and what is here is that one's
     facts = yield from _drain(handover)
     if facts is None:
         return

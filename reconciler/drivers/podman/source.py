@@ -113,7 +113,7 @@ def _not_held(handover: Handover, outcome: guard.Outcome, log: str) -> Program[C
 
 def resume(handover: Handover, fence: Fence) -> Program[str]:
     name = handover.name
-    outcome = yield from guard.resume(fence)
+    outcome = yield from guard.resume(fence, run=handover.run)
     facts = yield from containers.ours(name, name)
     if facts is None:
         raise CommandFailed(f"{name} cannot resume: its container is gone", code="C311")
@@ -165,9 +165,11 @@ def retire(handover: Handover) -> Program[None]:
     yield from guard.release(handover.fence, timeout=RELEASE_LIMIT)
     facts = yield from containers.ours(name, name)
     if facts is not None:
-        yield from moving.free_room(facts)
-        argv = ("podman", "rm", "--force", "--volumes", "--", facts.id)
-        yield from guard.run(handover.fence, (Phase.COMMITTED, Phase.FENCED), argv)
+        # The images as well under the fence: another controller may be on its way back to them.
+        unmount = paths.shell("unmount", paths.images_dir(facts.userdata))
+        remove = ("podman", "rm", "--force", "--volumes", "--", facts.id)
+        for argv in (unmount, remove):
+            yield from guard.run(handover.fence, (Phase.COMMITTED, Phase.FENCED), argv)
         yield from containers.drop_secrets(name, facts)
     for volume in handover.workload.spec.container.volumes:
         yield from stores.remove_volume(volume.name, name)

@@ -15,7 +15,8 @@ from reconciler.model.command import Result, Seconds
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-LOWER, BROKEN, PHASE, RESUMED, NOT_HELD, BUSY, USAGE, COMMITTED, STILL_RUNNING = 75, 76, 77, 79, 80, 81, 82, 85, 86
+LOWER, BROKEN, PHASE, RESUMED, NOT_HELD, BUSY, USAGE = 75, 76, 77, 79, 80, 81, 82
+OTHER, COMMITTED, STILL_RUNNING = 84, 85, 86
 LOCK_WAIT: Seconds = 10.0
 EXIT_WAIT: Seconds = 30.0
 
@@ -76,7 +77,8 @@ class Guard:
     def read(self, name: str) -> MarkerRow:
         row = self.machine.markers.get(name, MarkerRow())
         hook = self.machine.hooks.get(name)
-        if row.phase in ("held", "verified") and hook and (hook.verdict, hook.epoch) == ("resume", row.epoch):
+        resumed = hook and (hook.verdict, hook.epoch) == ("resume", row.epoch) and not hook.tasks_ended
+        if row.phase in ("held", "verified") and resumed:
             return replace(row, phase="running", role="owner")
         return row
 
@@ -87,6 +89,10 @@ class Guard:
         if epoch is not None and epoch < row.epoch:
             die(LOWER, f"{name} has epoch {row.epoch} here (phase {row.phase}), refusing epoch {epoch}")
         return row
+
+    def ours(self, name: str, row: MarkerRow, run: str, epoch: int) -> None:
+        if "-" not in (run, row.run) and run != row.run and row.epoch >= epoch:
+            die(OTHER, f"{name} is {row.phase} here under epoch {row.epoch} of run {row.run}, not of {run}")
 
     def store(self, name: str, epoch: int, phase: str, role: str, run: str, peer: str) -> None:
         if self.machine.take("marker"):
@@ -130,6 +136,8 @@ class Guard:
         epoch = int(epoch_text)
         async with self.lock(name):
             row = self.load(name, epoch)
+            if (row.phase, phase) != ("fenced", "fenced"):
+                self.ours(name, row, run, epoch)
             if epoch == row.epoch and phase != row.phase and not _may_follow(row.role, row.phase, phase):
                 die(PHASE, f"{name} is {row.phase} under epoch {epoch} here, it cannot become {phase}")
             state, hook = self.look(name)
@@ -185,6 +193,7 @@ class Guard:
         epoch, (_, run, peer) = int(epoch_text), rest[:3]
         async with self.lock(name):
             row = self.load(name, epoch)
+            self.ours(name, row, run, epoch)
             state, hook = self.look(name)
             if hook and state in ("starting", "held"):
                 if hook.epoch != epoch or hook.verdict == "resume":
@@ -252,11 +261,12 @@ class Guard:
             state, hook = self.look(name)
             return self.answer("exited" if state == "ended" else "gone", hook)
 
-    async def resume(self, name: str, epoch_text: str) -> str:
+    async def resume(self, name: str, epoch_text: str, run: str = "-") -> str:
         epoch = int(epoch_text)
         async with self.lock(name):
             row = self.load(name, epoch)
-            if row.phase in ("committed", "retired", "fenced") and epoch <= row.epoch:
+            self.ours(name, row, run, epoch - 1)
+            if row.phase == "committed" or (row.phase in ("retired", "fenced") and epoch <= row.epoch):
                 die(COMMITTED, f"{name} is {row.phase} under epoch {row.epoch} here")
             state, hook = self.look(name)
             if hook and state in ("starting", "held"):
@@ -271,7 +281,7 @@ class Guard:
                 await self.ended(hook)
                 state, hook = self.look(name)
             if hook and state == "ended":
-                outcome = "gone" if hook.status == 0 else "resumed"
+                outcome = "gone" if hook.status == 0 or hook.tasks_ended else "resumed"
             elif state == "lost" or row.phase in ("held", "verified", "committed", "retired", "fenced"):
                 outcome = "gone"
             else:
