@@ -17,7 +17,7 @@ from reconciler.execute import Executor
 from reconciler.hosts.base import pump
 from reconciler.hosts.memory import MemoryFleet
 from reconciler.hosts.wrap import RetryFleet, WrappedFleet
-from reconciler.model.plan import Step, StepKind
+from reconciler.model.plan import Plan, Step, StepKind
 from reconciler.model.record import Mark
 from reconciler.steps import Steps
 from tests.sim.driver import SimDriver
@@ -57,6 +57,8 @@ class Controller:
     error: BaseException | None = None
     groups: dict[str, GroupState] | None = None
     task: asyncio.Task | None = None
+    plan: Plan | None = None
+    run: str = RUN
 
     def __post_init__(self) -> None:
         self.awake.set()
@@ -81,11 +83,12 @@ class Controller:
         await self.awake.wait()
 
     def start(self, plan, journal, records, recovering) -> None:
+        self.plan = plan
         fleet = RetryFleet(GatedFleet(MemoryFleet(self.sim.universe), self))
         self.executor = Executor(
             plan=plan,
-            run=RUN,
-            steps=SimSteps(plan, RUN, fleet, {"podman": SimDriver()}, lambda workload: {}),
+            run=self.run,
+            steps=SimSteps(plan, self.run, fleet, {"podman": SimDriver()}, lambda workload: {}),
             journal=GatedJournal(journal, self, plan),
             now=asyncio.get_running_loop().time,
             sleep=self._sleep,
@@ -99,7 +102,7 @@ class Controller:
         try:
             outcome = await self.executor.execute()
             self.check()
-            self.executor.journal.inner.end(RUN, run_state(outcome), asyncio.get_running_loop().time())
+            self.executor.journal.inner.end(self.run, run_state(outcome), asyncio.get_running_loop().time())
             self.groups = outcome.groups
         except (ReconcilerError, Killed) as error:
             self.error = error

@@ -1,5 +1,5 @@
 """A driver for the runtime in memory: the order of guard operations is the Podman driver's, the commands are
-`memrt`'s. Real: all of `reconciler.drivers.guard`. Not modelled: networks' addresses, secrets, lazy pages."""
+`memrt`'s. Real: all of `reconciler.drivers.guard`. Not modelled: networks' addresses, secrets."""
 
 import json
 
@@ -24,6 +24,7 @@ LIVE = (guard.NONE, Phase.RUNNING, Phase.CONFIRMED)
 SETTLED = (*LIVE, Phase.RETIRED, Phase.FENCED)
 STATES = {"frozen": ContainerState.PAUSED}
 GIB = 2**30
+DRAIN_LIMIT = 600.0
 TOOLS = ("iptables-restore", "nsenter", "flock", "setsid", "timeout", "tar", "ip")
 
 
@@ -67,6 +68,9 @@ class SimDriver:
         )
 
     def alive(self, workload):
+        shown = yield from guard.show(workload)
+        if shown and shown[0].hook.state == "starting":
+            return Alive(True, True, detail="being dumped")
         found = yield from show(workload)
         container = found["container"]
         running = bool(container) and container["state"] == "running"
@@ -187,6 +191,7 @@ class SimDriver:
         fence = yield from self._fence_here(handover)
         phases = (guard.NONE, Phase.RESERVED, Phase.FENCED, Phase.RETIRED)
         if (yield from show(name))["container"]:
+            yield memrt("stop-pages", name)
             yield from fenced(fence, phases, "discard", name)
             yield from self._remove(name, fence, phases)
         for volume in handover.workload.spec.container.volumes:
@@ -213,20 +218,29 @@ class SimDriver:
         if found is None:
             raise CommandFailed("the staged container is gone")
         if found["state"] != "running":
-            yield from fenced(handover.fence, (Phase.COMMITTED,), "restore", handover.name)
+            how = "lazy" if handover.move.follows else "eager"
+            yield from fenced(handover.fence, (Phase.COMMITTED,), "restore", handover.name, how)
 
     def verify(self, handover):
         found = (yield from show(handover.name))["container"]
         if found is None or found["state"] != "running":
             raise CommandFailed(f"{handover.name} does not run on {handover.move.destination}")
 
+    def _drain(self, handover, ok):
+        yield memrt("drain", handover.name, f"{DRAIN_LIMIT:g}", timeout=DRAIN_LIMIT + 30, ok=ok)
+
     def confirm(self, handover):
+        yield from self._drain(handover, (0, 1))
         run, peer = handover.run, handover.move.source
         yield from guard.mark(handover.fence, Phase.RUNNING, "owner", run=run, peer=peer)
         yield from self._restart(handover, handover.fence, Phase.RUNNING, on=True)
 
     def finish(self, handover):
+        shown = yield from guard.show(handover.name)
+        if shown and shown[0].marker and shown[0].marker.epoch > handover.fence.epoch:
+            return
         if (yield from show(handover.name))["container"]:
+            yield from self._drain(handover, (0,))
             yield memrt("discard", handover.name)
 
     def fence_off(self, handover, epoch):
@@ -238,6 +252,8 @@ class SimDriver:
         if shown and shown[0].hook.state == "held":
             return
         found = (yield from show(name))["container"]
+        if found:
+            yield memrt("stop-pages", name)
         if found and found["state"] == "running":
             yield from fenced(fence, (Phase.FENCED,), "stop", name)
 
@@ -284,7 +300,7 @@ class SimDriver:
 
     def resume(self, handover, fence):
         name = handover.name
-        outcome = yield from guard.resume(fence)
+        outcome = yield from guard.resume(fence, run=handover.run)
         found = yield from show(name)
         if found["container"] is None:
             raise CommandFailed(f"{name} cannot resume: its container is gone")

@@ -24,6 +24,7 @@ class Fault(StrEnum):
     KILLED = "controller-killed"
     CANCELLED = "ctrl-c"
     ZOMBIE = "controller-stopped-and-replaced"
+    ZOMBIE_APART = "controller-stopped-and-replaced-by-one-with-another-journal"
     JOURNAL_LOST = "controller-and-journal-lost"
     JOURNAL_FULL = "journal-full"
     # one command
@@ -46,12 +47,21 @@ class Fault(StrEnum):
     SOURCE_FULL = "source-disk-full"
     DESTINATION_FULL = "destination-disk-full"
     MARKER_FAILS = "marker-not-written"
+    SOURCE_MARKER_FAILS = "marker-not-written-on-the-source"
     TRUNCATED = "truncated-copy"
     TRUNCATED_TWICE = "truncated-copy-twice"
     DUMP_FAILS = "dump-fails"
     RESTORE_FAILS = "restore-fails"
     APP_DIES = "application-dies"
     UNHEALTHY = "unhealthy"
+    HOOK_KILLED = "hook-killed"
+    CRIU_KILLED = "criu-killed"
+    PAGES_LOST = "page-daemon-dies"
+    PAGES_SLOW = "pages-take-very-long"
+    BEFORE_HOLD_FAILS = "action-before-the-hold-fails"
+    AFTER_RESTORE_FAILS = "action-after-the-restore-fails"
+    BEFORE_HOLD_STAYS = "action-before-the-hold-cannot-be-undone"
+    AFTER_RESTORE_STAYS = "action-after-the-restore-cannot-be-undone"
 
     @property
     def of_command(self) -> bool:
@@ -73,15 +83,33 @@ ARMS = {
     Fault.RESTORE_FAILS: ("destination", "restore", 9),
     Fault.APP_DIES: ("destination", "dies", 1),
     Fault.UNHEALTHY: ("destination", "health", 9),
+    Fault.SOURCE_MARKER_FAILS: ("source", "marker", 1),
+    Fault.PAGES_LOST: ("destination", "pages", 1),
+    Fault.PAGES_SLOW: ("destination", "pages-slow", 1),
+    Fault.BEFORE_HOLD_FAILS: ("source", "action", 1),
+    Fault.AFTER_RESTORE_FAILS: ("destination", "action", 1),
+    Fault.BEFORE_HOLD_STAYS: ("source", "undo", 3),
+    Fault.AFTER_RESTORE_STAYS: ("destination", "undo", 3),
 }
 """What is armed where, and how often it strikes."""
 
-CONTROLLER = (Fault.KILLED, Fault.CANCELLED, Fault.ZOMBIE, Fault.JOURNAL_FULL)
+ACTIONS = (
+    Fault.BEFORE_HOLD_FAILS,
+    Fault.AFTER_RESTORE_FAILS,
+    Fault.BEFORE_HOLD_STAYS,
+    Fault.AFTER_RESTORE_STAYS,
+)
+"""Only where a workload has actions."""
+WHEN_GOING_BACK = (Fault.BEFORE_HOLD_STAYS, Fault.AFTER_RESTORE_STAYS)
+"""These strike only when something else makes the run go back."""
+
+CONTROLLER = (Fault.KILLED, Fault.CANCELLED, Fault.ZOMBIE, Fault.ZOMBIE_APART, Fault.JOURNAL_FULL)
 COMMAND = (Fault.REFUSED, Fault.REPLY_LOST, Fault.HANG, Fault.DELAYED)
 ONE_HOST = (Fault.SOURCE_LOST, Fault.SOURCE_REBOOTS, Fault.SOURCE_CUT, Fault.SLOW, Fault.CLOCK)
 TWO_HOSTS = (*ONE_HOST, Fault.DESTINATION_LOST, Fault.DESTINATION_REBOOTS, Fault.DESTINATION_CUT, Fault.ALL_CUT)
 SINGLE = (*CONTROLLER, *COMMAND, *ONE_HOST)
 MOVE = (*CONTROLLER, Fault.JOURNAL_LOST, *COMMAND, *TWO_HOSTS)
+HELD = (*MOVE, Fault.HOOK_KILLED, Fault.CRIU_KILLED)
 
 FAULTS: dict[StepKind, tuple[Fault, ...]] = {
     StepKind.PULL_IMAGE: (*SINGLE, Fault.SOURCE_FULL),
@@ -94,14 +122,30 @@ FAULTS: dict[StepKind, tuple[Fault, ...]] = {
     StepKind.SET_ASIDE: SINGLE,
     StepKind.REMOVE: SINGLE,
     StepKind.RESERVE: MOVE,
-    StepKind.STAGE: (*MOVE, Fault.DESTINATION_FULL, Fault.MARKER_FAILS),
+    StepKind.STAGE: (*MOVE, Fault.DESTINATION_FULL, Fault.MARKER_FAILS, Fault.SOURCE_MARKER_FAILS),
     StepKind.PRECOPY: (*MOVE, Fault.DUMP_FAILS, Fault.SOURCE_FULL, Fault.LINK_CUT),
-    StepKind.HOLD: (*MOVE, Fault.DUMP_FAILS, Fault.SOURCE_FULL),
-    StepKind.TRANSFER: (*MOVE, Fault.TRUNCATED, Fault.TRUNCATED_TWICE, Fault.DESTINATION_FULL, Fault.LINK_CUT),
-    StepKind.COMMIT: (*MOVE, Fault.MARKER_FAILS),
-    StepKind.RESTORE: (*MOVE, Fault.RESTORE_FAILS, Fault.APP_DIES, Fault.DESTINATION_FULL),
-    StepKind.CONFIRM: (*MOVE, Fault.UNHEALTHY, Fault.MARKER_FAILS),
-    StepKind.RETIRE: (*MOVE, Fault.MARKER_FAILS),
+    StepKind.HOLD: (
+        *HELD,
+        Fault.DUMP_FAILS,
+        Fault.SOURCE_FULL,
+        Fault.SOURCE_MARKER_FAILS,
+        Fault.BEFORE_HOLD_FAILS,
+        Fault.BEFORE_HOLD_STAYS,
+    ),
+    StepKind.TRANSFER: (*HELD, Fault.TRUNCATED, Fault.TRUNCATED_TWICE, Fault.DESTINATION_FULL, Fault.LINK_CUT),
+    StepKind.COMMIT: (*HELD, Fault.MARKER_FAILS, Fault.SOURCE_MARKER_FAILS),
+    StepKind.RESTORE: (
+        *HELD,
+        Fault.RESTORE_FAILS,
+        Fault.APP_DIES,
+        Fault.DESTINATION_FULL,
+        Fault.PAGES_LOST,
+        Fault.PAGES_SLOW,
+        Fault.AFTER_RESTORE_FAILS,
+        Fault.AFTER_RESTORE_STAYS,
+    ),
+    StepKind.CONFIRM: (*HELD, Fault.UNHEALTHY, Fault.MARKER_FAILS),
+    StepKind.RETIRE: (*HELD, Fault.SOURCE_MARKER_FAILS),
 }
 
 

@@ -3,16 +3,18 @@
 import asyncio
 import random
 from dataclasses import dataclass, field
+from functools import partial, reduce
 
 from reconciler.core.planner import make_plan
 from reconciler.core.saga import GroupState
+from reconciler.drivers import dossier
 from reconciler.hosts.memory import Deadlock, MemoryFleet, run_virtual
 from reconciler.hosts.memory.machine import FROZEN, REBOOT_TIME, RUNNING
 from reconciler.model.plan import StepKind
 from reconciler.model.record import Mark, Run
 from reconciler.model.world import World
 from reconciler.observe import observe
-from reconciler.recover import rebuilt_runs
+from reconciler.recover import note_settled, rebuilt_runs
 from reconciler.state.journal import Journal
 from tests.sim.controller import RUN, Controller
 from tests.sim.driver import SimDriver
@@ -63,6 +65,8 @@ class Simulation:
     zombies: list[Controller] = field(default_factory=list)
     journal_lost: bool = False
     late: int = 0
+    run: str = RUN
+    runs: int = 1
     durable: dict[str, Mark] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -117,9 +121,11 @@ class Simulation:
     # --- faults ---
 
     def strike(self, fault, controller, step, about):  # noqa: C901  (a table of what each fault does)
-        hosts = self._hosts(step)
+        hosts = self._hosts(controller.plan, step)
         rng = self.rng
         later = asyncio.get_running_loop().call_later
+        delay = rng.uniform(0.0, 0.6) if about is not None and rng.random() < 0.5 else 0.0
+        """Half of what befalls a host in an effect does so in the middle of a command."""
         if fault in ARMS:
             side, trouble, times = ARMS[fault]
             hosts[side].armed[trouble] = hosts[side].armed.get(trouble, 0) + times
@@ -134,7 +140,12 @@ class Simulation:
             case Fault.ZOMBIE:
                 controller.stop()
                 self.zombies.append(controller)
-                later(rng.uniform(0.0, 200.0), controller.awake.set)
+                later(rng.uniform(0.0, rng.choice([3.0, 10.0, 200.0])), controller.awake.set)
+            case Fault.ZOMBIE_APART:
+                self.journal_lost = True
+                controller.stop()
+                self.zombies.append(controller)
+                later(rng.uniform(0.0, rng.choice([3.0, 10.0, 200.0])), controller.awake.set)
             case Fault.JOURNAL_FULL:
                 self.journal_full = True
             case Fault.REFUSED:
@@ -147,17 +158,17 @@ class Simulation:
             case Fault.DELAYED:
                 return "late"
             case Fault.SOURCE_LOST | Fault.DESTINATION_LOST:
-                hosts[self._side(fault)].power_off(for_good=True)
+                later(delay, partial(hosts[self._side(fault)].power_off, for_good=True))
             case Fault.SOURCE_REBOOTS | Fault.DESTINATION_REBOOTS:
-                machine = hosts[self._side(fault)]
-                if machine.up:
-                    machine.power_off(for_good=False)
-                    later(REBOOT_TIME, machine.power_on)
+                later(delay, hosts[self._side(fault)].reboot)
             case Fault.SOURCE_CUT | Fault.DESTINATION_CUT | Fault.ALL_CUT:
                 cut = list(hosts.values()) if fault is Fault.ALL_CUT else [hosts[self._side(fault)]]
                 for machine in cut:
                     machine.reachable = False
                     later(rng.choice([8.0, 40.0, 300.0]), setattr, machine, "reachable", True)
+            case Fault.HOOK_KILLED | Fault.CRIU_KILLED:
+                process = "hook" if fault is Fault.HOOK_KILLED else "criu"
+                later(delay, hosts["source"].kill_hold, step.workload, process)
             case Fault.LINK_CUT:
                 self.universe.cut_links = True
                 later(rng.choice([1.0, 60.0]), setattr, self.universe, "cut_links", False)
@@ -170,8 +181,8 @@ class Simulation:
     def _side(self, fault: Fault) -> str:
         return "source" if fault.name.startswith("SOURCE") else "destination"
 
-    def _hosts(self, step):
-        move = self.plan.moves.get(step.workload)
+    def _hosts(self, plan, step):
+        move = plan.moves.get(step.workload)
         names = (move.source, move.destination) if move else (step.host, step.host)
         source, destination = (self.universe.machines[name] for name in names)
         return {"source": source, "destination": destination}
@@ -209,7 +220,7 @@ class Simulation:
             for c in m.containers.values()
             if c.state == RUNNING
         }
-        self.journal.begin(Run(id=RUN, plan=self.plan, started_at=0.0, actor="sim"))
+        self.journal.begin(Run(id=self.run, plan=self.plan, started_at=0.0, actor="sim"))
         groups = await self._until_ended()
         for zombie in self.zombies:
             zombie.awake.set()
@@ -220,11 +231,17 @@ class Simulation:
         await asyncio.sleep(400.0)
         if self.zombies and not self._ended(groups):
             groups = await self._until_ended(first=False)
+        for zombie in self.zombies:
+            await self._end_its_run(zombie)
         await self._check_end(groups)
         return Result(self.scenario, self.watcher.violations, self.reached, self.struck, groups, self.universe.log)
 
-    def _ended(self, groups) -> bool:
-        return bool(groups) and not self.journal_lost and all(state in ENDED for state in groups.values())
+    def _ended(self, groups, of_journal=False) -> bool:
+        return (
+            bool(groups)
+            and (of_journal or not self.journal_lost)
+            and all(state in ENDED for state in groups.values())
+        )
 
     async def _until_ended(self, first=True) -> dict[str, GroupState]:
         """Controllers one after the other, until one says that everything has ended."""
@@ -237,6 +254,8 @@ class Simulation:
                 await asyncio.sleep(REBOOT_TIME + 1)
             records = () if fresh else await self._recover()
             names = frozenset(step.workload for step in self.plan.steps)
+            fresh = fresh or (self.journal_lost and not records)
+            controller.run = self.run
             controller.start(self.plan, self.journal, records, frozenset() if fresh else names)
             await asyncio.wait_for(controller.over.wait(), LONGEST)
             if controller.dead:
@@ -252,19 +271,48 @@ class Simulation:
             await asyncio.sleep(self.rng.choice([0.1, 5.0, 70.0]))
         return groups
 
+    async def _end_its_run(self, zombie) -> None:
+        """A journal that another controller does not know can be brought to its end, too, when that is done."""
+        journal, old = zombie.executor.journal.inner, zombie.plan
+        moves = tuple(step for step in old.steps if step.workload in old.moves)
+        if journal is self.journal or not moves or any(m.lost for m in self.universe.machines.values()):
+            return
+        note_settled(journal.run(zombie.run), await self.look(), journal)
+        records = journal.run(zombie.run).records
+        plan, names = old.model_copy(update={"steps": moves}), {step.id for step in moves}
+        again = Controller(self, f"{zombie.name}'s run", run=zombie.run)
+        again.start(plan, journal, [r for r in records if r.step in names], frozenset(old.moves))
+        await asyncio.wait_for(again.over.wait(), LONGEST)
+        self.universe.note(f"{again.name} ended: {again.groups} {again.error}")
+        if not self.watcher.disturbed and not self._ended(again.groups, of_journal=True):
+            self.watcher.fail("stuck", f"{again.name} is {again.groups} {again.error}")
+
     async def _recover(self):
-        """The records a new controller starts from. Without a journal, what the hosts know of unfinished moves."""
+        """The records a new controller starts from. Without a journal, what the hosts know of unfinished moves;
+        where they know of none, it applies the specs anew."""
         if self.journal_lost:
             self.journal = Journal.open(":memory:")
-            runs = await rebuilt_runs(MemoryFleet(self.universe), await self.look())
-            steps = tuple(step for run in runs for step in run.plan.steps)
-            self.plan = self.whole_plan.model_copy(update={"steps": steps})
-            self.journal.begin(Run(id=RUN, plan=self.plan, started_at=0.0, actor="sim"))
+            world = await self.look()
+            if self.scene.newer:
+                self.scene.spec = self.scene.newer
+                self.scene.wanted = {n: w.spec.placement.host for n, w in self.scene.spec.workloads.items()}
+            runs = await rebuilt_runs(MemoryFleet(self.universe), world)
+            if runs:
+                self.run = runs[0].id
+                self.plan = reduce(dossier.joined, (run.plan for run in runs))
+            else:
+                self.run, self.runs = f"run{self.runs + 1}", self.runs + 1
+                self.plan = make_plan(self.scene.spec, world)
+                if self.plan.errored:
+                    self.plan = self.plan.model_copy(update={"steps": ()})
+            self.journal.begin(Run(id=self.run, plan=self.plan, started_at=0.0, actor="sim"))
             for run in runs:
                 for record in run.records:
-                    self.journal.append(RUN, record.step, record.mark, 0.0)
+                    self.journal.append(self.run, record.step, record.mark, 0.0)
                     self.durable[record.step] = record.mark
-        return self.journal.run(RUN).records
+        else:
+            note_settled(self.journal.run(self.run), await self.look(), self.journal)
+        return self.journal.run(self.run).records
 
     # --- the end ---
 
@@ -283,6 +331,7 @@ class Simulation:
             self._check_put_back(groups)
         if lost or excused:
             return
+        self._check_actions(groups)
         done = groups and set(groups.values()) <= {GroupState.DONE}
         if done and not self.watcher.disturbed and not self.journal_lost:
             await self._check_done("after success")
@@ -302,16 +351,30 @@ class Simulation:
             if host and not self._runs(workload, host):
                 self.watcher.fail("nowhere", f"{workload} was put back and does not run on {host}")
 
+    def _check_actions(self, groups) -> None:
+        """What actions did stays after a move that is done, and only then."""
+        for (workload, when), names in self.scene.effects.items():
+            move, state = self.whole_plan.moves[workload], groups.get(workload)
+            if self.watcher.disturbed or state not in (GroupState.DONE, GroupState.PUT_BACK):
+                continue
+            wanted = set(names) if state is GroupState.DONE else set()
+            for machine in self.universe.machines.values():
+                here = move.source if when == "before" else move.destination
+                found = machine.effects & set(names)
+                if found != (wanted if machine.name == here else set()):
+                    text = f"{workload} is {state}, and of its actions {when} {sorted(found)} are in force"
+                    self.watcher.fail("actions", f"{text} on {machine.name}")
+
     def _waits_for_a_person(self, groups) -> bool:
         return any(self._needs_a_person(workload, state) for workload, state in groups.items())
 
     def _needs_a_person(self, workload, state) -> bool:
-        """In doubt, and rightly so: a reboot ended the frozen process; its images are only on the destination."""
+        """In doubt, and rightly so: a reboot ended the frozen process; its images are only elsewhere."""
         move = self.whole_plan.moves.get(workload)
         if state is not GroupState.IN_DOUBT or not move or move.source not in self.watcher.disturbed:
             return False
-        images = self.universe.machines[move.destination].dumps.get(workload)
-        return bool(images and images.complete)
+        others = (m.dumps.get(workload) for m in self.universe.machines.values() if m.name != move.source)
+        return any(images and images.complete for images in others)
 
     def _runs(self, workload, host) -> bool:
         """Whether it does: a moved one as the same process, unless a disaster ended that."""
@@ -344,8 +407,9 @@ class Simulation:
             self.watcher.fail("I5", f"cannot plan again: {[f.message for f in self.plan.findings]}")
             return
         self.journal = Journal.open(":memory:")
-        self.journal.begin(Run(id=RUN, plan=self.plan, started_at=0.0, actor="sim"))
-        controller = Controller(self, "again")
+        self.run, self.runs = f"run{self.runs + 1}", self.runs + 1
+        self.journal.begin(Run(id=self.run, plan=self.plan, started_at=0.0, actor="sim"))
+        controller = Controller(self, "again", run=self.run)
         controller.start(self.plan, self.journal, (), frozenset())
         await asyncio.wait_for(controller.over.wait(), LONGEST)
         if controller.groups is None or set(controller.groups.values()) - {GroupState.DONE}:

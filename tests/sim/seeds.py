@@ -7,10 +7,11 @@ from functools import cache
 from itertools import zip_longest
 
 from reconciler.model.plan import StepKind
-from tests.sim.faults import FAULTS, Boundary, Fault, Point, Strike
+from tests.sim.faults import ACTIONS, FAULTS, WHEN_GOING_BACK, Boundary, Fault, Point, Strike
 from tests.sim.run import Scenario, simulate
 from tests.sim.shapes import SHAPES
 
+MOVES = frozenset(shape for shape in SHAPES if shape.startswith("move") or shape == "swap")
 SETTINGS = ({}, {"on_disk": True}, {"restart": True}, {"on_disk": True, "restart": True}, {"stay": True})
 
 
@@ -25,7 +26,7 @@ class Case:
 
 def _ways_back(shape: str) -> tuple[Strike, ...]:
     """Faults that make a shape's plan undo what it did: at the end, and half-way."""
-    if shape.startswith("move") or shape == "swap":
+    if shape in MOVES:
         return (
             Strike(Boundary(StepKind.RESTORE, False, Point.BEFORE_INTENT), Fault.RESTORE_FAILS),
             Strike(Boundary(StepKind.TRANSFER, False, Point.BEFORE_INTENT), Fault.TRUNCATED_TWICE),
@@ -57,8 +58,11 @@ def cases() -> tuple[Case, ...]:
                     continue
                 if fault.armed and (boundary.point is not Point.BEFORE_INTENT or boundary.undo):
                     continue
+                if fault in ACTIONS and shape != "move-with-actions":
+                    continue
+                leads = first or (_ways_back(shape)[:1] if fault in WHEN_GOING_BACK else ())
                 skips = range(min(times, 8)) if boundary.point is Point.IN_EFFECT else range(1)
-                group.extend(Case(shape, Strike(boundary, fault, skip), first) for skip in skips)
+                group.extend(Case(shape, Strike(boundary, fault, skip), leads) for skip in skips)
             rng.shuffle(group)
             group.sort(key=lambda case: case.strike.skip > 0)
             found.append(group)

@@ -14,11 +14,15 @@ API = "reconciler/v1alpha1"
 
 @dataclass
 class Scene:
-    """A universe and what is wanted of it. `wanted`: the host that should run each workload; None: nowhere."""
+    """A universe and what is wanted of it. `wanted`: the host that should run each workload; None: nowhere.
+    `newer`: specs of a controller that does not know of the first one's run. `effects`: what its actions leave
+    `before` the hold at the source and `after` the restore at the destination."""
 
     universe: Universe
     spec: Spec
     wanted: dict[str, str | None]
+    effects: dict[tuple[str, str], tuple[str, ...]]
+    newer: Spec | None = None
 
 
 @dataclass
@@ -34,6 +38,8 @@ class Builder:
     cutover: str = "transactional"
     strategy: str = "auto"
     networks: dict[str, Network] = field(default_factory=dict)
+    effects: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    newer: dict[str, Workload] = field(default_factory=dict)
 
     def hosts(self, *names: str) -> None:
         for name in names:
@@ -41,7 +47,14 @@ class Builder:
             machine.images["app"] = 2**20
 
     def want(
-        self, name: str, host: str, *, state: str = "running", image: str = "app", **container: object
+        self,
+        name: str,
+        host: str,
+        *,
+        state: str = "running",
+        image: str = "app",
+        actions: bool = False,
+        **container: object,
     ) -> None:
         restart = "always" if self.restart else "no"
         self.workloads[name] = Workload(
@@ -53,10 +66,20 @@ class Builder:
                 "placement": {"host": host},
                 "state": state,
                 "health": {"tcp": {"port": 80}, "within": "2s"},
-                "migration": {"policy": "p"},
+                "migration": {"policy": "p"} | ({"actions": self._actions(name)} if actions else {}),
             },
         )
         self.wanted[name] = host if state == "running" else None
+
+    def _actions(self, name: str) -> dict[str, object]:
+        """Two on each side, so that the second may fail after the first was done."""
+        for when in ("before", "after"):
+            self.effects[name, when] = tuple(f"{name}-{when}-{number}" for number in (1, 2))
+        before, after = (
+            [{"do": ["effect", "on", what], "undo": ["effect", "off", what]} for what in self.effects[name, when]]
+            for when in ("before", "after")
+        )
+        return {"before_hold": before, "after_restore": after}
 
     def have(self, name: str, host: str, state: str = "running", *, epoch: int = 0, changed: bool = False) -> None:
         """A container of the workload, as an earlier apply made it."""
@@ -96,7 +119,8 @@ class Builder:
             for n in machines
         }
         spec = Spec(hosts=hosts, workloads=self.workloads, policies={"p": policy}, networks=self.networks)
-        return Scene(self.universe, spec, self.wanted)
+        newer = spec.model_copy(update={"workloads": self.workloads | self.newer}) if self.newer else None
+        return Scene(self.universe, spec, self.wanted, self.effects, newer)
 
 
 def create(b: Builder) -> None:
@@ -169,6 +193,29 @@ def move_precopy(b: Builder) -> None:
     b.have("web", "h1", epoch=2)
 
 
+def move_with_actions(b: Builder) -> None:
+    b.hosts("h1", "h2")
+    b.want("web", "h2", actions=True)
+    b.have("web", "h1", epoch=1)
+
+
+def move_elsewhere(b: Builder) -> None:
+    """Another controller, with its own journal, has newer specs that name another destination."""
+    b.hosts("h1", "h2", "h3")
+    b.want("web", "h3")
+    b.newer = dict(b.workloads)
+    b.want("web", "h2")
+    b.have("web", "h1", epoch=1)
+
+
+def moves_together(b: Builder) -> None:
+    """Two at once, between the same hosts."""
+    b.hosts("h1", "h2")
+    for name in ("a", "b"):
+        b.want(name, "h2")
+        b.have(name, "h1")
+
+
 def moves_to_one(b: Builder) -> None:
     b.hosts("h1", "h2", "h3")
     b.want("a", "h2")
@@ -186,7 +233,8 @@ def swap(b: Builder) -> None:
 
 
 def move_and_more(b: Builder) -> None:
-    """A move beside a removal and a creation on the same hosts."""
+    """A move, with an eager restore, beside a removal and a creation on the same hosts."""
+    b.strategy = "cold"
     b.hosts("h1", "h2")
     b.want("a", "h2")
     b.have("a", "h1")
@@ -206,6 +254,9 @@ SHAPES: dict[str, Callable[[Builder], None]] = {
     "move": move,
     "move-restore-back": move_restore_back,
     "move-precopy": move_precopy,
+    "move-with-actions": move_with_actions,
+    "move-elsewhere": move_elsewhere,
+    "moves-together": moves_together,
     "moves-to-one": moves_to_one,
     "swap": swap,
     "move-and-more": move_and_more,

@@ -73,7 +73,8 @@ class Watcher:
             return any(not machine.lost for machine, _ in copies)
         wanted = self.lineage(workload)
         for machine, container in copies:
-            if not machine.lost and container.state in (RUNNING, FROZEN) and container.lineage == wanted:
+            there = not machine.lost and container.state in (RUNNING, FROZEN) and container.whole
+            if there and container.lineage == wanted:
                 return True
         for machine in self.universe.machines.values():
             images = machine.dumps.get(workload)

@@ -38,6 +38,8 @@ class ImageSet:
 
 @dataclass
 class Container:
+    """`whole`: all memory pages are here; after a lazy restore they follow."""
+
     id: str
     name: str
     workload: str
@@ -46,6 +48,7 @@ class Container:
     state: str = CREATED
     restart: bool = False
     lineage: int = 0
+    whole: bool = True
     networks: tuple[dict[str, str | None], ...] = ()
 
 
@@ -63,7 +66,9 @@ class MarkerRow:
 
 @dataclass
 class Hook:
-    """One hold under way or ended; the fields are the files of the guard's folder `hook`."""
+    """One hold under way or ended; the fields are the files of the guard's folder `hook`.
+    `killed`: which of its processes was, `hook` or `criu`. `tasks_ended`: nothing frozen was left to run on, so
+    the tasks were ended, and only their images are a way back."""
 
     epoch: int
     silence: Seconds
@@ -76,6 +81,8 @@ class Hook:
     verdict: str = ""
     final: str = ""
     status: int | None = None
+    killed: str = ""
+    tasks_ended: bool = False
     notify: asyncio.Event = field(default_factory=asyncio.Event)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -85,7 +92,9 @@ class Hook:
 class Machine:
     """One host. `reachable`: the controllers can talk to it. `armed`: what goes wrong when it is tried next:
     `dump`, `restore`, `health`, `dies` (the program ends right after a restore), `full` (disk and tmpfs),
-    `truncate` (copies to here)."""
+    `truncate` (copies to here), `marker` (it cannot be written), `pages` (the daemon that serves them dies),
+    `pages-slow` (they take very long), `action` and `undo` (commands of a spec). `pages`: the status of each page
+    daemon that has ended. `effects`: what actions have done here and not taken back."""
 
     name: str
     universe: Universe
@@ -108,6 +117,8 @@ class Machine:
     hooks: dict[str, Hook] = field(default_factory=dict)
     locks: dict[str, asyncio.Lock] = field(default_factory=dict)
     processes: dict[asyncio.Task[Any], None] = field(default_factory=dict)
+    pages: dict[str, int | None] = field(default_factory=dict)
+    effects: set[str] = field(default_factory=set)
 
     @property
     def answers(self) -> bool:
@@ -142,11 +153,25 @@ class Machine:
             task.cancel()
         self.processes.clear()
         self.locks.clear()
+        self.pages.clear()
         for container in self.containers.values():
             if container.state in (RUNNING, FROZEN):
                 container.state = EXITED
         self.dumps = {name: images for name, images in self.dumps.items() if images.on_disk}
         self.universe.disaster(f"{self.name}: power off{' for good' if for_good else ''}")
+
+    def reboot(self) -> None:
+        """A power cut; it comes back by itself."""
+        if self.up:
+            self.power_off(for_good=False)
+            asyncio.get_running_loop().call_later(REBOOT_TIME, self.power_on)
+
+    def kill_hold(self, workload: str, process: str) -> None:
+        """kill -9 of a process of a hold: CRIU, or its action script."""
+        hook = self.hooks.get(workload)
+        if hook and hook.boot == self.boot and hook.status is None:
+            hook.killed = process
+            hook.wake.set()
 
     def power_on(self) -> None:
         """The host is back: containers with a restart policy start anew."""
@@ -162,7 +187,7 @@ class Machine:
     def begin(self, container: Container, why: str) -> None:
         """The container's program starts from its beginning."""
         container.lineage = self.universe.new_lineage()
-        container.state = RUNNING
+        container.state, container.whole = RUNNING, True
         self.changed(f"{container.name} {why}")
 
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from reconciler.hosts.memory import extras
 from reconciler.hosts.memory.guard import Guard
 from reconciler.hosts.memory.machine import (
     CREATED,
@@ -55,9 +56,13 @@ async def execute(machine: Machine, argv: Sequence[str], stdin: bytes) -> Result
         return await Guard(machine, execute, dump).call(argv[2:], stdin)
     if argv[0] != "memrt":
         await machine.work(SMALL)
+        if extras.is_action(argv):
+            return await extras.act(machine, argv[4:])
         return _tool(machine, argv, stdin)
     verb, *rest = argv[1:]
     await machine.work(TAKES.get(verb, SMALL))
+    if verb == "drain":
+        return await extras.drain(machine, *rest)
     try:
         return Result(0, getattr(Runtime(machine, stdin), verb.replace("-", "_"))(*rest) or "")
     except Failed as failed:
@@ -65,12 +70,14 @@ async def execute(machine: Machine, argv: Sequence[str], stdin: bytes) -> Result
 
 
 def _tool(machine: Machine, argv: Sequence[str], stdin: bytes) -> Result:
-    """Dossiers are files; every other small tool is taken to have worked."""
+    """Dossiers and records of actions are files; every other small tool is taken to have worked."""
     if argv[0] == "cat":
         text = machine.files.get(argv[-1])
         return Result(1 if text is None else 0, text or "")
     if len(argv) > 4 and "dossier" in argv[2]:
         machine.files[f"{argv[4]}/dossier"] = stdin.decode()
+    if argv[0] == "rm":
+        machine.files.pop(argv[-1], None)
     return Result(0)
 
 
@@ -82,7 +89,7 @@ async def dump(machine: Machine, name: str, hook: Hook) -> int:
     container.state = FROZEN
     machine.changed(f"{name} frozen")
     await machine.work(DUMP_TIME)
-    if machine.take("dump") or machine.take("full"):
+    if hook.killed == "criu" or machine.take("dump") or machine.take("full"):
         container.state = RUNNING
         machine.changed(f"{name} could not be dumped and runs on")
         return CHECKPOINT_FAILED
@@ -90,7 +97,12 @@ async def dump(machine: Machine, name: str, hook: Hook) -> int:
     machine.dumps[name] = images
     if hook.mode == "transactional":
         machine.changed(f"{name} held")
-        if await _verdict(machine, hook) == "resume":
+        verdict = await _verdict(machine, hook)
+        if verdict == "killed":
+            container.state, hook.tasks_ended = EXITED, True
+            machine.changed(f"{name} killed while it was held")
+            return CHECKPOINT_FAILED
+        if verdict == "resume":
             images.dump.resumed = True
             container.state = RUNNING
             machine.changed(f"{name} resumed")
@@ -101,13 +113,23 @@ async def dump(machine: Machine, name: str, hook: Hook) -> int:
 
 
 async def _verdict(machine: Machine, hook: Hook) -> str:
-    """What becomes of a held source: `resume` or `release`."""
+    """What becomes of a held source: `resume`, `release`, or `killed` where only its images can go on."""
     loop = asyncio.get_running_loop()
     hook.held = hook.beat = loop.time()
     hook.notify.set()
     while True:
+        if hook.killed == "hook":
+            hook.verdict = hook.verdict or "resume"  # the keeper sees it
+        if hook.killed == "criu" and hook.verdict:
+            return "killed"
+        if hook.killed and hook.verdict == "commit" and hook.final != "resume":
+            return "killed"
         if hook.verdict == "resume" or (hook.verdict == "commit" and hook.final):
             return "resume" if "resume" in (hook.verdict, hook.final) else "release"
+        if hook.killed == "criu":  # frozen by their cgroup: a controller commits or goes back
+            await hook.wake.wait()
+            hook.wake.clear()
+            continue
         if hook.verdict == "commit":
             await hook.wake.wait()
             hook.wake.clear()
@@ -241,7 +263,10 @@ class Runtime:
         if self.machine.dumps.pop(name, None):
             self.machine.changed(f"images of {name} discarded")
 
-    def restore(self, name: str) -> None:
+    def stop_pages(self, name: str) -> None:
+        self.machine.pages.pop(name, None)
+
+    def restore(self, name: str, how: str = "eager") -> None:
         container = self._get(name)
         if container.state in (RUNNING, FROZEN):
             raise Failed(f"{name} has processes")
@@ -252,10 +277,14 @@ class Runtime:
             raise Failed("CRIU could not restore")
         container.state = RUNNING
         container.lineage = images.dump.lineage
+        container.whole = how != "lazy"
         here = images.dump.origin == self.machine.name
         past = " from the images of a process that ran on" if images.dump.resumed and not here else ""
         images.dump.resumed = images.dump.resumed or here
         self.machine.changed(f"{name} restored{past}")
+        if how == "lazy":
+            self.machine.pages[name] = None
+            self.machine.spawn(extras.serve_pages(self.machine, container), f"pages of {name}")
         if self.machine.take("dies"):
             container.state = EXITED
             self.machine.universe.disaster(f"{self.machine.name}: {name} ended by itself")

@@ -1,0 +1,99 @@
+"""What goes on beside the runtime's commands in memory: pages after a lazy restore, and actions of a move."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from reconciler.hosts.memory.machine import Container, Machine
+from reconciler.model.command import Result, Seconds
+
+PAGES_TIME: Seconds = 0.8
+PAGES_SLOW: Seconds = 900.0
+ACTION_TIME: Seconds = 0.03
+ON_THEIR_WAY, LOST = 1, 3
+"""How `templates/podman/drain.sh` ends when not all pages have arrived."""
+
+
+async def serve_pages(machine: Machine, container: Container) -> None:
+    """The daemon that serves a lazily restored container; when it dies, what has not arrived is lost."""
+    name = container.name
+    if machine.take("pages"):
+        await machine.work(PAGES_TIME / 2)
+        if name in machine.pages:
+            machine.pages[name] = 1
+            machine.changed(f"the page daemon of {name} died")
+        return
+    await machine.work(PAGES_SLOW if machine.take("pages-slow") else PAGES_TIME)
+    if name in machine.pages:
+        machine.pages[name] = 0
+        container.whole = True
+        machine.changed(f"all pages of {name} have arrived")
+
+
+async def drain(machine: Machine, name: str, seconds: str) -> Result:
+    """Wait until a page daemon has ended, as `drain.sh` does."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + float(seconds)
+    while name in machine.pages and machine.pages[name] is None:
+        if loop.time() >= until:
+            return Result(ON_THEIR_WAY, "", "memory pages are still on their way\n")
+        await asyncio.sleep(0.05 if until - loop.time() < 1 else 1.0)
+    if machine.pages.get(name, 0) != 0:
+        return Result(LOST, "", "the daemon that serves memory pages ended\n")
+    machine.pages.pop(name, None)
+    return Result(0)
+
+
+def is_action(argv: Sequence[str]) -> bool:
+    """Whether this is the script of `reconciler.drivers.actions`."""
+    return len(argv) > 9 and argv[0] == "/bin/sh" and argv[3] == "actions"
+
+
+async def act(machine: Machine, words: Sequence[str]) -> Result:
+    """One action: `effect on NAME`, and its way back `effect off NAME`. Its record is a file, as it really is."""
+    how, record, index, _, count, *rest = words
+    do, undo = rest[: int(count)], rest[int(count) :]
+    key = f"{record} {index}"
+
+    def note(state: str) -> None:
+        machine.files[key] = state
+
+    async def take_back() -> int:
+        return await _effect(machine, undo, "undo")
+
+    state = machine.files.get(key, "") if record in machine.files else ""
+    match how, state:
+        case ("do", "done") | ("undo", "" | "undone"):
+            return Result(0)
+        case ("undo", "done"):
+            if status := await take_back():
+                return Result(status, "", "the way back failed\n")
+            note("undone")
+            return Result(0)
+        case ("undo", "begun"):
+            await take_back()
+            note("undone")
+            return Result(0)
+        case ("do", "begun"):
+            await take_back()
+    machine.files[record] = "there"
+    note("begun")
+    status = await _effect(machine, do, "action")
+    if status == 0:
+        note("done")
+        return Result(0)
+    await take_back()
+    note("undone")
+    return Result(status, "", "the action failed\n")
+
+
+async def _effect(machine: Machine, words: Sequence[str], trouble: str) -> int:
+    await machine.work(ACTION_TIME)
+    if machine.take(trouble):
+        return 1
+    _, how, name = words
+    (machine.effects.add if how == "on" else machine.effects.discard)(name)
+    machine.changed(f"effect {name} {how}")
+    await machine.work(ACTION_TIME)
+    return 0
