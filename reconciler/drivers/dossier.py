@@ -56,8 +56,12 @@ def write(plan: Plan, workload: str, run: str) -> Program[None]:
     """Keep the hand-over's dossier on this host, durably; never over that of one that is under way."""
     text = json.dumps({"run": run, "plan": part_of(plan, workload).model_dump(mode="json", by_alias=True)})
     argv = ("/bin/sh", "-c", _WRITE, "sh", workload_dir(workload))
-    settled = (guard.NONE, Phase.RUNNING, Phase.RETIRED, Phase.FENCED)
-    yield from guard.run(Fence(workload, plan.moves[workload].epoch), settled, argv, stdin=text.encode())
+    phases: list[Phase | str] = [guard.NONE, Phase.RUNNING, Phase.RETIRED, Phase.FENCED]
+    fence = Fence(workload, plan.moves[workload].epoch)
+    shown = yield from guard.show(workload)
+    if shown and shown[0].marker and shown[0].marker.epoch < fence.epoch:
+        phases.append(shown[0].marker.phase)  # what an earlier one left here
+    yield from guard.run(fence, phases, argv, stdin=text.encode())
 
 
 def read(workload: str) -> Program[tuple[str, Plan] | None]:
