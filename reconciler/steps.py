@@ -300,26 +300,21 @@ class Steps:
         handover, driver = self._handover(step), self._driver(step)
         with suppress(GuardRefused, CommandFailed):
             return await self._on(step.peer, driver.resume(handover, handover.fence))
-        await self._left_on_source(step)
+        left = await self._on(step.peer, driver.alive(step.workload))
         back = Fence(step.workload, handover.move.epoch + 1)
-        await self._on(step.peer, guard.mark(back, Phase.VERIFIED, "source", run=self.run, peer=step.host))
-        try:
-            await self._left_on_source(step)
-        except CommandFailed:
-            await self._on(step.peer, guard.mark(back, Phase.FENCED, "source", run=self.run, peer=step.host))
-            raise
-        await self._on(step.host, driver.fence_off(handover, back.epoch))
-        with contextlib.suppress(CommandFailed):  # undoing `stage` does it again, and tells
-            await self._take_back_actions(handover, actions.AFTER_RESTORE)
-        return ""
-
-    async def _left_on_source(self, step: Step) -> None:
-        assert step.peer
-        left = await self._on(step.peer, self._driver(step).alive(step.workload))
+        if left.running or left.restorable:
+            await self._on(step.peer, guard.mark(back, Phase.VERIFIED, "source", run=self.run, peer=step.host))
+            left = await self._on(step.peer, driver.alive(step.workload))
+            if not (left.running or left.restorable):
+                await self._on(step.peer, guard.mark(back, Phase.FENCED, "source", run=self.run, peer=step.host))
         if not (left.running or left.restorable):
             raise CommandFailed(
                 f"{step.workload} cannot go back: nothing is left on {step.peer}", code="C319", why=left.detail
             )
+        await self._on(step.host, driver.fence_off(handover, back.epoch))
+        with contextlib.suppress(CommandFailed):  # undoing `stage` does it again, and tells
+            await self._take_back_actions(handover, actions.AFTER_RESTORE)
+        return ""
 
     async def _resume(self, step: Step) -> str:
         handover = self._handover(step)

@@ -134,6 +134,7 @@ def test_a_complete_dump_outlives_its_criu(host: Any, group: Group, state_of: An
     until(lambda: state_of(group.pid) in ("Z", ""))
     host("release", "web", 2)
     host("resume", "web", 2, expect=85)
+    host("mark", "web", 3, "verified", "source", "run-1", "h2")
     assert json.loads(host("resume", "web", 3).stdout.splitlines()[0])["outcome"] == "gone"
 
 
