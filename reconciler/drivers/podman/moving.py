@@ -60,8 +60,7 @@ def make_room(handover: Handover, facts: ContainerFacts) -> Program[None]:
 
 
 def free_room(facts: ContainerFacts) -> Program[None]:
-    folders = (paths.images_dir, paths.rounds_dir, paths.lazy_dir)
-    yield Command(paths.shell("unmount", *(folder(facts.userdata) for folder in folders)), changes=True)
+    yield Command(paths.shell("unmount", *paths.rooms(facts.userdata)), changes=True)
 
 
 def write_criu_config(workload: str, *lines: str) -> Program[None]:

@@ -46,6 +46,11 @@ def lazy_dir(userdata: str) -> str:
     return f"{userdata}/lazy"
 
 
+def rooms(userdata: str) -> tuple[str, ...]:
+    """Every folder that a move may have mounted memory on."""
+    return images_dir(userdata), rounds_dir(userdata), lazy_dir(userdata)
+
+
 def secret_name(workload: str, variable: str) -> str:
     """Podman's name for the secret behind an environment variable of a workload."""
     return f"reconciler-{workload}-{variable}"

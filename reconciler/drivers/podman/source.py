@@ -166,7 +166,7 @@ def retire(handover: Handover) -> Program[None]:
     facts = yield from containers.ours(name, name)
     if facts is not None:
         # The images as well under the fence: another controller may be on its way back to them.
-        unmount = paths.shell("unmount", paths.images_dir(facts.userdata))
+        unmount = paths.shell("unmount", *paths.rooms(facts.userdata))
         remove = ("podman", "rm", "--force", "--volumes", "--", facts.id)
         for argv in (unmount, remove):
             yield from guard.run(handover.fence, (Phase.COMMITTED, Phase.FENCED), argv)
