@@ -171,3 +171,31 @@ class Strike:
 
     def __str__(self) -> str:
         return f"{self.fault} at {self.at}{f' (after {self.skip})' if self.skip else ''}"
+
+
+HAZARDS: dict[str, tuple[Fault, ...]] = {
+    "controller killed": (Fault.KILLED, Fault.JOURNAL_LOST),
+    "Ctrl-C": (Fault.CANCELLED,),
+    "SSH drops before the command ran": (Fault.REFUSED,),
+    "SSH drops after the effect, reply lost": (Fault.REPLY_LOST, Fault.DELAYED),
+    "SSH hangs": (Fault.HANG,),
+    "source host lost": (Fault.SOURCE_LOST, Fault.SOURCE_CUT),
+    "destination host lost": (Fault.DESTINATION_LOST, Fault.DESTINATION_CUT),
+    "controller cut off from both": (Fault.ALL_CUT,),
+    "hosts cut off from each other": (Fault.LINK_CUT,),
+    "disk or tmpfs full, source": (Fault.SOURCE_FULL, Fault.SOURCE_MARKER_FAILS),
+    "disk or tmpfs full, destination": (Fault.DESTINATION_FULL, Fault.MARKER_FAILS),
+    "journal disk full": (Fault.JOURNAL_FULL,),
+    "image truncated or changed on the way": (Fault.TRUNCATED, Fault.TRUNCATED_TWICE),
+    "host ten times slower": (Fault.SLOW,),
+    "clock off by an hour": (Fault.CLOCK,),
+    "second controller": (Fault.ZOMBIE, Fault.ZOMBIE_APART),
+    "host reboots": (Fault.SOURCE_REBOOTS, Fault.DESTINATION_REBOOTS),
+    "kernel or CRIU lacks a feature": (Fault.DUMP_FAILS, Fault.RESTORE_FAILS),
+    "application dies right after restore": (Fault.APP_DIES, Fault.UNHEALTHY),
+    "checkpoint process or its hook killed": (Fault.HOOK_KILLED, Fault.CRIU_KILLED),
+    "page daemon dies or is slow": (Fault.PAGES_LOST, Fault.PAGES_SLOW),
+    "an action of the spec fails": ACTIONS,
+}
+"""Every fault that a move must survive. Not here: what a workload does meanwhile (forks, sockets, files), which is
+the business of CRIU and of the tests on real hosts."""

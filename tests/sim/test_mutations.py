@@ -6,9 +6,10 @@ from unittest import mock
 from reconciler.hosts.memory import guard, runtime
 from reconciler.model.plan import StepKind
 from reconciler.steps import Steps
+from tests.sim.driver import SimDriver
 from tests.sim.faults import Fault
-from tests.sim.run import simulate
-from tests.sim.seeds import scenario
+from tests.sim.run import Scenario, simulate
+from tests.sim.seeds import MOVES, cases, scenario
 
 LIMIT = 500
 SILENCE = {
@@ -27,7 +28,7 @@ def first_found(rules):
     """The first seed whose violations are of these rules, of those that move something and can matter here."""
     for seed in range(LIMIT):
         shape, strikes = scenario(seed).shape, scenario(seed).strikes
-        if not (shape.startswith("move") or shape == "swap") or not {s.fault for s in strikes} & SILENCE:
+        if shape not in MOVES or not {s.fault for s in strikes} & SILENCE:
             continue
         found = simulate(scenario(seed)).violations
         if any(violation.startswith(rules) for violation in found):
@@ -93,3 +94,51 @@ async def verdict_of_an_impatient_hook(machine, hook):
 def test_hook_that_resumes_after_commit_is_found():
     with mock.patch.object(runtime, "_verdict", verdict_of_an_impatient_hook):
         assert first_found("I1") is not None
+
+
+def found_among(faults, rules, shapes=None, tries=3):
+    """Whether a case with one of these faults shows a violation of these rules."""
+    matching = [c for c in cases() if c.strike.fault in faults and c.shape in (shapes or MOVES)]
+    for seed in range(tries):
+        for case in matching:
+            result = simulate(Scenario(seed, case.shape, (*case.first, case.strike)))
+            if any(violation.startswith(rules) for violation in result.violations):
+                return True
+    return False
+
+
+def test_runs_of_the_same_epoch_that_are_not_told_apart_are_found():
+    """Another controller's newer specs name another destination, and both planned from the same state."""
+    with mock.patch.object(guard.Guard, "ours"):
+        assert found_among({Fault.ZOMBIE_APART}, "I1", {"move-elsewhere"})
+
+
+def confirmed_at_once(self, handover, ok):
+    return
+    yield
+
+
+def test_a_source_let_go_before_all_memory_has_arrived_is_found():
+    with mock.patch.object(SimDriver, "_drain", confirmed_at_once):
+        assert found_among({Fault.PAGES_LOST}, "I2")
+
+
+async def take_nothing_back(self, handover, when):
+    return
+
+
+def test_actions_that_are_not_taken_back_are_found():
+    with mock.patch.object(Steps, "_take_back_actions", take_nothing_back):
+        assert found_among({Fault.RESTORE_FAILS}, "actions", {"move-with-actions"})
+
+
+async def dumped_and_forgotten(machine, name, hook, dump=runtime.dump):
+    status = await dump(machine, name, hook)
+    hook.tasks_ended = False
+    return status
+
+
+def test_a_frozen_copy_whose_end_is_not_noted_is_found():
+    """Its hook or CRIU was killed, and who goes back is told that it runs on."""
+    with mock.patch.object(runtime, "dump", dumped_and_forgotten):
+        assert found_among({Fault.CRIU_KILLED, Fault.HOOK_KILLED}, ("nowhere", "again", "stuck", "I2"))

@@ -4,13 +4,13 @@ import pytest
 
 from reconciler.core.planner import make_plan
 from reconciler.drivers.base import Handover
-from reconciler.errors import Refused
+from reconciler.errors import GuardRefused, Refused
 from reconciler.hosts.base import pump
 from reconciler.hosts.memory import MemoryFleet, run_virtual
 from reconciler.model.plan import StepKind
 from reconciler.model.record import Mark, Run, RunState
 from reconciler.observe import observe
-from reconciler.recover import rebuilt_runs, way_out
+from reconciler.recover import note_settled, rebuilt_runs, way_out
 from reconciler.resolve import Decision
 from reconciler.state.journal import Journal
 from reconciler.steps import Steps
@@ -41,10 +41,11 @@ class Stage:
                 steps.data[step.id] = await steps.do(step, lambda _: None)
                 self.journal.append("run1", step.id, Mark.DONE, 0.0)
 
+    def handover(self, name="web"):
+        return Handover(self.plan.workloads[name], self.plan.moves[name], self.plan.policy_of(name), "run1")
+
     async def decision(self, name="web"):
-        plan = self.plan
-        handover = Handover(plan.workloads[name], plan.moves[name], plan.policy_of(name), "run1")
-        return Decision(handover, SimDriver(), self.fleet, await self.look(), self.journal, "seen")
+        return Decision(self.handover(name), SimDriver(), self.fleet, await self.look(), self.journal, "seen")
 
     async def way_out(self, name="web"):
         world = await self.look()
@@ -134,5 +135,40 @@ def test_two_moves_of_one_lost_run_are_one_run_again():
                 journal.begin(run)
                 for record in run.records:
                     journal.append(run.id, record.step, record.mark, record.at)
+
+    run_virtual(course())
+
+
+def test_going_back_does_not_touch_what_another_controller_has_committed_meanwhile():
+    """Both have the same run, and who goes back knows nothing of the commit."""
+
+    async def course():
+        s = Stage(shape="move", kinds=UPTO_COPY)
+        await s.play()
+        steps = Steps(s.plan, "run1", s.fleet, {"podman": SimDriver()}, lambda _: {})
+        by_kind = {step.kind: step for step in s.plan.steps}
+        await steps.do(by_kind[StepKind.COMMIT], lambda _: None)
+        for kind in (StepKind.HOLD, StepKind.STAGE):
+            with pytest.raises(GuardRefused):
+                await steps.undo(by_kind[kind])
+        await steps.do(by_kind[StepKind.RESTORE], lambda _: None)
+        assert s.running() == ["h2"]
+        note_settled(s.journal.run("run1"), await s.look(), s.journal)
+        assert s.journal.run("run1").records[-1].step == by_kind[StepKind.COMMIT].id
+
+    run_virtual(course())
+
+
+def test_a_source_that_is_taken_back_is_not_let_go_by_another_controller():
+    async def course():
+        s = Stage(shape="move", kinds=(*UPTO_COPY, StepKind.COMMIT, StepKind.RESTORE))
+        await s.play()
+        steps = Steps(s.plan, "run1", s.fleet, {"podman": SimDriver()}, lambda _: {})
+        by_kind = {step.kind: step for step in s.plan.steps}
+        await steps.undo(by_kind[StepKind.COMMIT])
+        with pytest.raises(GuardRefused):
+            await pump(SimDriver().retire(s.handover()), s.fleet.host("h1"))
+        await steps.undo(by_kind[StepKind.HOLD])
+        assert s.running() == ["h1"]
 
     run_virtual(course())

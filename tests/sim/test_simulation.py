@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from reconciler.model.plan import StepKind
-from tests.sim.faults import FAULTS, Fault
+from tests.sim.faults import FAULTS, HAZARDS, Fault
 from tests.sim.many import run_seeds
 from tests.sim.run import Scenario, simulate
-from tests.sim.seeds import all_boundaries, boundaries, scenario
+from tests.sim.seeds import MOVES, all_boundaries, boundaries, cases, scenario
 from tests.sim.shapes import SHAPES
 
 BUILD = Path(__file__).parent.parent.parent / "build"
@@ -68,3 +68,14 @@ def test_every_kind_of_step_is_in_a_shape():
 
 def test_every_fault_is_used():
     assert {fault for faults in FAULTS.values() for fault in faults} == set(Fault)
+
+
+def test_every_hazard_has_faults_and_strikes_a_move():
+    assert {fault for faults in HAZARDS.values() for fault in faults} == set(Fault)
+    moved = {case.strike.fault for case in cases() if case.shape in MOVES}
+    assert moved == set(Fault)
+
+
+def test_every_fault_that_a_kind_of_step_must_survive_strikes_it():
+    struck = {(case.strike.at.kind, case.strike.fault) for case in cases()}
+    assert struck == {(kind, fault) for kind, faults in FAULTS.items() for fault in faults}

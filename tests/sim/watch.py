@@ -56,7 +56,7 @@ class Watcher:
         self.violations.append(f"{rule}: {text}")
 
     def _check_survival(self, workload: str, what: str, disaster: bool) -> None:
-        if workload in self.removable or workload in self.excused or workload in self.proven:
+        if workload in self.removable or workload in self.excused or (workload in self.proven and self.disturbed):
             return
         can = self.recoverable(workload)
         if self._alive[workload] and not can:

@@ -1,0 +1,59 @@
+"""Scenarios that once violated an invariant, as the simulation prints them. Seeds only say what is random inside:
+which scenario a number stands for changes with every shape and fault that is added."""
+
+import re
+
+import pytest
+
+from reconciler.model.plan import StepKind
+from tests.sim.faults import Boundary, Fault, Point, Strike
+from tests.sim.run import Scenario, simulate
+
+APART = Fault.ZOMBIE_APART.value
+FOUND = (
+    # two controllers with journals of their own, and the same or different specs
+    f"seed 777820: move-elsewhere restart: {APART} at reserve:before-intent",
+    f"seed 986166: move-elsewhere: {APART} at reserve:after-effect",
+    f"seed 28666: move-elsewhere: {APART} at reserve:in-effect",
+    f"seed 6063: moves-to-one on_disk,restart: {APART} at stage:after-outcome;"
+    " connections-refused at reserve:in-effect (after 7); controller-killed at undo hold:in-effect (after 5)",
+    "seed 4954: move-and-more on_disk,restart: connections-refused at commit:in-effect;"
+    " controller-and-journal-lost at undo reserve:before-intent;"
+    " controller-stopped-and-replaced at reserve:after-intent",
+    f"seed 607: move-and-more: {APART} at stop:before-intent",
+    f"seed 1095: move-elsewhere: all-cut-off at retire:after-intent; {APART} at restore:in-effect",
+    f"seed 1178: moves-together restart: restore-fails at restore:before-intent; destination-reboots at undo"
+    f" reserve:after-effect; {APART} at stage:in-effect (after 3); reply-lost at restore:in-effect (after 3)",
+    f"seed 6469: move: restore-fails at restore:before-intent; source-reboots at undo commit:after-intent; {APART}"
+    " at reserve:in-effect (after 1)",
+    f"seed 183: recreate-elsewhere: unhealthy at confirm:before-intent; {APART} at undo set-aside:before-intent",
+    # the source lost, and the journal: images at the destination are all that is left
+    "seed 3205: moves-together restart: destination-cut-off at commit:after-intent; source-lost at"
+    " commit:in-effect (after 4); controller-and-journal-lost at hold:in-effect (after 1)",
+    f"seed 5052: move on_disk,restart: {APART} at create-network:before-intent; hook-killed at"
+    " transfer:after-effect; source-lost at commit:after-effect",
+    # what an earlier hand-over left in the way of the next
+    f"seed 2013: move-and-more restart: all-cut-off at hold:after-intent; {APART} at stop:in-effect; reply-lost at"
+    " undo hold:in-effect (after 1)",
+    "seed 2764: move-and-more restart: restore-fails at restore:before-intent; controller-killed at undo"
+    " stage:after-intent; all-cut-off at confirm:after-intent; controller-and-journal-lost at undo stage:in-effect"
+    " (after 6)",
+)
+HEAD = re.compile(r"seed (\d+): ([a-z-]+)(?: ([a-z_,]+))?: (.*)")
+STRIKE = re.compile(r"([a-z-]+) at (undo )?([a-z-]+):([a-z-]+)(?: \(after (\d+)\))?")
+
+
+def parse(text: str) -> Scenario:
+    seed, shape, settings, strikes = HEAD.fullmatch(text).groups()
+    found = []
+    for strike in strikes.split("; "):
+        fault, undo, kind, point, skip = STRIKE.fullmatch(strike).groups()
+        found.append(Strike(Boundary(StepKind(kind), bool(undo), Point(point)), Fault(fault), int(skip or 0)))
+    return Scenario(int(seed), shape, tuple(found), **dict.fromkeys(settings.split(",") if settings else (), True))
+
+
+@pytest.mark.parametrize("text", FOUND, ids=lambda text: text.partition(":")[0])
+def test_it_stays_mended(text):
+    scenario = parse(text)
+    assert str(scenario) == text
+    assert simulate(scenario).violations == []
