@@ -31,6 +31,11 @@ files() {
 # `deleted SIZE PATH`, `watches N`: what the lines of `files` need a second look for.
 second_look() {
     while read -r kind link target; do
+        # A POSIX message queue looks like a file in the root folder, whether it has a name left or not.
+        case $kind$target in
+        fd/*/*) ;;
+        fd/*) [ "$(stat -L -f -c %t -- "$link" 2>/dev/null)" = 19800202 ] && echo "object mqueue" && continue ;;
+        esac
         case $target in
         socket:*) echo "socket ${target#socket:}" ;;
         anon_inode:inotify | 'anon_inode:[inotify]')

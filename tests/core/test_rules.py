@@ -300,9 +300,13 @@ PAIRS: dict[str, tuple[Scene, Scene]] = {
     "process.terminal": (Scene(has=held(terminals=("/dev/pts/3",))), Scene(has=held())),
     "process.exec-session": (Scene(has=held(visitors=("sh",))), Scene(has=held())),
     "process.traced": (Scene(has=held(traced=("redis-server",))), Scene(has=held())),
+    "process.message-queues": (
+        Scene(has=held(kernel_objects=("mqueue",))),
+        Scene(has=held(kernel_objects=("eventfd",))),
+    ),
     "process.kernel-objects": (
         Scene(has=held(kernel_objects=("perf_event",))),
-        Scene(has=held(kernel_objects=("eventpoll", "timerfd"))),
+        Scene(has=held(kernel_objects=("eventpoll", "timerfd", "mqueue"))),
     ),
     "process.mounts": (
         Scene(has=held(foreign_mounts=(("fuse.sshfs", "/mnt"),))),

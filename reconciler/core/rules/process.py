@@ -12,9 +12,21 @@ GHOST_LIMIT = 2**20
 """Bytes of a deleted file that CRIU puts into its images unless told otherwise (`ghost-limit`)."""
 GPU = ("/dev/nvidia", "/dev/dri/", "/dev/kfd")
 SAVED_OBJECTS = frozenset(
-    ("eventfd", "eventpoll", "signalfd", "timerfd", "inotify", "fanotify", "bpf-map", "pidfd", "io_uring")
+    (
+        "eventfd",
+        "eventpoll",
+        "signalfd",
+        "timerfd",
+        "inotify",
+        "fanotify",
+        "bpf-map",
+        "pidfd",
+        "io_uring",
+        "mqueue",
+    )
 )
-"""Anonymous inodes CRIU can save, and io_uring, which has its own rule."""
+"""Anonymous inodes CRIU can save, and io_uring and mqueue, which have their own rules."""
+MESSAGE_QUEUE = "mqueue"
 PIDFD_SINCE = (4, 1)
 DATABASES = {
     "postgres": "pg_basebackup",
@@ -142,6 +154,19 @@ def traced(case: Case) -> Iterator[Said]:
         yield Said(
             f"{together(case.held.traced)} is being traced, which keeps CRIU out",
             "end the debugger or tracer, then plan again",
+            host=case.origin,
+        )
+
+
+@rule("process.message-queues")
+def message_queues(case: Case) -> Iterator[Said]:
+    """A process has a POSIX message queue open (`mq_open`). CRIU cannot read the messages in it, and the dump
+    fails with \"Can't lookup mount\" after the freeze. System V queues (`msgget`) are saved."""
+    if case.held and MESSAGE_QUEUE in case.held.kernel_objects:
+        yield Said(
+            "a process has a POSIX message queue open, which CRIU cannot save",
+            "let the program close its queues before the move, or use another way to talk (a unix socket, a pipe,"
+            " System V message queues)",
             host=case.origin,
         )
 
