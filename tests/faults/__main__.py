@@ -32,13 +32,15 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = _options()
     cases = [c for c in matrix() if not options.only or _matches(c.name, options.only)]
+    kept = _passed() if options.again else {}
+    cases = [c for c in cases if c.name not in kept]
     if options.list:
         for case in cases:
             print(f"{case.name:<72} {'/'.join(sorted(case.allowed))}")
         print(f"{len(cases)} cases")
         return 0
     began = time.monotonic()
-    verdicts = run_all(cases, options.labs)
+    verdicts = run_all(cases, options.labs, kept)
     minutes = (time.monotonic() - began) / 60
     figures: dict[str, object] = {}
     if not options.only or options.figures:
@@ -46,8 +48,6 @@ def main() -> int:
 
         figures = measure()
     passed = sum(v.ok for v in verdicts)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps([asdict(v) for v in verdicts], indent=1))
     if figures:
         FIGURES.write_text(json.dumps(figures, indent=1))
     table(verdicts)
@@ -62,20 +62,36 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", metavar="PATTERN", action="append", help="names of cases, e.g. '*commit*'")
     parser.add_argument("--list", action="store_true", help="name the cases and end")
     parser.add_argument("--labs", type=int, default=2, help="how many labs work at once")
+    parser.add_argument("--again", action="store_true", help="only what has not passed by the last results")
     parser.add_argument("--figures", action="store_true", help="measure aborts also with --only")
     return parser.parse_args()
+
+
+def _passed() -> dict[str, Verdict]:
+    """Verdicts of the last run, or of the one that was interrupted."""
+    found = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+    names = {case.name for case in matrix()}
+    return {row["case"]: Verdict(**row) for row in found if row["ok"] and row["case"] in names}
+
+
+def _save(verdicts: list[Verdict]) -> None:
+    RESULTS.parent.mkdir(exist_ok=True)
+    fresh = RESULTS.with_suffix(".new")
+    fresh.write_text(json.dumps([asdict(v) for v in verdicts], indent=1))
+    fresh.replace(RESULTS)
 
 
 def _matches(name: str, patterns: list[str]) -> bool:
     return any(fnmatch(name, p) or p in name for p in patterns)
 
 
-def run_all(cases: list[Case], labs: int) -> list[Verdict]:
-    """Run the cases on so many labs, which are taken down whatever happens."""
+def run_all(cases: list[Case], labs: int, kept: dict[str, Verdict]) -> list[Verdict]:
+    """Run the cases on so many labs, which are taken down whatever happens. Results are kept after each case."""
     work: queue.SimpleQueue[Case] = queue.SimpleQueue()
     for case in cases:
         work.put(case)
-    verdicts: dict[str, Verdict] = {}
+    verdicts = dict(kept)
+    saving = threading.Lock()
     names = [f"faults-{os.getpid()}-{number}" for number in range(min(labs, len(cases)))]
     remove_orphans()
     for name in names:
@@ -88,10 +104,15 @@ def run_all(cases: list[Case], labs: int) -> list[Verdict]:
             while not work.empty():
                 case = work.get()
                 verdict = verdicts[case.name] = Referee(bench, case).judge()
+                with saving:
+                    _save(list(verdicts.values()))
                 line = (
                     f"{'ok  ' if verdict.ok else 'FAIL'} {case.name}  {verdict.outcome}  {verdict.seconds:.0f} s"
                 )
-                print("\n     ".join([f"{line}  [{len(verdicts)}/{len(cases)}]", *verdict.problems]), flush=True)
+                print(
+                    "\n     ".join([f"{line}  [{len(verdicts)}/{len(cases) + len(kept)}]", *verdict.problems]),
+                    flush=True,
+                )
         remove(name)
 
     workers = [threading.Thread(target=worker, args=(name,), name=name, daemon=True) for name in names]
@@ -99,7 +120,7 @@ def run_all(cases: list[Case], labs: int) -> list[Verdict]:
         thread.start()
     for thread in workers:
         thread.join()
-    return [verdicts[case.name] for case in cases if case.name in verdicts]
+    return list(verdicts.values())
 
 
 def remove_orphans() -> None:

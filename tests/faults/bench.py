@@ -20,7 +20,7 @@ from tests.lab.repo import Repo
 
 NAME = "counter"
 HOSTS = ("h1", "h2")
-SILENCE = "6s"
+SILENCE = "15s"  # longer than the next command takes to come on a busy machine
 PATIENCE_SECONDS = 150.0
 TIDY = """
 pkill -9 -x criu

@@ -241,7 +241,7 @@ def controllers() -> Iterator[Case]:
     for kind in ("hold", "transfer"):
         strike = Strike("kill", kind, Point.BEFORE_OUTCOME)
         name = f"controller killed in {kind}, nobody comes"
-        yield case(BACK, strike, name=name, exits=(DEAD,), wait_s=10.0)
+        yield case(BACK, strike, name=name, exits=(DEAD,), wait_s=19.0)
 
 
 def undos() -> Iterator[Case]:
