@@ -16,8 +16,8 @@ from tests.faults.shapes import SHAPES, Scene
 from tests.faults.watch import Watch
 
 BACK_WITHIN_SECONDS = 19.0
-"""How long after an exit code that says so a copy may take to be seen running: a hold that nobody could end does so
-by itself, after `bench.SILENCE`."""
+"""How long after an exit code that says so a copy may take to be seen running: a hold that nobody could end
+resumes by itself, after `bench.SILENCE`."""
 ANSWER_WITHIN_SECONDS = 30.0
 
 
