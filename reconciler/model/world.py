@@ -66,8 +66,8 @@ class DeletedFile(Model):
 class ProcessFacts(Model):
     """What the processes of one running container hold, as far as a dump or a restore may stumble over it.
 
-    `kernel_objects`: names of anonymous inodes, such as `eventfd` or `io_uring`, and `mqueue`. `devices`: opened or
-    mapped, without those every container may use. `lost_watches`: inotify watches that CRIU cannot find a path for.
+    `kernel_objects`: names of anonymous inodes, such as `eventfd` or `io_uring`, and `mqueue`. `devices`: opened
+    or mapped, without those every container may use. `lost_watches`: inotify watches CRIU cannot find a path for.
     `unix_peers`: connections over unix sockets whose other end is outside the container. `foreign_mounts`:
     (type, target) of network and FUSE file systems. `visitors`: programs that `podman exec` put in.
     """

@@ -191,7 +191,7 @@ class SimDriver:
         fence = yield from self._fence_here(handover)
         phases = (guard.NONE, Phase.RESERVED, Phase.FENCED, Phase.RETIRED)
         if (yield from show(name))["container"]:
-            yield memrt("stop-pages", name)
+            yield from fenced(fence, phases, "stop-pages", name)
             yield from fenced(fence, phases, "discard", name)
             yield from self._remove(name, fence, phases)
         for volume in handover.workload.spec.container.volumes:

@@ -129,9 +129,13 @@ def _attach(handover: Handover) -> Program[ContainerFacts]:
 
 
 def _discard(facts: ContainerFacts, fence: Fence, phases: tuple[Phase | str, ...]) -> Program[None]:
-    yield Command(paths.shell("stop-pages", facts.userdata), changes=True)
-    yield from moving.free_room(facts)
-    yield from guard.run(fence, phases, ("podman", "rm", "--force", "--volumes", "--", facts.id))
+    # All of it under the fence: a copy that another controller has restored lives on its page daemon and images.
+    for argv in (
+        paths.shell("stop-pages", facts.userdata),
+        paths.shell("unmount", *paths.rooms(facts.userdata)),
+        ("podman", "rm", "--force", "--volumes", "--", facts.id),
+    ):
+        yield from guard.run(fence, phases, argv)
     left = yield Command(paths.shell("processes", facts.id))
     if left.stdout.strip():
         raise CommandFailed(
