@@ -123,12 +123,14 @@ def unfinished(world: World) -> dict[str, dict[str, Marker]]:
 async def rebuilt_runs(fleet: Fleet, world: World) -> list[Run]:
     """Runs as the hosts remember them, for every unfinished hand-over that has a dossier. Each host keeps one for
     each workload: those of the same run become one again."""
+    index = Index.of(world)
     plans: dict[str, Plan] = {}
     marks: dict[str, list[tuple[str, Mark]]] = {}
     for workload, markers in unfinished(world).items():
-        for host, marker in markers.items():
+        wanted = {marker.run for marker in index.unsettled(workload).values()}
+        for host in markers:
             kept = await pump(dossier.read(workload), fleet.host(host))
-            if kept is None or workload not in kept[1].moves or marker.run not in ("", kept[0]):
+            if kept is None or workload not in kept[1].moves or not wanted & {"", kept[0]}:
                 continue  # another controller wrote that dossier, and went no further
             run_id, part = kept
             move = part.moves[workload]

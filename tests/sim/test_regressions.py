@@ -27,6 +27,8 @@ FOUND = (
     f"seed 6469: move: restore-fails at restore:before-intent; source-reboots at undo commit:after-intent; {APART}"
     " at reserve:in-effect (after 1)",
     f"seed 183: recreate-elsewhere: unhealthy at confirm:before-intent; {APART} at undo set-aside:before-intent",
+    f"seed 1997: move-elsewhere on_disk: controller-killed at stage:after-outcome; {APART} at"
+    " reserve:before-intent",
     # a controller that goes back ended the page daemon of another one's restored copy
     f"seed 1295: moves-together on_disk,restart: {APART} at stage:after-intent",
     # the source lost, and the journal: images at the destination are all that is left
