@@ -134,7 +134,7 @@ PROGRAMS = (
     *(f"/usr/bin/{name}" for name in ("podman", "cat", "grep", "kill", "ls", "rm", "tail", "test")),
 )
 """Everything that is run through sudo, first words only; a test compares it with the code."""
-SCRIPTS = ("transfer-link", "transfer-send", "transfer-receive", "transfer-sum")
+SCRIPTS = ("transfer-link", "transfer-send", "transfer-receive")
 
 
 def sudoers(hosts: Mapping[str, Host]) -> str:

@@ -172,7 +172,7 @@ class Steps:
         here, there, _ = await each(
             self._on(step.host, driver.stage(handover, secrets=secrets)),
             self._on(step.peer, driver.locate(handover)),
-            self.fleet.open_link(step.peer, step.host, self._link(step)),
+            self.fleet.open_link(step.peer, step.host, self._link(step), handover.policy.compression),
         )
         if handover.move.strategy is not Strategy.PRECOPY:
             await self._prepare_copy(step, there, here)
@@ -237,7 +237,8 @@ class Steps:
                     ) from error
 
     async def _restore(self, step: Step, progress: Progress) -> Data:
-        handover = self._handover(step)
+        located = self.data[_sibling(step, StepKind.STAGE, self.plan)]
+        handover = replace(self._handover(step), staged=_load(located["destination"]))
         await self._on(step.host, self._driver(step).restore(handover))
         found = actions.of(handover.workload).after_restore
         done = await self._on(

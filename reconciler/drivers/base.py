@@ -28,13 +28,22 @@ class Fence:
 
 
 @dataclass(frozen=True)
+class Located:
+    """Where a container's movable state is on a host. `trees`: images, rootfs and volumes, in this order."""
+
+    container_id: str
+    trees: tuple[Tree, ...]
+
+
+@dataclass(frozen=True)
 class Handover:
-    """What the steps of one move need to know."""
+    """What the steps of one move need to know. `staged`: what `stage` answered, where a caller has it at hand."""
 
     workload: Workload
     move: Move
     policy: MigrationPolicySpec
     run: str
+    staged: Located | None = None
 
     @property
     def name(self) -> str:
@@ -43,14 +52,6 @@ class Handover:
     @property
     def fence(self) -> Fence:
         return Fence(self.name, self.move.epoch)
-
-
-@dataclass(frozen=True)
-class Located:
-    """Where a container's movable state is on a host. `trees`: images, rootfs and volumes, in this order."""
-
-    container_id: str
-    trees: tuple[Tree, ...]
 
 
 @dataclass(frozen=True)

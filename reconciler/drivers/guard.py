@@ -240,15 +240,18 @@ def hold(
     peer: str = "",
     timeout: Seconds,
     log: str = "",
+    under: Sequence[str] = (),
 ) -> Program[Outcome]:
     """Start the runtime's checkpoint command and wait until the source is held. A second call joins the first.
+    `under`: a command that gets the guard's as its last arguments, and may print more lines behind its answer.
 
     The hold outlives this controller: it resumes `silence_s` after the last `beat`, or `freeze_s` after the
     freeze, unless committed. `fence_network`: take down the interfaces in the tasks' own network namespace.
     """
     limits = (str(max(1, round(silence_s))), str(max(1, round(freeze_s))))
     how = (cutover.value, "1" if fence_network else "0", _text(run), _text(peer), "--")
-    result = yield from _call("hold", *_fence(fence), *limits, *how, *argv, timeout=timeout, log=log)
+    words = ("hold", *_fence(fence), *limits, *how, *argv)
+    result = yield from _call(*words, timeout=timeout, log=log, under=under)
     return _outcome(result)
 
 
@@ -334,9 +337,16 @@ def translate(error: CommandFailed) -> ReconcilerError:
     )
 
 
-def _call(*words: str, timeout: Seconds = DEFAULT_TIMEOUT, changes: bool = True, log: str = "") -> Program[Result]:
+def _call(
+    *words: str,
+    timeout: Seconds = DEFAULT_TIMEOUT,
+    changes: bool = True,
+    log: str = "",
+    under: Sequence[str] = (),
+) -> Program[Result]:
+    argv = (*under, "/bin/sh", guard_path(), *words)
     try:
-        return (yield Command(("/bin/sh", guard_path(), *words), timeout=timeout, changes=changes, log=log))
+        return (yield Command(argv, timeout=timeout, changes=changes, log=log))
     except CommandFailed as error:
         raise translate(error) from error
 

@@ -47,16 +47,18 @@ class Fleet(Protocol):
         """The host of that name; it connects when first used."""
         ...
 
-    async def open_link(self, source: str, destination: str, key: str) -> None:
-        """Prepare bulk copies from source to destination: a key for one move, warm connections. `key` names
-        the link; opening an open link is fine, also from another controller."""
+    async def open_link(self, source: str, destination: str, key: str, compression: str = "auto") -> None:
+        """Prepare bulk copies from source to destination: a key for one move, a warm connection. `key` names
+        the link; opening an open link is fine, also from another controller. `compression`: `none`, `lz4`, `zstd`,
+        or `auto`, which looks at the link's speed and at what both hosts have."""
         ...
 
     async def prepare_copy(
         self, source: str, destination: str, key: str, pairs: Sequence[tuple[Tree, Tree]]
     ) -> None:
         """Do what `copy_trees` of these pairs begins with, before anybody waits for it: the destination's folders
-        are emptied. Not needed; `copy_trees` does what was not done."""
+        are emptied, senders and receivers started and connected; pages of memory go while they are written. Not
+        needed; `copy_trees` does what was not done. It also says when the folders are final."""
         ...
 
     async def copy_trees(

@@ -23,7 +23,7 @@ from reconciler.model.spec import HostSpec
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,47}")
 """At most 48 characters: the control socket's path must fit 108 bytes."""
 FOLDER = "/run/reconciler/links"
-SCRIPTS = ("transfer-link", "transfer-send", "transfer-receive", "transfer-sum")
+SCRIPTS = ("transfer-link", "transfer-send", "transfer-receive")
 NO_WAY = 75
 """Exit status of the link script when the source cannot reach the destination."""
 WARM_FOR: Seconds = 1800.0
@@ -32,20 +32,22 @@ AES_FIRST = "aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@ope
 CHACHA_FIRST = "chacha20-poly1305@openssh.com,aes128-gcm@openssh.com,aes256-gcm@openssh.com"
 
 
+COMPRESSORS = ("zstd", "lz4")
+COMPRESS_BELOW = 200e6
+"""Bytes per second of a link: below, a compressor is the faster way; above, it takes more of the processors than
+it saves (see docs/bench.md)."""
+
+
 @dataclass(frozen=True)
 class LinkOptions:
-    """How links copy. `streams`: connections used at once, folders of images are dealt out over them (a folder
-    of one big file gains nothing). `compress`: `none` or `zstd-LEVEL`. `check`: sum the trees on both hosts.
-    `parallel`: trees at once. `direct`: never, when False, go from host to host. `stall`: give up after so
-    long without a byte."""
+    """How links copy. `parallel`: trees at once. `direct`: never, when False, go from host to host. `stall`: give
+    up after so long without a byte. `waiting`: senders started ahead at once on one host; each takes a session."""
 
-    streams: int = 1
-    compress: str = "none"
-    check: bool = True
     parallel: int = 4
     direct: bool = True
     connect: Seconds = 5.0
     stall: Seconds = 60.0
+    waiting: int = 4
 
 
 class Remote(Host, Protocol):
@@ -53,16 +55,19 @@ class Remote(Host, Protocol):
 
     spec: HostSpec
 
-    async def run_attached(self, command: Command, on_line: Callable[[str], None]) -> Result: ...
+    async def run_attached(
+        self, command: Command, on_line: Callable[[str], None], go: asyncio.Event | None = None
+    ) -> Result: ...
 
 
 @dataclass(frozen=True)
 class Link:
-    """An open link. `why_relay` says why there is no direct way; empty when there is one."""
+    """An open link. `compress`: with what, or `none`. `why_relay` says why there is no direct way, if so."""
 
     source: Remote
     destination: Remote
     key: str
+    compress: str = "none"
     why_relay: str = ""
 
 
@@ -74,7 +79,9 @@ def folder_key(key: str) -> str:
     return f"{readable}-{hashlib.sha256(key.encode()).hexdigest()[:12]}".lstrip("-")
 
 
-async def open_link(source: Remote, destination: Remote, key: str, options: LinkOptions) -> Link:
+async def open_link(
+    source: Remote, destination: Remote, key: str, options: LinkOptions, compression: str = "auto"
+) -> Link:
     """Make the link, or find it made. Direct when the source reaches the destination."""
     scripts = tuple(script(name) for name in SCRIPTS)
     await asyncio.gather(install(source, *scripts), install(destination, *scripts))
@@ -90,16 +97,28 @@ async def open_link(source: Remote, destination: Remote, key: str, options: Link
         words = (destination.spec.user, facts["from"], command)
         admitted = _facts(await _verb(destination, "admit", key, *words, stdin=facts["public"] + "\n"))
         has_aes = facts.get("aes") == admitted.get("aes") == "yes"
-        why = await _connect(source, destination, key, options, AES_FIRST if has_aes else CHACHA_FIRST)
+        rate, why = await _connect(source, destination, key, options, AES_FIRST if has_aes else CHACHA_FIRST)
         if not why:
-            return Link(source, destination, key)
+            both = tuple(tool for tool in COMPRESSORS if facts.get(tool) == admitted.get(tool) == "yes")
+            return Link(source, destination, key, compress=choose_compression(compression, rate, both))
     await _verb(destination, "expel", key, destination.spec.user)
     await _verb(destination, "register", key)
-    return Link(source, destination, key, why)
+    demanded = compression if compression in COMPRESSORS else "none"
+    return Link(source, destination, key, compress=demanded, why_relay=why)
 
 
-async def _connect(source: Remote, destination: Remote, key: str, options: LinkOptions, ciphers: str) -> str:
-    """Warm the connections; the reason when there is no way."""
+def choose_compression(asked: str, rate: float, both: tuple[str, ...]) -> str:
+    """With what to compress over a link of so many bytes per second; `both`: what both hosts have. What is asked
+    for and missing fails when it is used; the plan has refused it before."""
+    if asked != "auto":
+        return asked
+    return next(iter(both), "none") if rate < COMPRESS_BELOW else "none"
+
+
+async def _connect(
+    source: Remote, destination: Remote, key: str, options: LinkOptions, ciphers: str
+) -> tuple[float, str]:
+    """Warm the connection: bytes per second over it, or the reason why there is no way."""
     config = ssh_config(
         "link",
         destination.spec,
@@ -113,14 +132,12 @@ async def _connect(source: Remote, destination: Remote, key: str, options: LinkO
     )
     patience = options.connect + 2
     try:
-        words = (str(options.streams), f"{patience:g}")
-        limit = options.streams * patience + 10
-        await _verb(source, "connect", key, *words, stdin=config, limit=limit)
+        said = await _verb(source, "connect", key, f"{patience:g}", stdin=config, limit=patience * 2 + 10)
     except CommandFailed as error:
         if error.status != NO_WAY:
             raise
-        return error.why or "no connection"
-    return ""
+        return 0.0, error.why or "no connection"
+    return float(_facts(said)["rate"]), ""
 
 
 async def close_link(source: Remote, destination: Remote, key: str) -> None:

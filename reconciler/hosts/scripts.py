@@ -13,6 +13,7 @@ from reconciler.resources import data_path
 
 FOLDER = "/var/lib/reconciler/bin"
 DIGEST_CHARS = 12
+_INCLUDE = b"# include "
 _INSTALL = (
     'set -eu; umask 077; text=$(mktemp -u "$2.XXXXXX"); mkdir -p -- "$1"; chmod 0700 -- "$1"; '
     'cat > "$text"; chmod 0700 -- "$text"; mv -f -- "$text" "$2"'
@@ -33,8 +34,17 @@ class Script:
 
 @cache
 def script(name: str) -> Script:
-    """The script `templates/host/NAME.sh`."""
-    return Script(name, data_path("templates", "host", f"{name}.sh").read_bytes())
+    """The script `templates/host/NAME.sh`. A line `# include OTHER` stands for the text of another one."""
+    lines = _text(name).splitlines(keepends=True)
+    return Script(name, b"".join(_text(_included(line)) if _included(line) else line for line in lines))
+
+
+def _included(line: bytes) -> str:
+    return line[len(_INCLUDE) :].strip().decode() if line.startswith(_INCLUDE) else ""
+
+
+def _text(name: str) -> bytes:
+    return data_path("templates", "host", f"{name}.sh").read_bytes()
 
 
 async def install(host: Host, *scripts: Script) -> None:

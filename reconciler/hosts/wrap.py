@@ -52,9 +52,9 @@ class WrappedFleet:
     async def run_on(self, host: Host, command: Command) -> Result:
         return await self._around(About("run", host.name, command=command), lambda: host.run(command))
 
-    async def open_link(self, source: str, destination: str, key: str) -> None:
+    async def open_link(self, source: str, destination: str, key: str, compression: str = "auto") -> None:
         about = About("open_link", source, destination)
-        await self._around(about, lambda: self.inner.open_link(source, destination, key))
+        await self._around(about, lambda: self.inner.open_link(source, destination, key, compression))
 
     async def prepare_copy(
         self, source: str, destination: str, key: str, pairs: Sequence[tuple[Tree, Tree]]

@@ -296,6 +296,9 @@ class MigrationPolicySpec(Model):
     security_floor: FloorPolicy = Field(
         FloorPolicy.IGNORE, description="Moves between hosts whose programs are older than known security fixes"
     )
+    compression: Literal["auto", "none", "lz4", "zstd"] = Field(
+        "auto", description="Of what is copied between the hosts; `auto` measures the link"
+    )
     on_unhealthy: Literal["back", "stay"] = Field(
         "back", description="After a failed health check on the destination: go back to the source, or stay"
     )

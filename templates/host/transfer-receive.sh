@@ -1,16 +1,22 @@
 #!/bin/sh
 # transfer-receive.sh KEY REQUEST: the only program a link's key can run on the destination. Runs as root.
 #
-# REQUEST is what the sender asks for: `hello`, or `tree|image INDEX COMPRESS`. INDEX is a line of the list which the
-# controller wrote for this link: only what stands there can be written, whatever the sender says.
+# REQUEST is what the sender asks for: `hello`, `probe`, or `images|tree|image INDEX COMPRESS`. INDEX is a line of the
+# list which the controller wrote for this link: only what stands there can be written, whatever the sender says.
+#
+# Images come as lines `pages NUMBER OFFSET LENGTH`, each followed by so many bytes of that file, then the line `rest`
+# and a tar stream of everything else; trees as a tar stream.
 set -eu
 umask 077
 key=$1 request=$2
 case $key in ''|-*|*[!A-Za-z0-9-]*) exit 64 ;; esac
 dir=/run/reconciler/links/$key
 refuse() { echo "refused: $1" >&2; exit 77; }
-if [ "$request" = hello ]; then echo "rc: hello"; exit 0; fi
-case $request in *[!a-z0-9\ -]*) refuse "not a request" ;; esac
+case $request in
+    hello) echo "rc: hello"; exit 0 ;;
+    probe) cat > /dev/null; echo "rc: probed"; exit 0 ;;
+    *[!a-z0-9\ -]*) refuse "not a request" ;;
+esac
 # shellcheck disable=SC2086
 set -- $request
 [ $# = 3 ] || refuse "not a request"
@@ -24,17 +30,54 @@ kind=${entry%%"$tab"*} rest=${entry#*"$tab"}
 flag=${rest%%"$tab"*} target=${rest#*"$tab"}
 [ -n "$entry" ] && [ "$kind" = "$what" ] || refuse "not on this link's list"
 
+# include transfer-sum
+
 read -r _ _ _ _ group _ < "/proc/$$/stat"
 : > "$dir/run.$group"
-trap 'rm -f "$dir/run.$group"' EXIT
+tmp=$dir/receive.$$
+rm -rf "$tmp" && mkdir "$tmp"
+trap 'rm -rf "$tmp" "$dir/run.$group"' EXIT
 trap 'exit 143' TERM HUP INT
+: > "$tmp/parts"
 
-consume() {
-    if [ "$kind" = image ]; then exec podman load --quiet > /dev/null; fi
+unpack() {
     set -- --extract --file=- --blocking-factor=128 --numeric-owner --same-owner --preserve-permissions \
         --delay-directory-restore --directory="$target"
     [ "$flag" = 0 ] || set -- "$@" --xattrs --xattrs-include='*'
-    exec tar "$@"
+    tar "$@"
 }
-if [ "$compress" = none ]; then ( consume ); else zstd -q -d -c | ( consume ); fi
+is_number() { case $1 in ''|*[!0-9]*) return 1 ;; esac; }
+take_images() {
+    cd "$target"
+    count=0
+    while read -r word number offset length; do
+        [ "$word" = pages ] || break
+        is_number "$number" && is_number "$offset" && is_number "$length" || refuse "not a part"
+        dd of="pages-$number.img" bs=64k iflag=fullblock,count_bytes count="$length" \
+            oflag=seek_bytes seek="$offset" conv=notrunc status=none
+        count=$((count + 1))
+        { sum_part "$number" "$offset" "$length" > "$tmp/part.$count"; } < /dev/null &
+    done
+    [ "$word" = rest ] || { echo "the stream was cut short" >&2; exit 65; }
+    unpack
+    wait
+    number=0
+    while [ "$number" -lt "$count" ]; do number=$((number + 1)) && cat "$tmp/part.$number"; done > "$tmp/parts"
+}
+consume() {
+    case $kind in
+        image) podman load --quiet > /dev/null ;;
+        images) take_images ;;
+        *) unpack ;;
+    esac
+}
+case $compress in
+    none) ( consume ) ;;
+    zstd) zstd -q -d -c | ( consume ) ;;
+    lz4) lz4 -q -d -c | ( consume ) ;;
+    *) refuse "not a request" ;;
+esac
+pattern=
+[ "$kind" != images ] || pattern='pages-*.img'
+[ "$kind" = image ] || echo "rc: sum far $(sum_all "$target" "$pattern" "$tmp/parts")"
 echo "rc: complete"

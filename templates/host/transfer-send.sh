@@ -1,23 +1,30 @@
 #!/bin/sh
-# transfer-send.sh KEY VIA COMPRESS tree INDEX XATTRS PART PARTS PATH
-# transfer-send.sh KEY VIA COMPRESS image INDEX FORMAT ID
+# transfer-send.sh KEY VIA COMPRESS WHEN images INDEX PATH
+# transfer-send.sh KEY VIA COMPRESS WHEN tree INDEX XATTRS PATH
+# transfer-send.sh KEY VIA COMPRESS WHEN image INDEX FORMAT ID
 #
 # Sends one tree or image. VIA: number of the warm connection to the destination, or `-` to write to stdout (relay).
+# WHEN is `now`, or `told`: everything is started and connected, and what is there is not final before a line comes on
+# stdin. Pages of memory are sent before, while CRIU writes them, for it only ever appends to them.
 # Says how far it is, four times a second, in lines `rc: ...`; ends, with all it started, when stdin ends: that is
 # how it notices that the controller is gone.
 set -eu
 umask 077
 dir=/run/reconciler/links/$1
-key=$1 via=$2 compress=$3 what=$4 index=$5
-shift 5
+key=$1 via=$2 compress=$3 when=$4 what=$5 index=$6
+shift 6
 [ -d "$dir" ] || { echo "no link $key here" >&2; exit 66; }
 exec 3<&0 < /dev/null
 if [ "$via" = - ]; then exec 4>&2; else exec 4>&1; fi
+
+# include transfer-sum
 
 read -r _ _ _ _ group _ < "/proc/$$/stat"
 : > "$dir/run.$group"
 tmp=$dir/send.$$
 mkdir "$tmp" 2>/dev/null || { rm -rf "$tmp" && mkdir "$tmp"; }
+mkfifo "$tmp/wake"
+: > "$tmp/parts"
 life='' pulse=''
 clean() {
     # shellcheck disable=SC2086
@@ -26,43 +33,107 @@ clean() {
 }
 trap clean EXIT
 trap 'exit 143' TERM HUP INT
-( trap - EXIT TERM HUP INT; read -r _ <&3 || true; kill -s KILL -- "-$group" ) > /dev/null 2>&1 4>&- & life=$!
-
-# Run a command whose process can be asked how many bytes it has written.
-# shellcheck disable=SC2016
-watched() { exec sh -c 'echo $$ > "$0"; exec "$@"' "$tmp/pid" "$@"; }
-produce_tree() {
-    xattrs=$1 part=$2 parts=$3
-    cd "$4"
-    # 64 KiB, what a pipe holds, was the fastest record size: twice as fast as 256 KiB and more.
-    set -- --create --file=- --blocking-factor=128 --totals --numeric-owner --sparse --hole-detection=seek
-    [ "$xattrs" = 0 ] || set -- "$@" --xattrs --xattrs-include='*'
-    if [ "$parts" = 1 ]; then
-        watched tar "$@" .
-    else
-        # Largest first, dealt out in turn: the parts come out about equal.
-        find . -mindepth 1 -maxdepth 1 -printf '%s %p\n' | sort -rn |
-            awk -v n="$parts" -v i="$part" '(NR - 1) % n == i { sub(/^[0-9]+ /, ""); print }' > "$tmp/files"
-        watched tar "$@" --verbatim-files-from --files-from="$tmp/files"
-    fi
+go() { # opened for both: nobody needs to read it
+    : > "$tmp/go"
+    echo go 1<> "$tmp/wake"
 }
-produce() {
-    if [ "$what" = tree ]; then ( produce_tree "$@" ); return $?; fi
-    { podman save --quiet --format "$1" "$2"; echo $? > "$tmp/saved"; } | ( watched dd bs=64K )
+exec 5<> "$tmp/wake"
+[ "$when" = told ] || go
+(
+    trap - EXIT TERM HUP INT
+    while read -r _ <&3; do go; done
+    kill -s KILL -- "-$group"
+) > /dev/null 2>&1 4>&- & life=$!
+wait_for_go() { [ -e "$tmp/go" ] || read -r _ <&5; }
+
+# Run a command that can be asked how many bytes it has written.
+watched() {
+    { "$@" <&6 & } 6<&0 # a shell gives what runs beside it no input of its own accord
+    echo $! > "$tmp/pid"
+    wait $!
+}
+# 64 KiB, what a pipe holds, was the fastest record size: twice as fast as 256 KiB and more.
+pack() { watched tar --create --file=- --blocking-factor=128 --totals --numeric-owner --sparse --hole-detection=seek "$@"; }
+
+produce_tree() { # XATTRS PATH
+    wait_for_go
+    cd "$2" || return 1
+    sum_all . '' "$tmp/parts" > "$tmp/sum" & summing=$!
+    if [ "$1" = 0 ]; then set -- .; else set -- --xattrs --xattrs-include='*' .; fi
+    pack "$@" && wait "$summing"
+}
+
+# A part is summed on the other side after it has come, so the last one should not be large.
+LARGEST=33554432
+send_pages() { # what is there and not sent yet
+    for file in pages-*.img; do
+        number=${file#pages-} number=${number%.img}
+        case $number in ''|*[!0-9]*) continue ;; esac
+        eval "sent=\${sent_$number:-0}"
+        size=$(stat -c %s "$file") || return 1
+        [ "$sent" -le "$size" ] || { echo "$file has become shorter" >&2; return 1; }
+        while [ "$sent" -lt "$size" ]; do
+            length=$((size - sent))
+            [ "$length" -le "$LARGEST" ] || length=$LARGEST
+            count=$((count + 1))
+            echo "pages $number $sent $length"
+            if [ "$1" = complete ]; then
+                sum_part "$number" "$sent" "$length" > "$tmp/part.$count" &
+            else
+                echo "$count $number $sent $length" >> "$tmp/early"
+            fi
+            watched dd if="$file" bs=64k iflag=skip_bytes,count_bytes skip="$sent" count="$length" status=none || return 1
+            sent=$((sent + length)) total=$((total + length))
+            echo "$total" > "$tmp/before"
+        done
+        eval "sent_$number=$sent"
+    done
+}
+sum_early() {
+    while read -r count number sent length; do
+        sum_part "$number" "$sent" "$length" > "$tmp/part.$count" || return 1
+    done < "$tmp/early"
+}
+produce_images() { # PATH: the stream that transfer-receive.sh describes
+    cd "$1" || return 1
+    count=0 total=0
+    : > "$tmp/early"
+    until [ -e "$tmp/go" ]; do
+        send_pages growing || return 1
+        sleep 0.01
+    done
+    list_folder . 'pages-*.img' > "$tmp/list" &
+    sum_early &
+    send_pages complete || return 1
+    echo rest
+    pack --exclude='./pages-*.img' --anchored . || return 1
+    wait
+    number=0
+    while [ "$number" -lt "$count" ]; do number=$((number + 1)) && cat "$tmp/part.$number"; done > "$tmp/parts"
+    cat "$tmp/list" "$tmp/parts" | cksum > "$tmp/sum"
+}
+produce_image() { # FORMAT ID
+    { podman save --quiet --format "$1" "$2"; echo $? > "$tmp/saved"; } | watched dd bs=64K
     return "$(cat "$tmp/saved")"
 }
 first() {
-    { produce "$@" 3<&- 4>&-; echo $? > "$tmp/near"; } 2> "$tmp/err"
+    { ( "produce_$what" "$@" ) 3<&- 4>&-; echo $? > "$tmp/near"; } 2> "$tmp/err"
 }
 squeezed() {
-    if [ "$compress" = none ]; then first "$@"; else first "$@" | zstd -q -c "-${compress#zstd-}" -T0; fi
+    case $compress in
+        none) first "$@" ;;
+        zstd) first "$@" | zstd -q -c -1 -T0 ;;
+        lz4) first "$@" | lz4 -q -c -1 ;;
+    esac
 }
 deliver() {
     exec ssh -F "$dir/ssh_config" -S "$dir/master.$via" link "$what $index $compress" 2> "$tmp/far"
 }
 say_bytes() {
+    before=0
+    [ ! -s "$tmp/before" ] || read -r before < "$tmp/before"
     while read -r name value; do
-        [ "$name" != wchar: ] || echo "rc: bytes $value" >&4
+        [ "$name" != wchar: ] || echo "rc: bytes $((before + value))" >&4
     done < "/proc/$(cat "$tmp/pid")/io"
 }
 # The pause must not hold our outputs open: whoever reads them waits until the last holder is gone.
@@ -73,15 +144,17 @@ if [ "$via" = - ]; then squeezed "$@"; else squeezed "$@" | ( deliver ) > "$tmp/
 far=$?
 set -e
 read -r near < "$tmp/near" || near=1
-complaints=
+total=0 complaints=
+[ ! -s "$tmp/before" ] || read -r total < "$tmp/before"
 while read -r line; do
     case $line in
-        'Total bytes written: '*) line=${line#*: } && echo "rc: bytes ${line%% *}" >&4 ;;
+        'Total bytes written: '*) line=${line#*: } && echo "rc: bytes $((total + ${line%% *}))" >&4 ;;
         [0-9]*' bytes'*' copied, '*) echo "rc: bytes ${line%% *}" >&4 ;;
         *' records in' | *' records out') ;;
         *) complaints=yes ;;
     esac
 done < "$tmp/err"
+[ ! -s "$tmp/sum" ] || echo "rc: sum near $(cat "$tmp/sum")" >&4
 if [ "$via" != - ]; then
     while read -r line; do
         case $line in 'rc: '*) echo "$line" >&4 ;; esac

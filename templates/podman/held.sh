@@ -1,16 +1,26 @@
-# held.sh USERDATA: after a dump: add /dev/shm to the images, then say how large they are and how long it took.
+# held.sh USERDATA COMMAND...: hold a container by this command of the guard's; when that is done, add /dev/shm to the
+# images, and say how large they are and how long the freeze took. Exit 3: what was dumped cannot be used.
 # Podman saves /dev/shm itself, but only after the hook of a held source has ended.
 userdata=$1
+shift
+said=$("$@") || { status=$?; printf '%s\n' "$said"; exit "$status"; }
+printf '%s\n' "$said"
+case $said in *'"outcome":"held"'* | *'"outcome":"exited","status":0,'*) ;; *) exit 0 ;; esac
 umask 077
-if [ -n "$(ls -A "$userdata/shm" 2>/dev/null)" ]; then
-    tar -C "$userdata/shm" -cf "$userdata/checkpoint/devshm-checkpoint.tar" . || exit 1
-fi
-[ -s "$userdata/checkpoint/inventory.img" ] || { echo "no complete dump in $userdata/checkpoint" >&2; exit 1; }
+for entry in "$userdata"/shm/* "$userdata"/shm/.[!.]* "$userdata"/shm/..?*; do
+    [ -e "$entry" ] || [ -L "$entry" ] || continue
+    tar -C "$userdata/shm" -cf "$userdata/checkpoint/devshm-checkpoint.tar" . || exit 3
+    break
+done
+[ -s "$userdata/checkpoint/inventory.img" ] || { echo "no complete dump in $userdata/checkpoint" >&2; exit 3; }
+set -- "$userdata"/checkpoint/*
 # CRIU saves a periodic timerfd that has expired and was not read yet as one that never expires (its issue 3162).
-if grep -E 'Dumping id .* it_value\(0, 0\) it_interval\(' "$userdata/dump.log" 2>/dev/null | grep -qv 'it_interval(0, 0)'; then
+awk -F'[()]' '
+    /[Ss]eized|freezing|frozen/ {if (!first) first = $2; last = $2}
+    /Dumping id .* it_value\(0, 0\) it_interval\(/ && !/it_interval\(0, 0\)/ {lost = 1}
+    END {printf "freeze_us %d\n", (last - first) * 1000000; exit lost}' "$userdata/dump.log" 2>/dev/null
+if [ $? = 1 ]; then
     echo 'a periodic timer (timerfd) expired while it was frozen, and CRIU would not start it again' >&2
-    exit 1
+    exit 3
 fi
-echo "bytes $(du -sb "$userdata/checkpoint" | cut -f1)"
-awk -F'[()]' '/[Ss]eized|freezing|frozen/ && !first {first = $2} {last = $2} END {printf "freeze_us %d\n", (last - first) * 1000000}' \
-    "$userdata/dump.log" 2>/dev/null
+echo "bytes $(stat -c %s -- "$@" | { sum=0; while read -r size; do sum=$((sum + size)); done; echo "$sum"; })"

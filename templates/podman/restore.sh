@@ -26,21 +26,27 @@ shield() {
         device=${path##*/}
         [ "$device" = lo ] || devices="$devices${devices:+, }\"$device\""
     done
-    unshield
-    nft "table netdev $table {
-        $(sets)
-        chain arriving { type filter hook ingress devices = { $devices } priority -500; policy accept; $(rules)
+    ours=$(sets) drops=$(rules)
+    inet="table inet $table {
+        $ours
+        chain forwarded { type filter hook forward priority -500; policy accept; $drops
+        }
+        chain local { type filter hook output priority -500; policy accept; $drops
         }
     }"
-    nft "table inet $table {
-        $(sets)
-        chain forwarded { type filter hook forward priority -500; policy accept; $(rules)
+    # All at once, for each call costs milliseconds; where there is no ingress hook, what can be had.
+    nft "$none
+    table netdev $table {
+        $ours
+        chain arriving { type filter hook ingress devices = { $devices } priority -500; policy accept; $drops
         }
-        chain local { type filter hook output priority -500; policy accept; $(rules)
-        }
-    }"
+    }
+    $inet" || nft "$none_of_inet
+    $inet"
 }
-unshield() { nft delete table netdev "$table"; nft delete table inet "$table"; }
+none_of_inet="table inet $table; delete table inet $table"
+none="table netdev $table; delete table netdev $table; $none_of_inet"
+unshield() { nft "$none" || nft "$none_of_inet"; }
 
 # Switches and neighbours learn where the addresses are now: the kernel announces them, over ARP and as IPv6 neighbour,
 # when a card that is told to notify is given its hardware address anew, even if it is the same one.
@@ -72,21 +78,25 @@ if [ -n "$lazy" ] && ! { read -r pid < "$userdata/lazy-pages.pid" && serving; } 
         echo $! >"$1/lazy-pages.pid"
         wait $!
         echo $? >"$1/lazy-pages.status"' sh "$userdata" "$lazy" </dev/null >/dev/null 2>&1 &
-    until [ -s "$userdata/lazy-pages.pid" ]; do sleep 0.005; done
+    # It reads the images while this goes on.
+    [ -z "$addresses" ] || shield >/dev/null 2>&1
+    until [ -s "$userdata/lazy-pages.pid" ]; do sleep 0.002; done
     read -r pid < "$userdata/lazy-pages.pid"
     started=$pid
     tries=0
     until [ -S "$userdata/lazy-pages.socket" ]; do
         tries=$((tries + 1))
-        if [ "$tries" -gt 500 ] || ! kill -0 "$pid" 2>/dev/null; then
+        if [ "$tries" -gt 2500 ] || ! kill -0 "$pid" 2>/dev/null; then
             echo 'the daemon that serves memory pages does not start:' >&2
             tail -3 "$userdata/lazy-pages.log" >&2
+            [ -z "$addresses" ] || unshield >/dev/null 2>&1
             exit 1
         fi
-        sleep 0.01
+        sleep 0.002
     done
+else
+    [ -z "$addresses" ] || shield >/dev/null 2>&1
 fi
-[ -z "$addresses" ] || shield >/dev/null 2>&1
 podman container restore "$@" -- "$name"
 status=$?
 [ "$status" != 0 ] || announce </dev/null >/dev/null 2>&1 &

@@ -6,7 +6,6 @@ import asyncio
 import statistics
 import time
 
-from reconciler.hosts.link import LinkOptions
 from reconciler.hosts.ssh import SshFleet
 from reconciler.load import load
 from reconciler.model.command import Tree
@@ -39,8 +38,6 @@ async def _rounds(ground: Ground, n: int) -> dict[str, list[float]]:
     hosts = load([ground.folder / "specs"], allow_empty=True).hosts
     fleets = {
         OURS: SshFleet(hosts),
-        "ours, without sums": SshFleet(hosts, links=LinkOptions(check=False)),
-        "ours, 2 streams": SshFleet(hosts, links=LinkOptions(streams=2)),
     }
     there = ground.lab.spec.address(DESTINATION)
     ssh = f"{manual.SCP.replace('scp -q', 'ssh')} root@{there}"

@@ -37,7 +37,7 @@ def trace(out: TextIO) -> None:
     def write(kind: str, **row: object) -> None:
         out.write(json.dumps({"kind": kind, **row}) + "\n")
 
-    async def timed(self: SshHost, command: Command, on_line: object) -> Result:
+    async def timed(self: SshHost, command: Command, on_line: object, go: object = None) -> Result:
         if "release" in command.argv[:4]:
             for name in sorted(self._fleet._hosts):
                 kept = await _run(self._fleet.host(name), Command(("/bin/sh", "-c", _KEEP)), None)
@@ -45,7 +45,7 @@ def trace(out: TextIO) -> None:
         began = time.time()
         status = None
         try:
-            result = await _run(self, command, on_line)  # type: ignore[arg-type]
+            result = await _run(self, command, on_line, go)  # type: ignore[arg-type]
             status = result.status
             return result
         finally:

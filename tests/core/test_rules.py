@@ -236,6 +236,7 @@ PAIRS: dict[str, tuple[Scene, Scene]] = {
         Scene(policy={"strategy": "precopy"}),
         Scene(policy={"strategy": "precopy"}, here={"features": ("mem_dirty_track",)}),
     ),
+    "compression.missing": (Scene(policy={"compression": "lz4"}), Scene(policy={"compression": "none"})),
     "preflight.incomplete": (Scene(there={"preflight": None, "preflight_error": "time"}), Scene()),
     "arch.differs": (Scene(there={"arch": "aarch64"}), Scene()),
     "cpu.features": (

@@ -137,7 +137,7 @@ async def test_what_an_earlier_copy_left_running_is_ended_first(hosts: Lab, flee
     stuck = f"""exec < /dev/null > /dev/null 2>&1
     receiver=$(ls /var/lib/reconciler/bin/transfer-receive-*)
     mkfifo /run/t/never; sleep 300 > /run/t/never 2>&1 < /dev/null & disown
-    setsid "$receiver" {folder_key(KEY)} 'tree 1 none' < /run/t/never > /dev/null 2>&1 & disown
+    setsid "$receiver" {folder_key(KEY)} 'images 1 none' < /run/t/never > /dev/null 2>&1 & disown
     sleep 0.3
     """
     sh(hosts, "h2", stuck)

@@ -54,7 +54,7 @@ class FakeFleet:
     def host(self, name: str) -> FakeHost:
         return self.fake
 
-    async def open_link(self, source: str, destination: str, key: str) -> None:
+    async def open_link(self, source: str, destination: str, key: str, compression: str = "auto") -> None:
         await self.fake.run(Command(("open",)))
 
     async def prepare_copy(

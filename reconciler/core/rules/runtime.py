@@ -217,6 +217,21 @@ def precopy(case: Case) -> Iterator[Said]:
             yield Said(f"pre-copy is not possible: {obstacle}", "set strategy: auto", host=case.source.name)
 
 
+@rule("compression.missing")
+def compression(case: Case) -> Iterator[Said]:
+    """The policy demands a compression that one of the hosts has no program for."""
+    tool = case.policy.compression
+    if not case.moves or tool in ("auto", "none"):
+        return
+    for host in (case.source, case.destination):
+        if host and host.tools and tool not in host.tools:
+            yield Said(
+                f"{tool} is missing on {host.name}, and the policy demands it",
+                f"apt-get install {tool} there, or set compression: auto in the policy",
+                host=host.name,
+            )
+
+
 @rule("tcp.close-unsupported")
 def tcp_close(case: Case) -> Iterator[Said]:
     """Connections are closed at the restore by a line in the container's own CRIU config file. crun reads

@@ -178,14 +178,17 @@ def commit_destination(handover: Handover) -> Program[None]:
 
 
 def restore(handover: Handover) -> Program[None]:
-    facts = yield from moving.saved(handover.name)
-    if facts is None:
-        raise CommandFailed(f"{handover.name} was not staged on {handover.move.destination}", code="C313")
+    staged = handover.staged
+    if staged is None:
+        facts = yield from moving.saved(handover.name)
+        if facts is None:
+            raise CommandFailed(f"{handover.name} was not staged on {handover.move.destination}", code="C313")
+        staged = moving.located(facts)
     lazy = "checkpoint" if handover.move.follows else ""
     if handover.move.strategy is Strategy.PRECOPY:
-        yield from precopy.arrange(facts.userdata)
+        yield from precopy.arrange(paths.userdata_of(staged.trees[0].path))
         lazy = "lazy"
-    yield from moving.restore(handover, handover.fence, Phase.COMMITTED, facts, lazy=lazy)
+    yield from moving.restore(handover, handover.fence, Phase.COMMITTED, staged, lazy=lazy)
 
 
 def verify(handover: Handover) -> Program[None]:

@@ -126,20 +126,19 @@ def _addresses(handover: Handover) -> str:
     return ",".join(n.ip for n in handover.workload.spec.container.networks if n.ip)
 
 
-def restore(
-    handover: Handover, fence: Fence, phase: Phase, facts: ContainerFacts, *, lazy: str = ""
-) -> Program[None]:
-    """Restore a container from its images; a failure carries the last errors of CRIU's log. Facts are from before:
-    clients wait while this runs, so nothing is asked first. `lazy`: the folder from which memory follows."""
+def restore(handover: Handover, fence: Fence, phase: Phase, located: Located, *, lazy: str = "") -> Program[None]:
+    """Restore a container from its images; a failure carries the last errors of CRIU's log. Clients wait while
+    this runs, so nothing is asked first. `lazy`: the folder from which memory follows."""
+    userdata = paths.userdata_of(located.trees[0].path)
     how = (lazy, _addresses(handover), *options(handover))
-    argv = paths.shell("restore", facts.id, facts.userdata, *how)
+    argv = paths.shell("restore", located.container_id, userdata, *how)
     try:
         yield from guard.run(fence, (phase,), argv, timeout=RESTORE_LIMIT)
     except CommandFailed as error:
         now = yield from containers.inspect(handover.name)
-        if now is not None and now.id == facts.id and now.state.has_processes:
+        if now is not None and now.id == located.container_id and now.state.has_processes:
             return  # done before; the reply was lost
-        log = yield from criu_errors(handover.name, f"{facts.userdata}/restore.log")
+        log = yield from criu_errors(handover.name, f"{userdata}/restore.log")
         raise CommandFailed(
             f"{handover.name} could not be restored",
             argv=error.argv,

@@ -51,6 +51,11 @@ def rooms(userdata: str) -> tuple[str, ...]:
     return images_dir(userdata), rounds_dir(userdata), lazy_dir(userdata)
 
 
+def userdata_of(images: str) -> str:
+    """The folder of a container that `images_dir` is in."""
+    return images.rpartition("/")[0]
+
+
 def secret_name(workload: str, variable: str) -> str:
     """Podman's name for the secret behind an environment variable of a workload."""
     return f"reconciler-{workload}-{variable}"

@@ -11,7 +11,7 @@ from reconciler.drivers.base import Fence, Handover, Held, Located
 from reconciler.drivers.podman import containers, fencing, moving, parse, paths, stores
 from reconciler.errors import CommandFailed, Refused
 from reconciler.model.base import parse_duration
-from reconciler.model.command import Command, Program, Seconds
+from reconciler.model.command import Program, Seconds
 from reconciler.model.plan import Phase
 from reconciler.model.spec import Cutover, RestartPolicy, Strategy
 from reconciler.model.world import ContainerFacts, ContainerState
@@ -19,6 +19,8 @@ from reconciler.model.world import ContainerFacts, ContainerState
 DUMP_LIMIT: Seconds = 900.0
 RELEASE_LIMIT: Seconds = 120.0
 _HOLDING = ("starting", "held")
+_UNUSABLE = 3
+"""How `held.sh` ends when the source is held and its images cannot be used."""
 
 
 def locate(handover: Handover) -> Program[Located]:
@@ -65,23 +67,23 @@ def dump_config(handover: Handover, *more: str) -> Program[None]:
 def hold(handover: Handover) -> Program[Held]:
     facts = yield from _saved(handover)
     log = f"{facts.userdata}/dump.log"
-    outcome = yield from guard.hold(
-        handover.fence,
-        ("podman", "container", "checkpoint", *moving.options(handover), "--", handover.name),
-        cutover=handover.move.cutover,
-        silence_s=parse_duration(handover.policy.silence_limit),
-        freeze_s=parse_duration(handover.policy.freeze_limit),
-        fence_network=True,
-        run=handover.run,
-        peer=handover.move.destination,
-        timeout=DUMP_LIMIT,
-        log=log,
-    )
-    if outcome.what == "resumed" or (outcome.what == "exited" and outcome.status != 0):
-        raise (yield from _not_held(handover, outcome, log))
     try:
-        measured = yield Command(paths.shell("held", facts.userdata), changes=True)
+        outcome = yield from guard.hold(
+            handover.fence,
+            ("podman", "container", "checkpoint", *moving.options(handover), "--", handover.name),
+            cutover=handover.move.cutover,
+            silence_s=parse_duration(handover.policy.silence_limit),
+            freeze_s=parse_duration(handover.policy.freeze_limit),
+            fence_network=True,
+            run=handover.run,
+            peer=handover.move.destination,
+            timeout=DUMP_LIMIT,
+            log=log,
+            under=paths.shell("held", facts.userdata),
+        )
     except CommandFailed as error:
+        if error.status != _UNUSABLE:
+            raise
         raise CommandFailed(
             f"what CRIU saved of {handover.name} cannot be used",
             argv=error.argv,
@@ -91,7 +93,9 @@ def hold(handover: Handover) -> Program[Held]:
             code="C310",
             why=error.stderr.strip().rpartition("\n")[2],
         ) from error
-    sizes = parse.numbers(measured.stdout, ("bytes", "freeze_us"))
+    if outcome.what == "resumed" or (outcome.what == "exited" and outcome.status != 0):
+        raise (yield from _not_held(handover, outcome, log))
+    sizes = parse.numbers(outcome.tail, ("bytes", "freeze_us"))
     return Held(image_bytes=sizes["bytes"], freeze_s=sizes["freeze_us"] / 1e6)
 
 
@@ -123,7 +127,7 @@ def resume(handover: Handover, fence: Fence) -> Program[str]:
         facts = (yield from containers.ours(name, name)) or facts
     if outcome.what == "gone" and not facts.state.has_processes:
         yield from moving.write_criu_config(name, *moving.tcp_config(handover))
-        yield from moving.restore(handover, fence, Phase.HELD, facts)
+        yield from moving.restore(handover, fence, Phase.HELD, moving.located(facts))
     ended, told = outcome.what != "gone" and not facts.state.has_processes, ""
     if ended:
         told = f"it ended by itself on {handover.move.source} while it was held (exit code {facts.exit_code})"

@@ -68,7 +68,7 @@ class MemoryFleet:
     def host(self, name: str) -> MemoryHost:
         return self._hosts[name]
 
-    async def open_link(self, source: str, destination: str, key: str) -> None:
+    async def open_link(self, source: str, destination: str, key: str, compression: str = "auto") -> None:
         for name in (source, destination):
             await self._hosts[name].reach()
 

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 
 import asyncssh
@@ -43,10 +44,10 @@ class SshHost:
         are cancelled, its process group on the host is ended too."""
         return await self._run(command, None)
 
-    async def run_attached(self, command: Command, on_line: OnLine) -> Result:
+    async def run_attached(self, command: Command, on_line: OnLine, go: asyncio.Event | None = None) -> Result:
         """Like `run`; each line of stdout is passed on as it comes, and the command's stdin stays open until
-        it ends. So it can notice that we are gone: its stdin ends."""
-        return await self._run(command, on_line)
+        it ends. So it can notice that we are gone: its stdin ends. When `go` is set it is told so, by a line."""
+        return await self._run(command, on_line, go)
 
     async def connection(self) -> asyncssh.SSHClientConnection:
         """The live connection; made now if there is none. Callers at the same time share one attempt."""
@@ -81,7 +82,7 @@ class SshHost:
         if not task.cancelled() and task.exception() is None:
             self._connection = task.result()
 
-    async def _run(self, command: Command, on_line: OnLine | None) -> Result:
+    async def _run(self, command: Command, on_line: OnLine | None, go: asyncio.Event | None = None) -> Result:
         started = time.monotonic()
         token = secrets.token_hex(8)
         text = shell.line(command.argv, token, sudo=self.spec.sudo)
@@ -89,6 +90,7 @@ class SshHost:
             exchange = await self._start(text, token, on_line)
             channel = exchange.channel
             assert channel is not None
+            telling = asyncio.create_task(_tell(channel, go), name="go") if go else None
             try:
                 async with asyncio.timeout(command.timeout):
                     if command.stdin:
@@ -105,6 +107,8 @@ class SshHost:
             except (BrokenPipeError, asyncssh.Error):
                 await exchange.done.wait()
             finally:
+                if telling:
+                    telling.cancel()
                 channel.close()
         result = self._judge(exchange, command, time.monotonic() - started)
         if result.status not in command.ok:
@@ -219,8 +223,8 @@ class SshFleet:
             step = self.host(step).spec.jump
         return await self.host(jump).connection()
 
-    async def open_link(self, source: str, destination: str, key: str) -> None:
-        await self._transfers.open_link(source, destination, key)
+    async def open_link(self, source: str, destination: str, key: str, compression: str = "auto") -> None:
+        await self._transfers.open_link(source, destination, key, compression)
 
     async def prepare_copy(
         self, source: str, destination: str, key: str, pairs: Sequence[tuple[Tree, Tree]]
@@ -243,6 +247,12 @@ class SshFleet:
     async def close(self) -> None:
         await self._transfers.close()
         await asyncio.gather(*(host.close() for host in self._hosts.values()))
+
+
+async def _tell(channel: asyncssh.SSHClientChannel[bytes], go: asyncio.Event) -> None:
+    await go.wait()
+    with suppress(OSError, asyncssh.Error):  # it has ended, which its own answer says better
+        channel.write(b"go\n")
 
 
 def _same(exchange: Exchange) -> Exchange:
