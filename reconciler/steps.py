@@ -237,8 +237,9 @@ class Steps:
                     ) from error
 
     async def _restore(self, step: Step, progress: Progress) -> Data:
-        located = self.data[_sibling(step, StepKind.STAGE, self.plan)]
-        handover = replace(self._handover(step), staged=_load(located["destination"]))
+        # A controller that has lost its journal does not know.
+        known = self.data.get(_sibling(step, StepKind.STAGE, self.plan), {}).get("destination")
+        handover = replace(self._handover(step), staged=_load(known) if known else None)
         await self._on(step.host, self._driver(step).restore(handover))
         found = actions.of(handover.workload).after_restore
         done = await self._on(
