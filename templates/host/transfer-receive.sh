@@ -38,7 +38,6 @@ tmp=$dir/receive.$$
 rm -rf "$tmp" && mkdir "$tmp"
 trap 'rm -rf "$tmp" "$dir/run.$group"' EXIT
 trap 'exit 143' TERM HUP INT
-: > "$tmp/parts"
 
 unpack() {
     set -- --extract --file=- --blocking-factor=128 --numeric-owner --same-owner --preserve-permissions \
@@ -60,15 +59,15 @@ take_images() {
     done
     [ "$word" = rest ] || { echo "the stream was cut short" >&2; exit 65; }
     unpack
+    { sum_rest . > "$tmp/sum"; } < /dev/null &
     wait
-    number=0
-    while [ "$number" -lt "$count" ]; do number=$((number + 1)) && cat "$tmp/part.$number"; done > "$tmp/parts"
+    [ "$count" = 0 ] || cat "$tmp"/part.* >> "$tmp/sum"
 }
 consume() {
     case $kind in
         image) podman load --quiet > /dev/null ;;
         images) take_images ;;
-        *) unpack ;;
+        *) unpack && sum_rest "$target" > "$tmp/sum" ;;
     esac
 }
 case $compress in
@@ -77,7 +76,5 @@ case $compress in
     lz4) lz4 -q -d -c | ( consume ) ;;
     *) refuse "not a request" ;;
 esac
-pattern=
-[ "$kind" != images ] || pattern='pages-*.img'
-[ "$kind" = image ] || echo "rc: sum far $(sum_all "$target" "$pattern" "$tmp/parts")"
+[ ! -e "$tmp/sum" ] || echo "rc: sum far $(cksum < "$tmp/sum")"
 echo "rc: complete"

@@ -24,7 +24,6 @@ read -r _ _ _ _ group _ < "/proc/$$/stat"
 tmp=$dir/send.$$
 mkdir "$tmp" 2>/dev/null || { rm -rf "$tmp" && mkdir "$tmp"; }
 mkfifo "$tmp/wake"
-: > "$tmp/parts"
 life='' pulse=''
 clean() {
     # shellcheck disable=SC2086
@@ -58,7 +57,7 @@ pack() { watched tar --create --file=- --blocking-factor=128 --totals --numeric-
 produce_tree() { # XATTRS PATH
     wait_for_go
     cd "$2" || return 1
-    sum_all . '' "$tmp/parts" > "$tmp/sum" & summing=$!
+    sum_rest . > "$tmp/sum" & summing=$!
     if [ "$1" = 0 ]; then set -- .; else set -- --xattrs --xattrs-include='*' .; fi
     pack "$@" && wait "$summing"
 }
@@ -102,15 +101,13 @@ produce_images() { # PATH: the stream that transfer-receive.sh describes
         send_pages growing || return 1
         sleep 0.01
     done
-    list_folder . 'pages-*.img' > "$tmp/list" &
+    sum_rest . > "$tmp/sum" &
     sum_early &
     send_pages complete || return 1
     echo rest
     pack --exclude='./pages-*.img' --anchored . || return 1
     wait
-    number=0
-    while [ "$number" -lt "$count" ]; do number=$((number + 1)) && cat "$tmp/part.$number"; done > "$tmp/parts"
-    cat "$tmp/list" "$tmp/parts" | cksum > "$tmp/sum"
+    [ "$count" = 0 ] || cat "$tmp"/part.* >> "$tmp/sum"
 }
 produce_image() { # FORMAT ID
     { podman save --quiet --format "$1" "$2"; echo $? > "$tmp/saved"; } | watched dd bs=64K
@@ -154,7 +151,7 @@ while read -r line; do
         *) complaints=yes ;;
     esac
 done < "$tmp/err"
-[ ! -s "$tmp/sum" ] || echo "rc: sum near $(cat "$tmp/sum")" >&4
+[ ! -s "$tmp/sum" ] || echo "rc: sum near $(cksum < "$tmp/sum")" >&4
 if [ "$via" != - ]; then
     while read -r line; do
         case $line in 'rc: '*) echo "$line" >&4 ;; esac

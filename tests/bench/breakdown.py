@@ -54,8 +54,8 @@ class _Command:
     def name(self) -> str:
         """What it is, in two or three words."""
         first = self.argv[0].rsplit("/", 1)[-1]
-        if (at := next((n for n, word in enumerate(self.argv) if "/guard-" in word), 0)) > 1:
-            return f"guard {self.argv[at + 1]}"  # under a script
+        if "hold" in self.argv[3:8]:
+            return "guard hold"  # under a script
         if first == "sh" and len(self.argv) > 3 and self.argv[1] == "-c":
             return f"script {self.argv[3]}"
         if first == "sh" and "guard-" in self.argv[1]:
