@@ -53,6 +53,8 @@ class Outcome:
                 self._moved(int(count))
             case ["ended", near, far]:
                 self.near, self.far = int(near), int(far)
+            case ["summing"]:
+                self.moved_at = time.monotonic()
             case ["sum", ("near" | "far") as end, *text]:
                 self.sums[end] = " ".join(text)
             case ["complete"]:

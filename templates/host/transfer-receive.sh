@@ -59,7 +59,7 @@ take_images() {
     done
     [ "$word" = rest ] || { echo "the stream was cut short" >&2; exit 65; }
     unpack
-    { sum_rest . > "$tmp/sum"; } < /dev/null &
+    { sum_folder . --anchored --exclude='./pages-*.img' > "$tmp/sum"; } < /dev/null &
     wait
     [ "$count" = 0 ] || cat "$tmp"/part.* >> "$tmp/sum"
 }
@@ -67,7 +67,7 @@ consume() {
     case $kind in
         image) podman load --quiet > /dev/null ;;
         images) take_images ;;
-        *) unpack && sum_rest "$target" > "$tmp/sum" ;;
+        *) unpack && sum_folder "$target" > "$tmp/sum" ;;
     esac
 }
 case $compress in

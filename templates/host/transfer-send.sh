@@ -57,9 +57,11 @@ pack() { watched tar --create --file=- --blocking-factor=128 --totals --numeric-
 produce_tree() { # XATTRS PATH
     wait_for_go
     cd "$2" || return 1
-    sum_rest . > "$tmp/sum" & summing=$!
+    sum_folder . > "$tmp/sum" & summing=$!
     if [ "$1" = 0 ]; then set -- .; else set -- --xattrs --xattrs-include='*' .; fi
-    pack "$@" && wait "$summing"
+    pack "$@" || return 1
+    : > "$tmp/sent"
+    wait "$summing"
 }
 
 # A part is summed on the other side after it has come, so the last one should not be large.
@@ -101,11 +103,12 @@ produce_images() { # PATH: the stream that transfer-receive.sh describes
         send_pages growing || return 1
         sleep 0.01
     done
-    sum_rest . > "$tmp/sum" &
+    sum_folder . --anchored --exclude='./pages-*.img' > "$tmp/sum" &
     sum_early &
     send_pages complete || return 1
     echo rest
-    pack --exclude='./pages-*.img' --anchored . || return 1
+    pack --anchored --exclude='./pages-*.img' . || return 1
+    : > "$tmp/sent"
     wait
     [ "$count" = 0 ] || cat "$tmp"/part.* >> "$tmp/sum"
 }
@@ -127,6 +130,7 @@ deliver() {
     exec ssh -F "$dir/ssh_config" -S "$dir/master.$via" link "$what $index $compress" 2> "$tmp/far"
 }
 say_bytes() {
+    [ ! -e "$tmp/sent" ] || echo "rc: summing" >&4 # which takes a while for large volumes, and moves no byte
     before=0
     [ ! -s "$tmp/before" ] || read -r before < "$tmp/before"
     while read -r name value; do

@@ -10,9 +10,10 @@ sum_part() {
     dd if="pages-$1.img" bs=256k iflag=skip_bytes,count_bytes skip="$2" count="$3" status=none | cksum
 }
 
-# FOLDER: text that is the same for two folders exactly when names, kinds, modes, owners, times, link targets and
-# contents are; not those of pages. Few processes, for a small workload waits for each of them.
-sum_rest() {
-    tar --create --file=- --format=gnu --sort=name --numeric-owner --exclude='./pages-*.img' --anchored \
-        --directory="$1" . | cksum
+# FOLDER [OPTION...]: text that is the same for two folders exactly when names, kinds, modes, owners, times, link targets
+# and contents are, but for what tar's options leave out. Few processes, for a small workload waits for each of them.
+sum_folder() {
+    folder=$1
+    shift
+    tar --create --file=- --format=gnu --sort=name --numeric-owner "$@" --directory="$folder" . | cksum
 }

@@ -6,6 +6,7 @@ import asyncio
 import statistics
 import time
 
+from reconciler.hosts.link import LinkOptions
 from reconciler.hosts.ssh import SshFleet
 from reconciler.load import load
 from reconciler.model.command import Tree
@@ -37,23 +38,29 @@ def measure(ground: Ground, n: int) -> dict[str, float]:
 async def _rounds(ground: Ground, n: int) -> dict[str, list[float]]:
     hosts = load([ground.folder / "specs"], allow_empty=True).hosts
     fleets = {
-        OURS: SshFleet(hosts),
+        OURS: (SshFleet(hosts), "none"),
+        "ours, lz4": (SshFleet(hosts), "lz4"),
+        "ours, zstd": (SshFleet(hosts), "zstd"),
+        "ours, through the controller": (SshFleet(hosts, links=LinkOptions(direct=False)), "none"),
     }
     there = ground.lab.spec.address(DESTINATION)
     ssh = f"{manual.SCP.replace('scp -q', 'ssh')} root@{there}"
     commands = {
         "scp": f"{manual.SCP} {FROM}/pages-1.img root@{there}:{TO}/",
         "tar | ssh": f"tar -C {FROM} -cf - . | {ssh} tar -C {TO} -xf -",
+        "tar | zstd -1 | ssh": f"tar -C {FROM} -cf - . | zstd -1 -T0 -c | {ssh} 'zstd -dc | tar -C {TO} -xf -'",
+        "rsync -W": f"rsync -aW -e '{ssh.rpartition(' ')[0]}' {FROM}/ root@{there}:{TO}/",
+        **{f"dd | ssh, {n} streams": _streams(ssh, n) for n in (2, 4)},
     }
     seconds: dict[str, list[float]] = {name: [] for name in (*fleets, *commands)}
     try:
         for turn in range(n + 1):
-            for number, (name, fleet) in enumerate(fleets.items()):
+            for number, (name, (fleet, compression)) in enumerate(fleets.items()):
                 _empty(ground)
                 key = f"bench-{number}"
-                await fleet.open_link(SOURCE, DESTINATION, key)
-                began = time.monotonic()
+                await fleet.open_link(SOURCE, DESTINATION, key, compression)
                 pairs = [(Tree("images", FROM), Tree("images", TO))]
+                began = time.monotonic()
                 await fleet.copy_trees(SOURCE, DESTINATION, key, pairs, lambda done: None)
                 _note(seconds[name], turn, began)
                 await fleet.close_link(SOURCE, DESTINATION, key)
@@ -64,9 +71,21 @@ async def _rounds(ground: Ground, n: int) -> dict[str, list[float]]:
                 _note(seconds[name], turn, began)
         _compare(ground)
     finally:
-        for fleet in fleets.values():
+        for fleet, _ in fleets.values():
             await fleet.close()
     return seconds
+
+
+def _streams(ssh: str, n: int) -> str:
+    """The file in equal parts over so many connections at once."""
+    blocks = SIZE // 65536 // n
+    name = "pages-1.img"
+    parts = (
+        f"dd if={FROM}/{name} bs=64k skip={part * blocks} count={blocks} status=none | "
+        f"{ssh} dd of={TO}/{name} bs=64k seek={part * blocks} iflag=fullblock conv=notrunc status=none &"
+        for part in range(n)
+    )
+    return f"{' '.join(parts)} wait"
 
 
 def _note(seconds: list[float], turn: int, began: float) -> None:

@@ -139,6 +139,41 @@ async def test_a_prepared_copy_empties_once_and_a_failed_one_is_not_prepared_any
     await fleet.close_link("h1", "h2", KEY)
 
 
+async def test_pages_go_while_they_are_written(hosts: Lab, fleet: SshFleet) -> None:
+    """As CRIU writes them: one file after the other, each only ever appended to."""
+    await fleet.open_link("h1", "h2", KEY)
+    await fleet.prepare_copy("h1", "h2", KEY, [tree("/run/t")])
+    sh(hosts, "h1", "cd /run/t; head -c 9M /dev/urandom > pages-1.img; head -c 3M /dev/urandom > pages-2.img")
+    await _until(hosts, "[ $(stat -c %s /run/t/pages-2.img) = 3145728 ]")
+    sh(hosts, "h1", "cd /run/t; head -c 5M /dev/urandom >> pages-1.img; mkdir fds; echo 1 > fds/core-1.img")
+    report = await copy(fleet, tree("/run/t"))
+    assert report.bytes > 17 * MIB
+    assert sums(hosts, "h1") == sums(hosts, "h2")
+
+
+async def test_pages_that_changed_after_they_were_sent_are_noticed(hosts: Lab, fleet: SshFleet) -> None:
+    """As when a dump failed, and a second one wrote into the same folder."""
+    await fleet.open_link("h1", "h2", KEY)
+    await fleet.prepare_copy("h1", "h2", KEY, [tree("/run/t")])
+    sh(hosts, "h1", "head -c 5M /dev/urandom > /run/t/pages-1.img")
+    await _until(hosts, "[ $(stat -c %s /run/t/pages-1.img) = 5242880 ]")
+    sh(hosts, "h1", "head -c 5M /dev/urandom | dd of=/run/t/pages-1.img conv=notrunc status=none")
+    with pytest.raises(CommandFailed) as caught:
+        await copy(fleet, tree("/run/t"))
+    assert caught.value.code == "C320"
+    await copy(fleet, tree("/run/t"))
+    assert sums(hosts, "h1") == sums(hosts, "h2")
+
+
+async def _until(hosts: Lab, condition: str) -> None:
+    """Wait for something to be true on the destination."""
+    for _ in range(200):
+        if hosts.exec("h2", ["sh", "-c", condition], check=False).returncode == 0:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"never true: {condition}")
+
+
 async def test_many_trees_at_once(hosts: Lab, fleet: SshFleet) -> None:
     paths = [f"/root/t/{n} and more" for n in range(12)]
     for host in ("h1", "h2"):
@@ -242,9 +277,12 @@ async def test_cancelled_copies_leave_nothing_running(hosts: Lab, fleets: Fleets
     await fleet.close_link("h1", "h2", KEY)
 
 
-async def test_a_broken_connection_between_the_hosts_is_named(hosts: Lab, fleet: SshFleet) -> None:
+@pytest.mark.parametrize("compression", ["none", "zstd", "lz4"])
+async def test_a_broken_connection_between_the_hosts_is_named(
+    hosts: Lab, fleet: SshFleet, compression: str
+) -> None:
     fill(hosts, "h1", 640)
-    await fleet.open_link("h1", "h2", KEY)
+    await fleet.open_link("h1", "h2", KEY, compression)
     moving = asyncio.Event()
     task = asyncio.create_task(fleet.copy_trees("h1", "h2", KEY, [tree("/run/t")], lambda count: moving.set()))
     await moving.wait()

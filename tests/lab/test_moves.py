@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,21 @@ def test_two_workloads_cross_each_other(repo: Repo) -> None:
             seen = probe.stop()
             assert seen.survived and seen.memory_intact, seen
     assert repo.running_on("one") == ["h2"] and repo.running_on("two") == ["h1"]
+
+
+def test_two_workloads_go_the_same_way_at_once(repo: Repo) -> None:
+    addresses = [repo.counter(name, on="h1", number=number) for number, name in enumerate(("one", "two", "three"))]
+    repo.apply()
+    with ExitStack() as stack:
+        probes = [stack.enter_context(Probe(address, checksums=True)) for address in addresses]
+        for name in ("one", "two", "three"):
+            repo.place(name, "h2")
+        repo.apply()
+        for probe in probes:
+            seen = probe.stop()
+            assert seen.survived and seen.memory_intact, seen
+    for name in ("one", "two", "three"):
+        assert repo.running_on(name) == ["h2"]
 
 
 def test_two_applies_at_once_exclude_each_other(repo: Repo, tmp_path: Path, clean_lab: Lab) -> None:
