@@ -48,20 +48,22 @@ unpack() {
 is_number() { case $1 in ''|*[!0-9]*) return 1 ;; esac; }
 take_images() {
     cd "$target"
-    count=0
+    mkfifo "$tmp/told"
+    sum_parts < "$tmp/told" > "$tmp/parts" & summing=$!
+    exec 7> "$tmp/told"
     while read -r word number offset length; do
         [ "$word" = pages ] || break
         is_number "$number" && is_number "$offset" && is_number "$length" || refuse "not a part"
         dd of="pages-$number.img" bs=64k iflag=fullblock,count_bytes count="$length" \
             oflag=seek_bytes seek="$offset" conv=notrunc status=none
-        count=$((count + 1))
-        { sum_part "$number" "$offset" "$length" > "$tmp/part.$count"; } < /dev/null &
+        echo "$number $offset $length" >&7
     done
+    exec 7>&-
     [ "$word" = rest ] || { echo "the stream was cut short" >&2; exit 65; }
     unpack
-    { sum_folder . --anchored --exclude='./pages-*.img' > "$tmp/sum"; } < /dev/null &
-    wait
-    [ "$count" = 0 ] || cat "$tmp"/part.* >> "$tmp/sum"
+    sum_folder . --anchored --exclude='./pages-*.img' > "$tmp/sum"
+    wait "$summing"
+    cat "$tmp/parts" >> "$tmp/sum"
 }
 consume() {
     case $kind in

@@ -66,7 +66,7 @@ produce_tree() { # XATTRS PATH
 
 # A part is summed on the other side after it has come, so the last one should not be large.
 LARGEST=33554432
-send_pages() { # what is there and not sent yet
+send_pages() { # what is there and not sent yet; its parts are told on 7
     for file in pages-*.img; do
         number=${file#pages-} number=${number%.img}
         case $number in ''|*[!0-9]*) continue ;; esac
@@ -76,13 +76,8 @@ send_pages() { # what is there and not sent yet
         while [ "$sent" -lt "$size" ]; do
             length=$((size - sent))
             [ "$length" -le "$LARGEST" ] || length=$LARGEST
-            count=$((count + 1))
             echo "pages $number $sent $length"
-            if [ "$1" = complete ]; then
-                sum_part "$number" "$sent" "$length" > "$tmp/part.$count" &
-            else
-                echo "$count $number $sent $length" >> "$tmp/early"
-            fi
+            echo "$number $sent $length" >&7
             watched dd if="$file" bs=64k iflag=skip_bytes,count_bytes skip="$sent" count="$length" status=none || return 1
             sent=$((sent + length)) total=$((total + length))
             echo "$total" > "$tmp/before"
@@ -90,27 +85,24 @@ send_pages() { # what is there and not sent yet
         eval "sent_$number=$sent"
     done
 }
-sum_early() {
-    while read -r count number sent length; do
-        sum_part "$number" "$sent" "$length" > "$tmp/part.$count" || return 1
-    done < "$tmp/early"
-}
 produce_images() { # PATH: the stream that transfer-receive.sh describes
     cd "$1" || return 1
-    count=0 total=0
-    : > "$tmp/early"
+    total=0
+    exec 7> "$tmp/early" # parts that were sent before the dump was complete
     until [ -e "$tmp/go" ]; do
-        send_pages growing || return 1
+        send_pages || return 1
         sleep 0.01
     done
-    sum_folder . --anchored --exclude='./pages-*.img' > "$tmp/sum" &
-    sum_early &
-    send_pages complete || return 1
+    sum_folder . --anchored --exclude='./pages-*.img' > "$tmp/sum" & summing=$!
+    mkfifo "$tmp/told"
+    { sum_parts < "$tmp/early" && sum_parts <&8; } 8< "$tmp/told" > "$tmp/parts" & parts=$!
+    exec 7> "$tmp/told"
+    send_pages || return 1
+    exec 7>&-
     echo rest
     pack --anchored --exclude='./pages-*.img' . || return 1
     : > "$tmp/sent"
-    wait
-    [ "$count" = 0 ] || cat "$tmp"/part.* >> "$tmp/sum"
+    wait "$summing" && wait "$parts" && cat "$tmp/parts" >> "$tmp/sum"
 }
 produce_image() { # FORMAT ID
     { podman save --quiet --format "$1" "$2"; echo $? > "$tmp/saved"; } | watched dd bs=64K

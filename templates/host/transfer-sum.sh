@@ -4,10 +4,13 @@
 # Pages of memory, which are most of a move, are summed part by part beside the stream, so that only the last part is
 # waited for. The sender sums when the dump is complete, whenever it has sent: bytes that changed since then show.
 
-# NUMBER OFFSET LENGTH: the sum of one part of pages-NUMBER.img here.
-sum_part() {
-    echo "$*"
-    dd if="pages-$1.img" bs=256k iflag=skip_bytes,count_bytes skip="$2" count="$3" status=none | cksum
+# The sums of parts of pages here, as lines `NUMBER OFFSET LENGTH` name them on stdin; one at a time, for the stream needs
+# the processors too.
+sum_parts() {
+    while read -r number offset length; do
+        echo "$number $offset $length"
+        dd if="pages-$number.img" bs=256k iflag=skip_bytes,count_bytes skip="$offset" count="$length" status=none | cksum
+    done
 }
 
 # FOLDER [OPTION...]: text that is the same for two folders exactly when names, kinds, modes, owners, times, link targets
