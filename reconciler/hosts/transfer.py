@@ -26,6 +26,10 @@ LONGEST: Seconds = 24 * 3600.0
 """A copy is ended when it stalls, not when it is long."""
 IMAGE_STALL: Seconds = 600.0
 """Packing and unpacking an image's layers moves no byte on the wire for long."""
+MOST_AHEAD = 4
+SOON: Seconds = 1.0
+SHRINKS = 0.7
+"""Files are sent ahead so many times at most, until a round is this short or no longer shrinks to such a share."""
 CONNECTION_BROKE = 255
 CUT_SHORT = 65
 """The receiver's status when the sender has ended too early."""
@@ -130,6 +134,9 @@ class Transfers:
             prepared = self._prepared[source, destination, key] = Prepared(entries, [])
             if link.why_relay:
                 return
+            for number, (tree, _) in enumerate(pairs):
+                if _kind(tree) == "tree":
+                    await self._send_ahead(link, _job(pairs, entries, number))
             for number in range(min(len(pairs), self._free_seats(source))):
                 sender = Waiting()
                 sending = self._send(link, _job(pairs, entries, number), sender.on_line, sender.go)
@@ -159,6 +166,20 @@ class Transfers:
                 _compare(link, tree.path, outcome.sums)
             total = sum(outcome.bytes for outcome in outcomes)
             return CopyReport(total, time.monotonic() - started, _how(link))
+
+    async def _send_ahead(self, link: Link, job: tuple[str, ...]) -> None:
+        """Send a tree while it is in use, again as long as that gets quicker: then only what has changed since is
+        left. What goes wrong here shows when the rest is sent."""
+        took = float("inf")
+        for _ in range(MOST_AHEAD):
+            before, outcome, started = took, Outcome(), time.monotonic()
+            sending = asyncio.create_task(
+                self._send(link, job, outcome.read, when="ahead"), name=f"ahead {link.key}"
+            )
+            await _unless_stalled(link, sending, outcome, self._options.stall)
+            took = time.monotonic() - started
+            if took < SOON or took > before * SHRINKS:
+                return
 
     def _free_seats(self, source: str) -> int:
         """How many more senders may wait on a host: each keeps a session of its connection."""
@@ -234,12 +255,17 @@ class Transfers:
         return [sender.outcome for sender in senders]
 
     async def _send(
-        self, link: Link, job: tuple[str, ...], on_line: Callable[[str], None], go: asyncio.Event | None = None
+        self,
+        link: Link,
+        job: tuple[str, ...],
+        on_line: Callable[[str], None],
+        go: asyncio.Event | None = None,
+        when: str = "now",
     ) -> Result:
-        """Run one sender; with `go` it is started ahead, and finishes once that is set."""
+        """Run one sender; with `go` it is started early, and finishes once that is set."""
         sender, how = script("transfer-send").path, link.compress
         if not link.why_relay:
-            argv = (sender, link.key, "0", how, "told" if go else "now", *job)
+            argv = (sender, link.key, "0", how, "told" if go else when, *job)
             command = Command(argv, changes=True, timeout=LONGEST, ok=tuple(range(256)))
             return await link.source.run_attached(command, on_line, go)
         send = (sender, link.key, "-", how, "now", *job)

@@ -64,7 +64,7 @@ settle() {
         done
         rm -f "$file"
     done
-    rm -rf "$dir"/send.* "$dir"/receive.*
+    rm -rf "$dir"/send.* "$dir"/receive.* "$dir"/seen.* "$dir"/sums.*
 }
 
 # The file sshd reads for a user, and whose it is.

@@ -4,8 +4,10 @@
 # REQUEST is what the sender asks for: `hello`, `probe`, or `images|tree|image INDEX COMPRESS`. INDEX is a line of the
 # list which the controller wrote for this link: only what stands there can be written, whatever the sender says.
 #
+# Trees come as a line `all` and a tar stream, or as `some KEEP NAMES`, so many bytes of names of all that is there and of
+# what comes, NUL-terminated, and a tar stream; the rest was sent ahead.
 # Images come as lines `pages NUMBER OFFSET LENGTH`, each followed by so many bytes of that file, then the line `rest`
-# and a tar stream of everything else; trees as a tar stream.
+# and a tar stream of everything else.
 set -eu
 umask 077
 key=$1 request=$2
@@ -38,12 +40,34 @@ tmp=$dir/receive.$$
 rm -rf "$tmp" && mkdir "$tmp"
 trap 'rm -rf "$tmp" "$dir/run.$group"' EXIT
 trap 'exit 143' TERM HUP INT
+sums=$dir/sums.$index
 
 unpack() {
     set -- --extract --file=- --blocking-factor=128 --numeric-owner --same-owner --preserve-permissions \
         --delay-directory-restore --directory="$target"
     [ "$flag" = 0 ] || set -- "$@" --xattrs --xattrs-include='*'
     tar "$@"
+}
+take_tree() {
+    read -r word keep names || exit 65
+    case $word in
+        all) unpack && sum_folder "$target" > "$tmp/sum"; return ;;
+        some) ;;
+        *) refuse "not a tree" ;;
+    esac
+    is_number "$keep" && is_number "$names" || refuse "not a tree"
+    dd of="$tmp/keep" bs=64k iflag=fullblock,count_bytes count="$keep" status=none
+    dd of="$tmp/names" bs=64k iflag=fullblock,count_bytes count="$names" status=none
+    export LC_ALL=C
+    cd "$target"
+    # Names of what goes come from this host, so that no link leads out of the folder.
+    find . -mindepth 1 -printf '%p\0' | sort -z > "$tmp/have"
+    sort -z "$tmp/keep" | comm -z -23 "$tmp/have" - | xargs -0 -r rm -rf --
+    unpack
+    # shellcheck disable=SC2016
+    xargs -0 -r sh -c 'exec find "$@" -maxdepth 0 -type f -print0' sh < "$tmp/names" > "$tmp/files" || true
+    renew_sums "$tmp/files" "$tmp/keep" "$sums"
+    sum_known . "$sums" > "$tmp/sum"
 }
 is_number() { case $1 in ''|*[!0-9]*) return 1 ;; esac; }
 take_images() {
@@ -69,7 +93,7 @@ consume() {
     case $kind in
         image) podman load --quiet > /dev/null ;;
         images) take_images ;;
-        *) unpack && sum_folder "$target" > "$tmp/sum" ;;
+        *) take_tree ;;
     esac
 }
 case $compress in

@@ -5,7 +5,8 @@
 #
 # Sends one tree or image. VIA: number of the warm connection to the destination, or `-` to write to stdout (relay).
 # WHEN is `now`, or `told`: everything is started and connected, and what is there is not final before a line comes on
-# stdin. Pages of memory are sent before, while CRIU writes them, for it only ever appends to them.
+# stdin. Pages of memory are sent before, while CRIU writes them, for it only ever appends to them. Or it is `ahead`: a
+# tree is sent while it is in use, and later only what has changed since.
 # Says how far it is, four times a second, in lines `rc: ...`; ends, with all it started, when stdin ends: that is
 # how it notices that the controller is gone.
 set -eu
@@ -38,6 +39,7 @@ go() { # opened for both: nobody needs to read it
 }
 exec 5<> "$tmp/wake"
 [ "$when" = told ] || go
+seen=$dir/seen.$index sums=$dir/sums.$index
 (
     trap - EXIT TERM HUP INT
     while read -r _ <&3; do go; done
@@ -57,11 +59,41 @@ pack() { watched tar --create --file=- --blocking-factor=128 --totals --numeric-
 produce_tree() { # XATTRS PATH
     wait_for_go
     cd "$2" || return 1
+    if [ "$1" = 0 ]; then set --; else set -- --xattrs --xattrs-include='*'; fi
+    if [ "$when" = ahead ] || [ -e "$seen" ]; then
+        produce_changes "$@"
+        return
+    fi
+    echo all
     sum_folder . > "$tmp/sum" & summing=$!
-    if [ "$1" = 0 ]; then set -- .; else set -- --xattrs --xattrs-include='*' .; fi
-    pack "$@" || return 1
+    pack "$@" . || return 1
     : > "$tmp/sent"
     wait "$summing"
+}
+SMALL_KIB=8192 SMALL_NAMES=100000
+produce_changes() { # OPTION...: what `seen` does not list as it is now
+    settled=$(($(date +%s) - 2)) # clocks of file systems are coarse: what is younger may change and look the same
+    entries > "$tmp/now" && names < "$tmp/now" > "$tmp/keep" || return 1
+    [ "$(wc -l < "$tmp/keep")" = 0 ] || { echo "a name with a newline: not sent ahead" >&2; return 1; }
+    if [ ! -e "$seen" ]; then # the first time: where there is little, all of it is as quick as a difference
+        [ "$(du -sk . | cut -f 1)" -ge "$SMALL_KIB" ] || [ "$(wc -c < "$tmp/keep")" -ge "$SMALL_NAMES" ] || return 0
+        : > "$seen"
+    fi
+    LC_ALL=C comm -z -13 "$seen" "$tmp/now" > "$tmp/changed" || return 1
+    { printf '.\0' && names < "$tmp/changed"; } > "$tmp/names" && file_names < "$tmp/changed" > "$tmp/files" || return 1
+    echo "some $(stat -c %s "$tmp/keep") $(stat -c %s "$tmp/names")"
+    cat "$tmp/keep" "$tmp/names"
+    set -- "$@" --no-recursion --null --verbatim-files-from --files-from="$tmp/names"
+    if [ "$when" = ahead ]; then
+        pack --ignore-failed-read "$@" || [ $? = 1 ] || return 1 # 1: something changed meanwhile
+        renew_sums "$tmp/files" "$tmp/keep" "$sums"
+        entries ! -newerct "@$settled" > "$tmp/now" && mv "$tmp/now" "$seen"
+    else
+        renew_sums "$tmp/files" "$tmp/keep" "$sums" & summing=$!
+        pack "$@" || return 1
+        : > "$tmp/sent"
+        wait "$summing" && sum_known . "$sums" > "$tmp/sum"
+    fi
 }
 
 # A part is summed on the other side after it has come, so the last one should not be large.
