@@ -160,7 +160,7 @@ async def test_files_are_sent_ahead_and_then_only_what_changed(
 
 
 async def test_what_was_sent_ahead_and_is_not_the_same_there_is_noticed(hosts: Lab, fleet: SshFleet) -> None:
-    sh(hosts, "h1", "rm -rf /root/t; mkdir /root/t; echo new > /root/t/file")
+    sh(hosts, "h1", "rm -rf /root/t; mkdir /root/t; head -c 9000000 /dev/urandom > /root/t/file")
     sh(hosts, "h2", "rm -rf /root/t; mkdir /root/t; echo old > /root/t/old")
     time.sleep(3)
     await fleet.open_link("h1", "h2", KEY)
@@ -178,7 +178,7 @@ async def test_what_was_sent_ahead_and_is_not_the_same_there_is_noticed(hosts: L
 async def test_files_that_are_written_all_the_time_arrive_as_they_are_in_the_end(
     hosts: Lab, fleet: SshFleet
 ) -> None:
-    write = """rm -rf /root/t; mkdir /root/t; cd /root/t; n=0
+    write = """rm -rf /root/t; mkdir /root/t; cd /root/t; n=0; head -c 9000000 /dev/urandom > large
         while [ ! -e stop ]; do n=$((n + 1)); echo $n > f$((n % 50)); rm -f f$((n % 7)); done"""
     sh(hosts, "h2", "rm -rf /root/t; mkdir /root/t")
     writer = subprocess.Popen(hosts.exec_argv("h1", ["sh", "-c", write]))
