@@ -5,18 +5,17 @@ The order inside a move is DESIGN.md section 5. Nothing here decides what comes 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 from reconciler.drivers import actions, dossier, guard
 from reconciler.drivers.base import Driver, Fence, Handover, Located
-from reconciler.errors import CommandFailed, GuardRefused, HostError, ReconcilerError
-from reconciler.hosts.base import Fleet, Progress, pump
+from reconciler.errors import CommandFailed, GuardRefused, HostError
+from reconciler.hosts.base import Fleet, Progress, each, pump
 from reconciler.model.command import Program, Tree
 from reconciler.model.plan import Phase, Plan, Step, StepKind
 from reconciler.model.spec import Strategy, Workload
@@ -322,14 +321,17 @@ class Steps:
         handover = self._handover(step)
         fence = Fence(handover.name, handover.move.epoch + 1)
         try:
-            became = await self._on(handover.move.source, self._driver(step).resume(handover, fence))
+            became, _ = await each(
+                self._on(handover.move.source, self._driver(step).resume(handover, fence)),
+                self.fleet.cancel_copy(handover.move.source, handover.move.destination, self._link(step)),
+            )
         except GuardRefused as refused:
             if refused.code != guard.OTHER_RUN:
                 raise
             return ""  # another controller holds it, under a run that is none of ours: so we hold nothing
         with contextlib.suppress(CommandFailed):  # it runs, which is what counts; undoing `stage` tells
             await self._take_back_actions(handover, actions.BEFORE_HOLD)
-        return became
+        return str(became or "")
 
     async def _unstage(self, step: Step) -> str:
         assert step.peer
@@ -368,19 +370,6 @@ class Steps:
         StepKind.CONFIRM: _confirm,
         StepKind.RETIRE: _retire,
     }
-
-
-async def each(*parts: Awaitable[Any]) -> list[Any]:
-    """Run all parts at once and to their end, whatever the others do; then raise the first error, naming all
-    of them."""
-    results = await asyncio.gather(*parts, return_exceptions=True)
-    errors = [r for r in results if isinstance(r, BaseException)]
-    if not errors:
-        return results
-    first = errors[0]
-    if len(errors) > 1 and isinstance(first, ReconcilerError):
-        first.why = "; ".join([first.why, *(str(e) for e in errors[1:])]).lstrip("; ")
-    raise first
 
 
 def _became(text: str) -> Data:

@@ -8,9 +8,10 @@ Errors, and what they promise (this is what makes retries safe):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from reconciler.errors import ReconcilerError
 from reconciler.model.command import Bytes, Command, Program, Result, Seconds, Tree
@@ -61,6 +62,10 @@ class Fleet(Protocol):
         needed; `copy_trees` does what was not done. It also says when the folders are final."""
         ...
 
+    async def cancel_copy(self, source: str, destination: str, key: str) -> None:
+        """End what `prepare_copy` has left waiting on the source; nothing there uses its folders then."""
+        ...
+
     async def copy_trees(
         self, source: str, destination: str, key: str, pairs: Sequence[tuple[Tree, Tree]], progress: Progress
     ) -> CopyReport:
@@ -98,3 +103,16 @@ async def pump(program: Program[T], host: Host) -> T:
     except StopIteration as stop:
         value: T = stop.value
         return value
+
+
+async def each(*parts: Awaitable[Any]) -> list[Any]:
+    """Run all parts at once and to their end, whatever the others do; then raise the first error, naming all
+    of them."""
+    results = await asyncio.gather(*parts, return_exceptions=True)
+    errors = [r for r in results if isinstance(r, BaseException)]
+    if not errors:
+        return results
+    first = errors[0]
+    if len(errors) > 1 and isinstance(first, ReconcilerError):
+        first.why = "; ".join([first.why, *(str(e) for e in errors[1:])]).lstrip("; ")
+    raise first

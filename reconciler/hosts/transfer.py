@@ -143,6 +143,10 @@ class Transfers:
                 sender.task = asyncio.create_task(sending, name=f"send {link.key} {number}")
                 prepared.senders.append(sender)
 
+    async def cancel_copy(self, source: str, destination: str, key: str) -> None:
+        async with self._lock(source, destination, key):
+            await self._dismiss(source, destination, key)
+
     async def copy_trees(
         self, source: str, destination: str, key: str, pairs: Sequence[tuple[Tree, Tree]], progress: Progress
     ) -> CopyReport:

@@ -62,6 +62,9 @@ class WrappedFleet:
         about = About("prepare_copy", source, destination)
         await self._around(about, lambda: self.inner.prepare_copy(source, destination, key, pairs))
 
+    async def cancel_copy(self, source: str, destination: str, key: str) -> None:
+        await self.inner.cancel_copy(source, destination, key)
+
     async def copy_trees(
         self, source: str, destination: str, key: str, pairs: Sequence[tuple[Tree, Tree]], progress: Progress
     ) -> CopyReport:

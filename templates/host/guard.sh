@@ -486,6 +486,7 @@ cmd_resume() {
 	lost) OUTCOME=gone ;;
 	*) case $PHASE in held | verified | committed | retired | fenced) OUTCOME=gone ;; *) OUTCOME=running ;; esac ;;
 	esac
+	unshield
 	if [ "$OUTCOME" = gone ]; then
 		# Nothing frozen is left to wake up: the images are the way back, under this epoch.
 		store "$2" held source "$RUN" "$PEER"
@@ -503,12 +504,18 @@ end_kept() { # tasks that stay frozen although neither CRIU nor its hook lives: 
 	while lives "$ONE" "$TWO"; do sleep 0.003; done
 }
 
+unshield() { # what a hook that was killed has left: peers would be told that nobody is here
+	if word "$H/shielded"; then nft delete table netdev "$WORD" 2>/dev/null; fi
+	rm -f "$H/shielded"
+}
+
 cmd_clean() {
 	[ $# -eq 1 ] || usage 'clean NAME'
 	enter "$1" && lock lock && load
 	look
 	case $STATE in starting | held) die $E_PHASE "$N is being held here" ;; esac
 	[ "$PHASE" = none ] || store "$EPOCH" "$PHASE" "$ROLE" "$RUN" "$PEER"
+	unshield
 	rm -rf "$H" "$W/run.out" "$W/run.err" "$W/marker.new"
 }
 

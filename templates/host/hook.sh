@@ -24,7 +24,8 @@ umask 077
 PATH=${PATH:+$PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 PROC=${RECONCILER_PROC:-/proc}
 SH=${RECONCILER_SH:-/bin/sh}
-H=${0%/*}/hook
+W=${0%/*}
+H=$W/hook
 IP=${RECONCILER_IP:-/usr/sbin/ip} # by path: a shell's own `ip` may not know all there is to a route
 [ -x "$IP" ] || IP=/sbin/ip
 [ -x "$IP" ] || IP=ip
@@ -76,6 +77,7 @@ routes() { # FAMILY: what `ip route replace` can put back and the kernel does no
 
 netdown() { # inside the tasks' network namespace: interfaces down, so that IP and MAC may come up elsewhere
 	$IP -o link show up >"$H/net.links" || return 1
+	$IP -o addr show up scope global >"$H/net.addresses"
 	routes 4
 	routes 6
 	: >"$H/net.knobs"
@@ -113,6 +115,56 @@ isolate() { # INIT_PID: netdown in there; the outcome is in net.done
 	RC=0
 	same_netns "$1" || in_netns "$1" netdown || RC=1
 	printf '%s\n' $RC >"$H/net.done"
+	[ $RC != 0 ] || same_netns "$1" || shield
+}
+
+# While nobody answers, a peer's kernel waits twice as long after each try, so that it may feel a freeze twice as long as
+# it was. Told that the host cannot be reached it goes on trying at its normal pace (RFC 6069; Linux since 2.6.32), and
+# its program hears nothing of that. Only for what comes in for the very cards that were taken down, and not for new
+# connections, which would end. Entries expire, should nobody be left to take them out.
+shield() {
+	command -v nft >/dev/null || return 0
+	MACS='' FOUR='' SIX='' CARDS=''
+	while read -r _ _ _ REST; do
+		case $REST in *link/ether\ *) REST=${REST#*link/ether } && MACS="$MACS${MACS:+, }${REST%% *}" ;; esac
+	done <"$H/net.links"
+	while read -r _ DEV FAMILY ADDRESS _; do
+		case $DEV$FAMILY in
+		lo*) ;;
+		*inet) FOUR="$FOUR${FOUR:+, }${ADDRESS%%/*}" ;;
+		*inet6) SIX="$SIX${SIX:+, }${ADDRESS%%/*}" ;;
+		esac
+	done <"$H/net.addresses"
+	# shellcheck disable=SC2045
+	for DEV in $(ls /sys/class/net); do # names of cards have no spaces. Ports of bridges also carry what is on its way away
+		[ "$DEV" = lo ] || [ -e "/sys/class/net/$DEV/master" ] || CARDS="$CARDS${CARDS:+, }\"$DEV\""
+	done
+	[ -n "$MACS" ] && [ -n "$CARDS" ] && [ -n "$FOUR$SIX" ] || return 0
+	printf 'reconciler_%s\n' "$(printf %s "${W##*/}" | tr -c 'a-z0-9' _)" >"$H/shielded"
+	word "$H/shielded"
+	[ -z "$FOUR" ] || FOUR="elements = { $FOUR }"
+	[ -z "$SIX" ] || SIX="elements = { $SIX }"
+	nft -f - <<-TABLE || rm -f "$H/shielded"
+		table netdev $WORD {
+			set mac { type ether_addr; elements = { $MACS }
+			}
+			set four { type ipv4_addr; flags timeout; timeout 15m; $FOUR
+			}
+			set six { type ipv6_addr; flags timeout; timeout 15m; $SIX
+			}
+			chain arriving {
+				type filter hook ingress devices = { $CARDS } priority -500; policy accept;
+				ether daddr @mac ip daddr @four tcp flags & (syn|ack) == ack reject with icmp type host-unreachable
+				ether daddr @mac ip6 daddr @six tcp flags & (syn|ack) == ack reject with icmpv6 type no-route
+			}
+		}
+	TABLE
+}
+
+unshield() { # after `isolate` has ended, which may be about to make it
+	if word "$H/net.pid"; then while lives "$WORD" "$REST"; do sleep 0.003; done; fi
+	if word "$H/shielded"; then nft delete table netdev "$WORD"; fi
+	rm -f "$H/shielded"
 }
 
 isolated() { # wait for `isolate`; fails unless it was started and all interfaces are down
@@ -127,6 +179,7 @@ isolated() { # wait for `isolate`; fails unless it was started and all interface
 
 unfence() { # INIT_PID
 	[ -e "$H/net.fenced" ] || return 0
+	unshield
 	in_netns "$1" netup || say 'the network was not put back completely, see hook/log'
 	mv "$H/net.fenced" "$H/net.back"
 }
@@ -239,6 +292,7 @@ end_tasks() { # INIT_PID INIT_START WHY: their images are all that is left of th
 	printf '%s\n' "$3" >"$H/killed"
 	say "$3"
 	kill -9 "$1"
+	unshield
 	if word "$H/cgroup" && [ -w "$WORD/cgroup.kill" ]; then printf '1\n' >"$WORD/cgroup.kill"; fi
 	while lives "$1" "$2"; do sleep 0.003; done
 }
@@ -342,6 +396,7 @@ hook() {
 			if word "$H/final"; then
 				[ "$WORD" != resume ] || back
 				criu_lives || end_tasks "$INIT" "$INIT_START" 'CRIU was killed: the released copy was ended'
+				unshield
 				leave 0
 			fi
 			criu_lives || { # its tasks would run on, or be all that keeps them frozen

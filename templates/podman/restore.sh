@@ -6,11 +6,16 @@ images=$userdata/checkpoint
 
 # Podman brings a container's addresses up before CRIU has restored its sockets. A packet that arrives in between finds
 # nobody listening, and the kernel's answer ends the client's connection; a dropped one is sent again. So TCP to these
-# addresses is dropped meanwhile. Entries expire, should this script be killed. Without nft there is no shield.
+# addresses is dropped meanwhile, and who sent it told that the host cannot be reached, so that it tries again soon
+# (hook.sh says more). Entries expire, should this script be killed. Without nft there is no shield.
 table=reconciler_$(printf %.12s "$name")
 rules() {
     [ -z "$v4" ] || echo "ip daddr @four meta l4proto tcp drop"
     [ -z "$v6" ] || echo "ip6 daddr @six meta l4proto tcp drop"
+}
+answers() {
+    [ -z "$v4" ] || echo "ip daddr @four tcp flags & (syn|ack) == ack reject with icmp type host-unreachable"
+    [ -z "$v6" ] || echo "ip6 daddr @six tcp flags & (syn|ack) == ack reject with icmpv6 type no-route"
 }
 sets() {
     [ -z "$v4" ] || echo "set four { type ipv4_addr; flags timeout; timeout 5m; elements = { $v4 } }"
@@ -26,7 +31,7 @@ shield() {
         device=${path##*/}
         [ "$device" = lo ] || devices="$devices${devices:+, }\"$device\""
     done
-    ours=$(sets) drops=$(rules)
+    ours=$(sets) drops=$(rules) rejects=$(answers)
     inet="table inet $table {
         $ours
         chain forwarded { type filter hook forward priority -500; policy accept; $drops
@@ -38,7 +43,8 @@ shield() {
     nft "$none
     table netdev $table {
         $ours
-        chain arriving { type filter hook ingress devices = { $devices } priority -500; policy accept; $drops
+        chain arriving { type filter hook ingress devices = { $devices } priority -500; policy accept; $rejects
+            $drops
         }
     }
     $inet" || nft "$none_of_inet

@@ -57,6 +57,9 @@ class FakeFleet:
     async def open_link(self, source: str, destination: str, key: str, compression: str = "auto") -> None:
         await self.fake.run(Command(("open",)))
 
+    async def cancel_copy(self, source, destination, key):
+        return None
+
     async def prepare_copy(
         self, source: str, destination: str, key: str, pairs: Sequence[tuple[Tree, Tree]]
     ) -> None:

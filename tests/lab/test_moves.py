@@ -96,6 +96,28 @@ def test_destination_that_cannot_restore_gives_it_back(repo: Repo) -> None:
         repo.lab.exec("h2", ["mv", "/usr/sbin/criu.real", "/usr/sbin/criu"])
 
 
+def test_a_client_does_not_wait_much_longer_than_the_freeze(repo: Repo) -> None:
+    """Its kernel would double its pauses: after 1.4 s without an answer it would try again only at 3.0 s."""
+    address = repo.counter()
+    repo.apply()
+    slow = '#!/bin/sh\n[ "$1" = swrk ] && sleep 1.5\nexec /usr/sbin/criu.real "$@"\n'
+    repo.lab.exec("h2", ["mv", "/usr/sbin/criu", "/usr/sbin/criu.real"])
+    repo.lab.exec("h2", ["sh", "-c", "cat > /usr/sbin/criu; chmod 755 /usr/sbin/criu"], input=slow)
+    try:
+        repo.place("counter", "h2")
+        with Probe(address, checksums=True) as probe:
+            repo.apply()
+            seen = probe.stop()
+    finally:
+        repo.lab.exec("h2", ["mv", "/usr/sbin/criu.real", "/usr/sbin/criu"])
+    assert seen.survived and seen.memory_intact, seen
+    frozen = repo.json("history", "counter")["runs"][0]["changes"][0]["frozenSeconds"]
+    assert frozen > 1.5
+    assert seen.longest_wait_seconds < frozen + 0.6
+    for host in ("h1", "h2"):
+        assert "reconciler" not in repo.lab.exec(host, ["nft", "list", "tables"]).stdout
+
+
 @pytest.mark.parametrize("boundary", ["stage", "hold", "transfer", "commit", "restore", "confirm"])
 def test_a_killed_controller_is_followed_by_one_that_knows_nothing(repo: Repo, boundary: str) -> None:
     address = repo.counter()

@@ -77,6 +77,9 @@ class MemoryFleet:
     ) -> None:
         await self._hosts[destination].reach()
 
+    async def cancel_copy(self, source: str, destination: str, key: str) -> None:
+        return None
+
     async def copy_trees(
         self, source: str, destination: str, key: str, pairs: Sequence[tuple[Tree, Tree]], progress: Progress
     ) -> CopyReport:

@@ -231,6 +231,9 @@ class SshFleet:
     ) -> None:
         await self._transfers.prepare_copy(source, destination, key, pairs)
 
+    async def cancel_copy(self, source: str, destination: str, key: str) -> None:
+        await self._transfers.cancel_copy(source, destination, key)
+
     async def copy_trees(
         self, source: str, destination: str, key: str, pairs: Sequence[tuple[Tree, Tree]], progress: Progress
     ) -> CopyReport:
