@@ -436,6 +436,7 @@ case ${1-} in
 		;;
 	network-unlock)
 		: >"$H/unlocked"
+		rm -f "$H/kept" # CRIU lives and lets its tasks run, also where its hook was killed
 		[ ! -e "$H/joined" ] || exit 0 # post-dump's hook, or its keeper, has done it
 		isolated
 		unfence "$INIT"
