@@ -18,15 +18,15 @@ BROKEN_CRIU = """#!/bin/sh
 [ "$1" = swrk ] && { echo 'this CRIU was broken on purpose' >&2; exit 1; }
 exec /usr/sbin/criu.real "$@"
 """
-TAR_THAT_DAMAGES = """#!/bin/sh
-/usr/bin/tar "$@"
+DD_THAT_DAMAGES = """#!/bin/sh
+/usr/bin/dd "$@"
 status=$?
 for word; do
     case $word in
-    --directory=*/checkpoint)
+    of=pages-*.img)
         if [ -e /run/damage ]; then
             [ "$(cat /run/damage)" = once ] && rm -f /run/damage
-            for pages in ${word#--directory=}/pages-*.img; do HOW "$pages"; done
+            HOW "${word#of=}"
         fi ;;
     esac
 done
@@ -34,7 +34,7 @@ exit $status
 """
 DAMAGE = {
     "truncate": "truncate -s -4096",
-    "change": "dd if=/dev/urandom bs=4096 count=1 seek=3 conv=notrunc status=none of",
+    "change": "/usr/bin/dd if=/dev/urandom bs=4096 count=1 seek=3 conv=notrunc status=none of",
 }
 
 EARLY = "/run/kill-early"
@@ -51,7 +51,7 @@ COUNTER_PIDS = 'for d in /proc/[0-9]*; do [ "$(cat $d/comm 2>/dev/null)" = count
 
 REPAIR = """
 [ ! -e /usr/sbin/criu.real ] || mv -f /usr/sbin/criu.real /usr/sbin/criu
-rm -f /usr/local/bin/tar /run/damage /var/lib/reconciler/filler
+rm -f /usr/local/bin/dd /run/damage /var/lib/reconciler/filler
 """
 LARGE_DISK = """
 grep -q ' /var/lib/reconciler tmpfs' /proc/mounts || exit 0
@@ -94,8 +94,8 @@ def break_criu(lab: Lab, host: str, argument: str) -> None:
 def damage(lab: Lab, host: str, argument: str) -> None:
     """What arrives is damaged: `truncate once`, `change always`."""
     how, times = argument.split()
-    text = TAR_THAT_DAMAGES.replace("HOW ", f"{DAMAGE[how]}{'=' if how == 'change' else ' '}")
-    _script(lab, host, f"echo {times} > /run/damage; cat > /usr/local/bin/tar; chmod 755 /usr/local/bin/tar", text)
+    text = DD_THAT_DAMAGES.replace("HOW ", f"{DAMAGE[how]}{'=' if how == 'change' else ' '}")
+    _script(lab, host, f"echo {times} > /run/damage; cat > /usr/local/bin/dd; chmod 755 /usr/local/bin/dd", text)
 
 
 def fill_images(lab: Lab, host: str, argument: str) -> None:
