@@ -63,7 +63,8 @@ class Fleet(Protocol):
         ...
 
     async def cancel_copy(self, source: str, destination: str, key: str) -> None:
-        """End what `prepare_copy` has left waiting on the source; nothing there uses its folders then."""
+        """End what still copies, or waits to, on the source, whoever started it; nothing there uses its folders
+        then."""
         ...
 
     async def copy_trees(

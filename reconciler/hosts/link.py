@@ -164,6 +164,12 @@ async def _close(host: Remote, key: str) -> None:
     await _verb(host, "close", key, host.spec.user)
 
 
+async def settle(source: Remote, key: str) -> None:
+    """End what runs for the link on the source, also what a controller that stands still has started."""
+    await install(source, script("transfer-link"))
+    await _verb(source, "settle", key)
+
+
 async def register(link: Link, entries: list[tuple[str, str, str]]) -> None:
     """Write on the destination what may be sent now (kind, flag, target), empty the folders among it, and end
     what an interrupted copy may have left running on both sides."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from reconciler.errors import CommandFailed
 from reconciler.hosts.base import CopyReport, Progress
-from reconciler.hosts.link import Link, LinkOptions, Remote, close_link, folder_key, open_link, register
+from reconciler.hosts.link import Link, LinkOptions, Remote, close_link, folder_key, open_link, register, settle
 from reconciler.hosts.relay import Relay
 from reconciler.hosts.scripts import script
 from reconciler.hosts.shell import tail
@@ -146,6 +146,7 @@ class Transfers:
     async def cancel_copy(self, source: str, destination: str, key: str) -> None:
         async with self._lock(source, destination, key):
             await self._dismiss(source, destination, key)
+            await settle(self._host(source), folder_key(key))
 
     async def copy_trees(
         self, source: str, destination: str, key: str, pairs: Sequence[tuple[Tree, Tree]], progress: Progress
