@@ -21,6 +21,16 @@ sets() {
     [ -z "$v4" ] || echo "set four { type ipv4_addr; flags timeout; timeout 5m; elements = { $v4 } }"
     [ -z "$v6" ] || echo "set six { type ipv6_addr; flags timeout; timeout 5m; elements = { $v6 } }"
 }
+lay() { # REJECTS: kernels before 5.11 cannot do that at ingress
+    nft "$none
+    table netdev $table {
+        $ours
+        chain arriving { type filter hook ingress devices = { $devices } priority -500; policy accept; $1
+            $drops
+        }
+    }
+    $inet"
+}
 shield() {
     v4='' v6='' devices=''
     for address in $(echo "$addresses" | tr , ' '); do
@@ -40,14 +50,7 @@ shield() {
         }
     }"
     # All at once, for each call costs milliseconds; where there is no ingress hook, what can be had.
-    nft "$none
-    table netdev $table {
-        $ours
-        chain arriving { type filter hook ingress devices = { $devices } priority -500; policy accept; $rejects
-            $drops
-        }
-    }
-    $inet" || nft "$none_of_inet
+    lay "$rejects" || lay '' || nft "$none_of_inet
     $inet"
 }
 none_of_inet="table inet $table; delete table inet $table"
