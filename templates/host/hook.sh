@@ -260,8 +260,7 @@ thaw() {
 
 warden() { # CRIU_PID CRIU_START INIT_PID
 	trap : HUP INT TERM PIPE
-	tail -s 0.02 --pid="$1" -f /dev/null 2>/dev/null
-	while lives "$1" "$2"; do sleep 0.05; done
+	while lives "$1" "$2"; do sleep 0.02; done # not `tail --pid`, which also waits until it is reaped
 	[ ! -e "$H/kept" ] || exit 0
 	thaw
 	[ ! -e "$H/joined" ] || exit 0
