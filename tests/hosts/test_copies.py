@@ -1,16 +1,13 @@
 """Bulk copies between real hosts: what arrives, how fast, and what is left when they are cut short."""
 
-# ruff: noqa: ASYNC220, ASYNC221, ASYNC251
+# ruff: noqa: ASYNC221
 
 from __future__ import annotations
 
 import asyncio
 import os
 import resource
-import stat
 import subprocess
-import time
-from pathlib import Path
 
 import pytest
 
@@ -19,7 +16,7 @@ from reconciler.hosts.link import LinkOptions
 from reconciler.hosts.ssh import SshFleet
 from reconciler.lab import Lab
 from tests.hosts.conftest import Fleets, lab_hosts
-from tests.hosts.links import KEY, LEFTOVERS, MIB, copy, fill, sh, sums, tree
+from tests.hosts.links import KEY, LEFTOVERS, MAKE, MIB, copy, facts, fill, sh, sums, tree
 
 pytestmark = pytest.mark.lab
 
@@ -55,44 +52,12 @@ async def test_512_mib_arrive_at_speed_and_not_through_us(
     assert sums(hosts, "h1") == sums(hosts, "h2")
 
 
-MAKE = r"""
-mkdir -p sub/opaque
-mknod gone c 0 0; mknod 'sub/gone too' c 0 0
-echo secret > 'a file'; chown 1234:4321 'a file'; chmod 4640 'a file'; ln 'a file' sub/hard
-echo odd > $'new\nline'; echo dash > ./-dash
-ln -s /etc/passwd absolute; ln -s ../../.. up; ln -s nowhere broken
-mkfifo pipe; truncate -s 64M sparse; echo end >> sparse; : > empty; mkdir -m 1777 sticky
-touch -d '2001-02-03 04:05:06.789' 'a file'; chown 7:8 .; chmod 2751 .
-"""
 XATTRS = {
     "sub/opaque": {"trusted.overlay.opaque": b"y"},
     "a file": {"user.note": b"hello", "trusted.overlay.origin": b"\0\xfb\x1d\0"},
     ".": {"trusted.overlay.impure": b"y"},
     "gone": {"trusted.note": b"of a whiteout"},
 }
-
-
-def facts(folder: Path) -> dict[str, tuple[object, ...]]:
-    """All that is known of everything in a folder, the folder itself included."""
-    found: dict[str, tuple[object, ...]] = {}
-    for path in (folder, *folder.rglob("*")):
-        info = path.lstat()
-        attributes = {
-            name: os.getxattr(path, name, follow_symlinks=False)
-            for name in os.listxattr(path, follow_symlinks=False)
-        }
-        is_file = stat.S_ISREG(info.st_mode)
-        found[str(path.relative_to(folder))] = (
-            oct(info.st_mode),
-            (info.st_uid, info.st_gid),
-            info.st_nlink if is_file else 0,
-            info.st_rdev,
-            info.st_mtime_ns,
-            path.readlink() if path.is_symlink() else path.read_bytes() if is_file else None,
-            info.st_blocks < 1024 if path.name == "sparse" else None,
-            attributes,
-        )
-    return found
 
 
 async def test_everything_about_files_survives(hosts: Lab, fleet: SshFleet) -> None:
@@ -121,77 +86,6 @@ async def test_copying_again_replaces_what_was_there(hosts: Lab, fleet: SshFleet
     sh(hosts, "h1", "rm -r /root/t/d; echo 3 > /root/t/y")
     await copy(fleet, tree("/root/t"))
     assert sh(hosts, "h2", "cd /root/t; find . -mindepth 1; cat y") == "./y\n3"
-
-
-CHANGE = r"""
-rm -r goes; mv moves moved; echo more >> grows; chmod 600 mode; chown 5:6 owner; ln -sfn elsewhere link
-touch -d '2001-02-03' keeps; printf 'SAME SIZE\n' > same; touch -d '2001-02-03' same
-rm file-to-folder folder-to-file/x; rmdir folder-to-file; mkdir file-to-folder; echo 1 > file-to-folder/y
-echo 2 > folder-to-file
-ln grows again; mknod whiteout c 0 0; mkdir -p new/deep; echo 3 > 'new/deep/a file'; chmod 2750 .
-"""
-
-
-@pytest.mark.parametrize("compression", ["none", "zstd"])
-async def test_files_are_sent_ahead_and_then_only_what_changed(
-    hosts: Lab, fleet: SshFleet, compression: str
-) -> None:
-    path = "/var/lib/containers/ahead"
-    here, there = (hosts.folder / "hosts" / name / "storage" / "ahead" for name in ("h1", "h2"))
-    script = f"""rm -rf {path}; mkdir {path}; cd {path}; {MAKE}
-        rm $'new\nline'; mkdir -p goes/deep moves folder-to-file; touch goes/deep/x moves/x folder-to-file/x
-        for f in grows mode owner keeps file-to-folder; do echo $f > $f; done; printf 'same size\n' > same
-        touch -d '2001-02-03' same; ln -s nowhere link; head -c 20000000 /dev/urandom > large"""
-    sh(hosts, "h1", script)
-    sh(hosts, "h2", f"rm -rf {path}; mkdir -p {path}/old/deep")
-    time.sleep(3)  # younger files may change and look the same, so they are always sent again
-    wanted = [tree(path, kind="rootfs", xattrs=True)]
-    await fleet.open_link("h1", "h2", KEY, compression)
-    await fleet.prepare_copy("h1", "h2", KEY, wanted)
-    assert (there / "large").stat().st_size == 20_000_000
-    sh(hosts, "h1", f"cd {path}; {CHANGE}")
-    os.setxattr(here / "sub", "trusted.overlay.opaque", b"y")
-    report = await fleet.copy_trees("h1", "h2", KEY, wanted, lambda _: None)
-    assert facts(there) == facts(here)
-    assert report.bytes < 1_000_000
-    await fleet.close_link("h1", "h2", KEY)
-    for host in ("h1", "h2"):
-        sh(hosts, host, f"rm -rf {path}")
-
-
-async def test_what_was_sent_ahead_and_is_not_the_same_there_is_noticed(hosts: Lab, fleet: SshFleet) -> None:
-    sh(hosts, "h1", "rm -rf /root/t; mkdir /root/t; head -c 9000000 /dev/urandom > /root/t/file")
-    sh(hosts, "h2", "rm -rf /root/t; mkdir /root/t; echo old > /root/t/old")
-    time.sleep(3)
-    await fleet.open_link("h1", "h2", KEY)
-    await fleet.prepare_copy("h1", "h2", KEY, [tree("/root/t", kind="volume")])
-    assert sh(hosts, "h2", "ls /root/t") == "file"
-    sh(hosts, "h2", "chmod 777 /root/t/file")
-    with pytest.raises(CommandFailed) as failed:
-        await copy(fleet, tree("/root/t", kind="volume"))
-    assert failed.value.code == "C320"
-    await copy(fleet, tree("/root/t", kind="volume"))
-    assert sums(hosts, "h1", "/root/t") == sums(hosts, "h2", "/root/t")
-    await fleet.close_link("h1", "h2", KEY)
-
-
-async def test_files_that_are_written_all_the_time_arrive_as_they_are_in_the_end(
-    hosts: Lab, fleet: SshFleet
-) -> None:
-    write = """rm -rf /root/t; mkdir /root/t; cd /root/t; n=0; head -c 9000000 /dev/urandom > large
-        while [ ! -e stop ]; do n=$((n + 1)); echo $n > f$((n % 50)); rm -f f$((n % 7)); done"""
-    sh(hosts, "h2", "rm -rf /root/t; mkdir /root/t")
-    writer = subprocess.Popen(hosts.exec_argv("h1", ["sh", "-c", write]))
-    try:
-        time.sleep(0.5)
-        await fleet.open_link("h1", "h2", KEY)
-        await fleet.prepare_copy("h1", "h2", KEY, [tree("/root/t", kind="volume")])
-    finally:
-        sh(hosts, "h1", "touch /root/t/stop")
-        writer.wait(timeout=20)
-    await copy(fleet, tree("/root/t", kind="volume"))
-    assert sums(hosts, "h1", "/root/t") == sums(hosts, "h2", "/root/t")
-    await fleet.close_link("h1", "h2", KEY)
 
 
 async def test_a_prepared_copy_empties_once_and_a_failed_one_is_not_prepared_any_more(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -77,14 +78,23 @@ def test_destination_dies_in_the_transfer_and_the_workload_runs_on_at_the_source
     assert repo.running_on() == ["h2"]
 
 
+@contextmanager
+def before_criu_works(lab: Lab, host: str, what: str) -> Iterator[None]:
+    """CRIU on a host, as runtimes call it, with a shell command before it begins."""
+    script = f'#!/bin/sh\n[ "$1" = swrk ] && {what}\nexec /usr/sbin/criu.real "$@"\n'
+    lab.exec(host, ["mv", "/usr/sbin/criu", "/usr/sbin/criu.real"])
+    lab.exec(host, ["sh", "-c", "cat > /usr/sbin/criu; chmod 755 /usr/sbin/criu"], input=script)
+    try:
+        yield
+    finally:
+        lab.exec(host, ["mv", "/usr/sbin/criu.real", "/usr/sbin/criu"])
+
+
 def test_destination_that_cannot_restore_gives_it_back(repo: Repo) -> None:
     address = repo.counter()
     repo.apply()
-    broken = '#!/bin/sh\n[ "$1" = swrk ] && exit 1\nexec /usr/sbin/criu.real "$@"\n'
-    repo.lab.exec("h2", ["mv", "/usr/sbin/criu", "/usr/sbin/criu.real"])
-    repo.lab.exec("h2", ["sh", "-c", "cat > /usr/sbin/criu; chmod 755 /usr/sbin/criu"], input=broken)
-    try:
-        repo.place("counter", "h2")
+    repo.place("counter", "h2")
+    with before_criu_works(repo.lab, "h2", "exit 1"):
         with Probe(address, checksums=True) as probe:
             output = repo.apply(expect=1).stdout
             assert repo.running_on() == ["h1"]
@@ -92,24 +102,16 @@ def test_destination_that_cannot_restore_gives_it_back(repo: Repo) -> None:
         assert seen.survived and seen.memory_intact, seen
         assert "put back" in output
         assert repo.lab.exec("h2", ["podman", "ps", "-aq"]).stdout == "", "the destination is clean"
-    finally:
-        repo.lab.exec("h2", ["mv", "/usr/sbin/criu.real", "/usr/sbin/criu"])
 
 
 def test_a_client_does_not_wait_much_longer_than_the_freeze(repo: Repo) -> None:
     """Its kernel would double its pauses: after 1.4 s without an answer it would try again only at 3.0 s."""
     address = repo.counter()
     repo.apply()
-    slow = '#!/bin/sh\n[ "$1" = swrk ] && sleep 1.5\nexec /usr/sbin/criu.real "$@"\n'
-    repo.lab.exec("h2", ["mv", "/usr/sbin/criu", "/usr/sbin/criu.real"])
-    repo.lab.exec("h2", ["sh", "-c", "cat > /usr/sbin/criu; chmod 755 /usr/sbin/criu"], input=slow)
-    try:
-        repo.place("counter", "h2")
-        with Probe(address, checksums=True) as probe:
-            repo.apply()
-            seen = probe.stop()
-    finally:
-        repo.lab.exec("h2", ["mv", "/usr/sbin/criu.real", "/usr/sbin/criu"])
+    repo.place("counter", "h2")
+    with before_criu_works(repo.lab, "h2", "sleep 1.5"), Probe(address, checksums=True) as probe:
+        repo.apply()
+        seen = probe.stop()
     assert seen.survived and seen.memory_intact, seen
     frozen = repo.json("history", "counter")["runs"][0]["changes"][0]["frozenSeconds"]
     assert frozen > 1.5
