@@ -9,7 +9,7 @@ from reconciler.core.accuracy import Measured, rates
 from reconciler.core.diff import Copy, Index, diff
 from reconciler.core.images import image_id
 from reconciler.core.rules import check_change
-from reconciler.core.strategy import LAST_ROUND, Prediction, choose, network_lock, predict
+from reconciler.core.strategy import LAST_ROUND, Choice, Prediction, choose, network_lock, predict
 from reconciler.model.base import digest, parse_duration
 from reconciler.model.plan import Change, ChangeKind, Finding, Move, Plan, Step, StepKind
 from reconciler.model.spec import DesiredState, Spec, Strategy, Workload
@@ -76,6 +76,17 @@ def world_digest(world: World) -> str:
         for name, host in world.seen().items()
     }
     return digest({"seen": seen, "unknown": sorted(world.unknown())})
+
+
+@dataclass(frozen=True)
+class _Outlook:
+    """How a move will go: the copy that moves, how, and how long each part takes. `learned_from`: how many earlier
+    moves say so."""
+
+    copy: Copy
+    choice: Choice
+    prediction: Prediction
+    learned_from: int
 
 
 @dataclass
@@ -203,7 +214,7 @@ class _Builder:
         policy = self.spec.policy_of(workload)
         if policy.max_downtime is None:
             return []
-        downtime = self._predict(change)[0].downtime
+        downtime = self._outlook(change).prediction.downtime
         if downtime <= parse_duration(policy.max_downtime):
             return []
         return [
@@ -217,28 +228,23 @@ class _Builder:
             )
         ]
 
-    def _predict(self, change: Change) -> tuple[Prediction, int]:
-        """How long each part would take, and how many earlier moves say so."""
+    def _outlook(self, change: Change) -> _Outlook:
         assert change.source and change.destination
         name, source, host = change.workload, change.source, change.destination
-        container = next(c for c in self.index.copies[name] if c.host == source).container
+        copy = next(c for c in self.index.copies[name] if c.host == source)
+        container, known = copy.container, rates(self.earlier, source, host)
         policy = self.spec.policy_of(self.spec.workloads[name])
-        known = rates(self.earlier, source, host)
-        strategy = choose(policy, container, self._facts(source), self._facts(host), known).strategy
-        prediction = predict(strategy, container.memory_bytes, container.rootfs_bytes, known)
-        return prediction, known.learned_from
+        choice = choose(policy, container, self._facts(source), self._facts(host), known)
+        prediction = predict(choice.strategy, container.memory_bytes, container.rootfs_bytes, known)
+        return _Outlook(copy, choice, prediction, known.learned_from)
 
     def _move(self, change: Change) -> Change:
         assert change.source and change.destination
         name, source, host = change.workload, change.source, change.destination
         workload = self.spec.workloads[name]
-        copy = next(c for c in self.index.copies[name] if c.host == source)
-        container = copy.container
-        policy = self.spec.policy_of(workload)
-        known = rates(self.earlier, source, host)
-        choice = choose(policy, container, self._facts(source), self._facts(host), known)
+        outlook = self._outlook(change)
+        container, choice = outlook.copy.container, outlook.choice
         expected = container.memory_bytes + container.rootfs_bytes
-        prediction, learned = self._predict(change)
         self.moves[name] = Move(
             workload=name,
             source=source,
@@ -252,7 +258,7 @@ class _Builder:
             network_lock=network_lock(self._facts(source), self._facts(host)),
             memory_bytes=container.memory_bytes,
             expected_bytes=expected,
-            predicted_downtime_s=prediction.downtime,
+            predicted_downtime_s=outlook.prediction.downtime,
         )
         first = self._networks(workload, host)
         if all(image.id != container.image_id for image in self._facts(host).images):
@@ -281,9 +287,7 @@ class _Builder:
             (StepKind.RETIRE, source, host, 0),
         ):
             last = (self._step(kind, name, where, peer=peer, needs=last, expected_bytes=size),)
-        rows = _move_rows(
-            self.moves[name], copy, self._facts(source), self._facts(host), choice.why, prediction, learned
-        )
+        rows = _move_rows(self.moves[name], outlook, self._facts(source), self._facts(host))
         rows += _action_rows(workload, source, host)
         return change.model_copy(update={"details": rows})
 
@@ -306,21 +310,15 @@ def _action_rows(workload: Workload, source: str, host: str) -> tuple[tuple[str,
 
 
 def _move_rows(
-    move: Move,
-    copy: Copy,
-    source: HostFacts,
-    destination: HostFacts,
-    why: tuple[str, ...],
-    prediction: Prediction,
-    learned: int,
+    move: Move, outlook: _Outlook, source: HostFacts, destination: HostFacts
 ) -> tuple[tuple[str, str], ...]:
-    container = copy.container
+    container, prediction, learned = outlook.copy.container, outlook.prediction, outlook.learned_from
     in_rounds = move.strategy is Strategy.PRECOPY
     copied = "what changed since the last round" if in_rounds else format_bytes(move.expected_bytes)
     basis = f"; learned from {learned} earlier move{'s' * (learned != 1)}" if learned else ""
     rows = [
         ("how", f"{_HOW[move.strategy]}; {move.cutover.value} cut-over"),
-        *(("", reason) for reason in why),
+        *(("", reason) for reason in outlook.choice.why),
         (
             "downtime",
             f"about {prediction.downtime:.1f} s: dump {prediction.dump:.1f}, copy {prediction.copy:.1f}"

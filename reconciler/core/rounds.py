@@ -7,9 +7,9 @@ before; what is left for the freeze is what changes while the last one is copied
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from reconciler.core.strategy import EAGER_RESTORE_RATE, Prediction, Rates
+from reconciler.core.strategy import EAGER_RESTORE_RATE, Prediction, Rates, of_parts
 from reconciler.model.command import Bytes, Seconds
 
 CONVERGES = 0.7
@@ -53,8 +53,7 @@ def cost(size: Bytes, rates: Rates) -> Seconds:
 def measured_rates(rounds: Sequence[Measured], rates: Rates) -> Rates:
     """With the link that round 1, which is the largest, has seen."""
     first = rounds[0]
-    link = first.bytes / first.copy_s if first.copy_s > 0 else rates.link
-    return Rates(rates.dump, link, rates.hold_s, rates.copy_s, rates.restore_s, rates.learned_from)
+    return replace(rates, link=first.bytes / first.copy_s) if first.copy_s > 0 else rates
 
 
 def enough(rounds: Sequence[Measured], most: int, rates: Rates) -> str:
@@ -77,11 +76,6 @@ def enough(rounds: Sequence[Measured], most: int, rates: Rates) -> str:
 def predict(rounds: Sequence[Measured], files: Bytes, rates: Rates) -> Prediction:
     """Of the freeze after these rounds. Pages of later rounds are restored before the tasks run, those of round 1
     follow."""
-    rates = measured_rates(rounds, rates)
     rest = left(rounds)
-    between = sum(one.bytes for one in rounds[1:])
-    return Prediction(
-        dump=rates.hold_s + rest / rates.dump,
-        copy=rates.copy_s + (rest + files) / rates.link,
-        restore=rates.restore_s + min(rest + between, rounds[0].bytes) / EAGER_RESTORE_RATE,
-    )
+    first = min(rest + sum(one.bytes for one in rounds[1:]), rounds[0].bytes)
+    return of_parts(measured_rates(rounds, rates), rest, files, eager=first)

@@ -67,7 +67,7 @@ LAST_ROUND: Bytes = 4 * 2**20
 """What is left for the freeze after the rounds, until moves of the workload say more."""
 _TRACKS = "mem_dirty_track"
 _LOCK_FEATURE = "network_lock_nftables"
-"""As `criu check --feature` calls it."""
+"""As `criu check --feature` calls them."""
 _LOCK_FROM = (4, 2, 1)
 """CRIU before that crashes when a config file that an OCI runtime passes on names a network lock: seen with 4.1.1,
 `strcmp(argv[optind], "restore")` in criu/config.c without an argv."""
@@ -133,12 +133,16 @@ def network_lock(source: HostFacts, destination: HostFacts) -> str:
     return "nftables" if able else ""
 
 
-def predict(strategy: Strategy, memory: Bytes, files: Bytes, rates: Rates = DEFAULT) -> Prediction:
-    """Time of each part for `memory` bytes of pages and `files` bytes of rootfs and volumes."""
-    pages = min(memory, LAST_ROUND) if strategy is Strategy.PRECOPY else memory
-    eager = 0 if strategy is Strategy.LAZY else pages
+def of_parts(rates: Rates, pages: Bytes, files: Bytes, eager: Bytes) -> Prediction:
+    """Time of each part: `pages` are dumped, they and `files` copied, `eager` restored before the tasks run."""
     return Prediction(
         dump=rates.hold_s + pages / rates.dump,
         copy=rates.copy_s + (pages + files) / rates.link,
         restore=rates.restore_s + eager / EAGER_RESTORE_RATE,
     )
+
+
+def predict(strategy: Strategy, memory: Bytes, files: Bytes, rates: Rates = DEFAULT) -> Prediction:
+    """Time of each part for `memory` bytes of pages and `files` bytes of rootfs and volumes."""
+    pages = min(memory, LAST_ROUND) if strategy is Strategy.PRECOPY else memory
+    return of_parts(rates, pages, files, eager=0 if strategy is Strategy.LAZY else pages)

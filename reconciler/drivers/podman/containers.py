@@ -155,7 +155,7 @@ def _remove(name: str, workload: str, fence: Fence) -> Program[None]:
     found = yield from ours(name, workload)
     if found is None:
         return
-    yield Command(paths.shell("unmount", *paths.rooms(found.userdata)), changes=True)
+    yield Command(paths.unmount_rooms(found.userdata), changes=True)
     argv = ("podman", "rm", "--force", "--", found.id)
     yield from guard.run(fence, SETTLED, argv, timeout=STOP_LIMIT)
     if name == workload:

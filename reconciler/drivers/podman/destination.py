@@ -132,7 +132,7 @@ def _discard(facts: ContainerFacts, fence: Fence, phases: tuple[Phase | str, ...
     # All of it under the fence: a copy that another controller has restored lives on its page daemon and images.
     for argv in (
         paths.shell("stop-pages", facts.userdata),
-        paths.shell("unmount", *paths.rooms(facts.userdata)),
+        paths.unmount_rooms(facts.userdata),
         ("podman", "rm", "--force", "--volumes", "--", facts.id),
     ):
         yield from guard.run(fence, phases, argv)

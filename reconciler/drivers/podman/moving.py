@@ -60,7 +60,7 @@ def make_room(handover: Handover, facts: ContainerFacts) -> Program[None]:
 
 
 def free_room(facts: ContainerFacts) -> Program[None]:
-    yield Command(paths.shell("unmount", *paths.rooms(facts.userdata)), changes=True)
+    yield Command(paths.unmount_rooms(facts.userdata), changes=True)
 
 
 def write_criu_config(workload: str, *lines: str) -> Program[None]:

@@ -46,11 +46,6 @@ def lazy_dir(userdata: str) -> str:
     return f"{userdata}/lazy"
 
 
-def rooms(userdata: str) -> tuple[str, ...]:
-    """Every folder that a move may have mounted memory on."""
-    return images_dir(userdata), rounds_dir(userdata), lazy_dir(userdata)
-
-
 def userdata_of(images: str) -> str:
     """The folder of a container that `images_dir` is in."""
     return images.rpartition("/")[0]
@@ -76,3 +71,8 @@ def script(name: str) -> str:
 def shell(name: str, *arguments: str) -> tuple[str, ...]:
     """The argument list that runs a script of this driver with these arguments."""
     return ("/bin/sh", "-c", script(name), name, *arguments)
+
+
+def unmount_rooms(userdata: str) -> tuple[str, ...]:
+    """The argument list that frees every folder a move may have mounted memory on."""
+    return shell("unmount", images_dir(userdata), rounds_dir(userdata), lazy_dir(userdata))

@@ -170,9 +170,8 @@ def retire(handover: Handover) -> Program[None]:
     facts = yield from containers.ours(name, name)
     if facts is not None:
         # The images as well under the fence: another controller may be on its way back to them.
-        unmount = paths.shell("unmount", *paths.rooms(facts.userdata))
         remove = ("podman", "rm", "--force", "--volumes", "--", facts.id)
-        for argv in (unmount, remove):
+        for argv in (paths.unmount_rooms(facts.userdata), remove):
             yield from guard.run(handover.fence, (Phase.COMMITTED, Phase.FENCED), argv)
         yield from containers.drop_secrets(name, facts)
     for volume in handover.workload.spec.container.volumes:
