@@ -20,6 +20,7 @@ from reconciler.hosts.link import Link, LinkOptions, Remote, close_link, folder_
 from reconciler.hosts.relay import Relay
 from reconciler.hosts.scripts import script
 from reconciler.hosts.shell import tail
+from reconciler.hosts.sums import Sums
 from reconciler.model.command import Bytes, Command, Result, Seconds, Tree
 
 LONGEST: Seconds = 24 * 3600.0
@@ -44,7 +45,7 @@ class Outcome:
     far: int = 0
     bytes: Bytes = 0
     complete: bool = False
-    sums: dict[str, str] = field(default_factory=dict)
+    sums: Sums = field(default_factory=Sums)
     moved_at: float = field(default_factory=time.monotonic)
 
     def read(self, line: str) -> None:
@@ -60,7 +61,9 @@ class Outcome:
             case ["summing"]:
                 self.moved_at = time.monotonic()
             case ["sum", ("near" | "far") as end, *text]:
-                self.sums[end] = " ".join(text)
+                self.sums.folders[end] = " ".join(text)
+            case ["pages", ("near" | "far") as end, name, crc, length]:
+                self.sums.add(end, name, crc, length)
             case ["complete"]:
                 self.complete = True
 
@@ -282,8 +285,12 @@ class Transfers:
 
 
 def _entries(pairs: Sequence[tuple[Tree, Tree]]) -> list[tuple[str, str, str]]:
-    """What the destination may be sent: kind, whether with extended attributes, where."""
-    return [(_kind(near), str(int(near.xattrs or far.xattrs)), far.path) for near, far in pairs]
+    """What the destination may be sent: kind, whether with extended attributes or how much of images, where."""
+    return [(kind := _kind(near), _flag(kind, near, far), far.path) for near, far in pairs]
+
+
+def _flag(kind: str, near: Tree, far: Tree) -> str:
+    return str(far.expected_bytes) if kind == "images" else str(int(near.xattrs or far.xattrs))
 
 
 def _kind(tree: Tree) -> str:
@@ -339,14 +346,13 @@ async def _judge(link: Link, job: tuple[str, ...], outcome: Outcome, result: Res
     raise CommandFailed(text, code=code, where=where, why=tail(stderr, 1), exit_code=result.status, stderr=stderr)
 
 
-def _compare(link: Link, path: str, sums: dict[str, str]) -> None:
-    sent, arrived = sums.get("near", "missing"), sums.get("far", "")
-    if sent != arrived:
+def _compare(link: Link, path: str, sums: Sums) -> None:
+    if why := sums.difference():
         raise CommandFailed(
             f"{path} from {link.source.name} arrived differently",
             code="C320",
             where=link.destination.name,
-            why=f"its sum is {arrived}, on the source {sent}",
+            why=why,
             fix="copy again; if that fails too, something writes to the folder or a disk is broken",
         )
 

@@ -70,24 +70,42 @@ take_tree() {
     sum_known . "$sums" > "$tmp/sum"
 }
 is_number() { case $1 in ''|*[!0-9]*) return 1 ;; esac; }
+# NUMBER OFFSET: what that file of pages has from there on, as a line `FILE CRC LENGTH`. Not while it is written: what is
+# read then may be from before.
+sum_piece() {
+    echo "pages-$1.img $({ dd of=/dev/null iflag=skip_bytes skip="$2" count=0 status=none && cksum; } < "pages-$1.img")"
+}
+# The first file of pages is nearly always most of it. Memory for what will come is got before the freeze, at no length.
+make_room() {
+    [ "$flag" != 0 ] && : > pages-1.img || return 0
+    fallocate --keep-size --length "$flag" pages-1.img 2>/dev/null || true
+}
+free_room() { # what of it was not needed
+    [ -e pages-1.img ] || return 0
+    if [ -s pages-1.img ]; then truncate -s +1 pages-1.img && truncate -s -1 pages-1.img; else rm pages-1.img; fi
+}
+widen() { # what a pipe holds: processes wait for each other less often
+    perl -e 'fcntl(STDIN, 1031, 1 << 20)' 2>/dev/null || true # F_SETPIPE_SZ
+}
 take_images() {
+    widen
     cd "$target"
-    mkfifo "$tmp/told"
-    sum_parts < "$tmp/told" > "$tmp/parts" & summing=$!
-    exec 7> "$tmp/told"
+    make_room
+    last=1
+    : > "$tmp/pieces"
     while read -r word number offset length; do
         [ "$word" = pages ] || break
         is_number "$number" && is_number "$offset" && is_number "$length" || refuse "not a part"
+        [ "$number" = "$last" ] || free_room
+        last=$number
         dd of="pages-$number.img" bs=64k iflag=fullblock,count_bytes count="$length" \
             oflag=seek_bytes seek="$offset" conv=notrunc status=none
-        echo "$number $offset $length" >&7
+        sum_piece "$number" "$offset" >> "$tmp/pieces"
     done
-    exec 7>&-
     [ "$word" = rest ] || { echo "the stream was cut short" >&2; exit 65; }
+    free_room
     unpack
     sum_folder . --anchored --exclude='./pages-*.img' > "$tmp/sum"
-    wait "$summing"
-    cat "$tmp/parts" >> "$tmp/sum"
 }
 consume() {
     case $kind in
@@ -102,5 +120,6 @@ case $compress in
     lz4) lz4 -q -d -c | ( consume ) ;;
     *) refuse "not a request" ;;
 esac
+[ ! -e "$tmp/pieces" ] || sed 's/^/rc: pages far /' "$tmp/pieces"
 [ ! -e "$tmp/sum" ] || echo "rc: sum far $(cksum < "$tmp/sum")"
 echo "rc: complete"

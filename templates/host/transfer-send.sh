@@ -96,9 +96,9 @@ produce_changes() { # OPTION...: what `seen` does not list as it is now
     fi
 }
 
-# A part is summed on the other side after it has come, so the last one should not be large.
+# A part is summed on the other side after it has come, while what the connection holds of the next one has to do.
 LARGEST=33554432
-send_pages() { # what is there and not sent yet; its parts are told on 7
+send_pages() { # what is there and not sent yet
     for file in pages-*.img; do
         number=${file#pages-} number=${number%.img}
         case $number in ''|*[!0-9]*) continue ;; esac
@@ -109,7 +109,6 @@ send_pages() { # what is there and not sent yet; its parts are told on 7
             length=$((size - sent))
             [ "$length" -le "$LARGEST" ] || length=$LARGEST
             echo "pages $number $sent $length"
-            echo "$number $sent $length" >&7
             watched dd if="$file" bs=64k iflag=skip_bytes,count_bytes skip="$sent" count="$length" status=none || return 1
             sent=$((sent + length)) total=$((total + length))
             echo "$total" > "$tmp/before"
@@ -120,21 +119,17 @@ send_pages() { # what is there and not sent yet; its parts are told on 7
 produce_images() { # PATH: the stream that transfer-receive.sh describes
     cd "$1" || return 1
     total=0
-    exec 7> "$tmp/early" # parts that were sent before the dump was complete
     until [ -e "$tmp/go" ]; do
         send_pages || return 1
         sleep 0.01
     done
-    sum_folder . --anchored --exclude='./pages-*.img' > "$tmp/sum" & summing=$!
-    mkfifo "$tmp/told"
-    { sum_parts < "$tmp/early" && sum_parts <&8; } 8< "$tmp/told" > "$tmp/parts" & parts=$!
-    exec 7> "$tmp/told"
+    { find . -maxdepth 1 -name 'pages-*.img' -exec cksum {} + > "$tmp/pages" &&
+        sum_folder . --anchored --exclude='./pages-*.img' > "$tmp/sum"; } & summing=$!
     send_pages || return 1
-    exec 7>&-
     echo rest
     pack --anchored --exclude='./pages-*.img' . || return 1
     : > "$tmp/sent"
-    wait "$summing" && wait "$parts" && cat "$tmp/parts" >> "$tmp/sum"
+    wait "$summing"
 }
 produce_image() { # FORMAT ID
     { podman save --quiet --format "$1" "$2"; echo $? > "$tmp/saved"; } | watched dd bs=64K
@@ -179,6 +174,7 @@ while read -r line; do
         *) complaints=yes ;;
     esac
 done < "$tmp/err"
+[ ! -s "$tmp/pages" ] || sed -E 's/^([0-9]+) ([0-9]+) \.\/(.*)/rc: pages near \3 \1 \2/' "$tmp/pages" >&4
 [ ! -s "$tmp/sum" ] || echo "rc: sum near $(cksum < "$tmp/sum")" >&4
 if [ "$via" != - ]; then
     while read -r line; do

@@ -55,7 +55,7 @@ def stage(handover: Handover, *, secrets: Mapping[str, bytes]) -> Program[Locate
     lazy = ("lazy-pages",) if move.follows else ()
     cgroup = yield from moving.cgroup_config(handover, facts)
     yield from moving.write_criu_config(name, *lazy, *moving.tcp_config(handover), *cgroup)
-    return moving.located(facts)
+    return moving.located(facts, expected_bytes=0 if move.strategy is Strategy.PRECOPY else move.memory_bytes)
 
 
 def _staged_before(handover: Handover, old: ContainerFacts | None) -> Program[bool]:

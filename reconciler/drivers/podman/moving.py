@@ -19,11 +19,12 @@ DUMP_CONFIG = ("link-remap",)
 them a name for the time of the move, beside the old one, and takes it away again however the move ends."""
 
 
-def located(facts: ContainerFacts) -> Located:
-    """Where a container's state is. Volumes pair up by where they are mounted, anonymous ones included."""
+def located(facts: ContainerFacts, expected_bytes: Bytes = 0) -> Located:
+    """Where a container's state is. Volumes pair up by where they are mounted, anonymous ones included.
+    `expected_bytes`: of memory that its images will have."""
     volumes = sorted((m for m in facts.mounts if m.kind == "volume"), key=lambda m: m.target)
     trees = (
-        Tree("images", paths.images_dir(facts.userdata)),
+        Tree("images", paths.images_dir(facts.userdata), expected_bytes=expected_bytes),
         Tree("rootfs", facts.upper_dir, xattrs=True),
         *(Tree("volume", m.source, name=m.target) for m in volumes),
     )
