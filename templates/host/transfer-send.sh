@@ -96,8 +96,8 @@ produce_changes() { # OPTION...: what `seen` does not list as it is now
     fi
 }
 
-# A part is summed on the other side after it has come, while what the connection holds of the next one has to do.
-LARGEST=33554432
+# Between two parts everybody waits for a moment, so they are large; without an end the last sum would come late.
+LARGEST=1073741824
 send_pages() { # what is there and not sent yet
     for file in pages-*.img; do
         number=${file#pages-} number=${number%.img}
