@@ -11,7 +11,9 @@ from reconciler.core.images import image_id
 from reconciler.core.rules import check_change
 from reconciler.core.strategy import LAST_ROUND, Choice, Prediction, choose, network_lock, predict
 from reconciler.model.base import digest, parse_duration
+from reconciler.model.command import Bytes
 from reconciler.model.plan import Change, ChangeKind, Finding, Move, Plan, Step, StepKind
+from reconciler.model.room import available_for
 from reconciler.model.spec import DesiredState, Spec, Strategy, Workload
 from reconciler.model.units import format_bytes
 from reconciler.model.world import HostFacts, World
@@ -331,14 +333,7 @@ def _move_rows(
         f"{count} established TCP connection{'' if count == 1 else 's'} {'is' if count == 1 else 'are'} kept"
     )
     rows.append(("network", f"{addresses} moves along; {connections}" if addresses else connections))
-    rows.append(
-        (
-            "room",
-            f"{format_bytes(container.memory_bytes)} of memory for images on each host"
-            f" ({source.name} {format_bytes(source.memory_free_bytes)},"
-            f" {destination.name} {format_bytes(destination.memory_free_bytes)} free)",
-        )
-    )
+    rows.append(("room", _room(container.memory_bytes, source, destination)))
     back = (
         "until the commit the source resumes, same process; after it, forward only"
         if move.cutover.value == "transactional"
@@ -346,3 +341,18 @@ def _move_rows(
     )
     rows.append(("way back", back))
     return tuple(rows)
+
+
+def _room(images: Bytes, *hosts: HostFacts) -> str:
+    """Where images go on each host: both decide by what is available when the move comes to it."""
+    wanted, size = available_for(images), format_bytes(images)
+    free = {host.name: format_bytes(host.memory_free_bytes) for host in hosts}
+    if all(host.memory_free_bytes > wanted for host in hosts):
+        return f"{size} of memory for images on each host ({', '.join(f'{n} {f}' for n, f in free.items())} free)"
+    places = (
+        f"in memory on {host.name}"
+        if host.memory_free_bytes > wanted
+        else f"on disk on {host.name}, which has {free[host.name]} of memory free"
+        for host in hosts
+    )
+    return f"{size} for images: {'; '.join(places)}"

@@ -71,7 +71,7 @@ def test_lazy_restore_does_not_grow_with_memory():
 
 @pytest.mark.parametrize(("best_effort", "severity"), [(False, "refuse"), (True, "warn")])
 def test_a_downtime_that_cannot_be_kept_is_refused_unless_best_effort(best_effort, severity):
-    plan = planned(memory=4096 * MIB, policy={"maxDowntime": "1s", "bestEffort": best_effort})
+    plan = planned(memory=2048 * MIB, policy={"maxDowntime": "1s", "bestEffort": best_effort})
     assert [(f.rule, f.severity) for f in plan.findings] == [("downtime.limit", severity)]
     assert bool(plan.steps) is best_effort
     assert planned(memory=4 * MIB, policy={"maxDowntime": "1s"}).findings == ()

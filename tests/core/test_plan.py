@@ -57,6 +57,17 @@ def test_move_goes_through_every_phase_in_order():
 TRACKS = ("uffd", "mem_dirty_track")
 
 
+def test_images_go_to_disk_where_memory_is_short_and_the_plan_says_so():
+    before, after = workload(on="h1"), workload(on="h2")
+    held = container(before, memory_bytes=512 * 2**20)
+    short = facts("h2", memory_free_bytes=2**30)
+    plan = make_plan(spec(H1, H2, after), world(facts("h1", held), short))
+    assert dict(plan.changes[0].details)["room"] == (
+        "512 MiB for images: in memory on h1; on disk on h2, which has 1 GiB of memory free"
+    )
+    assert [(f.rule, f.severity, f.host) for f in plan.findings] == [("room.images", "warn", "h2")]
+
+
 def strategy_of(memory, source=TRACKS, **more):
     before, after = workload(on="h1"), workload(on="h2")
     held = container(before, memory_bytes=memory, **more)

@@ -102,6 +102,10 @@ PAIRS: dict[str, tuple[Scene, Scene]] = {
         Scene(has={"memory_bytes": 512 * MIB}, there={"memory_free_bytes": 512 * MIB}),
         Scene(has={"memory_bytes": 512 * MIB}, there={"memory_free_bytes": 600 * MIB}),
     ),
+    "room.images": (
+        Scene(has={"memory_bytes": 512 * MIB}, here={"memory_free_bytes": 1440 * MIB}),
+        Scene(has={"memory_bytes": 512 * MIB}, here={"memory_free_bytes": 1441 * MIB}),
+    ),
     "room.disk": (
         Scene(has={"memory_bytes": 512 * MIB}, here={"disk_free_bytes": 512 * MIB}),
         Scene(has={"memory_bytes": 512 * MIB}, here={"disk_free_bytes": 900 * MIB}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.core.rules.base import Case, Said, rule
+from reconciler.model.room import available_for
 from reconciler.model.units import format_bytes
 from reconciler.model.world import HostFacts
 
@@ -41,6 +42,23 @@ def memory(case: Case) -> Iterator[Said]:
             f"{case.destination.name} has {format_bytes(free)} of memory free, it needs {format_bytes(needed)}",
             "free memory there, or choose another host",
         )
+
+
+@rule("room.images", warns=True)
+def images(case: Case) -> Iterator[Said]:
+    """Images go to the disk of a host that has too little memory to spare for them: the move works, and clients
+    wait longer than is predicted."""
+    if not (case.moves and case.container):
+        return
+    wanted = available_for(case.container.memory_bytes)
+    for host in (case.source, case.destination):
+        if host and host.memory_free_bytes <= wanted:
+            yield Said(
+                f"images go to the disk of {host.name}: of memory {format_bytes(host.memory_free_bytes)} are free,"
+                f" {format_bytes(wanted)} are needed to keep them there",
+                f"free memory on {host.name} for a shorter downtime",
+                host=host.name,
+            )
 
 
 @rule("room.disk", alone=disk_alone)

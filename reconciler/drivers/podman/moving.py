@@ -8,12 +8,11 @@ from reconciler.drivers.podman import containers, parse, paths
 from reconciler.errors import CommandFailed, Refused
 from reconciler.model.command import Bytes, Command, Program, Seconds, Tree
 from reconciler.model.plan import Phase
+from reconciler.model.room import available_for
 from reconciler.model.spec import RestartPolicy, Strategy, TcpHandling
 from reconciler.model.world import ContainerFacts
 
 RESTORE_LIMIT: Seconds = 900.0
-SPARE: Bytes = 64 * 2**20
-"""Room beyond a workload's memory: what it may grow by, and CRIU's own tables."""
 DUMP_CONFIG = ("link-remap",)
 """Files that are open under a name that is gone and still have another one, as `sem_open` leaves them: CRIU gives
 them a name for the time of the move, beside the old one, and takes it away again however the move ends."""
@@ -52,12 +51,12 @@ def forget(workload: str) -> Program[None]:
 
 def make_room(handover: Handover, facts: ContainerFacts) -> Program[None]:
     """Empty folders for the images, in memory where they fit."""
-    needed = max(handover.move.memory_bytes, handover.move.expected_bytes) + SPARE
+    wanted = str(available_for(handover.move.memory_bytes))
     folders = [paths.images_dir(facts.userdata)]
     if handover.move.strategy is Strategy.PRECOPY:
         folders.append(paths.rounds_dir(facts.userdata))
     for folder in folders:
-        yield Command(paths.shell("room", folder, str(needed)), changes=True)
+        yield Command(paths.shell("room", folder, wanted), changes=True)
 
 
 def free_room(facts: ContainerFacts) -> Program[None]:
