@@ -21,15 +21,29 @@ OURS = "ours"
 _FILL = f"""
 mkdir -p {FROM} && cd {FROM} && {{ head -c 256M /dev/urandom; yes reconciler | head -c 256M; }} >pages-1.img
 """
+PAGE_PORT = 9876
+_HOLDER = f"""
+import time
+pages = open("{FROM}/pages-1.img", "rb").read()
+open("/tmp/bench-held", "w").close()
+time.sleep(3600)
+"""
+"""A process with the same memory, for CRIU's page server: that sends what it dumps, and nothing else."""
 
 
 def measure(ground: Ground, n: int) -> dict[str, float]:
     """Median bytes per second of each way; one round first, which does not count. BrokenRun: a copy differed."""
     touch_memory(2 * SIZE)
     ground.lab.exec(SOURCE, ["sh", "-c", _FILL])
+    hold = (
+        f"rm -f /tmp/bench-held; setsid python3 -c '{_HOLDER}' </dev/null >/dev/null 2>&1 &"
+        " echo $! >/tmp/bench-pid; until [ -e /tmp/bench-held ]; do sleep 0.1; done"
+    )
+    ground.lab.exec(SOURCE, ["sh", "-c", hold])
     try:
         seconds = asyncio.run(_rounds(ground, n))
     finally:
+        ground.lab.exec(SOURCE, ["sh", "-c", "kill $(cat /tmp/bench-pid); rm -rf /tmp/bench-[hip]*"], check=False)
         for host in (SOURCE, DESTINATION):
             ground.lab.exec(host, ["rm", "-rf", FROM, TO])
     return {way: SIZE / statistics.median(took) for way, took in seconds.items()}
@@ -46,6 +60,7 @@ async def _rounds(ground: Ground, n: int) -> dict[str, list[float]]:
     there = ground.lab.spec.address(DESTINATION)
     ssh = f"{manual.SCP.replace('scp -q', 'ssh')} root@{there}"
     commands = {
+        "CRIU's page server, with the dump, in the clear": _page_server(ssh, there),
         "scp": f"{manual.SCP} {FROM}/pages-1.img root@{there}:{TO}/",
         "tar | ssh": f"tar -C {FROM} -cf - . | {ssh} tar -C {TO} -xf -",
         "tar | zstd -1 | ssh": f"tar -C {FROM} -cf - . | zstd -1 -T0 -c | {ssh} 'zstd -dc | tar -C {TO} -xf -'",
@@ -74,6 +89,16 @@ async def _rounds(ground: Ground, n: int) -> dict[str, list[float]]:
         for fleet, _ in fleets.values():
             await fleet.close()
     return seconds
+
+
+def _page_server(ssh: str, there: str) -> str:
+    where = f"--address {there} --port {PAGE_PORT}"
+    return (
+        f"rm -rf /tmp/bench-images; mkdir /tmp/bench-images;"
+        f" {ssh} 'criu page-server -D {TO} {where} --daemon </dev/null >/dev/null 2>&1' &&"
+        f" criu dump -t $(cat /tmp/bench-pid) -D /tmp/bench-images --leave-running --manage-cgroups=ignore"
+        f" --page-server {where}"
+    )
 
 
 def _streams(ssh: str, n: int) -> str:
