@@ -132,6 +132,7 @@ def _cell(lab: Ground, cell: Cell, n: int, warm: bool, say: Callable[[str], None
     """Both ways in turn, so that whatever else this machine does falls on both."""
     measured = Measured(cell, Series(), Series())
     lab.shape(cell.rate)
+    lab.forget()
     touch_for(cell)
     for turn in range(0 if warm else 1, n + 1):
         for name, move, series in (("by hand", manual.move, measured.manual), ("ours", ours.move, measured.ours)):

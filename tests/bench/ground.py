@@ -92,9 +92,12 @@ class Ground:
             self.lab = Lab.up(LAB, hosts=2, rate=rate)
 
     def reset(self) -> None:
-        """No container, no marker, no journal: as if nothing had ever been run here."""
+        """No container, no marker: as if nothing had ever been run here. The journal knows of earlier moves."""
         for host in (SOURCE, DESTINATION):
             self.lab.exec(host, ["sh", "-c", _RESET], timeout_seconds=120)
+
+    def forget(self) -> None:
+        """No journal: the next move is the first between these hosts."""
         for leftover in self.folder.joinpath(".git").glob("reconcile.db*"):
             leftover.unlink()
 
