@@ -46,7 +46,9 @@ def main() -> int:
             return 0
         if asked.keep:
             fresh = {row["case"] for row in rows}
-            rows = [*rows, *(row for row in report.read(JSON) if row["case"] not in fresh)]
+            old = (row for row in report.read(JSON) if row["case"] not in {*fresh, targets.PREDICTIONS})
+            rows = [*rows, *old]
+        rows += [report.figure_row(f.what, f.value, f.unit, f.limit) for f in targets.predictions(rows)]
         report.save(rows, JSON)
     report.show(rows, console)
     if asked.write_docs:

@@ -38,7 +38,7 @@ class _Scale:
 def draw(rows: Sequence[Row]) -> str | None:
     """The picture as SVG text; None when there are not two memory sizes to draw a line through."""
     idle = sorted(
-        (r for r in rows if r["kind"] == "move" and not r["dirty_mib_s"] and not r["rate"]),
+        (r for r in rows if r["kind"] == "move" and r["case"].endswith("-idle-unshaped")),
         key=lambda r: int(r["memory_mib"]),
     )
     points = {

@@ -29,6 +29,7 @@ _HEADS = (
     "sent",
     "by hand",
     "controller",
+    "n",
 )
 
 
@@ -162,6 +163,7 @@ def _move_cells(row: Row) -> list[str]:
         _mib(row["ours_bytes"]),
         _mib(row["manual_bytes"]),
         _mib(row["controller_peak_bytes"]),
+        str(row["n"]),
     ]
 
 

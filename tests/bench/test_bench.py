@@ -67,6 +67,8 @@ def test_rows_tables_and_picture(tmp_path: Path) -> None:
     found = [*targets.move_targets(cells)]
     assert {f.what: f.ok for f in found}["downtime, 512 MiB, share of manual"] is False
     rows = [report.machine_row(), *map(report.move_row, [*cells, broken])]
+    found += targets.predictions(rows)
+    assert (found[-1].what, found[-1].value) == (targets.PREDICTIONS, 0.5)
     rows += [report.figure_row(f.what, f.value, f.unit, f.limit) for f in found]
     report.save(rows, tmp_path / "bench.json")
     assert report.read(tmp_path / "bench.json") == rows
