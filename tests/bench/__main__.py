@@ -14,7 +14,7 @@ from rich.console import Console
 from reconciler.errors import CommandFailed, ReconcilerError
 from reconciler.lab import install_packages
 from tests.bench import copies, figures, manual, ours, picture, report, targets
-from tests.bench.cells import MEMORY_CELL, MIB, BrokenRun, Cell, Measured, Run, Series, chosen
+from tests.bench.cells import CELLS, MEMORY_CELL, MIB, VM_CELLS, BrokenRun, Cell, Measured, Run, Series, chosen
 from tests.bench.ground import Ground, ground, touch_for
 from tests.bench.profile import profile
 
@@ -50,6 +50,8 @@ def main() -> int:
             rows = [*rows, *old]
         rows += [report.figure_row(f.what, f.value, f.unit, f.limit) for f in targets.predictions(rows)]
         report.save(rows, JSON)
+    places = {cell.name: place for place, cell in enumerate((*CELLS, *VM_CELLS))}
+    rows.sort(key=lambda row: places.get(row["case"], len(places)))
     report.show(rows, console)
     if asked.write_docs:
         drawn = picture.draw(rows)

@@ -173,7 +173,9 @@ def _figure_cells(row: Row) -> list[str]:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    line = " | ".join
+    def line(cells: Sequence[str]) -> str:
+        return " | ".join(cell.replace("|", "\\|") for cell in cells)
+
     return [f"| {line(heads)} |", f"|{'---|' * len(heads)}", *(f"| {line(row)} |" for row in rows)] if rows else []
 
 
