@@ -94,7 +94,7 @@ def process_state(pid: int) -> str:
         return ""
 
 
-def wait_until(question: Callable[[], bool], seconds: float = 20.0) -> float:
+def wait_until(question: Callable[[], bool], seconds: float = 5.0) -> float:
     """Seconds it took."""
     began = time.monotonic()
     while not question():

@@ -52,7 +52,7 @@ def test_resume_lets_the_source_run_at_once(host: Any, state_of: Any, until: Any
     began = time.monotonic()
     waiting = host.start("resume", "web", 2)
     until(lambda: state_of(pid) != "T")
-    assert time.monotonic() - began < 3.0  # 0.02 on an idle machine
+    assert time.monotonic() - began < 0.5  # 0.02 on an idle machine
     assert json.loads(waiting.communicate()[0].splitlines()[0])["outcome"] == "resumed"
     row = host.show("web")
     assert (row["phase"], row["role"]) == ("running", "owner")
@@ -112,7 +112,7 @@ def test_silence_resumes_and_beats_keep(host: Any, state_of: Any, until: Any) ->
         time.sleep(0.4)
         assert json.loads(host("beat", "web", "other").stdout.splitlines()[0])["hook"] == "held"
     assert state_of(pid) == "T"
-    assert until(lambda: state_of(pid) != "T", 8.0) < 7.0
+    assert until(lambda: state_of(pid) != "T", 4.0) < 3.0
     row = host.show("web")
     assert (row["phase"], row["verdict"]) == ("running", "resume")
     assert "silent" in host.path("web", "hook", "trouble").read_text()
@@ -128,7 +128,7 @@ def test_the_freeze_is_limited_in_spite_of_beats(host: Any, state_of: Any, until
         host("beat", "web")
         return bool(state_of(pid) != "T")
 
-    assert until(beaten, 8.0) < 7.0
+    assert until(beaten, 4.0) < 3.0
     assert "frozen" in host.path("web", "hook", "trouble").read_text()
 
 
