@@ -13,7 +13,7 @@ from reconciler.core.strategy import LAST_ROUND, Choice, Prediction, choose, net
 from reconciler.model.base import digest, parse_duration
 from reconciler.model.command import Bytes
 from reconciler.model.plan import Change, ChangeKind, Finding, Move, Plan, Step, StepKind
-from reconciler.model.room import available_for
+from reconciler.model.room import on_disk
 from reconciler.model.spec import DesiredState, Spec, Strategy, Workload
 from reconciler.model.units import format_bytes
 from reconciler.model.world import HostFacts, World
@@ -345,14 +345,13 @@ def _move_rows(
 
 def _room(images: Bytes, *hosts: HostFacts) -> str:
     """Where images go on each host: both decide by what is available when the move comes to it."""
-    wanted, size = available_for(images), format_bytes(images)
+    size = format_bytes(images)
     free = {host.name: format_bytes(host.memory_free_bytes) for host in hosts}
-    if all(host.memory_free_bytes > wanted for host in hosts):
+    short = {host.name for host in hosts if on_disk(images, host.memory_free_bytes)}
+    if not short:
         return f"{size} of memory for images on each host ({', '.join(f'{n} {f}' for n, f in free.items())} free)"
     places = (
-        f"in memory on {host.name}"
-        if host.memory_free_bytes > wanted
-        else f"on disk on {host.name}, which has {free[host.name]} of memory free"
-        for host in hosts
+        f"on disk on {name}, which has {memory} of memory free" if name in short else f"in memory on {name}"
+        for name, memory in free.items()
     )
     return f"{size} for images: {'; '.join(places)}"

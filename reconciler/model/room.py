@@ -13,3 +13,8 @@ def available_for(images: Bytes) -> Bytes:
     its disk. They may grow by a quarter until the workload is held, and half of what is available is left to
     others."""
     return (images + SPARE) * 5 // 2
+
+
+def on_disk(images: Bytes, available: Bytes) -> bool:
+    """Whether a host with so much memory available puts images on its disk, as templates/podman/room.sh does."""
+    return available <= available_for(images)

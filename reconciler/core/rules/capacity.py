@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.core.rules.base import Case, Said, rule
-from reconciler.model.room import available_for
+from reconciler.model.room import available_for, on_disk
 from reconciler.model.units import format_bytes
 from reconciler.model.world import HostFacts
 
@@ -50,12 +50,12 @@ def images(case: Case) -> Iterator[Said]:
     wait longer than is predicted."""
     if not (case.moves and case.container):
         return
-    wanted = available_for(case.container.memory_bytes)
+    memory = case.container.memory_bytes
     for host in (case.source, case.destination):
-        if host and host.memory_free_bytes <= wanted:
+        if host and on_disk(memory, host.memory_free_bytes):
             yield Said(
                 f"images go to the disk of {host.name}: of memory {format_bytes(host.memory_free_bytes)} are free,"
-                f" {format_bytes(wanted)} are needed to keep them there",
+                f" {format_bytes(available_for(memory))} are needed to keep them there",
                 f"free memory on {host.name} for a shorter downtime",
                 host=host.name,
             )
