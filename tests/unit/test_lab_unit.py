@@ -1,14 +1,11 @@
-"""The lab's pure parts: addresses, names, apt sources, image bytes, files, probe. Nothing here needs root."""
+"""The lab's pure parts: addresses, names, apt sources, image bytes, files. Nothing here needs root."""
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import io
 import json
 import os
-import shlex
-import socket
 import subprocess
 import tarfile
 import threading
@@ -29,21 +26,14 @@ from reconciler.lab import (
     files,
     mirror,
     network,
-    power,
     process,
-    qemu,
     tools,
-    unusable,
-    vm,
-    vmimage,
 )
 from reconciler.lab.backend import named
-from reconciler.lab.probe import Probe
 from reconciler.lab.spec import (
     LabPaths,
     LabSpec,
     check_host_count,
-    check_memory,
     check_rate,
     host_index,
     lab_names,
@@ -51,13 +41,6 @@ from reconciler.lab.spec import (
 )
 
 SPEC = LabSpec(name="x", octet=7, hosts=3, rootfs="/cache/rootfs", images="/cache/demo/store")
-
-
-@pytest.fixture
-def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabPaths:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return LabPaths.of("x")
 
 
 def test_addresses_of_a_lab_do_not_overlap() -> None:
@@ -326,181 +309,6 @@ def test_a_lab_that_does_not_exist(paths: LabPaths) -> None:
     done = CliRunner().invoke(app, ["status", "--name", "y"])
     assert isinstance(done.exception, LabError)
     assert (done.exception.code, "lab up --name y" in done.exception.fix) == ("L703", True)
-
-
-class Workload(threading.Thread):
-    """Answers like the counter; `script` holds, for each count, what to send and how long to wait before."""
-
-    def __init__(self, script: list[tuple[str, float]], sums: str = "") -> None:
-        super().__init__(daemon=True)
-        self._sums = iter(sums)
-        self._script = iter(script)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self.start()
-
-    def run(self) -> None:
-        connection, _ = self._listener.accept()
-        with connection:
-            while message := connection.recv(64):
-                if message.startswith(b"sum"):
-                    connection.sendall(f"sum {next(self._sums)}\n".encode())
-                    continue
-                answer, delay = next(self._script, ("", 0.0))
-                time.sleep(delay)
-                if not answer:
-                    return
-                connection.sendall(f"{answer}\n".encode())
-
-
-@pytest.fixture
-def steady() -> list[tuple[str, float]]:
-    return [(str(count), 0.0) for count in range(1, 1000)]
-
-
-def test_the_probe_finds_the_longest_wait(steady: list[tuple[str, float]]) -> None:
-    steady[5] = ("6", 0.2)
-    with Probe("127.0.0.1", Workload(steady).port) as probe:
-        time.sleep(0.4)
-        result = probe.stop()
-    assert result.survived
-    assert 0.2 <= result.longest_wait_seconds < 0.35
-    assert result.first_count == 1
-
-
-def test_a_wait_without_an_answer_counts() -> None:
-    with Probe("127.0.0.1", Workload([("1", 0.0), ("2", 30.0)]).port) as probe:
-        time.sleep(0.3)
-        result = probe.stop()
-    assert result.replies == 1
-    assert result.longest_wait_seconds >= 0.25
-
-
-def test_a_count_that_falls_and_a_closed_connection_are_errors() -> None:
-    for script, words in (([("5", 0.0), ("1", 0.0)], "fell from 5 to 1"), ([("5", 0.0)], "closed")):
-        with Probe("127.0.0.1", Workload(script).port) as probe:
-            time.sleep(0.1)
-            result = probe.stop()
-        assert not result.survived
-        assert words in result.error
-
-
-@pytest.mark.parametrize(("sums", "intact"), [("aa", True), ("ab", False)])
-def test_the_probe_compares_memory(steady: list[tuple[str, float]], sums: str, intact: bool) -> None:
-    steady[3] = ("4", 0.3)  # still waiting when it is stopped: it is given a moment, then asks for the checksum
-    with Probe("127.0.0.1", Workload(steady, sums).port, checksums=True) as probe:
-        time.sleep(0.2)
-        result = probe.stop()
-    assert result.survived
-    assert result.memory_intact is intact
-
-
-MACHINE = qemu.Machine(
-    name="x-h1",
-    kernel=Path("/c/vmlinuz"),
-    initrd=Path("/c/initrd"),
-    disk=Path("/l/a,b/disk.qcow2"),
-    seed=Path("/l/seed.tar"),
-    console=Path("/l/boot.log"),
-    pid_file=Path("/l/qemu.pid"),
-    control=Path("/run/rl-1/h1.qmp"),
-    append="console=ttyS0",
-    memory_mib=2048,
-    tap="h1",
-    mac=SPEC.mac("h1"),
-    exec_port=2201,
-    kvm=False,
-)
-
-
-def test_a_machine_is_emulated_unless_kvm_works_and_cannot_get_out() -> None:
-    words = qemu.argv(Path("/c/qemu"), MACHINE)
-    assert words[0].startswith("/c/qemu/lib64/")
-    assert "tcg,thread=multi" in words
-    assert "kvm" in qemu.argv(Path("/c/qemu"), dataclasses.replace(MACHINE, kvm=True))
-    (user,) = (word for word in words if word.startswith("user,"))
-    assert "restrict=on" in user
-    assert "hostfwd=tcp:127.0.0.1:2201-" in user
-    assert any(word.endswith("filename=/l/a,,b/disk.qcow2") for word in words)
-
-
-def test_kvm_that_is_not_there_does_not_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(qemu, "KVM", Path("/nonexistent"))
-    assert not qemu.kvm_works(Path("/c/qemu"), Path("/c/vmlinuz"))
-
-
-@pytest.mark.parametrize("answer", [{"return": {}}, {"error": {"desc": "no"}}])
-def test_qemu_is_told_to_pull_the_cable(answer: dict[str, object], tmp_path: Path) -> None:
-    seen: list[dict[str, object]] = []
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(tmp_path / "qmp"))
-    listener.listen()
-
-    def serve() -> None:
-        connection, _ = listener.accept()
-        with connection, connection.makefile("rw") as stream:
-            stream.write('{"QMP": {}}\n')
-            stream.flush()
-            for line in stream:
-                seen.append(json.loads(line))
-                reply = {"return": {}} if len(seen) == 1 else answer
-                stream.write('{"event": "X"}\n' + json.dumps(reply) + "\n")
-                stream.flush()
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    if "error" in answer:
-        with pytest.raises(LabError, match="refused set_link"):
-            qemu.set_link(tmp_path / "qmp", "e0", up=False)
-    else:
-        qemu.set_link(tmp_path / "qmp", "e0", up=False)
-    thread.join(timeout=5)
-    assert seen[1] == {"execute": "set_link", "arguments": {"name": "e0", "up": False}}
-    with pytest.raises(LabError, match="does not answer"):
-        qemu.set_link(tmp_path / "gone", "e0", up=True)
-
-
-def test_kvm_is_asked_for_once_per_boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Path] = []
-    monkeypatch.setattr(qemu, "kvm_works", lambda tree, kernel: bool(asked.append(kernel)))
-    said: list[str] = []
-    for _ in range(2):
-        assert not vmimage.kvm_works(tmp_path, said.append)
-    assert len(asked) == len(said) == 1
-    (tmp_path / "kvm").write_text("another-boot yes")
-    assert not vmimage.kvm_works(tmp_path, said.append)
-
-
-def test_commands_of_a_machine_are_quoted_once(paths: LabPaths, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(power, "require_pid", lambda *_: 42)
-    words = vm.VmBackend().argv(paths, "h2", ["sh", "-c", "echo 'a  b' $HOME"])
-    assert words[:3] == ["nsenter", "--target", "42"]
-    assert "Port=2202" in words
-    assert shlex.split(words[-1]) == ["sh", "-c", "echo 'a  b' $HOME"]
-    assert "RequestTTY=no" in words
-    assert "RequestTTY=yes" in vm.VmBackend().argv(paths, "h2", ["bash"], terminal=True)
-
-
-def test_why_a_machine_cannot_run_virtual_machines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vm, "require_root", lambda: None)
-    monkeypatch.setattr(vm, "require_packages", lambda *_a, **_k: None)
-    monkeypatch.setattr(vm, "TUN", Path("/nonexistent"))
-    assert "/nonexistent cannot be opened: No such file" in unusable("vm")
-    monkeypatch.setattr(vm.platform, "machine", lambda: "aarch64")
-    assert "x86-64" in unusable("vm")
-
-
-def test_building_machines_needs_more_packages(monkeypatch: pytest.MonkeyPatch) -> None:
-    gone = lambda command, path=None: None if command == "mkfs.ext4" else command  # noqa: E731
-    monkeypatch.setattr(tools.shutil, "which", gone)
-    assert "e2fsprogs" in tools.missing_packages("vm")
-    assert "e2fsprogs" not in tools.missing_packages()
-
-
-def test_too_little_memory_is_refused() -> None:
-    with pytest.raises(LabError, match="at least 512 MiB"):
-        check_memory(100)
-    assert check_memory(4096) == 4096
 
 
 def test_a_process_is_known_by_its_start(tmp_path: Path) -> None:
