@@ -21,7 +21,7 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from reconciler.load.events import YamlError, error_place, event_reader, opened_at
+from reconciler.load.events import YamlError, error_place, event_reader, is_too_deep, opened_at
 from reconciler.load.limits import MAX_DEPTH, MAX_ISSUES, MAX_NODES
 from reconciler.load.scalars import FIRST, is_ambiguous, resolve
 
@@ -92,12 +92,17 @@ def compose(text: str, *, pure: bool = False) -> Composed:
     result = Composed()
     base = 0
     while True:
+        known = len(result.documents), len(result.issues)
         try:
             _Reader(text, base, result, event_reader(text[base:] if base else text, pure=pure)).run()
             return result
         except _Stop as stop:
             issue = stop.issue
         except YamlError as error:
+            if is_too_deep(error) and not pure:
+                pure = True  # the Python parser has no limit, so that ours says where it is passed
+                del result.documents[known[0] :], result.issues[known[1] :]
+                continue
             issue = _syntax_issue(error, text, base)
         result.issues.append(issue)
         following = _NEXT_DOCUMENT.search(text, max(unpack(issue.place)[0], base + 1))

@@ -31,6 +31,11 @@ def event_reader(text: str, *, pure: bool = False) -> Callable[[], Any]:
     return parser.get_event
 
 
+def is_too_deep(error: yaml.YAMLError) -> bool:
+    """Whether libyaml gave up on the nesting: looking ahead, it may strike before our own limit."""
+    return "nesting depth" in str(getattr(error, "problem", None) or "")
+
+
 def error_place(error: yaml.YAMLError) -> tuple[int | None, str]:
     """Where reading stopped (index into the text) and what the parser says of it."""
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
