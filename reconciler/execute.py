@@ -10,9 +10,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from reconciler.core.saga import BEGUN, Action, GroupState, Next, next_actions, went_with
-from reconciler.core.saga import Progress as Marks
-from reconciler.core.schedule import Limits, pick
+from reconciler.core.saga import Action, GroupState, Saga, went_with
+from reconciler.core.schedule import Limits, Schedule
 from reconciler.errors import (
     GuardRefused,
     HostError,
@@ -25,25 +24,9 @@ from reconciler.errors import (
 )
 from reconciler.model.command import Bytes, Seconds
 from reconciler.model.event import Reporter, StepEnded, StepProgress, StepStarted, ignore
-from reconciler.model.plan import Plan, Step, StepKind
+from reconciler.model.plan import Plan, Step
 from reconciler.model.record import Mark, Record
 from reconciler.steps import BECAME, Steps
-
-INTERRUPTIBLE = (
-    StepKind.PULL_IMAGE,
-    StepKind.COPY_IMAGE,
-    StepKind.TRANSFER,
-    StepKind.STAGE,
-    StepKind.PRECOPY,
-    StepKind.HOLD,
-    StepKind.CONFIRM,
-)
-"""Steps that are cut short when the user cancels before the commit; the others take a moment and end. What a host
-still does of them is stopped, or refused, by their undo's higher epoch."""
-
-
-TIDYING = (StepKind.RETIRE, StepKind.REMOVE)
-"""Steps after which nothing is left to go back to: a resume does them again when they failed."""
 
 
 @dataclass(frozen=True)
@@ -105,18 +88,20 @@ class Executor:
     limits: Limits = field(default_factory=Limits)
     patience: Patience = field(default_factory=Patience)
     while_frozen: Callable[[str], Awaitable[None]] | None = None
-    _cancelled: bool = False
     _running: dict[asyncio.Task[None], Action] = field(default_factory=dict)
     _failures: list[ReconcilerError] = field(default_factory=list)
     _broken: BaseException | None = None
-    _ended: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        self._saga = Saga(self.plan, self.records, self.recovering)
+        self._schedule = Schedule(self._saga, self.limits)
 
     def cancel(self) -> None:
         """Stop as soon as that is safe: before a commit by going back, after it by finishing."""
-        self._cancelled = True
-        marks = Marks(self.records)
+        self._saga.cancel()
         for task, action in self._running.items():
-            if not action.undo and action.step.kind in INTERRUPTIBLE and not self._committed(action.step, marks):
+            step = action.step
+            if not action.undo and step.kind.traits.interruptible and not self._saga.committed(step.workload):
                 task.cancel()
 
     async def execute(self) -> Outcome:
@@ -131,15 +116,15 @@ class Executor:
         self._try_again()
         heartbeat = asyncio.create_task(self._beat(), name="heartbeat") if self.while_frozen else None
         try:
-            state = self._start_ready()
+            self._start_ready()
             while self._running:
                 await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
                 self._collect()
                 if self._broken is None:
-                    state = self._start_ready()
+                    self._start_ready()
             if self._broken is not None:
                 raise self._as_left(self._broken) from self._broken
-            return self._outcome(state)
+            return self._outcome()
         finally:
             if heartbeat:
                 heartbeat.cancel()
@@ -150,11 +135,11 @@ class Executor:
         """A failed journal, with the next command; in doubt when a workload may run nowhere until then."""
         if not isinstance(error, JournalError):
             return error
-        marks = Marks(self.records)
-        held = {s.workload for s in self.plan.steps if s.kind.commits and marks.of(s) is not None}
+        marks = self._saga.progress
+        held = {s.workload for s in self.plan.steps if s.kind.traits.commits and marks.of(s) is not None}
         for step in self.plan.steps:
-            restored = step.kind is StepKind.RESTORE and marks.of(step) is Mark.DONE
-            resumed = step.kind is StepKind.HOLD and marks.of(step) is Mark.UNDONE
+            restored = step.kind.traits.thaws and marks.of(step) is Mark.DONE
+            resumed = step.kind.traits.freezes and marks.of(step) is Mark.UNDONE
             if restored or resumed:
                 held.discard(step.workload)
         error.fix = f"{error.fix}; then: reconcile resume".removeprefix("; then: ")
@@ -166,17 +151,14 @@ class Executor:
     def _collect(self) -> None:
         """Take note of the tasks that have ended. One that was cancelled before it began has done nothing."""
         for task in [t for t in self._running if t.done()]:
-            del self._running[task]
+            self._schedule.ended(self._running.pop(task))
             if not task.cancelled() and (error := task.exception()):
                 self._broken = self._broken or error
 
-    def _start_ready(self) -> Next:
-        following = next_actions(self.plan, self.records, cancelled=self._cancelled, recovering=self.recovering)
-        self._ended = frozenset(name for name, state in following.groups.items() if state.ended)
-        for action in pick(following.ready, self._running.values(), self._frozen(), self.limits):
+    def _start_ready(self) -> None:
+        for action in self._schedule.pick():
             name = f"{'undo ' if action.undo else ''}{action.step.id}"
             self._running[asyncio.create_task(self._act(action), name=name)] = action
-        return following
 
     async def _act(self, action: Action) -> None:
         step = action.step
@@ -187,7 +169,7 @@ class Executor:
         try:
             data = await self._with_patience(action)
         except asyncio.CancelledError:
-            if not self._cancelled:
+            if not self._saga.cancelled:
                 raise
             error = "interrupted"
         except ReplyLost as failure:
@@ -212,9 +194,9 @@ class Executor:
         urgent = self._is_urgent(action)
         tries = self.patience.after_commit if urgent else self.patience.before_commit
         pause = self.patience.pause
-        if not action.undo and step.kind.commits:
+        if not action.undo and step.kind.traits.commits:
             tries = self.patience.commit
-        elif not urgent and step.workload in self._frozen():
+        elif not urgent and step.workload in self._saga.frozen:
             pause = self.patience.frozen_pause
         lost: ReplyLost | None = None
         for left in range(tries, 0, -1):
@@ -237,54 +219,34 @@ class Executor:
 
     def _try_again(self) -> None:
         """A resume asks again where an answer was missing, and repeats undos and tidying that failed."""
-        marks = Marks(self.records)
+        marks = self._saga.progress
         for step in self.plan.steps:
             mark = marks.of(step)
-            if mark is Mark.LOST or (mark is Mark.FAILED and step.kind in TIDYING):
+            if mark is Mark.LOST or (mark is Mark.FAILED and step.kind.traits.tidying):
                 self._write(step, Mark.INTENT, note="asked again by resume")
-            elif mark is Mark.UNDO_FAILED and not went_with(step, self.plan.steps, marks):
+            elif mark is Mark.UNDO_FAILED and not went_with(step, self.plan, marks):
                 self._write(step, Mark.UNDO, note="tried again by resume")
 
     def _write(self, step: Step, mark: Mark, note: str = "", data: dict[str, str] | None = None) -> None:
         after = self.records[-1].seq if self.records else 0
-        self.records.append(
-            self.journal.append(self.run, step.id, mark, self.now(), note, data or {}, after=after)
-        )
+        record = self.journal.append(self.run, step.id, mark, self.now(), note, data or {}, after=after)
+        self.records.append(record)
+        self._saga.note(record)
 
     def _progress(self, step: Step, done: Bytes) -> None:
         self.report(StepProgress(step, done, step.expected_bytes))
 
-    def _commit_step(self, workload: str) -> Step | None:
-        return next((s for s in self.plan.steps if s.workload == workload and s.kind.commits), None)
-
-    def _committed(self, step: Step, marks: Marks) -> bool:
-        commit = self._commit_step(step.workload)
-        return commit is not None and marks.of(commit) in BEGUN
-
     def _is_urgent(self, action: Action) -> bool:
         """Whether going back is not cheap any more, or the very thing that must succeed."""
         if action.undo:
-            return action.step.kind in (StepKind.COMMIT, StepKind.HOLD)
-        return self._committed(action.step, Marks(self.records))
+            return action.step.kind.traits.urgent_undo
+        return self._saga.committed(action.step.workload)
 
     def _leaves_doubt(self, action: Action, error: ReconcilerError) -> bool:
         """After the commit a destination that cannot be asked may well run: that is no reason to go back. Nor is
         its guard's refusal: another controller has decided meanwhile, and may have finished."""
         unknown = isinstance(error, HostUnreachable | HostKeyError | GuardRefused)
-        return unknown and not action.undo and not action.step.kind.commits and self._is_urgent(action)
-
-    def _frozen(self) -> dict[str, tuple[str, ...]]:
-        """Workloads in their frozen window, with their two hosts; not those that nothing more is done for."""
-        marks = Marks(self.records)
-        frozen: dict[str, tuple[str, ...]] = {}
-        for step in self.plan.steps:
-            if step.workload in self._ended:
-                continue
-            if step.kind is StepKind.HOLD and marks.of(step) in BEGUN:
-                frozen[step.workload] = (step.host, step.peer or "")
-            if step.kind is StepKind.RESTORE and marks.of(step) is Mark.DONE:
-                frozen.pop(step.workload, None)
-        return frozen
+        return unknown and not action.undo and not action.step.kind.traits.commits and self._is_urgent(action)
 
     async def _beat(self) -> None:
         """Tell the hosts that this controller lives, as long as something is frozen. One host that does not
@@ -293,7 +255,7 @@ class Executor:
         beats: dict[str, asyncio.Future[None]] = {}
         try:
             while True:
-                for workload in self._frozen():
+                for workload in list(self._saga.frozen):
                     if workload not in beats or beats[workload].done():
                         beats[workload] = asyncio.ensure_future(self.while_frozen(workload))
                 await self.sleep(1.0)
@@ -301,7 +263,7 @@ class Executor:
             for beat in beats.values():
                 beat.cancel()
 
-    def _outcome(self, state: Next) -> Outcome:
+    def _outcome(self) -> Outcome:
         errors: dict[str, list[tuple[Step, bool, str]]] = {}
         became: dict[str, str] = {}
         for record in self.records:
@@ -311,4 +273,4 @@ class Executor:
                 step = self.plan.step(record.step)
                 errors.setdefault(step.workload, []).append((step, record.mark is Mark.UNDO_FAILED, record.note))
         told = {w: tuple(found) for w, found in errors.items()}
-        return Outcome(dict(state.groups), told, became, tuple(self._failures))
+        return Outcome(dict(self._saga.states), told, became, tuple(self._failures))

@@ -153,9 +153,9 @@ def note_settled(run: Run, world: World, journal: Journal) -> None:
         marks = settled_marks(run.plan, workload, markers.get(move.source), markers.get(move.destination))
         gone = gone_on(move, markers.get(move.source), markers.get(move.destination))
         if marks is None and not gone and superseded(move, run.id, markers.values()):
-            marks = [(step.id, Mark.UNDONE) for step in run.plan.steps if step.workload == workload]
+            marks = [(step.id, Mark.UNDONE) for step in run.plan.groups[workload]]
         if marks is None and committed_by_other(run, workload, markers.get(move.source)):
-            marks = [(s.id, Mark.INTENT) for s in run.plan.steps if s.workload == workload and s.kind.commits]
+            marks = [(s.id, Mark.INTENT) for s in run.plan.groups[workload] if s.kind.traits.commits]
         for step, mark in marks or ():
             if last.get(step) is not mark and (mark is not Mark.UNDONE or step in last):
                 journal.append(run.id, step, mark, time.time(), "another controller was here meanwhile")
@@ -163,7 +163,7 @@ def note_settled(run: Run, world: World, journal: Journal) -> None:
 
 def committed_by_other(run: Run, workload: str, source: Marker | None) -> bool:
     """Whether the source is committed under this very run, which this journal knows nothing of."""
-    commits = {s.id for s in run.plan.steps if s.workload == workload and s.kind.commits}
+    commits = {s.id for s in run.plan.groups[workload] if s.kind.traits.commits}
     ours = source is not None and (source.run, source.epoch) == (run.id, run.plan.moves[workload].epoch)
     known = commits & {record.step for record in run.records}
     return ours and not known and source is not None and source.phase == Phase.COMMITTED

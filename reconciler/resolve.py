@@ -194,7 +194,7 @@ class Decision:
                 continue
             for step in run.plan.steps:
                 if step.workload == name:
-                    self.journal.append(run.id, step.id, mark, now, note if step.kind.commits else "")
+                    self.journal.append(run.id, step.id, mark, now, note if step.kind.traits.commits else "")
             groups = next_actions(run.plan, self.journal.run(run.id).records).groups
             if all(state.ended for state in groups.values()):
                 self.journal.end(run.id, run_state(Outcome(dict(groups), {})), now)

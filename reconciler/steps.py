@@ -32,10 +32,6 @@ BECAME = "became"
 Secrets = Callable[[Workload], Mapping[str, bytes]]
 
 
-PLAIN = (StepKind.CREATE, StepKind.START, StepKind.STOP, StepKind.SET_ASIDE, StepKind.REMOVE)
-"""Steps that act on a container without a hand-over."""
-
-
 @dataclass
 class Steps:
     """The effects of a plan's steps on a fleet. `data` holds what done steps recorded, by step id.
@@ -90,7 +86,7 @@ class Steps:
     async def _claim(self, step: Step) -> None:
         """Raise the epoch where a former controller of this run may still be at work on a plain container, and
         where an old one makes room for another: nobody else brings it back then."""
-        if step.kind is StepKind.SET_ASIDE or (self.generation and step.kind in PLAIN):
+        if step.kind is StepKind.SET_ASIDE or (self.generation and step.kind.traits.plain):
             await self._on(step.host, guard.mark(self._fence(step), Phase.RUNNING, "owner", run=self.run))
 
     def _handover(self, step: Step) -> Handover:
@@ -190,7 +186,7 @@ class Steps:
 
     def _staged(self, step: Step) -> tuple[Located, Located]:
         """What `stage` recorded: where the source's state is, and where it goes."""
-        located = self.data[_sibling(step, StepKind.STAGE, self.plan)]
+        located = self.data[self.plan.sibling(step, StepKind.STAGE).id]
         return _load(located["source"]), _load(located["destination"])
 
     async def _hold(self, step: Step, progress: Progress) -> Data:
@@ -237,7 +233,7 @@ class Steps:
 
     async def _restore(self, step: Step, progress: Progress) -> Data:
         # A controller that has lost its journal does not know.
-        known = self.data.get(_sibling(step, StepKind.STAGE, self.plan), {}).get("destination")
+        known = self.data.get(self.plan.sibling(step, StepKind.STAGE).id, {}).get("destination")
         handover = replace(self._handover(step), staged=_load(known) if known else None)
         await self._on(step.host, self._driver(step).restore(handover))
         found = actions.of(handover.workload).after_restore
@@ -374,10 +370,6 @@ class Steps:
 
 def _became(text: str) -> Data:
     return {BECAME: text} if text else {}
-
-
-def _sibling(step: Step, kind: StepKind, plan: Plan) -> str:
-    return next(s.id for s in plan.steps if s.workload == step.workload and s.kind is kind)
 
 
 def _dump(located: Located) -> str:

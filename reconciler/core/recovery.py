@@ -24,7 +24,7 @@ def marks_from_markers(
     its proof.
     """
     phases = {m.phase for m in (source, destination) if m and m.epoch >= plan.moves[workload].epoch}
-    steps = [s for s in plan.steps if s.workload == workload]
+    steps = plan.groups[workload]
     by_kind = {s.kind: s.id for s in steps}
     shared = [(s.id, Mark.DONE) for s in steps if s.kind not in (*BEFORE_COMMIT, *AFTER_COMMIT)]
     destination_phase = destination.phase if destination else ""
@@ -70,7 +70,7 @@ def settled_marks(
         return None
     mark = Mark.UNDONE if owners[0] is source else Mark.DONE
     clean = mark is Mark.DONE or max(source.epoch, destination.epoch) > move.epoch + 1
-    steps = [s for s in plan.steps if s.workload == workload]
+    steps = plan.groups[workload]
     return [(step.id, mark) for step in steps if clean or step.kind is not StepKind.STAGE]
 
 

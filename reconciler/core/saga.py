@@ -11,9 +11,8 @@ Steps of one workload form a group. A group goes
 and ends DONE, PUT_BACK, INCOMPLETE (something remains to be tidied; no workload is in danger) or SKIPPED.
 
 The undo of a commit is the proof that the destination does not run and cannot come up (fencing with a higher
-epoch). It is a gate: until it is recorded, no other undo of the group is started. Smaller gates are in
-`BARRED_BY`: what was staged is kept until the source runs again, for its images may be all that is left of the
-workload; and an old container is not brought back while its successor may still run.
+epoch). It is a gate: until it is recorded, no other undo of the group is started. Smaller gates are the traits
+`barred_by` of the kinds of steps (`reconciler.model.plan.TRAITS`).
 
 Stopping and removing have no way back: a group that has begun to do so goes on when cancelled, and is INCOMPLETE
 when it cannot.
@@ -21,12 +20,15 @@ when it cannot.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
-from reconciler.model.plan import Plan, Step, StepKind
+from reconciler.model.plan import Plan, Step
 from reconciler.model.record import Mark, Record
+
+T = TypeVar("T")
 
 
 class GroupState(StrEnum):
@@ -63,12 +65,6 @@ class Next:
         return all(state.ended for state in self.groups.values())
 
 
-BARRED_BY: Mapping[StepKind, StepKind] = {
-    StepKind.STAGE: StepKind.HOLD,
-    StepKind.SET_ASIDE: StepKind.CREATE,
-}
-"""A step of the first kind is not undone as long as the undo of one of the second kind has failed."""
-
 BEGUN = (Mark.INTENT, Mark.DONE, Mark.FAILED, Mark.LOST)
 """Marks of a step that may have had an effect and was not undone."""
 
@@ -76,10 +72,13 @@ BEGUN = (Mark.INTENT, Mark.DONE, Mark.FAILED, Mark.LOST)
 class Progress:
     """The last mark of every step."""
 
-    def __init__(self, records: Iterable[Record]) -> None:
+    def __init__(self, records: Iterable[Record] = ()) -> None:
         self._last: dict[str, Mark] = {}
         for record in records:
-            self._last[record.step] = record.mark
+            self.note(record)
+
+    def note(self, record: Record) -> None:
+        self._last[record.step] = record.mark
 
     def of(self, step: Step) -> Mark | None:
         return self._last.get(step.id)
@@ -88,115 +87,185 @@ class Progress:
         return self._last.get(step_id) is Mark.DONE
 
 
-def next_actions(
-    plan: Plan, records: Sequence[Record], *, cancelled: bool = False, recovering: frozenset[str] = frozenset()
-) -> Next:
-    """What may be done now.
+class Saga:
+    """One run as it goes on. Every record is noted once, and only its workload's group is judged again: with 5,000
+    workloads, judging all of them after each record would take the square of the time.
 
-    `cancelled`: the user asked to stop; groups before their commit go back, others finish. `recovering`: names
-    of workloads whose controller died: those before their commit go back.
+    `recovering`: names of workloads whose controller died: those before their commit go back.
     """
-    progress = Progress(records)
-    groups: dict[str, list[Step]] = {}
-    for step in plan.steps:
-        groups.setdefault(step.workload, []).append(step)
-    ready: list[Action] = []
-    states: dict[str, GroupState] = {}
-    for workload, steps in groups.items():
-        moves = any(step.kind.commits for step in steps)
-        stop = cancelled or (moves and workload in recovering)
-        state = _group_state(steps, progress, stop)
-        states[workload] = state
-        if state is GroupState.FORWARD:
-            ready.extend(Action(s) for s in steps if _may_start(s, progress))
-        elif state is GroupState.BACK:
-            ready.extend(Action(s, undo=True) for s in _undoable(steps, progress))
-    return Next(tuple(ready), states)
+
+    def __init__(self, plan: Plan, records: Iterable[Record] = (), recovering: Collection[str] = ()) -> None:
+        self.plan = plan
+        self.progress = Progress(records)
+        self.cancelled = False
+        self._recovering = recovering
+        self._groups = {name: _Group(plan, name, self.progress) for name in plan.groups}
+        self.states: dict[str, GroupState] = {}
+        """How each workload stands."""
+        self.ready: dict[str, tuple[Action, ...]] = {}
+        """What may run now, of the workloads that have anything."""
+        self.frozen: dict[str, tuple[str, ...]] = {}
+        """Workloads in their frozen window, with their two hosts; not those that nothing more is done for."""
+        self.changed: set[str] = set()
+        """Workloads judged anew since a caller has cleared this."""
+        self._open = 0
+        for name in self._groups:
+            self._judge(name)
+
+    def note(self, record: Record) -> None:
+        """Take a record of the journal into account."""
+        self.progress.note(record)
+        self._judge(self.plan.step(record.step).workload)
+
+    def cancel(self) -> None:
+        """The user asked to stop: groups before their commit go back, others finish."""
+        self.cancelled = True
+        for name in self._groups:
+            self._judge(name)
+
+    @property
+    def ended(self) -> bool:
+        return self._open == 0
+
+    def committed(self, workload: str) -> bool:
+        """Whether the destination owns the workload, or may."""
+        return self._groups[workload].committed()
+
+    def _judge(self, name: str) -> None:
+        group = self._groups[name]
+        stop = self.cancelled or (group.moves and name in self._recovering)
+        before, state = self.states.get(name), group.state(stop)
+        self._open += (not state.ended) - (before is not None and not before.ended)
+        self.states[name] = state
+        self.changed.add(name)
+        _put(self.ready, name, group.ready(state))
+        _put(self.frozen, name, () if state.ended else group.frozen())
 
 
-def is_undoable(step: Step) -> bool:
-    """Whether a step leaves something that going back must take away or make good."""
-    return not step.kind.shared and step.kind not in (
-        StepKind.STOP,
-        StepKind.REMOVE,
-        StepKind.TRANSFER,
-        StepKind.RESTORE,
-        StepKind.CONFIRM,
-        StepKind.RETIRE,
-    )
+def next_actions(
+    plan: Plan, records: Sequence[Record], *, cancelled: bool = False, recovering: Collection[str] = ()
+) -> Next:
+    """What may be done now, by a journal as it stands. Arguments as those of `Saga`."""
+    saga = Saga(plan, records, recovering)
+    if cancelled:
+        saga.cancel()
+    return Next(tuple(action for actions in saga.ready.values() for action in actions), saga.states)
 
 
-def went_with(step: Step, steps: Iterable[Step], progress: Progress) -> bool:
+def went_with(step: Step, plan: Plan, progress: Progress) -> bool:
     """Whether an undo that failed needs no other try: a start, whose container was taken away. What has its name
     by now is another one."""
-    return step.kind is StepKind.START and any(
-        s.kind is StepKind.CREATE and s.workload == step.workload and progress.of(s) is Mark.UNDONE for s in steps
+    other = step.kind.traits.goes_with
+    return other is not None and any(
+        s.kind is other and progress.of(s) is Mark.UNDONE for s in plan.groups[step.workload]
     )
 
 
-def _may_start(step: Step, progress: Progress) -> bool:
-    begun = progress.of(step)
-    return begun in (None, Mark.INTENT) and all(progress.done(need) for need in step.needs)
+def _put(into: dict[str, tuple[T, ...]], name: str, items: tuple[T, ...]) -> None:
+    if items:
+        into[name] = items
+    else:
+        into.pop(name, None)
 
 
-def _committed(steps: Sequence[Step], progress: Progress) -> bool:
-    return any(step.kind.commits and progress.of(step) in BEGUN for step in steps)
+class _Group:
+    """The steps of one workload."""
 
+    def __init__(self, plan: Plan, workload: str, progress: Progress) -> None:
+        self._plan = plan
+        self._steps = plan.groups[workload]
+        self._progress = progress
+        self.moves = any(step.kind.traits.commits for step in self._steps)
+        self._dependents = _dependents(self._steps)
 
-def _group_state(steps: Sequence[Step], progress: Progress, stop: bool) -> GroupState:
-    marks = {step.id: progress.of(step) for step in steps}
-    if any(mark in (Mark.UNDO, Mark.UNDONE, Mark.UNDO_FAILED) for mark in marks.values()):
-        if any(step.kind.commits and marks[step.id] is Mark.UNDO_FAILED for step in steps):
+    def state(self, stop: bool) -> GroupState:
+        marks = [(step, self._progress.of(step)) for step in self._steps]
+        if any(mark in (Mark.UNDO, Mark.UNDONE, Mark.UNDO_FAILED) for _, mark in marks):
+            if any(step.kind.traits.commits and mark is Mark.UNDO_FAILED for step, mark in marks):
+                return GroupState.IN_DOUBT
+            return self._back_or_ended()
+        if all(mark is Mark.DONE for _, mark in marks):
+            return GroupState.DONE
+        failed = [mark for _, mark in marks if mark in (Mark.FAILED, Mark.LOST)]
+        if self._past_return():
+            return GroupState.INCOMPLETE if failed else GroupState.FORWARD
+        if failed and self.committed():
+            return GroupState.IN_DOUBT if Mark.LOST in failed else GroupState.BACK
+        if failed:
+            return self._back_or_ended()
+        if stop and not self.committed():
+            if all(mark is None for _, mark in marks):
+                return GroupState.SKIPPED
+            return self._back_or_ended()
+        return GroupState.FORWARD
+
+    def ready(self, state: GroupState) -> tuple[Action, ...]:
+        if state is GroupState.FORWARD:
+            return tuple(Action(step) for step in self._steps if self._may_start(step))
+        if state is GroupState.BACK:
+            return tuple(Action(step, undo=True) for step in self._undoable())
+        return ()
+
+    def frozen(self) -> tuple[str, ...]:
+        """The hosts of the frozen window that the group is in; none when it is in none."""
+        hosts: tuple[str, ...] = ()
+        for step in self._steps:
+            if step.kind.traits.freezes and self._progress.of(step) in BEGUN:
+                hosts = (step.host, step.peer or "")
+            if step.kind.traits.thaws and self._progress.of(step) is Mark.DONE:
+                hosts = ()
+        return hosts
+
+    def committed(self) -> bool:
+        return any(step.kind.traits.commits and self._progress.of(step) in BEGUN for step in self._steps)
+
+    def _may_start(self, step: Step) -> bool:
+        begun = self._progress.of(step)
+        return begun in (None, Mark.INTENT) and all(self._progress.done(need) for need in step.needs)
+
+    def _past_return(self) -> bool:
+        """Whether something was begun that cannot be taken back: from there on the only way is forward."""
+        for step in self._steps:
+            mark, traits = self._progress.of(step), step.kind.traits
+            if traits.one_way and mark in BEGUN and (traits.tidying or mark is not Mark.FAILED):
+                return True
+        return False
+
+    def _back_or_ended(self) -> GroupState:
+        if self._undoable():
+            return GroupState.BACK
+        failed = [
+            step
+            for step in self._steps
+            if self._progress.of(step) is Mark.UNDO_FAILED and not went_with(step, self._plan, self._progress)
+        ]
+        if any(step.kind.traits.freezes for step in failed):
             return GroupState.IN_DOUBT
-        return _back_or_ended(steps, progress)
-    if all(mark is Mark.DONE for mark in marks.values()):
-        return GroupState.DONE
-    failed = [step for step in steps if marks[step.id] in (Mark.FAILED, Mark.LOST)]
-    if _past_return(steps, progress):
-        return GroupState.INCOMPLETE if failed else GroupState.FORWARD
-    if failed and _committed(steps, progress):
-        lost = any(marks[step.id] is Mark.LOST for step in failed)
-        return GroupState.IN_DOUBT if lost else GroupState.BACK
-    if failed:
-        return _back_or_ended(steps, progress)
-    if stop and not _committed(steps, progress):
-        if all(mark is None for mark in marks.values()):
-            return GroupState.SKIPPED
-        return _back_or_ended(steps, progress)
-    return GroupState.FORWARD
+        return GroupState.INCOMPLETE if failed else GroupState.PUT_BACK
+
+    def _undoable(self) -> list[Step]:
+        """The last begun steps first: a step is undone when all begun steps that need it, directly or not, are
+        undone or failed to be; steps of a chain therefore go one by one, and independent ones together."""
+        failed = {step.kind for step in self._steps if self._progress.of(step) is Mark.UNDO_FAILED}
+        begun = {
+            step.id
+            for step in self._steps
+            if step.kind.traits.undoable and self._progress.of(step) in (*BEGUN, Mark.UNDO)
+        }
+        return [
+            step
+            for step in self._steps
+            if step.id in begun
+            and step.kind.traits.barred_by not in failed
+            and not self._dependents[step.id] & begun
+        ]
 
 
-def _past_return(steps: Sequence[Step], progress: Progress) -> bool:
-    """Whether something was begun that cannot be taken back: from there on the only way is forward."""
-    final = (StepKind.RETIRE, StepKind.REMOVE)
-    for step in steps:
-        mark = progress.of(step)
-        if step.kind in final and mark in BEGUN:
-            return True
-        if step.kind is StepKind.STOP and mark in BEGUN and mark is not Mark.FAILED:
-            return True
-    return False
-
-
-def _back_or_ended(steps: Sequence[Step], progress: Progress) -> GroupState:
-    undoable = [step for step in steps if is_undoable(step)]
-    if _undoable(steps, progress):
-        return GroupState.BACK
-    failed = [s for s in undoable if progress.of(s) is Mark.UNDO_FAILED and not went_with(s, steps, progress)]
-    if any(step.kind is StepKind.HOLD for step in failed):
-        return GroupState.IN_DOUBT
-    return GroupState.INCOMPLETE if failed else GroupState.PUT_BACK
-
-
-def _undoable(steps: Sequence[Step], progress: Progress) -> list[Step]:
-    """The last begun steps first: a step is undone when all begun steps that need it, directly or not, are
-    undone or failed to be; steps of a chain therefore go one by one, and independent ones together."""
-    failed = {s.kind for s in steps if progress.of(s) is Mark.UNDO_FAILED}
-    barred = {s.id for s in steps if BARRED_BY.get(s.kind) in failed}
-    begun = {s.id for s in steps if is_undoable(s) and progress.of(s) in (*BEGUN, Mark.UNDO)}
-    dependents: dict[str, set[str]] = {s.id: set() for s in steps}
+def _dependents(steps: Sequence[Step]) -> Mapping[str, set[str]]:
+    """The steps of the group that need a step, directly or not."""
+    found: dict[str, set[str]] = {step.id: set() for step in steps}
     for step in reversed(steps):
         for need in step.needs:
-            if need in dependents:
-                dependents[need] |= {step.id} | dependents[step.id]
-    return [s for s in steps if s.id in begun - barred and not (dependents[s.id] & begun)]
+            if need in found:
+                found[need] |= {step.id} | found[step.id]
+    return found

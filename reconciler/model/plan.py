@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
+from typing import Any, Self
 
 from pydantic import Field
 
@@ -76,14 +80,65 @@ class StepKind(StrEnum):
     RETIRE = "retire"
 
     @property
-    def commits(self) -> bool:
-        """After the intent of this step the destination owns the workload: forward, or back with proof."""
-        return self is StepKind.COMMIT
+    def traits(self) -> StepTraits:
+        return TRAITS[self]
 
-    @property
-    def shared(self) -> bool:
-        """Whether what it makes may be used by other workloads, so that it is never undone."""
-        return self in (StepKind.PULL_IMAGE, StepKind.COPY_IMAGE, StepKind.CREATE_NETWORK)
+
+@dataclass(frozen=True)
+class StepTraits:
+    """What a kind of step means to those who carry plans out. They ask here; none of them lists kinds of its own.
+
+    `undoable`: leaves something that going back must take away or make good.
+    `shared`: what it makes may be used by other workloads, so that it is never undone.
+    `commits`: from its intent on the destination owns the workload: forward, or back with proof.
+    `freezes`, `thaws`: the frozen window goes from the intent of the one to the end of the other.
+    `interruptible`: cut short when the user cancels before the commit; the others take a moment and end. What a
+    host still does of it is stopped, or refused, by its undo's higher epoch.
+    `one_way`: once it has had an effect the only way is forward.
+    `tidying`: nothing is left to go back to, even when it failed: a resume does it again.
+    `plain`: acts on a container without a hand-over.
+    `urgent_undo`: going back is not done before this undo has succeeded, so it is tried for longer.
+    `barred_by`: its undo waits as long as that of a step of this kind has failed.
+    `goes_with`: its undo needs no other try when a step of this kind was undone.
+    """
+
+    undoable: bool = False
+    shared: bool = False
+    commits: bool = False
+    freezes: bool = False
+    thaws: bool = False
+    interruptible: bool = False
+    one_way: bool = False
+    tidying: bool = False
+    plain: bool = False
+    urgent_undo: bool = False
+    barred_by: StepKind | None = None
+    goes_with: StepKind | None = None
+
+
+TRAITS: Mapping[StepKind, StepTraits] = {
+    StepKind.PULL_IMAGE: StepTraits(shared=True, interruptible=True),
+    StepKind.COPY_IMAGE: StepTraits(shared=True, interruptible=True),
+    StepKind.CREATE_NETWORK: StepTraits(shared=True),
+    StepKind.CREATE_VOLUME: StepTraits(undoable=True),
+    StepKind.CREATE: StepTraits(undoable=True, plain=True),
+    # Its container may be taken away first; what has the name by then is another one.
+    StepKind.START: StepTraits(undoable=True, plain=True, goes_with=StepKind.CREATE),
+    StepKind.STOP: StepTraits(one_way=True, plain=True),
+    # An old container is not brought back while its successor may still run.
+    StepKind.SET_ASIDE: StepTraits(undoable=True, plain=True, barred_by=StepKind.CREATE),
+    StepKind.REMOVE: StepTraits(one_way=True, tidying=True, plain=True),
+    StepKind.RESERVE: StepTraits(undoable=True),
+    # What was staged is kept until the source runs again: its images may be all that is left of the workload.
+    StepKind.STAGE: StepTraits(undoable=True, interruptible=True, barred_by=StepKind.HOLD),
+    StepKind.PRECOPY: StepTraits(undoable=True, interruptible=True),
+    StepKind.HOLD: StepTraits(undoable=True, freezes=True, interruptible=True, urgent_undo=True),
+    StepKind.TRANSFER: StepTraits(interruptible=True),
+    StepKind.COMMIT: StepTraits(undoable=True, commits=True, urgent_undo=True),
+    StepKind.RESTORE: StepTraits(thaws=True),
+    StepKind.CONFIRM: StepTraits(interruptible=True),
+    StepKind.RETIRE: StepTraits(one_way=True, tidying=True),
+}
 
 
 class Step(Model):
@@ -164,7 +219,29 @@ class Plan(Model):
         return any(f.severity == "refuse" for f in self.findings)
 
     def step(self, step_id: str) -> Step:
-        return next(s for s in self.steps if s.id == step_id)
+        return self._by_id[step_id]
+
+    @cached_property
+    def _by_id(self) -> Mapping[str, Step]:
+        return {step.id: step for step in self.steps}
+
+    @cached_property
+    def groups(self) -> Mapping[str, tuple[Step, ...]]:
+        """The steps of each workload, in order."""
+        groups: dict[str, list[Step]] = {}
+        for step in self.steps:
+            groups.setdefault(step.workload, []).append(step)
+        return {workload: tuple(steps) for workload, steps in groups.items()}
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        copy = super().model_copy(update=update, deep=deep)
+        for name in ("groups", "_by_id"):  # pydantic copies them with the fields, also of other steps
+            copy.__dict__.pop(name, None)
+        return copy
+
+    def sibling(self, step: Step, kind: StepKind) -> Step:
+        """The step of this kind in the same workload's group."""
+        return next(s for s in self.groups[step.workload] if s.kind is kind)
 
     def policy_of(self, workload: str) -> MigrationPolicySpec:
         return self.policies.get(workload, MigrationPolicySpec())

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.core.saga import BARRED_BY, GroupState, Progress, is_undoable, next_actions
-from reconciler.core.schedule import Limits, pick
-from reconciler.model.plan import Plan, StepKind
+from reconciler.core.saga import GroupState, Progress, Saga, next_actions
+from reconciler.core.schedule import Limits, Schedule
+from reconciler.model.plan import TRAITS, Plan, StepKind
 from reconciler.model.record import Mark, Record
 from tests.sim.run import Scenario, Simulation, run_virtual
 from tests.sim.shapes import SHAPES
@@ -61,7 +61,7 @@ class Course:
         marks = Progress(self.records)
         for step in self.plan.steps:
             mark = marks.of(step)
-            if mark is Mark.LOST or (mark is Mark.FAILED and step.kind in (StepKind.RETIRE, StepKind.REMOVE)):
+            if mark is Mark.LOST or (mark is Mark.FAILED and step.kind.traits.tidying):
                 self.write(step, Mark.INTENT)
             elif mark is Mark.UNDO_FAILED:
                 self.write(step, Mark.UNDO)
@@ -124,7 +124,7 @@ def test_what_is_undone_has_nothing_begun_on_top_of_it(course):
     progress = Progress(course.records)
     for action in course.next().ready:
         if action.undo:
-            later = [s for s in course.plan.steps if action.step.id in s.needs and is_undoable(s)]
+            later = [s for s in course.plan.steps if action.step.id in s.needs and s.kind.traits.undoable]
             assert all(progress.of(s) in (None, Mark.UNDONE, Mark.UNDO_FAILED) for s in later)
 
 
@@ -134,7 +134,7 @@ def test_after_a_commit_nothing_is_undone_before_the_commit_is(course):
     progress = Progress(course.records)
     for action in course.next(cancelled=True).ready:
         commit = next(
-            (s for s in course.plan.steps if s.workload == action.step.workload and s.kind.commits), None
+            (s for s in course.plan.steps if s.workload == action.step.workload and s.kind.traits.commits), None
         )
         if action.undo and commit and action.step is not commit:
             assert progress.of(commit) in (None, Mark.UNDONE)
@@ -143,10 +143,40 @@ def test_after_a_commit_nothing_is_undone_before_the_commit_is(course):
 @given(courses())
 @settings(max_examples=300, deadline=None)
 def test_a_step_and_its_undo_are_never_under_way_together(course):
-    now = course.next()
-    running = [a for a in now.ready if not a.undo]
-    for action in pick(course.next(cancelled=True).ready, running, {}, Limits()):
+    saga = Saga(course.plan, course.records)
+    schedule = Schedule(saga, Limits())
+    running = [a for a in schedule.pick() if not a.undo]
+    saga.cancel()
+    for action in schedule.pick():
         assert not action.undo or action.step.workload not in {a.step.workload for a in running}
+
+
+@given(courses(), st.integers(0, 60))
+@settings(max_examples=300, deadline=None)
+def test_a_saga_that_was_told_record_by_record_is_one_that_reads_the_journal(course, cancelled_at):
+    saga = Saga(course.plan)
+    for number, record in enumerate(course.records):
+        if number == cancelled_at:
+            saga.cancel()
+        saga.note(record)
+    fresh = next_actions(course.plan, course.records, cancelled=saga.cancelled)
+    assert saga.states == fresh.groups
+    assert {a for actions in saga.ready.values() for a in actions} == set(fresh.ready)
+    assert saga.ended is fresh.ended
+
+
+def test_every_kind_of_step_has_traits_and_what_can_be_undone_is_not_shared():
+    assert TRAITS.keys() == set(StepKind)
+    assert not any(t.undoable and (t.shared or t.one_way) for t in TRAITS.values())
+
+
+def test_a_copy_of_a_plan_does_not_keep_the_index_of_other_steps():
+    plan = plan_of("move")
+    assert plan.groups["web"] and plan.step(plan.steps[0].id)
+    shorter = plan.model_copy(update={"steps": plan.steps[:1]})
+    assert shorter.groups == {"web": plan.steps[:1]}
+    with pytest.raises(KeyError):
+        shorter.step(plan.steps[1].id)
 
 
 def _moves(plan, workload):
@@ -207,7 +237,7 @@ def test_what_is_staged_is_kept_while_the_source_cannot_be_told_to_resume():
     upto(course, StepKind.TRANSFER, Mark.FAILED)
     assert StepKind.STAGE not in undo_all(course, failing=(StepKind.HOLD,))
     assert course.next().groups == {"web": GroupState.IN_DOUBT}
-    assert BARRED_BY[StepKind.STAGE] is StepKind.HOLD
+    assert StepKind.STAGE.traits.barred_by is StepKind.HOLD
 
 
 def test_an_old_container_is_not_brought_back_beside_a_successor_that_may_run():
