@@ -5,17 +5,19 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := pip --quiet --disable-pip-version-check
 SEEDS ?= 500
 
-.PHONY: help demo test ready unit lab-tests vm-tests lint format bench soak faults compat docs clean
+.PHONY: help demo test ready unit lab-tests vm-tests lint format bench soak faults compat docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(VENV)/installed: pyproject.toml
+$(VENV)/installed: pyproject.toml requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 ..."; exit 1; }
 	@$(PYTHON) -m venv $(VENV) 2>/dev/null || { apt-get install -qqy python3-venv && $(PYTHON) -m venv --clear $(VENV); }
-	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@$(BIN)/$(PIP) install --require-hashes -r requirements/dev.txt
+	@$(BIN)/$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
 demo: $(VENV)/installed ## Two real hosts, one container, a live move, and one that is put back
@@ -58,6 +60,20 @@ compat: ready ## Real programs (redis, postgres, node, ...) moved there and back
 
 docs: $(VENV)/installed ## Write what is generated: schemas
 	@$(BIN)/reconcile schema
+
+# Made on the oldest Python: what only that one needs is then in it, and the same file serves every newer one.
+COMPILE := build/lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-annotate \
+	--no-emit-options --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+
+lock: export CUSTOM_COMPILE_COMMAND = make lock
+lock: ARGS ?= --upgrade
+lock: ## The newest of everything into requirements/; ARGS=--no-upgrade keeps what still fits
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Locks are made on Python 3.11: make lock PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -m venv --clear build/lock
+	@build/lock/bin/$(PIP) install --require-hashes -r requirements/lock.txt
+	@$(COMPILE) $(ARGS) -o requirements/lock.txt requirements/lock.in
+	@$(COMPILE) $(ARGS) --extra dev --all-build-deps -o requirements/dev.txt pyproject.toml
+	@$(COMPILE) $(ARGS) -c requirements/dev.txt -o requirements/runtime.txt pyproject.toml
 
 clean: ## Remove what was built here
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

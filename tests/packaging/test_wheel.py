@@ -17,7 +17,10 @@ def test_wheel_in_an_empty_environment(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     venv.create(tmp_path / "empty", with_pip=True)
     python = tmp_path / "empty" / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "-q", wheel], check=True, capture_output=True)
+    pip = [python, "-m", "pip", "install", "-q"]
+    locked = ["--require-hashes", "-r", ROOT / "requirements" / "runtime.txt"]
+    subprocess.run([*pip, *locked], check=True, capture_output=True)
+    subprocess.run([*pip, "--no-deps", wheel], check=True, capture_output=True)
     reconcile = tmp_path / "empty" / "bin" / "reconcile"
 
     def run(*arguments):
