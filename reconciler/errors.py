@@ -17,13 +17,16 @@
     ├── StalePlan                      8   the world or the specs moved since the plan
     └── Interrupted                  130   Ctrl-C or SIGTERM, after putting back
 
-An error is a value with fields; it is formatted once, at the edge (`reconciler.cli`).
+An error is a value with fields; it is formatted once, at the edge (`reconciler.cli`). Its text may repeat what a
+host or a file said, so each field is made printable and short here, on its way in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from reconciler.text import printable, short
 
 
 class ReconcilerError(Exception):
@@ -39,17 +42,21 @@ class ReconcilerError(Exception):
     def __init__(
         self, what: str, *, code: str | None = None, where: str = "", why: str = "", fix: str = ""
     ) -> None:
-        super().__init__(what)
-        self.what = what
+        self.what = _fit(what)
+        super().__init__(self.what)
         self.code = code or self.default_code
-        self.where = where
-        self.why = why
-        self.fix = fix
+        self.where = _fit(where)
+        self.why = _fit(why)
+        self.fix = _fit(fix)
 
     def __str__(self) -> str:
         """One line for logs and journals: what, where and why."""
         text = f"{self.where}: {self.what}" if self.where else self.what
         return f"{text} ({self.why})" if self.why else text
+
+
+def _fit(text: str) -> str:
+    return short(printable(text))
 
 
 @dataclass(frozen=True)
@@ -130,8 +137,8 @@ class CommandFailed(ReconcilerError):
         super().__init__(what, code=code, where=where, why=why, fix=fix)
         self.argv = tuple(argv)
         self.status = exit_code
-        self.stderr = stderr
-        self.log_tail = log_tail
+        self.stderr = printable(stderr)
+        self.log_tail = printable(log_tail)
 
 
 class ReplyLost(ReconcilerError):

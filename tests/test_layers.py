@@ -30,7 +30,7 @@ LAYERS = [
     ("drivers", "hosts"),
     ("core",),
     ("model", "resources"),
-    ("errors",),
+    ("errors", "text"),
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 ONLY_IMPORT_IN = {

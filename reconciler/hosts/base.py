@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from reconciler.core import answers
 from reconciler.errors import ReconcilerError
 from reconciler.model.command import Bytes, Command, Program, Result, Seconds, Tree
 
@@ -93,14 +94,15 @@ async def pump(program: Program[T], host: Host) -> T:
     """Run a driver's program on a host. Errors are raised inside the program first, so that it can translate
     them or clean up, then to the caller."""
     try:
-        command = next(program)
-        while True:
-            try:
-                result = await host.run(command)
-            except ReconcilerError as error:
-                command = program.throw(error)
-            else:
-                command = program.send(result)
+        with answers.of(host.name):
+            command = next(program)
+            while True:
+                try:
+                    result = await host.run(command)
+                except ReconcilerError as error:
+                    command = program.throw(error)
+                else:
+                    command = program.send(result)
     except StopIteration as stop:
         value: T = stop.value
         return value

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from reconciler.core import answers
 from reconciler.errors import CommandFailed, HostError, ReconcilerError
 from reconciler.hosts.base import Host
 from reconciler.hosts.scripts import install, script
@@ -94,8 +95,11 @@ async def open_link(
     else:
         receiver = script("transfer-receive").path
         command = f"sudo -n {receiver}" if destination.spec.sudo else receiver
-        words = (destination.spec.user, facts["from"], command)
-        admitted = _facts(await _verb(destination, "admit", key, *words, stdin=facts["public"] + "\n"))
+        with answers.of(source.name):
+            came_from = answers.address(facts["from"], "its address")
+            public = answers.public_key(facts.get("public"), "the public key of the link")
+        words = (destination.spec.user, came_from, command)
+        admitted = _facts(await _verb(destination, "admit", key, *words, stdin=public + "\n"))
         has_aes = facts.get("aes") == admitted.get("aes") == "yes"
         rate, why = await _connect(source, destination, key, options, AES_FIRST if has_aes else CHACHA_FIRST)
         if not why:
@@ -137,7 +141,8 @@ async def _connect(
         if error.status != NO_WAY:
             raise
         return 0.0, error.why or "no connection"
-    return float(_facts(said)["rate"]), ""
+    with answers.of(source.name):
+        return answers.real(_facts(said).get("rate"), "the rate of the link"), ""
 
 
 async def close_link(source: Remote, destination: Remote, key: str) -> None:

@@ -11,6 +11,8 @@ shift 2
 case $key in ''|-*|*[!A-Za-z0-9-]*) echo "bad link name" >&2; exit 64 ;; esac
 dir=$LINKS/$key
 
+refuse() { echo "not $1" >&2; exit 64; }
+
 open_folder() {
     mkdir -p "$LINKS"
     mkdir -p "$dir"
@@ -120,8 +122,16 @@ case $verb in
     admit) # USER FROM COMMAND; stdin: the public key
         open_folder
         [ -e "$dir/list" ] || : > "$dir/list"
+        # FROM and the key are what the source has answered. Nothing of them may end an option or begin another line.
         read -r type blob
-        case "$type $blob" in *[!A-Za-z0-9+/=\ -]*) echo "bad key" >&2; exit 64 ;; esac
+        case $2 in ''|*[!0-9a-fA-F.:]*) refuse "an address" ;; esac
+        case ${3#sudo -n } in
+            *[!A-Za-z0-9/._-]*) refuse "our receiver" ;;
+            /*/transfer-receive-*) ;;
+            *) refuse "our receiver" ;;
+        esac
+        [ "$type" = ssh-ed25519 ] || refuse "a key"
+        case $blob in ''|*[!A-Za-z0-9+/=]*) refuse "a key" ;; esac
         find_authorized_keys "$1"
         rewrite_keys "$1" "restrict,from=\"$2\",command=\"$3 $key \\\"\$SSH_ORIGINAL_COMMAND\\\"\" $type $blob reconciler-link:$key"
         say_abilities

@@ -15,6 +15,8 @@ OTHER = '{"workload":"reconciler","owner":"ci@there/7","since":5,"left_cs":4000}
 class Host:
     """Answers lease commands; `holder` is what `lease show` says, `refusing` whether beats are refused."""
 
+    name = "h1"
+
     def __init__(self, holder=NOBODY):
         self.holder, self.refusing, self.said = holder, False, []
 
