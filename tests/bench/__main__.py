@@ -106,7 +106,11 @@ def _measure(asked: argparse.Namespace, console: Console) -> list[report.Row]:
     found: list[figures.Figure] = []
     if asked.only in (None, "figures") and not asked.profile:
         say("start-up, validation, plans of large fleets")
-        found += [*figures.start_up(asked.n), *figures.large_fleets(min(asked.n, 3))]
+        found += [
+            *figures.start_up(asked.n),
+            *figures.large_fleets(min(asked.n, 3)),
+            *figures.many_moves(min(asked.n, 3)),
+        ]
     cells = chosen(asked.cells)
     measured: list[Measured] = []
     for backend in ("vm", "namespace"):

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from reconciler.app import drivers
@@ -23,6 +24,7 @@ from reconciler.model.spec import Spec
 from reconciler.model.world import World
 from tests.bench.ground import RECONCILE, SOURCE, Ground
 from tests.bench.processes import run
+from tests.bench.scale import many_moves_s
 from tests.bench.world import fleet
 from tests.load.fleet import bench_load, write_fleet
 
@@ -77,6 +79,15 @@ def large_fleets(n: int) -> list[Figure]:
     assert len(plan.changes) == 200, f"the made world is refused: {refused[:3]}"
     took = _plan_s(n, spec, world)
     return [*found, Figure("plan and all rules for 200 workloads that move", took, "s of CPU")]
+
+
+def many_moves(n: int) -> list[Figure]:
+    """5,000 moves from specs to the end of the last one, and how the work grows with their number."""
+    half, whole = (_median(n, partial(many_moves_s, count)) for count in (2500, 5000))
+    return [
+        Figure("plan and schedule 5,000 moves", whole, "s of CPU", 20.0),
+        Figure("the same, against half as many", whole / half, "times", 2.3),
+    ]
 
 
 def observing(ground: Ground, n: int) -> Figure:
