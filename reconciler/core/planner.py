@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from reconciler.core.accuracy import Measured, rates
 from reconciler.core.diff import Copy, Index, diff
+from reconciler.core.follows import network_row
 from reconciler.core.images import image_id
 from reconciler.core.rules import check_change
 from reconciler.core.strategy import LAST_ROUND, Choice, Prediction, choose, network_lock, predict
@@ -289,7 +290,10 @@ class _Builder:
             (StepKind.RETIRE, source, host, 0),
         ):
             last = (self._step(kind, name, where, peer=peer, needs=last, expected_bytes=size),)
-        rows = _move_rows(self.moves[name], outlook, self._facts(source), self._facts(host))
+        hosts = (self._facts(source), self._facts(host))
+        tcp = self.spec.policy_of(workload).tcp
+        network = network_row(workload, container, hosts[1], self.spec.networks, tcp)
+        rows = _move_rows(self.moves[name], outlook, *hosts, network)
         rows += _action_rows(workload, source, host)
         return change.model_copy(update={"details": rows})
 
@@ -312,7 +316,7 @@ def _action_rows(workload: Workload, source: str, host: str) -> tuple[tuple[str,
 
 
 def _move_rows(
-    move: Move, outlook: _Outlook, source: HostFacts, destination: HostFacts
+    move: Move, outlook: _Outlook, source: HostFacts, destination: HostFacts, network: str
 ) -> tuple[tuple[str, str], ...]:
     container, prediction, learned = outlook.copy.container, outlook.prediction, outlook.learned_from
     in_rounds = move.strategy is Strategy.PRECOPY
@@ -327,12 +331,7 @@ def _move_rows(
             f" ({copied}), restore {prediction.restore:.1f}{basis}",
         ),
     ]
-    addresses = ", ".join(n.ip for n in container.networks if n.ip)
-    count = len(container.tcp_established)
-    connections = (
-        f"{count} established TCP connection{'' if count == 1 else 's'} {'is' if count == 1 else 'are'} kept"
-    )
-    rows.append(("network", f"{addresses} moves along; {connections}" if addresses else connections))
+    rows.append(("network", network))
     rows.append(("room", _room(container.memory_bytes, source, destination)))
     back = (
         "until the commit the source resumes, same process; after it, forward only"

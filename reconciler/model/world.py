@@ -127,6 +127,12 @@ class NetworkFacts(Model):
     driver: str = ""
     subnets: tuple[str, ...] = ()
     parent: str | None = None
+    mode: str = Field("", description="How a bridge is kept; `unmanaged`: the host's own, with its own uplinks")
+
+    @property
+    def on_segment(self) -> bool:
+        """Whether its addresses are of a segment that other hosts can be on."""
+        return self.driver in ("macvlan", "ipvlan") or self.mode == "unmanaged"
 
 
 class VolumeFacts(Model):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
+from reconciler.core.follows import following, stranded
 from reconciler.core.rules.base import Case, Said, rule
 from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.spec import NetworkDefinition, TcpHandling
-from reconciler.model.world import NetworkFacts, TcpConnection
+from reconciler.model.world import NetworkFacts
 
 
 @rule("network.missing")
@@ -98,9 +99,9 @@ def mac_changes(case: Case) -> Iterator[Said]:
     talk to the old one until their caches run out: clients see a pause that the plan does not predict."""
     if not (case.moves and case.wanted and case.destination):
         return
-    drivers = {network.name: network.driver for network in case.destination.networks}
+    shared = {network.name for network in case.destination.networks if network.on_segment}
     for wanted in case.wanted.networks:
-        if wanted.ip and not wanted.mac and drivers.get(wanted.name) in ("macvlan", "ipvlan"):
+        if wanted.ip and not wanted.mac and wanted.name in shared:
             yield Said(
                 f"{wanted.ip} moves along and its MAC does not: neighbours may look for the old one for a while",
                 f"give the attachment to {wanted.name} a mac in the spec, such as 02:00:00:00:01:00",
@@ -174,23 +175,12 @@ def tcp_address_stays(case: Case) -> Iterator[Said]:
     network both hosts share (macvlan or ipvlan). Connections inside the container always survive."""
     if not (case.moves and case.wanted and case.container) or case.policy.tcp is TcpHandling.CLOSE:
         return
-    static = {network.ip for network in case.wanted.networks if network.ip}
-    stranded = {
-        _address(connection.local)
-        for connection in case.container.tcp_established
-        if not _inside(connection) and _address(connection.local) not in static
-    }
-    if stranded:
+    workload = case.spec.workloads[case.change.workload]
+    there = case.destination.networks if case.destination else ()
+    follow = following(workload, there, case.spec.networks)
+    if found := stranded(workload, case.container, follow):
         yield Said(
-            f"established TCP connections at {', '.join(sorted(stranded))} cannot follow: the address is not"
-            " a static `ip` of the spec",
+            f"established TCP connections at {', '.join(sorted(found))} cannot follow: the address is no"
+            f" static `ip` on a segment that {case.where} is on too",
             "give the network attachment a static ip and mac on a macvlan network, or set migration tcp: close",
         )
-
-
-def _address(endpoint: str) -> str:
-    return endpoint.rsplit(":", 1)[0].strip("[]")
-
-
-def _inside(connection: TcpConnection) -> bool:
-    return _address(connection.local) == _address(connection.peer) or _address(connection.local).startswith("127.")

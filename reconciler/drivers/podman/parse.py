@@ -176,6 +176,7 @@ def networks(text: str) -> tuple[NetworkFacts, ...]:
             subnets=tuple(s["subnet"] for s in item.get("subnets") or () if "subnet" in s),
             # For bridges this is the bridge that Podman makes itself.
             parent=(item.get("network_interface") or None) if item.get("driver") != "bridge" else None,
+            mode=(item.get("options") or {}).get("mode") or "" if item.get("driver") == "bridge" else "",
         )
         for item in json_list(text)
     )
