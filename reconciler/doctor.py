@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reconciler.app import drivers, open_fleet
+from reconciler.compose import drivers, open_fleet
 from reconciler.core.feasible import possible_moves, verdicts
 from reconciler.core.pages import PAGES
 from reconciler.core.questions import questions_of

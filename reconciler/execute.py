@@ -25,7 +25,7 @@ from reconciler.errors import (
 from reconciler.model.command import Bytes, Seconds
 from reconciler.model.event import Reporter, StepEnded, StepProgress, StepStarted, ignore
 from reconciler.model.plan import Plan, Step
-from reconciler.model.record import Mark, Record
+from reconciler.model.record import Mark, Record, RunState
 from reconciler.steps import BECAME, Steps
 
 
@@ -59,6 +59,8 @@ class Writer(Protocol):
         *,
         after: int | None = None,
     ) -> Record: ...
+
+    def end(self, run_id: str, state: RunState, at: float) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from reconciler.drivers.base import Driver
-from reconciler.errors import HostError, ReconcilerError
+from reconciler.errors import HostError, HostUnreachable, ReconcilerError
 from reconciler.hosts.base import Fleet, pump
 from reconciler.model.command import Seconds
 from reconciler.model.world import HostFacts, HostUnknown, HostView, World
@@ -16,6 +16,8 @@ HOST_LIMIT: Seconds = 60.0
 """Longest a host may take to connect and answer everything."""
 AT_ONCE = 20
 """Hosts asked at the same time, unless told otherwise."""
+PAUSE: Seconds = 0.2
+"""Before a host that cannot be reached is asked once more."""
 _UNREADABLE = "H290"
 
 
@@ -43,7 +45,11 @@ async def observe(
 async def _host(fleet: Fleet, driver: Driver, name: str, host_limit: Seconds) -> HostView:
     try:
         async with asyncio.timeout(host_limit):
-            facts: HostFacts = await pump(driver.observe(name), fleet.host(name))
+            try:
+                facts: HostFacts = await pump(driver.observe(name), fleet.host(name))
+            except HostUnreachable:
+                await asyncio.sleep(PAUSE)
+                facts = await pump(driver.observe(name), fleet.host(name))
     except TimeoutError:
         return HostUnknown(name=name, reason=f"it did not answer within {host_limit:g} s", code="H291")
     except HostError as error:

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.app import Applied, Apply, drivers, open_fleet, resolve_secrets
+from reconciler.app import Applied, Apply
+from reconciler.compose import drivers, open_fleet
 from reconciler.core.diff import Index
 from reconciler.core.recovery import gone_on, marks_from_markers, settled_marks, superseded
 from reconciler.core.saga import GroupState
@@ -103,7 +104,6 @@ class Resume:
             run.id,
             fleet,
             journal,
-            resolve_secrets,
             records=run.records,
             recovering=frozenset(step.workload for step in run.plan.steps),
         )

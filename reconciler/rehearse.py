@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.app import Seen, drivers, look, new_run_id, open_fleet
+from reconciler.app import Seen, look, new_run_id
+from reconciler.compose import drivers, open_fleet
 from reconciler.core.criu_errors import translate
 from reconciler.drivers.base import Fence, Handover
 from reconciler.errors import CommandFailed, ReconcilerError

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reconciler.app import drivers, open_fleet, run_state
+from reconciler.compose import drivers, open_fleet, run_state
 from reconciler.core.diff import Index
 from reconciler.core.saga import next_actions
 from reconciler.drivers import dossier, guard

@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).parent.parent / "reconciler"
 LAYERS = [
     ("cli",),
     ("app", "recover", "resolve", "rehearse", "planfile", "doctor"),
+    ("compose",),
     (
         "load",
         "render",

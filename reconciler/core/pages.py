@@ -121,6 +121,11 @@ PAGES: dict[str, Page] = {
         "The source must not go on while the other copy runs. Once the message's process is gone: reconcile "
         "resume.",
     ),
+    "C318": Page(
+        "the workload is not healthy",
+        "It does not run, or its health check did not pass within spec.health.within. After a move it goes back "
+        "to the source, unless the policy says onUnhealthy: stay. `podman logs` on the host says more.",
+    ),
     "C319": Page(
         "nothing is left on the source to go back to",
         "Going back would end the only copy, so it was not done. See reconcile status for who owns the workload.",

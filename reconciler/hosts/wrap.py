@@ -1,5 +1,5 @@
 """What is the same for every kind of host, as wrappers to be put around a fleet: retry, trace, and faults
-for tests. They compose: `TraceFleet(RetryFleet(SshFleet(...)), note)` traces once what retry tried thrice."""
+for tests. `reconciler.compose` puts them together."""
 
 from __future__ import annotations
 
@@ -114,7 +114,8 @@ class About:
 
 
 class RetryFleet(WrappedFleet):
-    """Tries again what surely did not run; and what may have run only when doing it twice does no harm."""
+    """Tries again what broke on the way, where doing it twice does no harm. What surely did not run is its
+    caller's: how long to wait for a host depends on who waits meanwhile."""
 
     def __init__(
         self,
@@ -140,8 +141,6 @@ class RetryFleet(WrappedFleet):
 
 
 def _may_repeat(about: About, error: ReconcilerError, failed: int) -> bool:
-    if isinstance(error, HostUnreachable):
-        return True
     if isinstance(error, ReplyLost):
         return about.repeatable
     return isinstance(error, CommandFailed) and error.code in COPY_AGAIN and failed == 1

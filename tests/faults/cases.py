@@ -187,7 +187,7 @@ def runtimes() -> Iterator[Case]:
         once = (("damage", "destination", f"{how} once"),)
         always = (("damage", "destination", f"{how} always"),)
         strike = Strike("nothing", "transfer", Point.AFTER_INTENT)
-        yield case(EITHER, strike, name=f"images: {how} once on the way", before=once)
+        yield case(FORWARD, strike, name=f"images: {how} once on the way", before=once, exits=(DONE,))
         yield case(BACK, strike, name=f"images: {how} always on the way", before=always, exits=(PUT_BACK,))
     dies = Strike("kill_app", "restore", Point.BEFORE_OUTCOME, host="destination")
     yield case(BACK, dies, name="application dies right after restore", exits=(PUT_BACK,), keeps=False)

@@ -13,25 +13,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import reconciler.app
 import reconciler.cli.views.apply
 import reconciler.cli.views.progress
 import reconciler.cli.views.status
+import reconciler.compose
 import reconciler.hosts.ssh
 import reconciler.load
 import reconciler.recover
 from reconciler.cli.main import run
-from reconciler.hosts.base import Fleet
 from reconciler.hosts.wrap import About, Fault, FaultKind, FaultyFleet, When
 from reconciler.lab import Lab
 from reconciler.model.record import Mark
-from reconciler.model.spec import Spec
 from reconciler.state.journal import Journal
 from tests.faults.blows import BLOWS
 from tests.faults.model import Point, Strike
@@ -89,7 +86,7 @@ class Striker:
     def install(self) -> None:
         """Wrap journal and fleet of this process."""
         append: Callable[..., Any] = Journal.append
-        open_fleet = reconciler.app.open_fleet
+        reach = reconciler.compose.reach
 
         def wrapped(journal: Journal, run_id: str, step: str, mark: Mark, *rest: Any, **more: Any) -> Any:
             kind, undo = step.split("/")[1], mark in (Mark.UNDO, Mark.UNDONE, Mark.UNDO_FAILED)
@@ -103,14 +100,8 @@ class Striker:
             self._boundary(kind, undo, Point.AFTER_INTENT if begins else Point.AFTER_OUTCOME)
             return record
 
-        @asynccontextmanager
-        async def faulty(spec: Spec) -> AsyncIterator[Fleet]:
-            async with open_fleet(spec) as fleet:
-                yield FaultyFleet(fleet, self._rule)
-
         Journal.append = wrapped  # type: ignore[method-assign]
-        reconciler.app.open_fleet = faulty
-        reconciler.recover.open_fleet = faulty  # type: ignore[attr-defined]
+        reconciler.compose.reach = lambda spec: FaultyFleet(reach(spec), self._rule)
 
     def _boundary(self, kind: str, undo: bool, point: Point) -> None:
         for strike in self.job.strikes:

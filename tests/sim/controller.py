@@ -9,14 +9,12 @@ from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from reconciler.app import run_state
+from reconciler.compose import Outside, wrapped
 from reconciler.core.saga import GroupState
-from reconciler.drivers import guard
 from reconciler.errors import HostUnreachable, JournalError, ReconcilerError, ReplyLost
 from reconciler.execute import Executor
-from reconciler.hosts.base import pump
 from reconciler.hosts.memory import MemoryFleet
-from reconciler.hosts.wrap import RetryFleet, WrappedFleet
+from reconciler.hosts.wrap import WrappedFleet
 from reconciler.model.plan import Plan, Step, StepKind
 from reconciler.model.record import Mark
 from reconciler.steps import Steps
@@ -53,6 +51,7 @@ class Controller:
     dead: bool = False
     over: asyncio.Event = field(default_factory=asyncio.Event)
     awake: asyncio.Event = field(default_factory=asyncio.Event)
+    outside: Outside | None = None
     executor: Executor | None = None
     error: BaseException | None = None
     groups: dict[str, GroupState] | None = None
@@ -84,25 +83,21 @@ class Controller:
 
     def start(self, plan, journal, records, recovering) -> None:
         self.plan = plan
-        fleet = RetryFleet(GatedFleet(MemoryFleet(self.sim.universe), self))
-        self.executor = Executor(
-            plan=plan,
-            run=self.run,
-            steps=SimSteps(plan, self.run, fleet, {"podman": SimDriver()}, lambda workload: {}),
-            journal=GatedJournal(journal, self, plan),
+        self.outside = Outside(
+            wrapped(GatedFleet(MemoryFleet(self.sim.universe), self)),
+            drivers={"podman": SimDriver()},
+            secrets=lambda workload: {},
             now=asyncio.get_running_loop().time,
             sleep=self._sleep,
-            records=list(records),
-            recovering=recovering,
-            while_frozen=lambda workload: self._beat(plan, fleet, workload),
         )
+        gated = GatedJournal(journal, self, plan)
+        self.executor = self.outside.executor(plan, self.run, gated, records=records, recovering=recovering)
+        self.executor.steps = SimSteps.of(self.executor.steps)
         self.task = asyncio.create_task(self._main(), name=self.name)
 
     async def _main(self) -> None:
         try:
-            outcome = await self.executor.execute()
-            self.check()
-            self.executor.journal.inner.end(self.run, run_state(outcome), asyncio.get_running_loop().time())
+            outcome = await self.outside.carry_out(self.executor)
             self.groups = outcome.groups
         except (ReconcilerError, Killed) as error:
             self.error = error
@@ -116,15 +111,13 @@ class Controller:
         await asyncio.sleep(seconds)
         await self.gate()
 
-    async def _beat(self, plan, fleet, workload) -> None:
-        try:
-            await pump(guard.beat([workload]), fleet.host(plan.moves[workload].source))
-        except ReconcilerError:
-            return
-
 
 class SimSteps(Steps):
     """The real effects; only notes which step is at work."""
+
+    @classmethod
+    def of(cls, steps):
+        return cls(steps.plan, steps.run, steps.fleet, steps.drivers, steps.secrets)
 
     async def do(self, step, progress):
         _enter(step, False)
@@ -165,6 +158,10 @@ class GatedJournal:
         controller.sim.at(controller, here, Point.AFTER_INTENT if began else Point.AFTER_OUTCOME)
         controller.check()
         return record
+
+    def end(self, run_id, state, at):
+        self.controller.check()
+        self.inner.end(run_id, state, at)
 
 
 class GatedFleet(WrappedFleet):

@@ -16,7 +16,7 @@ def health(workload: str, check: HealthCheck, address: str) -> Program[None]:
     within = parse_duration(check.within)
     facts = yield from containers.ours(workload, workload)
     if facts is None or not facts.state.has_processes:
-        raise CommandFailed(f"{workload} is not healthy: it does not run", code="C320")
+        raise CommandFailed(f"{workload} is not healthy: it does not run", code="C318")
     limit = str(round(within * 100))
     if check.command is not None:
         argv = paths.shell("health", "command", limit, workload, *check.command)
@@ -33,7 +33,7 @@ def health(workload: str, check: HealthCheck, address: str) -> Program[None]:
             argv=error.argv,
             exit_code=error.status,
             stderr=error.stderr,
-            code="C320",
+            code="C318",
             where=error.where,
             why=error.stderr.strip().rpartition("\n")[2] or "its check did not pass",
         ) from error

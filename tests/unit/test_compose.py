@@ -1,0 +1,44 @@
+"""The one composition. Fake: the hosts behind it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from reconciler import compose
+from reconciler.errors import CommandFailed
+from reconciler.hosts import wrap
+from reconciler.hosts.wrap import Backoff
+from reconciler.model.spec import Spec
+from tests.hosts.test_wrap import FakeFleet
+
+PACKAGE = Path(compose.__file__).parent
+
+
+@pytest.mark.parametrize("code", ["C320", "C323"])
+async def test_a_broken_copy_is_made_once_more(code: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As `explain` promises, with the fleet that apply, resume, resolve, status, rehearse and doctor open."""
+    inner = FakeFleet(CommandFailed("broken on the way", code=code))
+    monkeypatch.setattr(compose, "reach", lambda spec: inner)
+    monkeypatch.setattr(Backoff, "pause", lambda self, failed: 0.0)
+    monkeypatch.setenv("RECONCILE_TRACE", str(tmp_path / "trace"))
+    async with compose.open_fleet(Spec()) as fleet:
+        report = await fleet.copy_trees("h1", "h2", "k", [], lambda count: None)
+    assert report.how == "direct"
+    traced = [json.loads(line) for line in (tmp_path / "trace").read_text().splitlines()]
+    assert [line["error"] for line in traced] == [code, ""], "the trace has both tries"
+
+
+def test_nothing_is_composed_elsewhere() -> None:
+    parts = ("SshFleet(", "RetryFleet(", "TraceFleet(", "Executor(", "Steps(")
+    for path in PACKAGE.rglob("*.py"):
+        text = path.read_text()
+        for part in parts:
+            made = text.count(part) - text.count(f"class {part}")
+            assert not made or path.name == "compose.py", f"{path.name} makes a {part}...)"
+
+
+def test_what_is_retried_has_a_page_that_says_so() -> None:
+    from reconciler.core.pages import PAGES
+
+    assert all("once more" in PAGES[code].text for code in wrap.COPY_AGAIN)
