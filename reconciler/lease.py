@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 
-from reconciler.drivers import guard
+from reconciler.drivers import guard, leases
 from reconciler.errors import GuardRefused, HostError, Locked, ReconcilerError, ReplyLost
 from reconciler.hosts.base import Fleet, pump
 from reconciler.model.command import Seconds
@@ -49,13 +49,13 @@ async def _take(fleet: Fleet, name: str, owner: str) -> None:
     host = fleet.host(name)
     await pump(guard.install(), host)
     try:
-        await pump(guard.lease_take(NAME, owner, TTL), host)
+        await pump(leases.take(NAME, owner, TTL), host)
     except GuardRefused as refused:
-        lease = await pump(guard.lease_show(NAME), host)
+        lease = await pump(leases.show(NAME), host)
         if lease is None or is_dead_here(lease.owner):
             if lease is not None:
-                await pump(guard.lease_drop(NAME, lease.owner), host)
-            await pump(guard.lease_take(NAME, owner, TTL), host)
+                await pump(leases.drop(NAME, lease.owner), host)
+            await pump(leases.take(NAME, owner, TTL), host)
             return
         raise Locked(
             f"{lease.owner} works on {name}",
@@ -78,7 +78,7 @@ async def _keep(fleet: Fleet, name: str, owner: str, on_lost: Callable[[Locked],
     while True:
         await asyncio.sleep(BEAT)
         try:
-            await pump(guard.lease_beat(NAME, owner), host)
+            await pump(leases.beat(NAME, owner), host)
         except GuardRefused as refused:
             holder = await _holder(fleet, name)
             if holder or time.time() - last > TTL:
@@ -93,7 +93,7 @@ async def _keep(fleet: Fleet, name: str, owner: str, on_lost: Callable[[Locked],
 
 async def _holder(fleet: Fleet, name: str) -> str:
     with suppress(ReconcilerError):
-        lease = await pump(guard.lease_show(NAME), fleet.host(name))
+        lease = await pump(leases.show(NAME), fleet.host(name))
         return lease.owner if lease else ""
     return ""
 
@@ -111,6 +111,6 @@ def _taken_over(name: str, holder: str, refused: GuardRefused) -> Locked:
 async def _drop(fleet: Fleet, names: list[str], owner: str) -> None:
     async def one(name: str) -> None:
         with suppress(HostError, ReplyLost, GuardRefused):
-            await pump(guard.lease_drop(NAME, owner), fleet.host(name))
+            await pump(leases.drop(NAME, owner), fleet.host(name))
 
     await asyncio.gather(*(one(name) for name in names))

@@ -72,6 +72,9 @@ CODES: dict[int, Refusal] = {
     86: Refusal(STILL_RUNNING, False, "Try again; if it stays, look at the checkpoint process on the host."),
 }
 
+_CANNOT_OPEN = (2, 127)
+"""How shells end that do not find their script."""
+
 _SAID = re.compile(r"^reconciler-guard\[(\d+)\]: (.*)$", re.MULTILINE)
 _NAME = re.compile(NAME_PATTERN)
 _TEXT = re.compile(r"^[A-Za-z0-9._:@/+-]{1,200}$")
@@ -118,16 +121,6 @@ class Outcome:
     tail: str = ""
 
 
-@dataclass(frozen=True)
-class Lease:
-    """A controller's lease on a workload. `left_s` <= 0: it has expired."""
-
-    workload: str
-    owner: str
-    since: float
-    left_s: Seconds
-
-
 # --- files ---
 
 
@@ -145,7 +138,7 @@ def guard_path() -> str:
 
 def workload_dir(workload: str) -> str:
     """The workload's folder on hosts: marker, hold, and place for the driver's own small files."""
-    return f"{ROOT}/workloads/{_name(workload)}"
+    return f"{ROOT}/workloads/{name_of(workload)}"
 
 
 def hook_path(workload: str) -> str:
@@ -171,7 +164,7 @@ def install() -> Program[None]:
 
 def install_hook(workload: str) -> Program[str]:
     """Make the installed hook this workload's action script; returns `hook_path(workload)`."""
-    yield from _call("hook", _name(workload), _script("hook")[0])
+    yield from call("hook", name_of(workload), _script("hook")[0])
     return hook_path(workload)
 
 
@@ -180,18 +173,25 @@ def install_hook(workload: str) -> Program[str]:
 
 def mark(fence: Fence, phase: Phase, role: Role, *, run: str = "", peer: str = "") -> Program[None]:
     """Write the workload's marker, durably. Idempotent; a lower epoch than the recorded one is refused."""
-    yield from _call("mark", *_fence(fence), phase.value, role, _text(run), _text(peer))
+    yield from call("mark", *_fence(fence), phase.value, role, text_of(run), text_of(peer))
+
+
+def mend(workload: str, epoch: int) -> Program[None]:
+    """Replace a marker that cannot be trusted by `fenced` under this epoch, and keep it beside; one that can be
+    stays. Refused for a later release's marker, and under an epoch below what is left of the old one."""
+    yield from call("mend", *_fence(Fence(workload, epoch)))
 
 
 def show(workload: str | None = None) -> Program[tuple[Shown, ...]]:
     """Everything the host knows, of all workloads or of one (then at most one row). Changes nothing.
 
-    A host without the guard knows nothing: an empty answer."""
+    Whatever release put a guard there: where it is not this one's, this one's reads through standard input."""
+    names = () if workload is None else (name_of(workload),)
     present = yield Command(("test", "-f", guard_path()), ok=(0, 1))
-    if present.status != 0:
-        return ()
-    names = () if workload is None else (_name(workload),)
-    result = yield from _call("show", *names, changes=False)
+    if present.status == 0:
+        result = yield from call("show", *names, changes=False)
+    else:
+        result = yield Command(("/bin/sh", "-s", "--", "show", *names), stdin=_script("guard")[1])
     return tuple(_shown(json.loads(line)) for line in result.stdout.splitlines() if line.startswith("{"))
 
 
@@ -219,10 +219,11 @@ def run(
     beside another one of this workload. Its exit code and output pass through."""
     wanted = ANY if phases == ANY else ",".join(str(p) for p in phases)
     guarded = ("/bin/sh", guard_path(), "run", *_fence(fence), wanted, "--", *argv)
-    try:
-        return (yield Command(guarded, stdin=stdin, timeout=timeout, changes=True, ok=ok, log=log, secret=secret))
-    except CommandFailed as error:
-        raise translate(error) from error
+    return (
+        yield from _there(
+            Command(guarded, stdin=stdin, timeout=timeout, changes=True, ok=ok, log=log, secret=secret)
+        )
+    )
 
 
 # --- holding a source ---
@@ -249,16 +250,16 @@ def hold(
     freeze, unless committed. `fence_network`: take down the interfaces in the tasks' own network namespace.
     """
     limits = (str(max(1, round(silence_s))), str(max(1, round(freeze_s))))
-    how = (cutover.value, "1" if fence_network else "0", _text(run), _text(peer), "--")
+    how = (cutover.value, "1" if fence_network else "0", text_of(run), text_of(peer), "--")
     words = ("hold", *_fence(fence), *limits, *how, *argv)
-    result = yield from _call(*words, timeout=timeout, log=log, under=under)
+    result = yield from call(*words, timeout=timeout, log=log, under=under)
     return _outcome(result)
 
 
 def beat(workloads: Sequence[str]) -> Program[dict[str, Hook]]:
     """Tell the holds of these workloads that their controller lives, once a second is plenty; answers state and
     verdict of each."""
-    result = yield from _call("beat", *(_name(w) for w in workloads), timeout=10.0, changes=False)
+    result = yield from call("beat", *(name_of(w) for w in workloads), timeout=10.0, changes=False)
     rows = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
     return {row["workload"]: Hook(state=row["hook"], verdict=row["verdict"]) for row in rows}
 
@@ -266,12 +267,12 @@ def beat(workloads: Sequence[str]) -> Program[dict[str, Hook]]:
 def commit(fence: Fence) -> Program[None]:
     """From here on the source never resumes by itself; durable. Fails with RESUMED when it already has, with
     NOT_HELD when nothing is held. Idempotent."""
-    yield from _call("commit", *_fence(fence))
+    yield from call("commit", *_fence(fence))
 
 
 def release(fence: Fence, *, timeout: Seconds = DEFAULT_TIMEOUT) -> Program[Outcome]:
     """Let CRIU kill the committed source; waits for the checkpoint command to end. Idempotent."""
-    return _outcome((yield from _call("release", *_fence(fence), timeout=timeout)))
+    return _outcome((yield from call("release", *_fence(fence), timeout=timeout)))
 
 
 def resume(fence: Fence, *, run: str = "", timeout: Seconds = DEFAULT_TIMEOUT) -> Program[Outcome]:
@@ -279,39 +280,12 @@ def resume(fence: Fence, *, run: str = "", timeout: Seconds = DEFAULT_TIMEOUT) -
 
     Where it answers `gone`, the marker is `held` under this epoch: restore with `run(fence, (Phase.HELD,), ...)`,
     then `mark` it running."""
-    return _outcome((yield from _call("resume", *_fence(fence), _text(run), timeout=timeout)))
+    return _outcome((yield from call("resume", *_fence(fence), text_of(run), timeout=timeout)))
 
 
 def clean(workload: str) -> Program[None]:
     """Remove what a finished hold left, not the marker."""
-    yield from _call("clean", _name(workload))
-
-
-# --- leases ---
-
-
-def lease_take(workload: str, owner: str, ttl_s: Seconds) -> Program[None]:
-    """Exclude other controllers for `ttl_s` after the last beat; GuardRefused (LEASED) names the holder."""
-    yield from _call("lease", "take", _name(workload), _text(owner), str(max(1, round(ttl_s))))
-
-
-def lease_beat(workload: str, owner: str) -> Program[None]:
-    """Keep a lease; GuardRefused (LEASED) when it is somebody else's by now."""
-    yield from _call("lease", "beat", _name(workload), _text(owner))
-
-
-def lease_drop(workload: str, owner: str) -> Program[None]:
-    """Give a lease back. Idempotent."""
-    yield from _call("lease", "drop", _name(workload), _text(owner))
-
-
-def lease_show(workload: str) -> Program[Lease | None]:
-    """Who holds the lease, if anybody."""
-    result = yield from _call("lease", "show", _name(workload), changes=False)
-    row = json.loads(result.stdout)
-    if not row["owner"]:
-        return None
-    return Lease(row["workload"], row["owner"], float(row["since"]), row["left_cs"] / 100)
+    yield from call("clean", name_of(workload))
 
 
 # --- errors and parsing ---
@@ -337,21 +311,36 @@ def translate(error: CommandFailed) -> ReconcilerError:
     )
 
 
-def _call(
+def call(
     *words: str,
     timeout: Seconds = DEFAULT_TIMEOUT,
     changes: bool = True,
     log: str = "",
     under: Sequence[str] = (),
 ) -> Program[Result]:
+    """One call of the guard; its refusals come as errors of their own."""
     argv = (*under, "/bin/sh", guard_path(), *words)
-    try:
-        return (yield Command(argv, timeout=timeout, changes=changes, log=log))
-    except CommandFailed as error:
-        raise translate(error) from error
+    return (yield from _there(Command(argv, timeout=timeout, changes=changes, log=log)))
 
 
-def _name(workload: str) -> str:
+def _there(command: Command) -> Program[Result]:
+    """A command of the guard. Where this release's is missing, as on a host that answers again only now, it is put
+    there first."""
+    for again in (False, True):
+        try:
+            return (yield command)
+        except CommandFailed as error:
+            if again or error.status not in _CANNOT_OPEN:
+                raise translate(error) from error
+            present = yield Command(("test", "-f", guard_path()), ok=(0, 1))
+            if present.status == 0:
+                raise
+        yield from install()
+    raise AssertionError("unreachable: the second try returns or raises")
+
+
+def name_of(workload: str) -> str:
+    """A workload's name, checked."""
     if not _NAME.fullmatch(workload):
         raise InputError(f"`{workload!r}` is not a workload's name")
     return workload
@@ -360,10 +349,10 @@ def _name(workload: str) -> str:
 def _fence(fence: Fence) -> tuple[str, str]:
     if fence.epoch < 0:
         raise InputError(f"{fence.epoch} is not an epoch")
-    return _name(fence.workload), str(fence.epoch)
+    return name_of(fence.workload), str(fence.epoch)
 
 
-def _text(value: str) -> str:
+def text_of(value: str) -> str:
     """A run, peer or owner as the guard takes it; `-` stands for an empty one."""
     if value and not _TEXT.fullmatch(value):
         raise InputError(f"`{value!r}` cannot be written into a marker")
@@ -381,6 +370,7 @@ def _shown(row: dict[str, Any]) -> Shown:
             run=row["run"],
             peer=row["peer"],
             broken=row["broken"],
+            newer=row["newer"],
         )
     hook = Hook(
         state=row["hook"],

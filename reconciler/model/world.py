@@ -154,6 +154,7 @@ class Marker(Model):
     run: str = ""
     peer: str = ""
     broken: str = Field("", description="Why the marker file cannot be trusted; empty when it can")
+    newer: str = Field("", description="Its format, where another release of Reconciler wrote it: not torn")
 
 
 class Versions(Model):

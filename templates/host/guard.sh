@@ -2,6 +2,7 @@
 # Guards what may happen to a workload on this host, whatever becomes of the controller that asks for it.
 #
 #   mark NAME EPOCH PHASE ROLE RUN PEER       write the workload's durable marker
+#   mend NAME EPOCH                           put a `fenced` marker in the place of one that cannot be trusted
 #   show [NAME]                               markers and hooks, one JSON object a line
 #   run NAME EPOCH PHASES -- ARGV             run a command if epoch and phase allow it (PHASES: a,b or `any`)
 #   hook NAME FILE                            make the file in bin/ this workload's CRIU action script
@@ -16,6 +17,7 @@
 # Exit codes below 75 and above 86 are those of the command that was run.
 E_LOWER=75 E_BROKEN=76 E_PHASE=77 E_LEASED=78 E_RESUMED=79 E_NOTHELD=80 E_BUSY=81 E_USAGE=82 E_HOST=83
 E_OTHER=84 E_COMMITTED=85 E_RUNNING=86
+FORMAT=1 # of markers; every later one begins `reconciler-marker FORMAT NAME EPOCH` as well
 LOCK_WAIT=1000  # centiseconds to wait for another command on the same workload
 EXIT_WAIT=3000  # centiseconds to wait for a checkpoint process that was told to end
 
@@ -113,8 +115,8 @@ ticker() { # FIFO SECONDS: poke it until this process is gone
 
 # --- the marker: one line, written twice, so that a torn or foreign file shows without computing a sum ---
 
-parse() { # FILE: EPOCH PHASE ROLE RUN PEER, or WHY it cannot be trusted
-	WHY='' ONE='' TWO='' MORE=''
+parse() { # FILE: EPOCH PHASE ROLE RUN PEER, or WHY it cannot be trusted; NEWER: the later format it has
+	WHY='' ONE='' TWO='' MORE='' NEWER=''
 	{ { read -r ONE && read -r TWO && ! { read -r MORE || [ -n "$MORE" ]; }; } <"$1"; } 2>/dev/null || {
 		WHY='it is cut short, too long or not readable'
 		return 1
@@ -122,11 +124,14 @@ parse() { # FILE: EPOCH PHASE ROLE RUN PEER, or WHY it cannot be trusted
 	[ "$ONE" = "$TWO" ] || { WHY='its two lines differ' && return 1; }
 	# shellcheck disable=SC2086
 	set -- $ONE
-	case "${1-} ${2-}" in
-	'reconciler-marker 1') ;;
-	reconciler-marker\ *) WHY='another version of Reconciler wrote it' && return 1 ;;
-	*) WHY='it is not a marker of Reconciler' && return 1 ;;
-	esac
+	[ "${1-}" = reconciler-marker ] && is_number "${2-}" || {
+		WHY='it is not a marker of Reconciler'
+		return 1
+	}
+	[ "$2" = "$FORMAT" ] || {
+		NEWER=$2 WHY="another release of Reconciler wrote it (format $2, this one knows $FORMAT)"
+		return 1
+	}
 	[ $# -eq 8 ] && is_number "$4" && is_phase "$5" && is_role "$6" && is_text "$7" && is_text "$8" || {
 		WHY='its fields are not those of a marker'
 		return 1
@@ -136,7 +141,7 @@ parse() { # FILE: EPOCH PHASE ROLE RUN PEER, or WHY it cannot be trusted
 }
 
 read_marker() { # as parse; without a marker: epoch 0, phase none
-	EPOCH=0 PHASE=none ROLE=owner RUN=- PEER=- WHY=
+	EPOCH=0 PHASE=none ROLE=owner RUN=- PEER=- WHY='' NEWER=''
 	[ -e "$W/marker" ] || [ -L "$W/marker" ] || return 0
 	parse "$W/marker" || return 1
 	# A hook that resumed by itself cannot wait for a lock and a disk: its verdict says so instead.
@@ -161,7 +166,7 @@ ours() { # RUN EPOCH: two controllers that planned from the same epoch have the 
 }
 
 store() { # EPOCH PHASE ROLE RUN PEER: durable on return
-	BODY="reconciler-marker 1 $N $1 $2 $3 $4 $5"
+	BODY="reconciler-marker $FORMAT $N $1 $2 $3 $4 $5"
 	if { { read -r ONE && read -r TWO; } <"$W/marker"; } 2>/dev/null && [ "$ONE$TWO" = "$BODY$BODY" ]; then
 		sync "$W" || die $E_HOST "cannot write $W to disk"
 	else
@@ -271,14 +276,36 @@ cmd_mark() {
 	store "$2" "$3" "$4" "$5" "$6"
 }
 
+cmd_mend() {
+	[ $# -eq 2 ] && is_number "$2" || usage 'mend NAME EPOCH'
+	enter "$1" && lock lock
+	! read_marker || return 0
+	[ -z "$NEWER" ] || die $E_BROKEN "the marker $W/marker must not be replaced: $WHY"
+	look
+	known "$2" "$C_EPOCH"
+	# What is left of a torn marker may still tell an epoch.
+	while read -r ONE TWO MORE LINE REST || [ -n "$ONE" ]; do
+		[ "$ONE $TWO $MORE" != "reconciler-marker $FORMAT $N" ] || known "$2" "$LINE"
+		ONE=
+	done <"$W/marker"
+	case $STATE/$C_MODE in held/transactional) decide commit ;; esac # frozen, it stays so until somebody decides
+	mv -f "$W/marker" "$W/marker.broken" || die $E_HOST "cannot set $W/marker aside"
+	[ "$STATE" = none ] && ROLE=owner || ROLE=source
+	store "$2" fenced "$ROLE" - -
+}
+
+known() { # EPOCH FOUND: refuses when the host knows a higher one
+	! is_number "$2" || [ "$1" -ge "$2" ] || die $E_LOWER "$N had epoch $2 here, refusing epoch $1"
+}
+
 show_one() {
 	N=$1 W=$ROOT/workloads/$1 H=$ROOT/workloads/$1/hook
 	read_marker
 	look
 	[ "$STATE" = held ] || HELD='' BEAT=''
 	now
-	printf '{"workload":"%s","epoch":%s,"phase":"%s","role":"%s","run":"%s","peer":"%s","broken":"%s",' \
-		"$N" "$EPOCH" "$PHASE" "$ROLE" "${RUN#-}" "${PEER#-}" "${WHY:+$W/marker: $WHY}"
+	printf '{"workload":"%s","epoch":%s,"phase":"%s","role":"%s","run":"%s","peer":"%s","broken":"%s","newer":"%s",' \
+		"$N" "$EPOCH" "$PHASE" "$ROLE" "${RUN#-}" "${PEER#-}" "${WHY:+$W/marker: $WHY}" "$NEWER"
 	printf '"hook":"%s","held_cs":%s,"silent_cs":%s,"verdict":"%s","final":"%s","status":%s}\n' "$STATE" \
 		$((NOW - ${HELD:-NOW})) $((NOW - ${BEAT:-NOW})) "$VERDICT" "$FINAL" "${STATUS:-null}"
 }
@@ -580,6 +607,6 @@ cmd_lease() {
 CMD=$1
 shift
 case $CMD in
-mark | show | run | hook | hold | runner | beat | commit | release | resume | clean | lease) "cmd_$CMD" "$@" ;;
+mark | mend | show | run | hook | hold | runner | beat | commit | release | resume | clean | lease) "cmd_$CMD" "$@" ;;
 *) usage "no such subcommand: $CMD" ;;
 esac

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.drivers import guard
+from reconciler.drivers import guard, leases
 from reconciler.drivers.base import Fence
 from reconciler.errors import CommandFailed, GuardRefused, InputError
 from reconciler.hosts.base import pump
@@ -119,7 +119,7 @@ async def test_bad_names_never_reach_a_host(here: LocalHost, name: str) -> None:
     for program in (
         guard.mark(Fence(name, 1), Phase.RUNNING, "owner"),
         guard.clean(name),
-        guard.lease_take(name, "o", 1),
+        leases.take(name, "o", 1),
     ):
         with pytest.raises(InputError):
             await pump(program, here)  # type: ignore[arg-type]
@@ -167,14 +167,14 @@ async def test_a_hold_from_start_to_release(ready: LocalHost) -> None:
 
 
 async def test_leases(ready: LocalHost) -> None:
-    await pump(guard.lease_take("web", "anna@ci/1-2-3", 30), ready)
-    lease = await pump(guard.lease_show("web"), ready)
+    await pump(leases.take("web", "anna@ci/1-2-3", 30), ready)
+    lease = await pump(leases.show("web"), ready)
     assert lease is not None
     assert lease.owner == "anna@ci/1-2-3"
     assert 25 < lease.left_s <= 30
     with pytest.raises(GuardRefused) as caught:
-        await pump(guard.lease_take("web", "bert", 30), ready)
+        await pump(leases.take("web", "bert", 30), ready)
     assert caught.value.code == guard.LEASED
-    await pump(guard.lease_beat("web", "anna@ci/1-2-3"), ready)
-    await pump(guard.lease_drop("web", "anna@ci/1-2-3"), ready)
-    assert await pump(guard.lease_show("web"), ready) is None
+    await pump(leases.beat("web", "anna@ci/1-2-3"), ready)
+    await pump(leases.drop("web", "anna@ci/1-2-3"), ready)
+    assert await pump(leases.show("web"), ready) is None

@@ -99,6 +99,39 @@ def test_a_marker_that_cannot_be_trusted_is_refused(host: Any, content: bytes) -
     assert path.read_bytes() == content
 
 
+def test_a_marker_that_cannot_be_trusted_is_mended_and_kept(host: Any) -> None:
+    path = host.path("web", "marker")
+    torn = (GOOD + GOOD)[:-20]
+    path.write_text(torn)
+    assert "epoch 3" in host("mend", "web", 2, expect=LOWER).stderr, "what is left of it still counts"
+    host("mend", "web", 5)
+    row = host.show("web")
+    assert (row["epoch"], row["phase"], row["broken"]) == (5, "fenced", "")
+    assert host.path("web", "marker.broken").read_text() == torn
+    host("mend", "web", 4)  # nothing is broken any more
+    assert host.show("web")["epoch"] == 5
+    host("mark", "web", 6, "running", "owner", "-", "-")
+
+
+def test_a_marker_of_a_later_format_is_read_as_such_and_never_replaced(host: Any) -> None:
+    path = host.path("web", "marker")
+    later = (GOOD * 2).replace("marker 1", "marker 2").replace("h2", "h2 more of it")
+    path.write_text(later)
+    row = host.show("web")
+    assert row["newer"] == "2"
+    assert "another release" in row["broken"]
+    host("mend", "web", 9, expect=BROKEN)
+    assert path.read_text() == later
+
+
+def test_markers_are_read_by_a_guard_that_is_not_installed(host: Any) -> None:
+    host("mark", "web", 3, "held", "source", "run-1", "h2")
+    script = Path(host.argv()[len(host.shell)]).read_bytes()
+    words = [*host.shell, "-s", "--", "show"]
+    done = subprocess.run(words, env=host.env, input=script, capture_output=True)
+    assert b'"phase":"held"' in done.stdout
+
+
 @pytest.mark.parametrize(
     "name", ["", "-web", "../web", "we/b", "Web", "web.", "a" * 64, "w$(id)", "we b", "we\nb"]
 )

@@ -77,7 +77,7 @@ class SimDriver:
         return Alive(container is not None, running, restorable=found["restorable"])
 
     def prepare_host(self):
-        yield memrt("prepare")
+        yield from guard.install()
 
     def pull_image(self, image):
         result = yield memrt("pull", _image(image))

@@ -150,6 +150,21 @@ class Guard:
                     die(RESUMED, f"{name} has already resumed here")
             self.store(name, epoch, phase, role, run, peer)
 
+    async def mend(self, name: str, epoch_text: str) -> None:
+        epoch = int(epoch_text)
+        async with self.lock(name):
+            row = self.read(name)
+            if not row.broken:
+                return
+            if row.newer:
+                die(BROKEN, f"the marker must not be replaced: {row.broken}")
+            state, hook = self.look(name)
+            if hook and epoch < hook.epoch:
+                die(LOWER, f"{name} had epoch {hook.epoch} here, refusing epoch {epoch}")
+            if hook and state == "held" and hook.mode == "transactional":
+                self.decide(hook, "commit")
+            self.store(name, epoch, "fenced", "source" if hook else "owner", "-", "-")
+
     async def show(self, name: str | None = None) -> str:
         names = [name] if name is not None else sorted(self.machine.markers.keys() | self.machine.hooks.keys())
         rows = []
@@ -167,6 +182,7 @@ class Guard:
                         "run": row.run.removeprefix("-"),
                         "peer": row.peer.removeprefix("-"),
                         "broken": row.broken,
+                        "newer": row.newer,
                         "hook": state,
                         "held_cs": 0,
                         "silent_cs": 0,

@@ -54,7 +54,7 @@ class Container:
 
 @dataclass
 class MarkerRow:
-    """As the guard writes it; `broken` says why it cannot be trusted."""
+    """As the guard writes it; `broken` says why it cannot be trusted, `newer` the later format it has."""
 
     epoch: int = 0
     phase: str = "none"
@@ -62,6 +62,7 @@ class MarkerRow:
     run: str = "-"
     peer: str = "-"
     broken: str = ""
+    newer: str = ""
 
 
 @dataclass
@@ -94,7 +95,7 @@ class Machine:
     `dump`, `restore`, `health`, `dies` (the program ends right after a restore), `full` (disk and tmpfs),
     `truncate` (copies to here), `marker` (it cannot be written), `pages` (the daemon that serves them dies),
     `pages-slow` (they take very long), `action` and `undo` (commands of a spec). `pages`: the status of each page
-    daemon that has ended. `effects`: what actions have done here and not taken back."""
+    daemon that has ended. `effects`: what actions have done here and not taken back. `installed`: guards."""
 
     name: str
     universe: Universe
@@ -119,6 +120,7 @@ class Machine:
     processes: dict[asyncio.Task[Any], None] = field(default_factory=dict)
     pages: dict[str, int | None] = field(default_factory=dict)
     effects: set[str] = field(default_factory=set)
+    installed: set[str] = field(default_factory=set)
 
     @property
     def answers(self) -> bool:

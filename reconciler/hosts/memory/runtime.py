@@ -23,6 +23,7 @@ from reconciler.hosts.memory.machine import (
 from reconciler.model.command import Bytes, Result, Seconds
 
 CHECKPOINT_FAILED = 125
+NOT_FOUND = 127
 
 TAKES: dict[str, Seconds] = {
     "observe": 0.05,
@@ -53,7 +54,12 @@ async def execute(machine: Machine, argv: Sequence[str], stdin: bytes) -> Result
     """One command line on a machine: the guard, the runtime, or a small tool that changes nothing here."""
     if len(argv) > 2 and argv[0] == "/bin/sh" and "/guard-" in argv[1]:
         await machine.work(SMALL)
+        if argv[1] not in machine.installed:
+            return Result(NOT_FOUND, "", f"cannot open {argv[1]}\n")
         return await Guard(machine, execute, dump).call(argv[2:], stdin)
+    if argv[:3] == ("/bin/sh", "-s", "--"):
+        await machine.work(SMALL)
+        return await Guard(machine, execute, dump).call(argv[3:], b"")
     if argv[0] != "memrt":
         await machine.work(SMALL)
         if extras.is_action(argv):
@@ -70,7 +76,11 @@ async def execute(machine: Machine, argv: Sequence[str], stdin: bytes) -> Result
 
 
 def _tool(machine: Machine, argv: Sequence[str], stdin: bytes) -> Result:
-    """Dossiers and records of actions are files; every other small tool is taken to have worked."""
+    """Dossiers, records of actions and guards are files; every other small tool is taken to have worked."""
+    if argv[:2] == ("test", "-f"):
+        return Result(0 if argv[2] in machine.installed else 1)
+    if len(argv) > 6 and argv[5].startswith("guard-"):
+        machine.installed.add(f"{argv[4]}/{argv[5]}")
     if argv[0] == "cat":
         text = machine.files.get(argv[-1])
         return Result(1 if text is None else 0, text or "")
@@ -182,9 +192,6 @@ class Runtime:
                 "restorable": bool(images and images.complete and not images.dump.resumed),
             }
         )
-
-    def prepare(self) -> None:
-        return None
 
     def pull(self, image: str) -> str:
         if self.machine.take("full"):
