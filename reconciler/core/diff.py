@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from reconciler.core.made_from import changed_fields
 from reconciler.core.placement import NotPlaced, place
-from reconciler.model.base import canonical_json
 from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.plan import Change, ChangeKind, Finding, Phase
 from reconciler.model.spec import Container, DesiredState, Spec, Workload
@@ -261,12 +260,4 @@ def _place_and_state(
 
 def container_changes(wanted: Container, have: ContainerFacts) -> list[str]:
     """Names of the fields of the `container` section that differ from what the container was made from."""
-    desired = json.loads(canonical_json(wanted))
-    try:
-        made_from = json.loads(have.labels.get(LABEL_SPEC, ""))
-    except ValueError:
-        return ["container"]
-    if not isinstance(made_from, dict):
-        return ["container"]
-    keys = desired.keys() | made_from.keys()
-    return sorted(key for key in keys if desired.get(key) != made_from.get(key))
+    return changed_fields(wanted, have.labels.get(LABEL_SPEC, ""))

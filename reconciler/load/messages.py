@@ -10,24 +10,24 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
-from reconciler.model import base, spec
+from reconciler.model import base, fields
 
 Loc = tuple[str | int, ...]
 
 PATTERNS: Final[dict[str, str]] = {
     base.NAME_PATTERN: "lower-case letters, digits, `-` and `.`, at most 63, with a letter or digit at both ends",
-    spec.LABEL_KEY: "letters, digits, `.`, `_`, `/` and `-`, with a letter or digit at both ends",
-    spec.ENV_NAME: "letters, digits and `_`, without a digit at the start",
-    spec.MAC: "a MAC address, such as 02:00:00:00:01:00",
-    spec.IMAGE: "an image reference, such as registry.example/redis@sha256:...",
-    spec.ABSOLUTE_PATH: "an absolute path without `:`, `,` or control characters",
-    spec.ADDRESS: "a host name or IP address",
-    spec.USER: "a user name: lower-case letters, digits, `_` and `-`, with a letter or `_` first",
-    spec.CONTAINER_USER: "a user or user:group, by name or number",
-    spec.ONE_LINE: "one line that does not start with `-`",
-    spec.PUBLIC_KEY: "one public key, such as `ssh-ed25519 AAAA...`",
-    spec.CAPABILITY: "a capability, such as NET_BIND_SERVICE",
-    spec.INTERFACE: "the name of a network interface",
+    fields.LABEL_KEY: "letters, digits, `.`, `_`, `/` and `-`, with a letter or digit at both ends",
+    fields.ENV_NAME: "letters, digits and `_`, without a digit at the start",
+    fields.MAC: "a MAC address, such as 02:00:00:00:01:00",
+    fields.IMAGE: "an image reference, such as registry.example/redis@sha256:...",
+    fields.ABSOLUTE_PATH: "an absolute path without `:`, `,` or control characters",
+    fields.ADDRESS: "a host name or IP address",
+    fields.USER: "a user name: lower-case letters, digits, `_` and `-`, with a letter or `_` first",
+    fields.CONTAINER_USER: "a user or user:group, by name or number",
+    fields.ONE_LINE: "one line that does not start with `-`",
+    fields.PUBLIC_KEY: "one public key, such as `ssh-ed25519 AAAA...`",
+    fields.CAPABILITY: "a capability, such as NET_BIND_SERVICE",
+    fields.INTERFACE: "the name of a network interface",
     r"^/[!-~]*$": "a URL path that starts with `/`",
 }
 
@@ -78,8 +78,10 @@ def _finding(item: Mapping[str, Any], model: type[BaseModel]) -> Finding:
         return Finding("E106", f"`{loc[-1]}` is missing{within}", loc[:-1], True)
     name = field_name(loc)
     if loc[-1] == "[key]":
-        words = PATTERNS.get(context.get("pattern", ""), "text of another form")
-        return Finding("E105", f"key `{loc[-2]}` must be {words}", loc[:-1], True)
+        words = f"must be {PATTERNS.get(context.get('pattern', ''), 'text of another form')}"
+        if kind == "value_error":
+            words = str(context["error"])
+        return Finding("E105", f"key `{loc[-2]}` {words}", loc[:-1], True)
     if kind == "value_error":
         text = str(context["error"])
         joiner = " " if text.startswith(("must", "needs")) else ": "

@@ -10,7 +10,7 @@ from typing import Final
 from reconciler.errors import Diagnostic
 from reconciler.load.messages import close
 from reconciler.load.objects import Entry
-from reconciler.model.spec import DesiredState, Host, Network, Workload
+from reconciler.model.spec import DesiredState, Host, IpamSpec, Network, Workload
 
 _HOSTS_SHOWN: Final = 8
 _NAMES_COMPARED: Final = 1000
@@ -143,7 +143,7 @@ def _same_machine(fleet: Fleet, hosts: Mapping[str, Host]) -> Iterator[Diagnosti
     """Two names for one machine would let a workload move onto itself."""
     seen: dict[tuple[str, int, str | None], str] = {}
     for name, host in hosts.items():
-        first = seen.setdefault((host.spec.address.lower(), host.spec.port, host.spec.jump), name)
+        first = seen.setdefault((host.spec.address, host.spec.port, host.spec.jump), name)
         if first != name:
             where = fleet.entries["Host", first].where("spec", "address")
             message = f"hosts `{first}` ({where}) and `{name}` have the same address"
@@ -155,10 +155,22 @@ def _subnets(entry: Entry, workload: Workload, networks: Mapping[str, Network]) 
         network = networks.get(joined.name)
         if joined.ip is None or network is None or network.spec.ipam is None:
             continue
-        subnet = network.spec.ipam.subnet
-        if ipaddress.ip_address(joined.ip) not in ipaddress.ip_network(subnet):
-            message = f"{joined.ip} is not in {subnet}, the subnet of network `{joined.name}`"
+        if problem := _not_free(joined.ip, network.spec.ipam):
+            message = f"{joined.ip} is {problem} of network `{joined.name}`"
             yield entry.diagnostic("E152", message, "spec", "container", "networks", n, "ip")
+
+
+def _not_free(text: str, ipam: IpamSpec) -> str:
+    """Why no container can have an address on this network; empty when one can."""
+    address, subnet = ipaddress.ip_address(text), ipaddress.ip_network(ipam.subnet)
+    if address not in subnet:
+        return f"not in {subnet}, the subnet"
+    if text == ipam.gateway:
+        return "the gateway"
+    ends = (subnet.network_address, *((subnet.broadcast_address,) if subnet.version == 4 else ()))
+    if subnet.num_addresses > 2 and address in ends:
+        return f"the first or last address of {subnet}, the subnet"
+    return ""
 
 
 def _within(entry: Entry, workload: Workload) -> Iterator[Diagnostic]:
@@ -191,8 +203,7 @@ class _Claims:
                 what = f"{joined.ip} on network `{joined.name}`"
                 yield from self._claim(entry, "E141", what, ("ip", joined.name, joined.ip), (*at, "ip"))
             if joined.mac is not None:
-                mac = joined.mac.lower()
-                yield from self._claim(entry, "E142", mac, ("mac", mac), (*at, "mac"))
+                yield from self._claim(entry, "E142", joined.mac, ("mac", joined.mac), (*at, "mac"))
         for n, volume in enumerate(container.volumes):
             what = f"volume `{volume.name}`"
             yield from self._claim(entry, "E144", what, ("volume", volume.name), (*base, "volumes", n, "name"))

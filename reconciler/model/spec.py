@@ -10,54 +10,33 @@ import ipaddress
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, Strict, model_validator
+from pydantic import Field, Strict, model_validator
 
 from reconciler.model.action import MoveActions
 from reconciler.model.base import Duration, Model, Name, Size
-
-LABEL_KEY = r"^[A-Za-z0-9]([A-Za-z0-9._/-]{0,126}[A-Za-z0-9])?$"
-ENV_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
-MAC = r"^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$"
-IMAGE = r"^[a-z0-9][A-Za-z0-9._:/@-]*$"
-ABSOLUTE_PATH = r"^/[^\x00-\x1f\x7f:,\\]*$"
-"""Without `:` and `,`: runtimes take mounts as text in which these would add options."""
-ADDRESS = r"^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$"
-USER = r"^[a-z_][a-z0-9_-]{0,31}$"
-CONTAINER_USER = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$"
-ONE_LINE = r"^[^\x00-\x1f\x7f-]([^\x00-\x1f\x7f]*)$"
-PUBLIC_KEY = r"^[a-z0-9@.-]+ [A-Za-z0-9+/=]+( [ -~]*)?$"
-CAPABILITY = r"^[A-Z_]+$"
-INTERFACE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$"
-
-LabelKey = Annotated[str, Field(pattern=LABEL_KEY)]
-Labels = dict[LabelKey, str]
-EnvName = Annotated[str, Field(pattern=ENV_NAME)]
-Path = Annotated[str, Field(pattern=ABSOLUTE_PATH)]
-Port = Annotated[int, Strict(), Field(ge=1, le=65535)]
-Flag = Annotated[bool, Strict()]
-"""Only `true` and `false`: text such as `no` or `on` is not a flag in YAML 1.2."""
-
-
-def _ip(text: str) -> str:
-    try:
-        if "%" in text:  # Python takes any text as a zone
-            raise ValueError(text)
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        raise ValueError("must be an IPv4 or IPv6 address") from None
-
-
-def _subnet(text: str) -> str:
-    try:
-        if "%" in text:
-            raise ValueError(text)
-        return str(ipaddress.ip_network(text))
-    except ValueError:
-        raise ValueError("must be a subnet, such as 10.20.0.0/24, without host bits") from None
-
-
-IPAddress = Annotated[str, AfterValidator(_ip)]
-Subnet = Annotated[str, AfterValidator(_subnet)]
+from reconciler.model.fields import (
+    CONTAINER_USER,
+    ENV_NAME,
+    INTERFACE,
+    LABEL_KEY,
+    ONE_LINE,
+    PUBLIC_KEY,
+    USER,
+    AnnotationKey,
+    Capability,
+    EnvName,
+    Flag,
+    HostAddress,
+    Image,
+    IPAddress,
+    Labels,
+    Mac,
+    Path,
+    Port,
+    StaticAddress,
+    Subnet,
+    Target,
+)
 
 
 class Metadata(Model):
@@ -68,7 +47,7 @@ class Metadata(Model):
 class HostSpec(Model):
     """How a host is reached, and what may be placed on it."""
 
-    address: Annotated[str, Field(pattern=ADDRESS, max_length=253)]
+    address: HostAddress
     user: Annotated[str, Field(pattern=USER)] = "root"
     port: Port = 22
     host_key: Annotated[str, Field(pattern=PUBLIC_KEY)] | None = Field(
@@ -97,15 +76,15 @@ class NetworkAttachment(Model):
     """A network the container joins; the network must exist on the host unless `create` says how."""
 
     name: Name
-    ip: IPAddress | None = None
-    mac: Annotated[str, Field(pattern=MAC)] | None = None
+    ip: StaticAddress | None = None
+    mac: Mac | None = None
 
 
 class Mount(Model):
     """A bind mount; the source must exist on every host the workload may run on."""
 
     source: Path
-    target: Path
+    target: Target
     read_only: Flag = False
 
 
@@ -113,7 +92,7 @@ class VolumeMount(Model):
     """A named volume; it moves with its workload."""
 
     name: Name
-    target: Path
+    target: Target
     read_only: Flag = False
 
 
@@ -153,7 +132,7 @@ class RestartPolicy(StrEnum):
 class Container(Model):
     """What runs. A change here means the container is made anew."""
 
-    image: Annotated[str, Field(pattern=IMAGE, max_length=512)]
+    image: Image
     command: list[str] = []
     entrypoint: list[str] | None = None
     env: dict[EnvName, str] = {}
@@ -167,11 +146,11 @@ class Container(Model):
     ports: list[PublishedPort] = []
     limits: Limits = Limits()
     restart: RestartPolicy = RestartPolicy.NO
-    annotations: dict[LabelKey, str] = {}
+    annotations: dict[AnnotationKey, str] = {}
     oci_runtime: Literal["runc", "crun"] | None = Field(None, description="Default: runc where it is installed")
     read_only: Flag = False
-    cap_add: list[Annotated[str, Field(pattern=CAPABILITY)]] = []
-    cap_drop: list[Annotated[str, Field(pattern=CAPABILITY)]] = []
+    cap_add: list[Capability] = []
+    cap_drop: list[Capability] = []
 
 
 class Placement(Model):
@@ -315,6 +294,17 @@ class IpamSpec(Model):
     subnet: Subnet
     gateway: IPAddress | None = None
     ip_range: Subnet | None = None
+
+    @model_validator(mode="after")
+    def _inside(self) -> Self:
+        subnet = ipaddress.ip_network(self.subnet)
+        if self.gateway is not None and ipaddress.ip_address(self.gateway) not in subnet:
+            raise ValueError(f"`gateway` {self.gateway} is not in {subnet}")
+        if self.ip_range is not None:
+            part = ipaddress.ip_network(self.ip_range)
+            if part.version != subnet.version or part[0] not in subnet or part[-1] not in subnet:
+                raise ValueError(f"`ipRange` {part} is not part of {subnet}")
+        return self
 
 
 class NetworkDefinition(Model):

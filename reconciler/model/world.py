@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from reconciler.model.base import Model
 
@@ -24,10 +24,13 @@ class ContainerState(StrEnum):
         return self in (ContainerState.RUNNING, ContainerState.PAUSED, ContainerState.HELD)
 
 
+MacSeen = Annotated[str, AfterValidator(str.lower)]
+
+
 class ContainerNetwork(Model):
     name: str
     ip: str | None = None
-    mac: str | None = None
+    mac: MacSeen | None = None
 
 
 class ContainerMount(Model):

@@ -68,6 +68,9 @@ def test_the_label_says_what_it_was_made_from() -> None:
 
 
 def test_the_criu_config_cannot_be_chosen_by_the_spec() -> None:
-    made = workload(annotations={"org.criu.config": "/tmp/mine"})
+    """Specs cannot say it; this is the second lock."""
+    made = workload()
+    container = made.spec.container.model_copy(update={"annotations": {"org.criu.config": "/tmp/mine"}})
+    made = made.model_copy(update={"spec": made.spec.model_copy(update={"container": container})})
     found = [w for w in argv(made) if w.startswith("--annotation=org.criu.config=")]
     assert found == ["--annotation=org.criu.config=/var/lib/reconciler/workloads/web/criu.conf"]

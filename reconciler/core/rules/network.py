@@ -127,8 +127,8 @@ def address_answers(case: Case) -> Iterator[Said]:
     no spec. Two owners of one address break both."""
     if not (case.ahead and case.wanted):
         return
-    macs = {(n.mac or "").lower() for n in case.wanted.networks}
-    macs |= {(n.mac or "").lower() for n in (case.container.networks if case.container else ())}
+    macs = {n.mac for n in case.wanted.networks}
+    macs |= {n.mac for n in (case.container.networks if case.container else ())}
     for wanted in case.wanted.networks:
         mac = case.ahead.answers.get(wanted.ip or "", "")
         if mac and mac.lower() not in macs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from reconciler.core.made_from import changed_fields
 from reconciler.drivers import guard
 from reconciler.drivers.base import Fence
 from reconciler.drivers.podman import options, parse, paths
@@ -105,7 +106,7 @@ def create(workload: Workload, fence: Fence, *, oci_runtime: str, secrets: Mappi
     spec = workload.spec.container
     found = yield from ours(name, name)
     if found is not None:
-        if found.state.has_processes or found.labels.get(LABEL_SPEC) == options.spec_label(spec):
+        if found.state.has_processes or not changed_fields(spec, found.labels.get(LABEL_SPEC, "")):
             return found.id
         yield from guard.run(fence, SETTLED, ("podman", "rm", "--force", "--", found.id))
     if (yield from image_id(spec.image)) is None:

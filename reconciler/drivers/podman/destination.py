@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from reconciler.core.made_from import changed_fields
 from reconciler.drivers import guard
 from reconciler.drivers.base import Fence, Handover, Located
 from reconciler.drivers.podman import containers, moving, options, paths, precopy, stores, verifying
@@ -68,7 +69,7 @@ def _staged_before(handover: Handover, old: ContainerFacts | None) -> Program[bo
         and old.state is ContainerState.EXITED
         and old.exit_code != 0
         and old.started_at > 0
-        and old.labels.get(LABEL_SPEC) == options.spec_label(handover.workload.spec.container)
+        and not changed_fields(handover.workload.spec.container, old.labels.get(LABEL_SPEC, ""))
     )
 
 

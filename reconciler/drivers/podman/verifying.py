@@ -10,8 +10,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from reconciler.core.made_from import changed_fields
 from reconciler.drivers.podman import parse
-from reconciler.drivers.podman.options import spec_label
 from reconciler.model.labels import LABEL_SPEC
 from reconciler.model.spec import Workload
 from reconciler.model.world import ContainerFacts
@@ -85,7 +85,7 @@ def _fields(text: str) -> dict[str, str]:
 def _container(workload: Workload, image_id: str, facts: ContainerFacts) -> Iterator[str]:
     if facts.image_id != image_id:
         yield f"its image is {facts.image_id[:12]}, not {image_id[:12]}"
-    if facts.labels.get(LABEL_SPEC) != spec_label(workload.spec.container):
+    if changed_fields(workload.spec.container, facts.labels.get(LABEL_SPEC, "")):
         yield "it was made from another spec"
 
 
@@ -97,7 +97,7 @@ def _networks(workload: Workload, facts: ContainerFacts) -> Iterator[str]:
             yield f"it is not on the network {wanted.name}"
         elif wanted.ip and found.ip != wanted.ip:
             yield f"its address on {wanted.name} is {found.ip}, not {wanted.ip}"
-        elif wanted.mac and (found.mac or "").lower() != wanted.mac.lower():
+        elif wanted.mac and found.mac != wanted.mac:
             yield f"its MAC address on {wanted.name} is {found.mac}, not {wanted.mac}"
     if workload.spec.container.networks:
         for name in have:

@@ -1,0 +1,60 @@
+"""Whether a container was made from what a spec says. Compared by meaning: its label may hold the spelling of a
+user or of an earlier release, and no spelling is worth making a running container anew."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import ValidationError
+
+from reconciler.model.base import canonical_json
+from reconciler.model.spec import Container
+
+UNORDERED = ("mounts", "volumes", "ports", "capAdd", "capDrop")
+"""Lists whose order means nothing."""
+
+
+def changed_fields(wanted: Container, label: str) -> list[str]:
+    """Names of the fields of the `container` section that differ from what the label says; `container` when it
+    cannot be read."""
+    text = canonical_json(wanted)
+    if label == text:
+        return []
+    try:
+        made_from = json.loads(label)
+    except (ValueError, RecursionError):
+        return ["container"]
+    if not isinstance(made_from, dict):
+        return ["container"]
+    desired, have = _ordered(json.loads(text)), _ordered(_normal(made_from))
+    return sorted(key for key in desired.keys() | have.keys() if desired.get(key) != have.get(key))
+
+
+def _normal(raw: dict[str, Any]) -> dict[str, Any]:
+    """The section in its normal form; what this release no longer takes stays as it is."""
+    try:
+        return _section(raw)
+    except ValidationError:
+        pass
+    found: dict[str, Any] = {}
+    for key, value in raw.items():
+        try:
+            one = _section({"image": "any", key: value})
+        except ValidationError:
+            one = {key: value}
+        if key in one:
+            found[key] = one[key]
+    return found
+
+
+def _section(raw: dict[str, Any]) -> dict[str, Any]:
+    made: dict[str, Any] = json.loads(canonical_json(Container.model_validate(raw)))
+    return made
+
+
+def _ordered(section: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: sorted(value, key=canonical_json) if key in UNORDERED and isinstance(value, list) else value
+        for key, value in section.items()
+    }
