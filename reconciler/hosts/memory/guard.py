@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from reconciler.core.handover import COMMITTABLE, HOLDABLE, RELEASABLE, RESUMABLE, RESUMABLE_LATER, may_follow
 from reconciler.hosts.memory.machine import Hook, Machine, MarkerRow
 from reconciler.model.command import Result, Seconds
+from reconciler.model.plan import Phase
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -138,7 +140,7 @@ class Guard:
             row = self.load(name, epoch)
             if (row.phase, phase) != ("fenced", "fenced"):
                 self.ours(name, row, run, epoch)
-            if epoch == row.epoch and phase != row.phase and not _may_follow(row.role, row.phase, phase):
+            if epoch == row.epoch and phase != row.phase and not _may_follow(row, phase):
                 die(PHASE, f"{name} is {row.phase} under epoch {epoch} here, it cannot become {phase}")
             state, hook = self.look(name)
             if hook and state in ("starting", "held"):
@@ -215,7 +217,7 @@ class Guard:
                 if hook.epoch != epoch or hook.verdict == "resume":
                     die(PHASE, f"{name} is still being held under epoch {hook.epoch}: resume it first")
             else:
-                if row.phase not in ("none", "running", "reserved", "held", "verified"):
+                if row.phase not in ("none", *HOLDABLE):
                     die(PHASE, f"{name} is in phase {row.phase} here (epoch {row.epoch}), it cannot be held")
                 if hook and (hook.status, hook.epoch, row.phase) == (0, epoch, "held"):
                     return self.answer("exited", hook)
@@ -254,7 +256,7 @@ class Guard:
                 die(NOT_HELD, f"{name} is not held here under epoch {epoch}, but {row.phase} under {row.epoch}")
             if row.phase == "committed":
                 return
-            if row.phase not in ("held", "verified"):
+            if row.phase not in COMMITTABLE:
                 die(PHASE, f"{name} is in phase {row.phase} here, it cannot be committed")
             if hook and state == "held" and hook.mode == "transactional":
                 if self.decide(hook, "commit") != "commit":
@@ -268,7 +270,7 @@ class Guard:
             row = self.load(name, int(epoch_text))
             state, hook = self.look(name)
             if hook and state in ("starting", "held"):
-                if row.phase not in ("committed", "retired", "fenced"):
+                if row.phase not in RELEASABLE:
                     die(PHASE, f"{name} is in phase {row.phase} here, not committed")
                 if self.finally_(hook, "release") != "release":
                     die(RESUMED, f"{name} was told to resume here")
@@ -282,7 +284,7 @@ class Guard:
         async with self.lock(name):
             row = self.load(name, epoch)
             self.ours(name, row, run, epoch - 1)
-            if row.phase == "committed" or (row.phase in ("retired", "fenced") and epoch <= row.epoch):
+            if row.phase not in ("none", *(RESUMABLE_LATER if epoch > row.epoch else RESUMABLE)):
                 die(COMMITTED, f"{name} is {row.phase} under epoch {row.epoch} here")
             state, hook = self.look(name)
             if hook and state in ("starting", "held"):
@@ -317,14 +319,5 @@ class Guard:
             self.machine.hooks.pop(name, None)
 
 
-def _may_follow(role: str, now: str, then: str) -> bool:
-    """Whether a phase may follow another under the same epoch: late, repeated commands take nothing back."""
-    if {now, then} == {"retired", "fenced"}:
-        return True
-    if (role, now) == ("source", "committed"):
-        return then in ("retired", "fenced")
-    if now in ("retired", "fenced"):
-        return False
-    if now == "running" and then == "committed":
-        return False
-    return not (now in ("committed", "confirmed", "running") and then in ("reserved", "held", "verified"))
+def _may_follow(row: MarkerRow, then: str) -> bool:
+    return row.phase == "none" or may_follow(row.role, Phase(row.phase), Phase(then))
