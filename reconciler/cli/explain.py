@@ -54,7 +54,7 @@ def explain(
 
 def topics() -> dict[str, Topic]:
     """Everything that has a page, by its ID."""
-    from reconciler.core.criu_errors import KNOWN
+    from reconciler.core.criu_known import KNOWN
     from reconciler.core.pages import PAGES
     from reconciler.core.rules import RULES
     from reconciler.load.codes import CODES

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reconciler.core.causes import telling
 from reconciler.drivers import guard
 from reconciler.drivers.base import Fence
 from reconciler.errors import CommandFailed, ReconcilerError
@@ -69,7 +70,7 @@ def perform(name: str, when: str, actions: Sequence[Action], fence: Fence) -> Pr
             argv = _argv("do", name, when, fence.epoch, index, action)
             yield from guard.run(fence, "any", argv, timeout=_limit(action))
         except CommandFailed as error:
-            why = error.stderr.strip().rpartition("\n")[2] or f"it ended with status {error.status}"
+            why = telling(error.stderr) or f"it ended with status {error.status}"
             if error.status == 124:
                 why = f"it took longer than {action.within}"
             raise CommandFailed(
@@ -100,7 +101,7 @@ def take_back(name: str, when: str, actions: Sequence[Action], epoch: int, fence
                 stderr=error.stderr,
                 where=error.where,
                 code="C332",
-                why=error.stderr.strip().rpartition("\n")[2],
+                why=telling(error.stderr),
                 fix="mend it on the host, then: reconcile resume",
             )
     if failed:

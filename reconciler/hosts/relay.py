@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from reconciler.core.causes import telling
 from reconciler.errors import HostError, HostUnreachable
 from reconciler.hosts import shell
 from reconciler.hosts.link import AES_FIRST, Remote, known_hosts, ssh_config
@@ -101,7 +102,7 @@ class Relay:
         finally:
             await _end(process, None)
         if process.returncode != 0:
-            why = shell.tail(errors.decode(errors="replace"), 1)
+            why = telling(errors.decode(errors="replace"))
             raise HostUnreachable("the relay cannot connect", where=name, why=why)
         self._warm.add(name)
 

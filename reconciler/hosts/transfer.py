@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from reconciler.core.causes import telling
 from reconciler.errors import CommandFailed
 from reconciler.hosts.base import CopyReport, Progress
 from reconciler.hosts.link import Link, LinkOptions, Remote, close_link, folder_key, open_link, register, settle
@@ -342,8 +343,8 @@ async def _judge(link: Link, job: tuple[str, ...], outcome: Outcome, result: Res
         code, text, where = "C322", f"{what} from {source} was not taken in", destination
     else:
         return
-    stderr = tail(result.stderr)
-    raise CommandFailed(text, code=code, where=where, why=tail(stderr, 1), exit_code=result.status, stderr=stderr)
+    why, stderr = telling(result.stderr), tail(result.stderr)
+    raise CommandFailed(text, code=code, where=where, why=why, exit_code=result.status, stderr=stderr)
 
 
 def _compare(link: Link, path: str, sums: Sums) -> None:

@@ -240,9 +240,9 @@ await() { # until the checkpoint process has ended, at most EXIT_WAIT
 	done
 }
 
-answer() { # OUTCOME: one JSON line, then what the checkpoint command printed last
+answer() { # OUTCOME: one JSON line, then what the checkpoint command printed first and last
 	printf '{"outcome":"%s","status":%s,"waited_ms":%s}\n' "$1" "${STATUS:-null}" "${WAITED:-0}"
-	[ ! -s "$H/out" ] || tail -n 20 "$H/out"
+	[ ! -s "$H/out" ] || { sed -n 1,20p "$H/out" && sed 1,20d "$H/out" | tail -n 20; }
 	[ ! -s "$H/trouble" ] || tail -n 5 "$H/trouble"
 }
 

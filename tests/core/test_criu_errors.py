@@ -3,7 +3,8 @@
 
 import pytest
 
-from reconciler.core.criu_errors import KNOWN, translate
+from reconciler.core.criu_errors import translate
+from reconciler.core.criu_known import KNOWN
 from reconciler.core.rules import RULES
 
 LINES = [
@@ -33,6 +34,24 @@ LINES = [
     ("loopback-down", "Error (soccr/soccr.c:517): Can't connect inet socket back: Network is unreachable"),
     ("libcriu", "could not load `libcriu.so.2`"),
     ("image-unknown", "Error: localhost/app:1: image not known"),
+    ("shared-code", "php could not be held on h1; it runs on (POKEDATA failed: Input/output error)"),
+    ("foreign-queue", "(00.111) Error (criu/files-reg.c:1790): Can't lookup mount=545 for fd=3 path=/compat"),
+    ("address-space", "(00.2) 1: Error (criu/mem.c:964): Unable to map ANON_VMA: Cannot allocate memory"),
+    ("netlink-unread", "(00.1) Error (criu/sk-netlink.c:77): netlink: The socket has data to read"),
+    # As CRIU's sources print them.
+    ("mptcp", "(00.1) Error (criu/sk-inet.c:137): inet: Unsupported proto 262 for socket 5e0f"),
+    ("in-flight", "(00.1) Error (criu/sk-inet.c:185): inet: In-flight connection (l) for 5e0f"),
+    ("in-flight", "(00.1) Error (criu/sk-unix.c:506): unix: Non-empty write queue on an in-flight socket 0x5e0f"),
+    (
+        "descriptors-in-flight",
+        "(00.1) Error (criu/sk-queue.c:144): skqueue: Control messages in queue, not supported",
+    ),
+    ("bpf", "(00.1) Error (criu/bpfmap.c:90): CRIU does not currently support dumping BPF map type 27!"),
+    ("uprobes", "(00.1) Error (criu/proc_parse.c:700): PID 12 has uprobes vma. Consider using --allow-uprobes."),
+    ("nested", "(00.1) Error (criu/namespaces.c:40): Can't dump nested user namespace for 12"),
+    ("thirty-two-bit", "(00.1) Error (criu/parasite-syscall.c:9): Can't dump task 12 running in 32-bit mode"),
+    ("stopped", "(00.1) Error (criu/seize.c:900): SEIZE 12: unsupported stop signal 22"),
+    ("inner-mount", "(00.1) Error (criu/mount.c:700): mnt: ./tmp/b is a fuse mount but not external"),
     # From threads of the projects.
     ("io-uring", "(00.006990) Error (criu/proc_parse.c:457): Unknown shit f000 600 (anon_inode:[io_uring])"),
     ("gpu", "Error (criu/files-ext.c:94): Can't dump file 17 of that type [20666] (chr 195:255)"),

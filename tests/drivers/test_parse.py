@@ -65,18 +65,6 @@ def test_cgroup_paths(text: str, path: str) -> None:
     assert parse.cgroup_path("{}") == ""
 
 
-def test_the_cause_is_the_first_error_that_is_not_noise() -> None:
-    log = """(00.000762) Error (criu/util.c:1534): rlimit: Can't setup RLIMIT_NOFILE for self: not permitted
-(00.002137)      1: Error (criu/image.c:96): Unexpected EOF on core.img
-(00.007631) Error (criu/cr-restore.c:1831): Restoring FAILED.
-(00.007912) Error (criu/cgroup.c:2055): cg: cgroupd: recv req error: No such file or directory
-"""
-    errors = parse.error_lines(log)
-    assert errors.count("\n") == 1
-    assert parse.cause(errors) == "Unexpected EOF on core.img"
-    assert parse.error_lines("one\n\ntwo\n") == "one\ntwo"
-
-
 def test_sections() -> None:
     text = "banner\n@@ a\n1\n2\n\n@@ b x\n@@ empty\n"
     assert parse.sections(text) == {"a": "1\n2\n", "b x": "", "empty": ""}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from reconciler.core.causes import telling
 from reconciler.core.made_from import changed_fields
 from reconciler.drivers import guard
 from reconciler.drivers.base import Fence
@@ -43,7 +44,7 @@ def inspect(name: str) -> Program[ContainerFacts | None]:
         argv=argv,
         exit_code=result.status,
         stderr=result.stderr,
-        why=result.stderr.strip()[-400:],
+        why=telling(result.stderr),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from reconciler.core.causes import telling
 from reconciler.core.made_from import changed_fields
 from reconciler.drivers import guard
 from reconciler.drivers.base import Fence, Handover, Located
@@ -231,7 +232,7 @@ def _drain(handover: Handover, *, ok: tuple[int, ...] = (0,)) -> Program[Contain
                 stderr=error.stderr,
                 where=error.where,
                 code="C329",
-                why=error.stderr.strip().partition("\n")[0],
+                why=telling(error.stderr),
             ) from error
     return facts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reconciler.core import causes
 from reconciler.drivers import guard
 from reconciler.drivers.base import Fence, Handover, Located
 from reconciler.drivers.podman import containers, parse, paths
@@ -146,7 +147,7 @@ def restore(handover: Handover, fence: Fence, phase: Phase, located: Located, *,
             stderr=error.stderr,
             log_tail=log,
             where=error.where,
-            why=(parse.cause(log) or error.stderr.strip()[-400:]) + kept_log(handover, bool(log)),
+            why=(causes.criu_cause(log) or causes.telling(error.stderr)) + kept_log(handover, bool(log)),
         ) from error
 
 
@@ -155,7 +156,7 @@ def criu_errors(workload: str, log: str) -> Program[str]:
     so the last failed one of each workload is kept."""
     argv = paths.shell("keep-log", log, paths.failed_log(workload))
     result = yield Command(argv, changes=True, ok=(0, 1))
-    return parse.error_lines(result.stdout)
+    return causes.criu_errors(result.stdout)
 
 
 def kept_log(handover: Handover, there: bool) -> str:

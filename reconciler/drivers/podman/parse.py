@@ -25,8 +25,6 @@ from reconciler.model.world import (
 SECTION = "@@ "
 """Starts a line that names the next section in the output of the observation scripts."""
 
-_CRIU_NOISE = ("Can't setup RLIMIT_NOFILE", "cgroupd: recv req error", "Unable to detach from")
-"""Errors that CRIU reports and goes on, or that only follow from another."""
 _TCP_ESTABLISHED = "01"
 _STATES = {
     "configured": ContainerState.CREATED,
@@ -230,19 +228,6 @@ def cpu_flags(text: str) -> tuple[str, ...]:
         if name.strip() in ("flags", "Features"):
             return tuple(sorted(set(value.split())))
     return ()
-
-
-def error_lines(log: str, most: int = 5) -> str:
-    """The first error lines of a CRIU log, where the cause is; its last lines when none is marked as an error."""
-    lines = [line for line in log.splitlines() if line.strip()]
-    errors = [line for line in lines if "Error" in line and not any(noise in line for noise in _CRIU_NOISE)]
-    return "\n".join(errors[:most] or lines[-most:])
-
-
-def cause(errors: str) -> str:
-    """The first of CRIU's error lines, without time, source position and process number."""
-    first = errors.strip().partition("\n")[0]
-    return re.sub(r"^\([\d.]+\)\s*(\d+:\s*)?(Error \([^)]*\):\s*)?", "", first)
 
 
 def numbers(text: str, names: Sequence[str]) -> dict[str, int]:

@@ -8,6 +8,7 @@ import base64
 import binascii
 
 from reconciler.core import pagemap
+from reconciler.core.causes import criu_cause, telling
 from reconciler.core.pagemap import Pagemap
 from reconciler.drivers import guard
 from reconciler.drivers.base import Handover, Round
@@ -38,7 +39,7 @@ def pre_dump(handover: Handover, number: int) -> Program[Round]:
             log_tail=log,
             where=error.where,
             code="C333",
-            why=parse.cause(log) or error.stderr.strip()[-400:],
+            why=criu_cause(log) or telling(error.stderr),
         ) from error
     size = parse.numbers(done.stdout, ("bytes",))["bytes"]
     return Round(size, _tree(facts.userdata, number))

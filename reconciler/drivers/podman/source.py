@@ -6,6 +6,7 @@ wait. What is needed then is written down before.
 
 from __future__ import annotations
 
+from reconciler.core.causes import criu_cause, telling
 from reconciler.drivers import guard
 from reconciler.drivers.base import Fence, Handover, Held, Located
 from reconciler.drivers.podman import containers, fencing, moving, parse, paths, stores
@@ -91,7 +92,7 @@ def hold(handover: Handover) -> Program[Held]:
             stderr=error.stderr,
             where=error.where,
             code="C310",
-            why=error.stderr.strip().rpartition("\n")[2],
+            why=telling(error.stderr),
         ) from error
     if outcome.what == "resumed" or (outcome.what == "exited" and outcome.status != 0):
         raise (yield from _not_held(handover, outcome, log))
@@ -110,8 +111,7 @@ def _not_held(handover: Handover, outcome: guard.Outcome, log: str) -> Program[C
         stderr=outcome.tail,
         log_tail=errors or outcome.tail,
         code="C310",
-        why=(parse.cause(errors) or outcome.tail.strip().rpartition("\n")[2])
-        + moving.kept_log(handover, bool(errors)),
+        why=(criu_cause(errors) or telling(outcome.tail)) + moving.kept_log(handover, bool(errors)),
     )
 
 

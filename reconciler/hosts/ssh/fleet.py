@@ -11,6 +11,7 @@ from functools import partial
 
 import asyncssh
 
+from reconciler.core.causes import telling
 from reconciler.errors import CommandFailed, HostError, HostUnreachable, ReplyLost
 from reconciler.hosts import shell
 from reconciler.hosts.base import CopyReport, Progress
@@ -276,14 +277,14 @@ def _too_slow(name: str, command: Command, stopped: bool) -> CommandFailed | Rep
 
 
 def _failed(name: str, command: Command, result: Result, log_tail: str) -> CommandFailed:
-    stderr = shell.scrub(shell.tail(result.stderr), command)
+    stderr = shell.scrub(result.stderr, command)
     return CommandFailed(
         f"`{' '.join(shell.shown(command)[:3])}` ended with status {result.status}",
         where=name,
-        why=shell.tail(stderr, 1),
+        why=telling(stderr),
         argv=shell.shown(command),
         exit_code=result.status,
-        stderr=stderr,
+        stderr=shell.tail(stderr),
         log_tail=log_tail,
     )
 
