@@ -6,7 +6,7 @@ import asyncio
 import secrets as randomness
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reconciler.compose import Outside, drivers, open_fleet, run_state, secrets_of
@@ -44,6 +44,8 @@ class Applied:
     plan: Plan
     run: str | None = None
     outcome: Outcome | None = None
+    untidied: tuple[str, ...] = ()
+    """What went wrong when all was over."""
 
     @property
     def state(self) -> RunState:
@@ -87,6 +89,7 @@ class Apply:
     consent: Consent = field(default_factory=Consent)
     saved: Plan | None = None
     report: Reporter = ignore
+    untidied: list[str] = field(default_factory=list)
     _executor: Executor | None = None
     _lost: Locked | None = None
 
@@ -104,9 +107,14 @@ class Apply:
             raise asyncio.CancelledError
 
     async def __call__(self) -> Applied:
+        applied = await self._apply()
+        return replace(applied, untidied=tuple(self.untidied))
+
+    async def _apply(self) -> Applied:
+        spec, warn = self.spec, self.untidied.append
         with Journal.open(self.journal_path) as journal, journal.locked("apply", owner()):
-            async with open_fleet(self.spec) as fleet, fleet_leases(fleet, self.spec.hosts, owner(), self.lose):
-                seen = await look(self.spec, fleet, journal)
+            async with open_fleet(spec, warn) as fleet, fleet_leases(fleet, spec.hosts, owner(), self.lose, warn):
+                seen = await look(spec, fleet, journal)
                 plan = self._checked(seen)
                 if not plan.steps or not await self.agree(seen):
                     return Applied(plan)
@@ -146,7 +154,7 @@ class Apply:
         recovering: frozenset[str] = frozenset(),
     ) -> Outcome:
         """The loop that `apply` and `resume` share."""
-        outside = Outside(fleet)
+        outside = Outside(fleet, warn=self.untidied.append)
         self._executor = outside.executor(
             plan, run, journal, report=self.report, records=records, recovering=recovering
         )

@@ -24,6 +24,7 @@ from reconciler.errors import InputError, ReconcilerError
 from reconciler.execute import Executor, Outcome, Writer
 from reconciler.hosts.base import Fleet, pump
 from reconciler.hosts.wrap import Backoff, RetryFleet, Traced, TraceFleet
+from reconciler.lenient import Warn, lenient, unsaid
 from reconciler.model.command import Seconds
 from reconciler.model.event import Reporter, ignore
 from reconciler.model.plan import Plan
@@ -79,31 +80,43 @@ def wrapped(fleet: Fleet, note: Note | None = None) -> Fleet:
 
 
 @asynccontextmanager
-async def open_fleet(spec: Spec) -> AsyncIterator[Fleet]:
+async def open_fleet(spec: Spec, warn: Warn = unsaid) -> AsyncIterator[Fleet]:
     """The specs' hosts as every controller uses them; connections are closed at the end."""
     with ExitStack() as files:
         trace = os.environ.get("RECONCILE_TRACE")
-        note = files.enter_context(_trace_file(Path(trace))) if trace else None
+        note = files.enter_context(_trace_file(Path(trace), warn)) if trace else None
         fleet = wrapped(reach(spec), note)
         try:
             yield fleet
         finally:
-            await fleet.close()
+            with lenient("the connections could not be closed properly", warn):
+                await fleet.close()
 
 
 @contextmanager
-def _trace_file(path: Path) -> Iterator[Note]:
-    """A file of JSON lines, one for each operation on a host; readable by its owner only, without secrets."""
+def _trace_file(path: Path, warn: Warn) -> Iterator[Note]:
+    """A file of JSON lines, one for each operation on a host; readable by its owner only, without secrets. It ends
+    where it cannot be written any more."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     except OSError as error:
         raise InputError("the trace cannot be written", where=str(path), why=error.strerror or "") from error
-    with open(handle, "w") as file:
+    broken = False
 
-        def note(traced: Traced) -> None:
-            file.write(json.dumps({"at": round(time.time(), 4), **asdict(traced)}) + "\n")
+    def note(traced: Traced) -> None:
+        nonlocal broken
+        line = json.dumps({"at": round(time.time(), 4), **asdict(traced)}) + "\n"
+        try:
+            if not broken:
+                os.write(handle, line.encode())
+        except OSError as error:
+            broken = True
+            warn(f"the trace {path} is not complete ({error.strerror})")
 
+    try:
         yield note
+    finally:
+        os.close(handle)
 
 
 @dataclass(frozen=True)
@@ -115,6 +128,7 @@ class Outside:
     secrets: Secrets = secrets_of
     now: Callable[[], float] = time.time
     sleep: Callable[[Seconds], Awaitable[None]] = asyncio.sleep
+    warn: Warn = unsaid
 
     def executor(
         self,
@@ -143,7 +157,8 @@ class Outside:
     async def carry_out(self, executor: Executor) -> Outcome:
         """Run it to its end, and write down how that was."""
         outcome = await executor.execute()
-        executor.journal.end(executor.run, run_state(outcome), self.now())
+        with lenient("the journal could not note the end of the run; reconcile resume does", self.warn):
+            executor.journal.end(executor.run, run_state(outcome), self.now())
         return outcome
 
     async def _beat_hold(self, plan: Plan, workload: str) -> None:

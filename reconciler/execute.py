@@ -23,7 +23,7 @@ from reconciler.errors import (
     ReplyLost,
 )
 from reconciler.model.command import Bytes, Seconds
-from reconciler.model.event import Reporter, StepEnded, StepProgress, StepStarted, ignore
+from reconciler.model.event import Event, Reporter, StepEnded, StepProgress, StepStarted, ignore
 from reconciler.model.plan import Plan, Step
 from reconciler.model.record import Mark, Record, RunState
 from reconciler.steps import BECAME, Steps
@@ -166,7 +166,7 @@ class Executor:
         step = action.step
         started = self.now()
         self._write(step, Mark.UNDO if action.undo else Mark.INTENT)
-        self.report(StepStarted(step, action.undo))
+        self._tell(StepStarted(step, action.undo))
         lost, error, data = False, "", dict[str, str]()
         try:
             data = await self._with_patience(action)
@@ -187,7 +187,7 @@ class Executor:
         self._write(step, mark, note=error, data=data)
         if mark is Mark.DONE:
             self.steps.data[step.id] = data
-        self.report(StepEnded(step, action.undo, self.now() - started, error, lost, data.get("unhealthy", "")))
+        self._tell(StepEnded(step, action.undo, self.now() - started, error, lost, data.get("unhealthy", "")))
 
     async def _with_patience(self, action: Action) -> dict[str, str]:
         """Try a step again while its host does not answer; every effect is idempotent. ReplyLost at the end
@@ -236,7 +236,14 @@ class Executor:
         self._saga.note(record)
 
     def _progress(self, step: Step, done: Bytes) -> None:
-        self.report(StepProgress(step, done, step.expected_bytes))
+        self._tell(StepProgress(step, done, step.expected_bytes))
+
+    def _tell(self, event: Event) -> None:
+        """Who shows what happens has no say in it: after its first failure nothing is shown any more."""
+        try:
+            self.report(event)
+        except Exception:
+            self.report = ignore
 
     def _is_urgent(self, action: Action) -> bool:
         """Whether going back is not cheap any more, or the very thing that must succeed."""

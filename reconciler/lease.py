@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 
 from reconciler.drivers import guard, leases
-from reconciler.errors import GuardRefused, HostError, Locked, ReconcilerError, ReplyLost
+from reconciler.errors import GuardRefused, HostError, Locked, ReconcilerError
 from reconciler.hosts.base import Fleet, pump
+from reconciler.lenient import Warn, lenient, unsaid
 from reconciler.model.command import Seconds
 from reconciler.state.identity import is_dead_here
 
@@ -22,10 +23,15 @@ BEAT: Seconds = 10.0
 
 @asynccontextmanager
 async def fleet_leases(
-    fleet: Fleet, hosts: Iterable[str], owner: str, on_lost: Callable[[Locked], None] = lambda _: None
+    fleet: Fleet,
+    hosts: Iterable[str],
+    owner: str,
+    on_lost: Callable[[Locked], None] = lambda _: None,
+    warn: Warn = unsaid,
 ) -> AsyncIterator[None]:
     """Hold the lease on all hosts that answer. Locked names the other controller; nothing is kept then.
-    `on_lost` is told when another controller has a lease by now: this one was silent for too long.
+    `on_lost` is told when another controller has a lease by now: this one was silent for too long. `warn` is told
+    of leases that could not be given back.
 
     A host that does not answer is unknown to the plan as well, so nothing is done there."""
     names = sorted(hosts)
@@ -33,16 +39,15 @@ async def fleet_leases(
     taken = [name for name, result in zip(names, results, strict=True) if result is None]
     failure = next((r for r in results if isinstance(r, BaseException) and not isinstance(r, HostError)), None)
     if failure is not None:
-        await _drop(fleet, taken, owner)
+        await _drop(fleet, taken, owner, warn)
         raise failure
     heartbeat = asyncio.create_task(_keep_all(fleet, taken, owner, on_lost), name="lease heartbeat")
     try:
         yield
     finally:
         heartbeat.cancel()
-        with suppress(asyncio.CancelledError):
-            await heartbeat
-        await _drop(fleet, taken, owner)
+        await asyncio.gather(heartbeat, return_exceptions=True)
+        await _drop(fleet, taken, owner, warn)
 
 
 async def _take(fleet: Fleet, name: str, owner: str) -> None:
@@ -108,9 +113,11 @@ def _taken_over(name: str, holder: str, refused: GuardRefused) -> Locked:
     )
 
 
-async def _drop(fleet: Fleet, names: list[str], owner: str) -> None:
+async def _drop(fleet: Fleet, names: list[str], owner: str, warn: Warn) -> None:
     async def one(name: str) -> None:
-        with suppress(HostError, ReplyLost, GuardRefused):
+        kept = f"the lease on {name} could not be given back; it ends by itself in {TTL:g} s"
+        # A host that is gone keeps none, and by now it may be another's.
+        with lenient(kept, warn), suppress(HostError, GuardRefused):
             await pump(leases.drop(NAME, owner), fleet.host(name))
 
     await asyncio.gather(*(one(name) for name in names))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.app import Applied, Apply
@@ -49,6 +49,7 @@ class Resumed:
     """All runs that were taken up again, and how they ended."""
 
     runs: tuple[Applied, ...]
+    untidied: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -67,6 +68,7 @@ class Resume:
     spec: Spec
     journal_path: Path | None
     report: Reporter = ignore
+    untidied: list[str] = field(default_factory=list)
     _job: Apply | None = None
     _lost: Locked | None = None
 
@@ -81,9 +83,14 @@ class Resume:
             self._job.cancel()
 
     async def __call__(self) -> Resumed:
+        runs = await self._resume()
+        return Resumed(runs, tuple(self.untidied))
+
+    async def _resume(self) -> tuple[Applied, ...]:
+        spec, warn = self.spec, self.untidied.append
         with Journal.open(self.journal_path) as journal, journal.locked("apply", owner()):
-            async with open_fleet(self.spec) as fleet, fleet_leases(fleet, self.spec.hosts, owner(), self._lose):
-                world = await observe(fleet, drivers(), list(self.spec.hosts))
+            async with open_fleet(spec, warn) as fleet, fleet_leases(fleet, spec.hosts, owner(), self._lose, warn):
+                world = await observe(fleet, drivers(), list(spec.hosts))
                 known = {run.id for run in journal.runs()}
                 for run in await rebuilt_runs(fleet, world):
                     if run.id not in known:
@@ -92,13 +99,12 @@ class Resume:
                             journal.append(run.id, record.step, record.mark, record.at, "from the hosts' markers")
                 for run in journal.open_runs():
                     note_settled(run, world, journal)
-                runs = [await self._one(run, fleet, journal) for run in journal.open_runs()]
-                return Resumed(tuple(runs))
+                return tuple([await self._one(run, fleet, journal) for run in journal.open_runs()])
 
     async def _one(self, run: Run, fleet: Fleet, journal: Journal) -> Applied:
         if self._lost:
             raise self._lost
-        self._job = Apply(self.spec, self.journal_path, agree=_always, report=self.report)
+        self._job = Apply(self.spec, self.journal_path, _always, report=self.report, untidied=self.untidied)
         outcome = await self._job.carry_out(
             run.plan,
             run.id,

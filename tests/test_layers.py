@@ -31,7 +31,7 @@ LAYERS = [
     ("drivers", "hosts"),
     ("core",),
     ("model", "resources"),
-    ("errors", "text"),
+    ("errors", "lenient", "text"),
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 ONLY_IMPORT_IN = {

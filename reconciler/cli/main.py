@@ -48,7 +48,15 @@ commands.register_all(app)
 
 def main() -> None:
     """Entry point. Exit codes are those of DESIGN.md section 7; no traceback reaches a user."""
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(shielded(sys.argv[1:]))
+
+
+def shielded(arguments: list[str]) -> int:
+    """Run the program so that nothing depends on who reads what it prints."""
+    from reconciler.cli.output import protect
+
+    outlet = protect()
+    return outlet.judged(run(arguments), arguments)
 
 
 def run(arguments: list[str]) -> int:
@@ -57,17 +65,12 @@ def run(arguments: list[str]) -> int:
 
     try:
         status: Any = app(arguments, standalone_mode=False)
-        sys.stdout.flush()
         return int(status or 0)
     except ReconcilerError as error:
         show_error(error, as_json="--json" in arguments)
         return error.exit_code
     except typer.Exit as stop:
         return int(stop.exit_code)
-    except BrokenPipeError:
-        # The reader went away, as `| head` does. Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except (KeyboardInterrupt, typer.Abort):
         typer.echo("interrupted", err=True)
         return 130
@@ -75,9 +78,6 @@ def run(arguments: list[str]) -> int:
         if usage := _usage_error(error):
             show_error(usage, as_json="--json" in arguments)
             return usage.exit_code
-        if isinstance(error, OSError) and error.filename is None and error.errno in (28, 5):
-            typer.echo(f"error: the output could not be written: {error.strerror}", err=True)
-            return 1
         return report_crash(error, arguments)
 
 

@@ -48,9 +48,10 @@ def plan(
 
     spec = load_spec(paths, values, settings, allow_empty)
     if rehearse:
+        from reconciler.cli.signals import at_once, run_until_done
         from reconciler.rehearse import rehearsed_plan
 
-        seen = asyncio.run(rehearsed_plan(spec, journal))
+        seen, _ = run_until_done(lambda: rehearsed_plan(spec, journal), at_once)
     else:
         seen = asyncio.run(app.plan(spec, journal))
     if out is not None:

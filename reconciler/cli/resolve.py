@@ -31,11 +31,13 @@ def resolve(
 
     Exit codes: 0 decided; 1 refused, because a host that answers contradicts it; 4 without evidence.
     """
+    from reconciler.cli.signals import outlive_terminal
     from reconciler.errors import InputError
     from reconciler.resolve import resolve as decide
 
     if lost == (owner is not None):
         raise InputError("say either who owns it or that it is lost", fix="--owner HOST, or --lost")
     spec = load_spec(paths, values, settings, True)
+    outlive_terminal()
     typer.echo(asyncio.run(decide(spec, workload, owner, evidence, journal)))
     return 0

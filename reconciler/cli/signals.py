@@ -1,4 +1,5 @@
-"""Ctrl-C and SIGTERM: the first asks to stop safely, and says so; it never kills a move half-way."""
+"""Ctrl-C, SIGTERM and a closed terminal (SIGHUP): the first asks to stop safely, and says so; none of them kills a
+move half-way. Under `nohup` a closed terminal means nothing."""
 
 from __future__ import annotations
 
@@ -31,11 +32,22 @@ def run_until_done(job: Callable[[], Awaitable[T]], cancel: Callable[[], None]) 
                 task.cancel()
 
         loop = asyncio.get_running_loop()
-        for name in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(name, stop)
+        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if name is not signal.SIGHUP or signal.getsignal(name) is not signal.SIG_IGN:
+                loop.add_signal_handler(name, stop)
         return await task, interrupted
 
     try:
         return asyncio.run(main())
     except asyncio.CancelledError as error:
         raise KeyboardInterrupt from error
+
+
+def at_once() -> None:
+    """A `cancel` for jobs that put back what they did when they are cancelled."""
+    raise asyncio.CancelledError
+
+
+def outlive_terminal() -> None:
+    """A closed terminal means nothing from here on: what is short and decided is done to its end."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)

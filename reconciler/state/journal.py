@@ -138,7 +138,8 @@ class Journal:
                 self.locks.release(wanted, owner)
 
     def close(self) -> None:
-        self._connection.close()
+        with suppress(sqlite3.Error):  # every record is on disk already
+            self._connection.close()
 
     def __enter__(self) -> Self:
         return self

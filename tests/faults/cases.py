@@ -82,6 +82,24 @@ def interrupted() -> Iterator[Case]:
         yield case(allowed, Strike("terminate", kind, Point.BEFORE_OUTCOME), exits=(INTERRUPTED,))
 
 
+def outputs() -> Iterator[Case]:
+    """Nobody reads what is printed, or the terminal is closed: what happens to the workload is the same."""
+    for kind in KINDS:
+        yield case(FORWARD, Strike("close_output", kind, Point.AFTER_INTENT), exits=(DONE,))
+        allowed = BACK if kind in BEFORE else FORWARD
+        yield case(allowed, Strike("hang_up", kind, Point.AFTER_INTENT), exits=(INTERRUPTED,))
+    for kind in ("hold", "restore"):
+        yield case(FORWARD, Strike("full_output", kind, Point.AFTER_INTENT), exits=(DONE,))
+    # Longer than a silent controller's source stays frozen.
+    yield case(FORWARD, Strike("block_output", "hold", Point.BEFORE_OUTCOME, argument="20"), exits=(DONE,))
+    broken = Strike("break_criu", "restore", Point.AFTER_INTENT, host="destination")
+    for kind in ("commit", "hold"):
+        strike = Strike("close_output", kind, Point.AFTER_INTENT, undo=True)
+        yield case(BACK, broken, strike, name=f"restore fails, {strike}", exits=(PUT_BACK,))
+    # The last word to the journal: the move is done, whether or not that can be noted.
+    yield case(FORWARD, Strike("fill_journal", "retire", Point.AFTER_OUTCOME), exits=(DONE,), small_journal=True)
+
+
 def replies() -> Iterator[Case]:
     """One reply lost, or one connection refused: the step is done again, and nobody notices."""
     for kind in KINDS:
@@ -309,6 +327,7 @@ def matrix() -> list[Case]:
         killed,
         killed_in_effects,
         interrupted,
+        outputs,
         replies,
         servers,
         cables,

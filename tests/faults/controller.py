@@ -25,13 +25,14 @@ import reconciler.compose
 import reconciler.hosts.ssh
 import reconciler.load
 import reconciler.recover
-from reconciler.cli.main import run
+from reconciler.cli.main import shielded
 from reconciler.hosts.wrap import About, Fault, FaultKind, FaultyFleet, When
 from reconciler.lab import Lab
 from reconciler.model.record import Mark
 from reconciler.state.journal import Journal
 from tests.faults.blows import BLOWS
 from tests.faults.model import Point, Strike
+from tests.faults.outputs import OUTPUTS
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["tests.faults.controller"])
@@ -72,7 +73,7 @@ def _main(job: Job) -> None:
     os.environ |= {"RECONCILE_JOURNAL": job.journal, "NO_COLOR": "1"}
     if job.strikes:
         Striker(job).install()
-    sys.exit(run(list(job.argv)))
+    sys.exit(shielded(list(job.argv)))
 
 
 @dataclass
@@ -120,6 +121,8 @@ class Striker:
             os.kill(os.getpid(), SIGNALS[strike.do])
         elif strike.do == "nothing":
             return
+        elif strike.do in OUTPUTS:
+            OUTPUTS[strike.do](strike.argument)
         elif strike.do == "fill_journal":
             fill(Path(self.job.journal).with_name("filler"))
         elif strike.do == "apply_too":
@@ -156,7 +159,10 @@ class Striker:
         return Fault(FaultKind.NOTHING, blow=blow)
 
 
-SIGNALS = {"kill": signal.SIGKILL, "interrupt": signal.SIGINT, "terminate": signal.SIGTERM, "stop": signal.SIGSTOP}
+SIGNALS = {"kill": signal.SIGKILL, "interrupt": signal.SIGINT, "stop": signal.SIGSTOP} | {
+    "terminate": signal.SIGTERM,
+    "hang_up": signal.SIGHUP,
+}
 COMMAND_FAULTS = {"refuse": FaultKind.UNREACHABLE, "lose": FaultKind.LOST, "hang": FaultKind.LOST}
 
 

@@ -91,7 +91,9 @@ class Controller:
             sleep=self._sleep,
         )
         gated = GatedJournal(journal, self, plan)
-        self.executor = self.outside.executor(plan, self.run, gated, records=records, recovering=recovering)
+        self.executor = self.outside.executor(
+            plan, self.run, gated, report=nobody_reads, records=records, recovering=recovering
+        )
         self.executor.steps = SimSteps.of(self.executor.steps)
         self.task = asyncio.create_task(self._main(), name=self.name)
 
@@ -110,6 +112,11 @@ class Controller:
     async def _sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
         await self.gate()
+
+
+def nobody_reads(event) -> None:
+    """Output never decides what happens, so that of every simulated controller is closed."""
+    raise BrokenPipeError
 
 
 class SimSteps(Steps):

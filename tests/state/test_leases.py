@@ -65,3 +65,19 @@ async def test_a_lease_voided_by_a_reboot_is_taken_again():
 async def test_after_too_long_a_silence_another_controller_may_have_come_and_gone(monkeypatch):
     monkeypatch.setattr(lease, "TTL", 0.0)
     assert len(await held(Host())) == 1
+
+
+async def test_a_lease_that_cannot_be_given_back_is_told_and_hides_nothing():
+    class Stuck(Host):
+        async def run(self, command):
+            if command.argv[2:4] == ("lease", "drop"):
+                raise CommandFailed(
+                    "`guard` ended with status 1", exit_code=1, where="h1", why="Input/output error"
+                )
+            return await super().run(command)
+
+    told = []
+    with pytest.raises(KeyError, match="the outcome"):
+        async with lease.fleet_leases(Stuck(), ["h1"], "me", warn=told.append):
+            raise KeyError("the outcome")
+    assert len(told) == 1 and "the lease on h1 could not be given back; it ends by itself in 45 s" in told[0]

@@ -6,9 +6,13 @@ from pathlib import Path
 import pytest
 
 from reconciler import compose
-from reconciler.errors import CommandFailed
+from reconciler.compose import run_state
+from reconciler.errors import CommandFailed, JournalError
 from reconciler.hosts import wrap
 from reconciler.hosts.wrap import Backoff
+from reconciler.model.command import Command
+from reconciler.model.plan import Plan
+from reconciler.model.record import RunState
 from reconciler.model.spec import Spec
 from tests.hosts.test_wrap import FakeFleet
 
@@ -27,6 +31,37 @@ async def test_a_broken_copy_is_made_once_more(code: str, monkeypatch: pytest.Mo
     assert report.how == "direct"
     traced = [json.loads(line) for line in (tmp_path / "trace").read_text().splitlines()]
     assert [line["error"] for line in traced] == [code, ""], "the trace has both tries"
+
+
+async def test_what_fails_after_the_outcome_is_told_beside_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Ending(FakeFleet):
+        async def close(self) -> None:
+            raise OSError("the transport is gone")
+
+    monkeypatch.setattr(compose, "reach", lambda spec: Ending())
+    monkeypatch.setenv("RECONCILE_TRACE", "/dev/full")
+    told: list[str] = []
+    async with compose.open_fleet(Spec(), told.append) as fleet:
+        for _ in range(3):
+            await fleet.host("h1").run(Command(("true",)))
+    assert told == [
+        "the trace /dev/full is not complete (No space left on device)",
+        "the connections could not be closed properly (the transport is gone)",
+    ]
+
+
+async def test_a_journal_that_cannot_note_the_end_keeps_no_outcome_back() -> None:
+    class Full:
+        def end(self, run_id: str, state: RunState, at: float) -> None:
+            raise JournalError("the journal cannot be written")
+
+    told: list[str] = []
+    outside = compose.Outside(FakeFleet(), {}, warn=told.append)
+    outcome = await outside.carry_out(outside.executor(Plan(), "run1", Full()))  # type: ignore[arg-type]
+    assert run_state(outcome) is RunState.DONE
+    assert len(told) == 1 and "cannot be written" in told[0] and "reconcile resume" in told[0]
 
 
 def test_nothing_is_composed_elsewhere() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from reconciler.app import Applied
 from reconciler.cli.views.style import paint
 from reconciler.core.criu_errors import translate
@@ -56,11 +58,20 @@ def applied_json(applied: Applied) -> dict[str, object]:
         "refused": [
             f.model_dump(mode="json", by_alias=True) for f in applied.plan.findings if f.severity == "refuse"
         ],
+        "untidied": list(applied.untidied),
     }
 
 
 def render_applied(applied: Applied, color: bool) -> str:
-    """The end of an apply, workload by workload."""
+    """The end of an apply, workload by workload, and what could not be tidied after it."""
+    return "\n".join([_render_outcome(applied, color), *_untidied(applied.untidied, color)])
+
+
+def _untidied(warnings: Sequence[str], color: bool) -> list[str]:
+    return [f"{paint('yellow', '!', color)} {text}" for text in warnings]
+
+
+def _render_outcome(applied: Applied, color: bool) -> str:
     if applied.outcome is None:
         if applied.plan.errored:
             return paint("red", "Refused; nothing was changed.", color)
@@ -125,11 +136,11 @@ def _verdict(
 
 def render_resumed(resumed: Resumed, color: bool) -> str:
     """The end of a resume: every run that was taken up again."""
-    if not resumed.runs:
-        return "Nothing is unfinished."
-    return "\n".join(render_applied(applied, color).lstrip("\n") for applied in resumed.runs)
+    ended = [render_applied(applied, color).lstrip("\n") for applied in resumed.runs]
+    return "\n".join([*(ended or ["Nothing is unfinished."]), *_untidied(resumed.untidied, color)])
 
 
 def resumed_json(resumed: Resumed) -> dict[str, object]:
     """For scripts."""
-    return {"version": JSON_VERSION, "runs": [applied_json(applied) for applied in resumed.runs]}
+    runs = [applied_json(applied) for applied in resumed.runs]
+    return {"version": JSON_VERSION, "runs": runs, "untidied": list(resumed.untidied)}
