@@ -29,6 +29,7 @@ MOST_LABEL = 2**20
 LONGEST_PATH = 4096
 
 _ID = re.compile(r"[0-9a-f]{64}")
+_IMAGE_ID = re.compile(r"(sha256:)?[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,252}")
 _WORD = re.compile(r"[A-Za-z0-9_.:@/+-]{0,200}")
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,511}")
@@ -38,6 +39,10 @@ _REAL = re.compile(r"-?[0-9]{1,19}(\.[0-9]{1,19})?([eE][+-]?[0-9]{1,2})?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _KEY_TYPE = b"ssh-ed25519"
 _KEY_BYTES = 32
+
+
+class NotJson(HostError):
+    """A text that should be JSON and is not, as of a command that was cut short."""
 
 
 def refused(value: object, field: str, wanted: str) -> HostError:
@@ -66,7 +71,8 @@ def parsed(text: str, field: str) -> Any:
     try:
         return json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError):
-        raise refused(text, field, "JSON") from None
+        error = refused(text, field, "JSON")
+        raise NotJson(error.what, code=error.code, fix=error.fix) from None
 
 
 def items(value: object, field: str) -> list[Any]:
@@ -118,15 +124,15 @@ def number(value: object, field: str, *, least: int = 0, most: int = MOST_BYTES)
 
 
 def real(value: object, field: str, *, most: float = 1e15) -> float:
-    """A finite number that is not negative, also written as text. Nothing counts as 0."""
+    """A finite number, also written as text. Nothing counts as 0."""
     if value is None or value == "":
         return 0.0
     if isinstance(value, str) and _REAL.fullmatch(value.strip()):
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise refused(value, field, "a number")
-    if not 0 <= value <= most:
-        raise refused(value, field, f"a number from 0 to {most:g}")
+    if abs(value) > most:
+        raise refused(value, field, f"a number up to {most:g}")
     return float(value)
 
 
@@ -138,8 +144,13 @@ def mask(value: object, field: str) -> int:
 
 
 def full_id(value: object, field: str) -> str:
-    """A container's or an image's ID."""
+    """A container's ID."""
     return _matching(_ID, value, field, "an ID of 64 hexadecimal digits")
+
+
+def image_id(value: object, field: str) -> str:
+    """An image's ID, however the runtime writes it. Nothing counts as none."""
+    return _matching(_IMAGE_ID, value, field, "an ID of 64 hexadecimal digits") if value else ""
 
 
 def name(value: object, field: str) -> str:

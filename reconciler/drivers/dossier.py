@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 
-from pydantic import ValidationError
-
+from reconciler.core import answers
 from reconciler.drivers import guard
 from reconciler.drivers.base import Fence
 from reconciler.drivers.guard import workload_dir
+from reconciler.errors import HostError
 from reconciler.model.command import Command, Program
 from reconciler.model.plan import Phase, Plan
 
@@ -69,6 +69,6 @@ def read(workload: str) -> Program[tuple[str, Plan] | None]:
     result = yield Command(("cat", f"{workload_dir(workload)}/dossier"), ok=(0, 1))
     try:
         kept = json.loads(result.stdout)
-        return str(kept["run"]), Plan.model_validate(kept["plan"])
-    except (ValueError, KeyError, TypeError, ValidationError):
+        return answers.word(kept["run"], "a dossier's run"), Plan.model_validate(kept["plan"])
+    except (ValueError, KeyError, TypeError, RecursionError, HostError):
         return None

@@ -11,14 +11,16 @@ the command under it failed. Both carry a code of `CODES`, so that callers need 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, cast
+from typing import Literal
 
+from reconciler.core import answers
+from reconciler.drivers import guard_answers
 from reconciler.drivers.base import Fence
+from reconciler.drivers.guard_answers import hook_of, outcome_of, row_of, shown_of
 from reconciler.errors import CommandFailed, GuardRefused, InputError, ReconcilerError
 from reconciler.model.base import NAME_PATTERN
 from reconciler.model.command import DEFAULT_TIMEOUT, Command, Program, Result, Seconds
@@ -27,13 +29,15 @@ from reconciler.model.spec import Cutover
 from reconciler.model.world import Marker
 from reconciler.resources import data_path
 
+Hook = guard_answers.Hook
+Outcome = guard_answers.Outcome
+Role = guard_answers.Role
+Shown = guard_answers.Shown
+NONE = guard_answers.NONE
+
 ROOT = "/var/lib/reconciler"
 ANY = "any"
 """As phases of `run`: whatever the marker says."""
-NONE = "none"
-"""The phase of a workload that has no marker here."""
-
-Role = Literal["source", "destination", "owner"]
 
 LOWER_EPOCH = "G310"
 LEASED = "G311"
@@ -78,47 +82,6 @@ _CANNOT_OPEN = (2, 127)
 _SAID = re.compile(r"^reconciler-guard\[(\d+)\]: (.*)$", re.MULTILINE)
 _NAME = re.compile(NAME_PATTERN)
 _TEXT = re.compile(r"^[A-Za-z0-9._:@/+-]{1,200}$")
-
-
-@dataclass(frozen=True)
-class Hook:
-    """The state of a hold on a host.
-
-    `state`: `none`, `starting` (being dumped), `held`, `ended` (the checkpoint command has; see `status`) or
-    `lost` (reboot, killed). `verdict`: ``, `resume` or `commit`; `final`: ``, `resume` or `release`.
-    """
-
-    state: str = NONE
-    held_s: Seconds = 0.0
-    silent_s: Seconds = 0.0
-    verdict: str = ""
-    final: str = ""
-    status: int | None = None
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What a host knows of a workload. `marker` is None where there is none; a broken one says why."""
-
-    workload: str
-    marker: Marker | None
-    hook: Hook
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a checkpoint command stands after `hold`, `release` or `resume`.
-
-    `what`: hold answers `held` (frozen, images complete), `exited` (see `status`; 0: dumped and stopped) or
-    `resumed` (the hook let go again); release answers `exited` or `gone`; resume answers `resumed` (it runs
-    on), `running` (it never was held) or `gone` (nothing frozen is left: restore from the images).
-    `tail`: the last lines the command printed.
-    """
-
-    what: str
-    status: int | None
-    waited_s: Seconds
-    tail: str = ""
 
 
 # --- files ---
@@ -192,7 +155,7 @@ def show(workload: str | None = None) -> Program[tuple[Shown, ...]]:
         result = yield from call("show", *names, changes=False)
     else:
         result = yield Command(("/bin/sh", "-s", "--", "show", *names), stdin=_script("guard")[1])
-    return tuple(_shown(json.loads(line)) for line in result.stdout.splitlines() if line.startswith("{"))
+    return tuple(shown_of(line) for line in result.stdout.splitlines() if line.startswith("{"))
 
 
 def markers() -> Program[tuple[Marker, ...]]:
@@ -253,15 +216,15 @@ def hold(
     how = (cutover.value, "1" if fence_network else "0", text_of(run), text_of(peer), "--")
     words = ("hold", *_fence(fence), *limits, *how, *argv)
     result = yield from call(*words, timeout=timeout, log=log, under=under)
-    return _outcome(result)
+    return outcome_of(result)
 
 
 def beat(workloads: Sequence[str]) -> Program[dict[str, Hook]]:
     """Tell the holds of these workloads that their controller lives, once a second is plenty; answers state and
     verdict of each."""
     result = yield from call("beat", *(name_of(w) for w in workloads), timeout=10.0, changes=False)
-    rows = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
-    return {row["workload"]: Hook(state=row["hook"], verdict=row["verdict"]) for row in rows}
+    rows = (row_of(line) for line in result.stdout.splitlines() if line.startswith("{"))
+    return {answers.name(row.get("workload"), "a hold's workload"): hook_of(row) for row in rows}
 
 
 def commit(fence: Fence) -> Program[None]:
@@ -272,7 +235,7 @@ def commit(fence: Fence) -> Program[None]:
 
 def release(fence: Fence, *, timeout: Seconds = DEFAULT_TIMEOUT) -> Program[Outcome]:
     """Let CRIU kill the committed source; waits for the checkpoint command to end. Idempotent."""
-    return _outcome((yield from call("release", *_fence(fence), timeout=timeout)))
+    return outcome_of((yield from call("release", *_fence(fence), timeout=timeout)))
 
 
 def resume(fence: Fence, *, run: str = "", timeout: Seconds = DEFAULT_TIMEOUT) -> Program[Outcome]:
@@ -280,7 +243,7 @@ def resume(fence: Fence, *, run: str = "", timeout: Seconds = DEFAULT_TIMEOUT) -
 
     Where it answers `gone`, the marker is `held` under this epoch: restore with `run(fence, (Phase.HELD,), ...)`,
     then `mark` it running."""
-    return _outcome((yield from call("resume", *_fence(fence), text_of(run), timeout=timeout)))
+    return outcome_of((yield from call("resume", *_fence(fence), text_of(run), timeout=timeout)))
 
 
 def clean(workload: str) -> Program[None]:
@@ -357,33 +320,3 @@ def text_of(value: str) -> str:
     if value and not _TEXT.fullmatch(value):
         raise InputError(f"`{value!r}` cannot be written into a marker")
     return value or "-"
-
-
-def _shown(row: dict[str, Any]) -> Shown:
-    marker: Marker | None = None
-    if row["broken"] or row["phase"] != NONE:
-        marker = Marker(
-            workload=row["workload"],
-            epoch=row["epoch"],
-            phase=row["phase"],
-            role=cast(Role, row["role"]),
-            run=row["run"],
-            peer=row["peer"],
-            broken=row["broken"],
-            newer=row["newer"],
-        )
-    hook = Hook(
-        state=row["hook"],
-        held_s=row["held_cs"] / 100,
-        silent_s=row["silent_cs"] / 100,
-        verdict=row["verdict"],
-        final=row["final"],
-        status=row["status"],
-    )
-    return Shown(row["workload"], marker, hook)
-
-
-def _outcome(result: Result) -> Outcome:
-    first, _, tail = result.stdout.partition("\n")
-    row = json.loads(first)
-    return Outcome(row["outcome"], row["status"], row["waited_ms"] / 1000, tail.strip())

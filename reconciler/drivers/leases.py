@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
+from reconciler.core import answers
 from reconciler.drivers.guard import call, name_of, text_of
 from reconciler.model.command import Program, Seconds
 
@@ -37,7 +37,12 @@ def drop(workload: str, owner: str) -> Program[None]:
 def show(workload: str) -> Program[Lease | None]:
     """Who holds the lease, if anybody."""
     result = yield from call("lease", "show", name_of(workload), changes=False)
-    row = json.loads(result.stdout)
-    if not row["owner"]:
+    row = answers.mapping(answers.parsed(result.stdout, "a lease"), "a lease")
+    if not row.get("owner"):
         return None
-    return Lease(row["workload"], row["owner"], float(row["since"]), row["left_cs"] / 100)
+    return Lease(
+        answers.name(row.get("workload"), "a lease's workload"),
+        answers.word(row["owner"], "a lease's owner"),
+        answers.real(row.get("since"), "a lease's time"),
+        answers.real(row.get("left_cs"), "a lease's time") / 100,
+    )

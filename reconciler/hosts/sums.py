@@ -28,8 +28,8 @@ class Sums:
     folders: dict[str, str] = field(default_factory=dict)
     pages: dict[str, dict[str, list[Sum]]] = field(default_factory=lambda: {"near": {}, "far": {}})
 
-    def add(self, end: str, name: str, crc: str, length: str) -> None:
-        self.pages[end].setdefault(name, []).append((int(crc), int(length)))
+    def add(self, end: str, name: str, crc: int, length: Bytes) -> None:
+        self.pages[end].setdefault(name, []).append((crc, length))
 
     def difference(self) -> str:
         """What is not the same on both ends; empty when all is."""

@@ -9,20 +9,21 @@ ends' exit statuses count, and both ends sum what lies in their folder, beside t
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from reconciler.core import answers
 from reconciler.core.causes import telling
 from reconciler.errors import CommandFailed
 from reconciler.hosts.base import CopyReport, Progress
 from reconciler.hosts.link import Link, LinkOptions, Remote, close_link, folder_key, open_link, register, settle
+from reconciler.hosts.outcome import Outcome
 from reconciler.hosts.relay import Relay
 from reconciler.hosts.scripts import script
 from reconciler.hosts.shell import tail
 from reconciler.hosts.sums import Sums
-from reconciler.model.command import Bytes, Command, Result, Seconds, Tree
+from reconciler.model.command import Command, Result, Seconds, Tree
 
 LONGEST: Seconds = 24 * 3600.0
 """A copy is ended when it stalls, not when it is long."""
@@ -36,41 +37,6 @@ CONNECTION_BROKE = 255
 CUT_SHORT = 65
 """The receiver's status when the sender has ended too early."""
 _OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-
-
-@dataclass
-class Outcome:
-    """What the lines of one sender said so far."""
-
-    near: int = 0
-    far: int = 0
-    bytes: Bytes = 0
-    complete: bool = False
-    sums: Sums = field(default_factory=Sums)
-    moved_at: float = field(default_factory=time.monotonic)
-
-    def read(self, line: str) -> None:
-        """Take in one line; those that are not ours are start-up noise."""
-        words = line.split()
-        if len(words) < 2 or words[0] != "rc:":
-            return
-        match words[1:]:
-            case ["bytes", count]:
-                self._moved(int(count))
-            case ["ended", near, far]:
-                self.near, self.far = int(near), int(far)
-            case ["summing"]:
-                self.moved_at = time.monotonic()
-            case ["sum", ("near" | "far") as end, *text]:
-                self.sums.folders[end] = " ".join(text)
-            case ["pages", ("near" | "far") as end, name, crc, length]:
-                self.sums.add(end, name, crc, length)
-            case ["complete"]:
-                self.complete = True
-
-    def _moved(self, count: Bytes) -> None:
-        if count != self.bytes:
-            self.bytes, self.moved_at = count, time.monotonic()
 
 
 class Waiting:
@@ -333,6 +299,9 @@ async def _judge(link: Link, job: tuple[str, ...], outcome: Outcome, result: Res
     """Raise unless everything was read, sent, received and written, and both sums agree."""
     what = f"image {job[-1][:12]}" if job[0] == "image" else job[-1]
     source, destination = link.source.name, link.destination.name
+    if outcome.refused is not None:
+        outcome.refused.where = source  # which passes on what the destination says
+        raise outcome.refused
     if outcome.far == CONNECTION_BROKE:
         code, text, where = "C323", f"the connection to {destination} broke while copying {what}", source
     elif outcome.far and not (outcome.near and outcome.far == CUT_SHORT):
@@ -367,14 +336,19 @@ class _Image:
 
 async def _inspect(host: Remote, image_id: str) -> _Image | None:
     """The image as the host knows it. `archive`: the format that keeps its ID."""
-    argv = ("podman", "image", "inspect", "--", image_id)
+    argv, what = ("podman", "image", "inspect", "--", image_id), "an image"
     result = await host.run(Command(argv, ok=(0, 125)))
     if result.status != 0:
         return None
-    facts = json.loads(result.stdout)[0]
-    is_oci = facts.get("ManifestType") == _OCI_MANIFEST
-    names = tuple(name for name in facts.get("RepoTags") or () if "<none>" not in name)
-    return _Image(facts["Id"], names, "oci-archive" if is_oci else "docker-archive")
+    with answers.of(host.name):
+        facts = answers.mapping(next(iter(answers.items(answers.parsed(result.stdout, what), what)), None), what)
+        is_oci = facts.get("ManifestType") == _OCI_MANIFEST
+        tags = [
+            tag for tag in answers.items(facts.get("RepoTags"), "tags of an image") if "<none>" not in str(tag)
+        ]
+        names = tuple(answers.reference(tag, "a tag of an image") for tag in tags)
+        found = answers.image_id(facts.get("Id"), "the ID of an image")
+    return _Image(found, names, "oci-archive" if is_oci else "docker-archive")
 
 
 async def _check_image(link: Link, image: _Image) -> None:

@@ -6,7 +6,8 @@ from reconciler.drivers.base import LooksCloser
 from reconciler.drivers.podman import PodmanDriver
 from reconciler.drivers.podman.hostconfig import options_of
 from reconciler.drivers.podman.parse import sections
-from reconciler.drivers.podman.probes import answers, arguments, held
+from reconciler.drivers.podman.probes import arguments, held, of_host
+from reconciler.errors import HostError
 from reconciler.model.command import Result
 from reconciler.model.question import Question
 from reconciler.model.world import DeletedFile
@@ -76,7 +77,7 @@ MEASURED = container(workload(), pid=41)
 
 
 def test_answers_about_the_host():
-    found = answers(sections(HOST), QUESTION)
+    found = of_host(sections(HOST), QUESTION)
     assert found.complaint == "" and found.libcriu and found.seccomp and found.confinement == ("apparmor",)
     assert found.addresses == ("127.0.0.1", "10.77.0.2") and found.sudo == "1.9.16p2"
     assert found.listening == ("tcp/0.0.0.0:22", "udp/127.0.0.1:323")
@@ -87,7 +88,7 @@ def test_answers_about_the_host():
 
 
 def test_a_complaint_of_criu_is_kept():
-    found = answers(sections("@@ criu\nError (criu/cr-check.c:84): no\n"), Question())
+    found = of_host(sections("@@ criu\nError (criu/cr-check.c:84): no\n"), Question())
     assert found.complaint == "Error (criu/cr-check.c:84): no"
 
 
@@ -122,7 +123,7 @@ def test_one_command_and_the_facts_it_changes():
 def test_an_answer_that_stops_early_is_not_believed():
     program = PodmanDriver().preflight(facts("h1"), Question())
     next(program)
-    with pytest.raises(ValueError, match="early"):
+    with pytest.raises(HostError, match="early"):
         program.send(Result(0, HOST.split("@@ answers")[0]))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from reconciler.core import answers
 from reconciler.model.world import ContainerOptions
 
 _OWN = ("private", "shareable", "bridge", "none", "default")
@@ -13,11 +14,14 @@ _OWN = ("private", "shareable", "bridge", "none", "default")
 
 def options_of(inspected: Mapping[str, Any]) -> ContainerOptions:
     """How a container was made, from one element of `podman container inspect`."""
-    host = inspected.get("HostConfig") or {}
-    config = inspected.get("Config") or {}
+    host = answers.mapping(inspected.get("HostConfig"), "the options of a container")
+    config = answers.mapping(inspected.get("Config"), "the options of a container")
+    devices = [
+        answers.mapping(d, "a device") for d in answers.items(host.get("Devices"), "devices of a container")
+    ]
 
     def mode(name: str) -> str:
-        value = str(host.get(name) or "")
+        value = answers.shown(host.get(name), f"the {name} of a container")
         return "" if value in _OWN else value
 
     return ContainerOptions(
@@ -28,8 +32,8 @@ def options_of(inspected: Mapping[str, Any]) -> ContainerOptions:
         uts_mode=mode("UTSMode"),
         user_mode=mode("UsernsMode"),
         network_mode=mode("NetworkMode"),
-        devices=tuple(str(d.get("PathOnHost") or "") for d in host.get("Devices") or ())
+        devices=tuple(answers.shown(d.get("PathOnHost"), "a device") for d in devices)
         if not host.get("Privileged")
         else (),
-        pod=str(inspected.get("Pod") or ""),
+        pod=answers.shown(inspected.get("Pod"), "the pod of a container"),
     )

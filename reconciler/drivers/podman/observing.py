@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 
+from reconciler.core import answers
 from reconciler.drivers import guard
 from reconciler.drivers.podman import parse, paths
 from reconciler.errors import HostError
@@ -15,6 +15,7 @@ from reconciler.model.world import ContainerFacts, ContainerState, HostFacts, Ve
 OLDEST_PODMAN = (4, 0)
 """First release whose `--network` takes name, address and MAC in one value."""
 LISTS_LIMIT: Seconds = 60.0
+MOST_WORDS = 200
 _FROZEN_HOOKS = ("starting", "held")
 
 
@@ -27,30 +28,34 @@ def observe(host: str) -> Program[HostFacts]:
     held = [row.workload for row in shown if row.hook.state in _FROZEN_HOOKS and row.hook.verdict != "resume"]
     found = yield from _containers(stored, held)
     found, clock = yield from _measure(found)
-    tools = tuple(parts.get("tools", "").split())
+    tools = _words(parts, "tools")
     return HostFacts(
         name=host,
-        arch=parts.get("arch", "").strip(),
+        arch=answers.word(parts.get("arch", "").strip(), "its architecture"),
         cpu_flags=parse.cpu_flags(parts.get("cpu", "")),
         versions=Versions(
             podman=parse.version(parts.get("version podman", "")),
             runc=parse.version(parts.get("version runc", "")),
             crun=parse.version(parts.get("version crun", "")),
             criu=parse.version(parts.get("version criu", "")),
-            kernel=parts.get("kernel", "").strip(),
+            kernel=answers.word(parts.get("kernel", "").strip(), "its kernel"),
         ),
-        features=tuple(parts.get("features", "").split()),
+        features=_words(parts, "features"),
         tools=tools,
         memory_free_bytes=parse.numbers(parts.get("memory", ""), ("available",))["available"] * 1024,
-        disk_free_bytes=int(parts.get("disk", "").strip() or 0),
+        disk_free_bytes=answers.number(parts.get("disk", "").strip(), "its free disk"),
         clock_s=clock,
-        cgroup_version=int(parts.get("cgroup", "").strip() or 0),
+        cgroup_version=answers.number(parts.get("cgroup", "").strip(), "its version of cgroups", most=2),
         containers=found,
         images=parse.images(parts.get("images", "")),
         networks=parse.networks(parts.get("networks", "")),
         volumes=parse.volumes(parts.get("volumes", "")),
         markers=tuple(row.marker for row in shown if row.marker is not None),
     )
+
+
+def _words(parts: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(answers.word(word, f"its {name}") for word in parts.get(name, "").split()[:MOST_WORDS])
 
 
 def _check(host: str, parts: Mapping[str, str]) -> None:
@@ -110,7 +115,7 @@ def _still_stored(asked: Sequence[str], stored: Mapping[str, tuple[str, str]]) -
 def _parsed(text: str) -> tuple[ContainerFacts, ...]:
     try:
         return parse.containers(text)
-    except json.JSONDecodeError:
+    except answers.NotJson:  # nothing, or no more than a part of it: Podman waited for the container
         return ()
 
 
@@ -134,4 +139,4 @@ def _measure(
                 }
             )
         )
-    return tuple(updated), float(parts.get("clock", "").strip() or 0)
+    return tuple(updated), answers.real(parts.get("clock", "").strip(), "its clock")

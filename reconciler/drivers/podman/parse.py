@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from reconciler.core import answers
 from reconciler.drivers.podman.hostconfig import options_of
 from reconciler.model.world import (
     ContainerFacts,
@@ -35,7 +36,12 @@ _STATES = {
     "exited": ContainerState.EXITED,
     "stopped": ContainerState.EXITED,
 }
-_VERSION = re.compile(r"\d+(?:\.\d+)+")
+_VERSION = re.compile(r"\d{1,9}(?:\.\d{1,9})+", re.ASCII)
+_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
+_ENDPOINT = re.compile(r"([0-9A-F]{8}|[0-9A-F]{32}):[0-9A-F]{4}", re.IGNORECASE)
+_CGROUP = re.compile(r"[A-Za-z0-9_.:/@-]{1,1000}")
+"""A path in CRIU's configuration file, where a line end would begin another option."""
+MOST_PID = 2**22
 
 
 def sections(text: str) -> dict[str, str]:
@@ -58,7 +64,7 @@ def version(text: str) -> str:
 
 def version_tuple(text: str) -> tuple[int, ...]:
     """`5.4.2` as numbers, for comparing; empty for an empty text."""
-    return tuple(int(part) for part in text.split(".") if part.isdigit())
+    return tuple(int(part) for part in text.split(".") if _NUMBER.fullmatch(part))
 
 
 def timestamp(text: str) -> float:
@@ -72,17 +78,14 @@ def timestamp(text: str) -> float:
     return 0.0
 
 
-def json_list(text: str) -> list[dict[str, Any]]:
-    """A JSON list of objects; empty for no output. ValueError when it is something else."""
-    value = json.loads(text) if text.strip() else []
-    if not isinstance(value, list):
-        raise ValueError("expected a JSON list")
-    return [item for item in value if isinstance(item, dict)]
+def json_list(text: str, field: str) -> list[dict[str, Any]]:
+    """A JSON list of objects; empty for no output."""
+    return [answers.mapping(item, field) for item in answers.items(answers.parsed(text or "[]", field), field)]
 
 
 def state_of(inspected: Mapping[str, Any]) -> ContainerState:
     """Podman sets CheckpointedAt on a container it ended by a checkpoint, and clears it when restored."""
-    state = inspected.get("State") or {}
+    state = answers.mapping(inspected.get("State"), "the state of a container")
     known = _STATES.get(str(state.get("Status", "")).lower(), ContainerState.OTHER)
     if known is ContainerState.EXITED and timestamp(str(state.get("CheckpointedAt") or "")):
         return ContainerState.CHECKPOINTED
@@ -91,52 +94,73 @@ def state_of(inspected: Mapping[str, Any]) -> ContainerState:
 
 def container(inspected: Mapping[str, Any]) -> ContainerFacts:
     """One element of `podman container inspect`. Nothing that is measured (memory, sizes, TCP) is set."""
-    state = inspected.get("State") or {}
-    config = inspected.get("Config") or {}
-    host_config = inspected.get("HostConfig") or {}
-    networks = (inspected.get("NetworkSettings") or {}).get("Networks") or {}
-    upper = ((inspected.get("GraphDriver") or {}).get("Data") or {}).get("UpperDir") or ""
-    pid = int(state.get("Pid") or 0)
+    name = answers.name(inspected.get("Name"), "the name of a container")
+    what = f"of container {name}"
+
+    def part(section: Mapping[str, Any], key: str) -> dict[str, Any]:
+        return answers.mapping(section.get(key), f"{key} {what}")
+
+    state, config, host_config = (part(inspected, key) for key in ("State", "Config", "HostConfig"))
+    networks = part(part(inspected, "NetworkSettings"), "Networks")
+    upper = part(part(inspected, "GraphDriver"), "Data").get("UpperDir")
     return ContainerFacts(
-        id=inspected["Id"],
-        name=inspected["Name"],
-        image_id=inspected.get("Image") or "",
-        image_name=inspected.get("ImageName") or "",
+        id=answers.full_id(inspected.get("Id"), f"the ID {what}"),
+        name=name,
+        image_id=answers.image_id(inspected.get("Image"), f"the image {what}"),
+        image_name=answers.shown(inspected.get("ImageName"), f"the image {what}"),
         state=state_of(inspected),
-        labels=config.get("Labels") or {},
-        annotations=config.get("Annotations") or {},
-        oci_runtime=(inspected.get("OCIRuntime") or "").rsplit("/", 1)[-1],
-        pid=pid,
-        exit_code=int(state.get("ExitCode") or 0),
-        started_at=timestamp(str(state.get("StartedAt") or "")),
-        networks=tuple(
-            ContainerNetwork(
-                name=name,
-                ip=(facts or {}).get("IPAddress") or (facts or {}).get("GlobalIPv6Address") or None,
-                mac=(facts or {}).get("MacAddress") or None,
-            )
-            for name, facts in sorted(networks.items())
-        ),
+        labels=answers.labels(config.get("Labels"), f"the labels {what}"),
+        annotations=answers.labels(config.get("Annotations"), f"the annotations {what}"),
+        oci_runtime=answers.word(inspected.get("OCIRuntime"), f"the OCI runtime {what}").rsplit("/", 1)[-1],
+        pid=answers.number(state.get("Pid"), f"the process {what}", most=MOST_PID),
+        exit_code=answers.number(state.get("ExitCode"), f"the exit code {what}", least=-(2**31), most=2**32),
+        started_at=timestamp(answers.string(state.get("StartedAt"), f"the start {what}")),
+        networks=tuple(_network(key, facts, what) for key, facts in sorted(networks.items())),
         mounts=tuple(
-            ContainerMount(
-                kind=mount.get("Type") or "",
-                name=mount.get("Name") or None,
-                source=mount.get("Source") or "",
-                target=mount.get("Destination") or "",
-            )
-            for mount in inspected.get("Mounts") or ()
+            _mount(mount, what) for mount in answers.items(inspected.get("Mounts"), f"the mounts {what}")
         ),
         auto_remove=bool(host_config.get("AutoRemove")),
-        restart=(host_config.get("RestartPolicy") or {}).get("Name") or "no",
-        userdata=inspected.get("StaticDir") or "",
-        upper_dir=upper,
+        restart=answers.word(part(host_config, "RestartPolicy").get("Name") or "no", f"the restart policy {what}"),
+        userdata=_folder(inspected.get("StaticDir"), f"the folder {what}"),
+        upper_dir=_folder(upper, f"the upper directory {what}"),
         options=options_of(inspected),
     )
 
 
+def _network(name: str, value: object, what: str) -> ContainerNetwork:
+    facts = answers.mapping(value, f"a network {what}")
+    ip = facts.get("IPAddress") or facts.get("GlobalIPv6Address")
+    mac = facts.get("MacAddress")
+    return ContainerNetwork(
+        name=answers.name(name, f"a network {what}"),
+        ip=answers.address(ip, f"an address {what}") if ip else None,
+        mac=answers.mac(mac, f"a MAC address {what}") if mac else None,
+    )
+
+
+def _mount(value: object, what: str) -> ContainerMount:
+    """Volumes of ours are copied, so their folder must be one; of other mounts nothing is used but to be shown."""
+    mount = answers.mapping(value, f"a mount {what}")
+    kind = answers.word(mount.get("Type"), f"the kind of a mount {what}")
+    source = mount.get("Source")
+    is_volume = kind == "volume"
+    return ContainerMount(
+        kind=kind,
+        name=answers.name(mount["Name"], f"a volume {what}") if is_volume and mount.get("Name") else None,
+        source=_folder(source, f"a volume {what}")
+        if is_volume
+        else answers.shown(source, f"a mount {what}", 4096),
+        target=answers.shown(mount.get("Destination"), f"a mount {what}", 4096),
+    )
+
+
+def _folder(value: object, field: str) -> str:
+    return answers.path(value, field) if value else ""
+
+
 def containers(text: str) -> tuple[ContainerFacts, ...]:
     """`podman container inspect ID...`"""
-    return tuple(container(item) for item in json_list(text))
+    return tuple(container(item) for item in json_list(text.strip(), "the inspection of a container"))
 
 
 def stored(text: str) -> dict[str, tuple[str, str]]:
@@ -146,45 +170,72 @@ def stored(text: str) -> dict[str, tuple[str, str]]:
     """
     found: dict[str, tuple[str, str]] = {}
     for line in text.splitlines():
-        for item in json_list(line):
-            names = item.get("names") or [""]
-            found[item["id"]] = (names[0], item.get("image") or "")
+        for item in json_list(line.strip(), "the list of containers"):
+            container_id = answers.full_id(item.get("id"), "the ID of a container")
+            names = answers.items(item.get("names"), "the names of a container")
+            name = answers.name(names[0], "the name of a container") if names else ""
+            found[container_id] = (name, answers.image_id(item.get("image"), "the image of a container"))
     return found
 
 
 def images(text: str) -> tuple[ImageFacts, ...]:
     """`podman image ls --format json`"""
+
+    def texts(item: Mapping[str, Any], key: str) -> list[str]:
+        return [answers.string(value, f"{key} of an image", 1000) for value in answers.items(item.get(key), key)]
+
     return tuple(
         ImageFacts(
-            id=item["Id"],
-            names=tuple(item.get("Names") or ()),
-            digests=tuple(sorted({*(item.get("RepoDigests") or ()), *filter(None, [item.get("Digest")])})),
-            size_bytes=int(item.get("Size") or 0),
+            id=answers.image_id(item.get("Id"), "the ID of an image"),
+            names=tuple(texts(item, "Names")),
+            digests=tuple(
+                sorted(
+                    {*texts(item, "RepoDigests"), *filter(None, [answers.word(item.get("Digest"), "a digest")])}
+                )
+            ),
+            size_bytes=answers.number(item.get("Size"), "the size of an image"),
         )
-        for item in json_list(text)
+        for item in json_list(text.strip(), "the list of images")
     )
 
 
 def networks(text: str) -> tuple[NetworkFacts, ...]:
     """`podman network ls --format json`"""
-    return tuple(
-        NetworkFacts(
-            name=item["name"],
-            driver=item.get("driver") or "",
-            subnets=tuple(s["subnet"] for s in item.get("subnets") or () if "subnet" in s),
-            # For bridges this is the bridge that Podman makes itself.
-            parent=(item.get("network_interface") or None) if item.get("driver") != "bridge" else None,
-            mode=(item.get("options") or {}).get("mode") or "" if item.get("driver") == "bridge" else "",
+    return tuple(_network_facts(item) for item in json_list(text.strip(), "the list of networks"))
+
+
+def _network_facts(item: Mapping[str, Any]) -> NetworkFacts:
+    name = answers.name(item.get("name"), "the name of a network")
+    what = f"of network {name}"
+    driver = answers.word(item.get("driver"), f"the driver {what}")
+    subnets = [
+        answers.mapping(s, f"a subnet {what}") for s in answers.items(item.get("subnets"), f"the subnets {what}")
+    ]
+    return NetworkFacts(
+        name=name,
+        driver=driver,
+        subnets=tuple(answers.subnet(s["subnet"], f"a subnet {what}") for s in subnets if "subnet" in s),
+        # For bridges this is the bridge that Podman makes itself.
+        parent=(answers.word(item.get("network_interface"), f"the parent {what}") or None)
+        if driver != "bridge"
+        else None,
+        mode=answers.word(
+            answers.mapping(item.get("options"), f"the options {what}").get("mode"), f"the mode {what}"
         )
-        for item in json_list(text)
+        if driver == "bridge"
+        else "",
     )
 
 
 def volumes(text: str) -> tuple[VolumeFacts, ...]:
     """`podman volume ls --format json`"""
     return tuple(
-        VolumeFacts(name=item["Name"], mountpoint=item.get("Mountpoint") or "", labels=item.get("Labels") or {})
-        for item in json_list(text)
+        VolumeFacts(
+            name=answers.name(item.get("Name"), "the name of a volume"),
+            mountpoint=_folder(item.get("Mountpoint"), "the folder of a volume"),
+            labels=answers.labels(item.get("Labels"), "the labels of a volume"),
+        )
+        for item in json_list(text.strip(), "the list of volumes")
     )
 
 
@@ -209,6 +260,8 @@ def endpoint(text: str) -> str:
 
 def _endpoint(text: str) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]:
     """`6401010A:2328`: the kernel prints addresses as host-order 32-bit words (little-endian machines)."""
+    if not _ENDPOINT.fullmatch(text):
+        raise answers.refused(text, "an end of a connection", "an address and a port in hexadecimal digits")
     address, _, port = text.partition(":")
     words = [bytes.fromhex(address[i : i + 8])[::-1] for i in range(0, len(address), 8)]
     ip = ipaddress.ip_address(b"".join(words))
@@ -235,7 +288,7 @@ def numbers(text: str, names: Sequence[str]) -> dict[str, int]:
     found = dict.fromkeys(names, 0)
     for line in text.splitlines():
         name, _, value = line.partition(" ")
-        if name in found and value.strip().isdigit():
+        if name in found and _NUMBER.fullmatch(value.strip()):
             found[name] = int(value)
     return found
 
@@ -244,7 +297,9 @@ def cgroup_path(config: str) -> str:
     """The cgroup v2 path of a container from its OCI config: `/a/libpod-ID`, or systemd's `SLICE:PREFIX:NAME`."""
     try:
         text = str(json.loads(config)["linux"]["cgroupsPath"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    if not _CGROUP.fullmatch(text):
         return ""
     if ":" not in text:
         return text

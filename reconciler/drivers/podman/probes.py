@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from reconciler.core import answers
 from reconciler.drivers.podman import parse, paths
 from reconciler.drivers.podman.verifying import CAPABILITIES
+from reconciler.errors import HostError
 from reconciler.model.command import Command, Program, Seconds
 from reconciler.model.question import Question
 from reconciler.model.world import (
@@ -27,14 +29,14 @@ def preflight(host: HostFacts, question: Question) -> Program[HostFacts]:
     looked = yield Command(paths.shell("preflight", *arguments(question)), timeout=LOOK_LIMIT)
     parts = parse.sections(looked.stdout)
     if "end" not in parts:
-        raise ValueError("the closer look stopped early")
+        raise HostError("the closer look stopped early", code=answers.CODE)
     containers = tuple(
         facts.model_copy(update={"held": held(parts[f"container {facts.id}"], facts)})
         if f"container {facts.id}" in parts
         else facts
         for facts in host.containers
     )
-    return host.model_copy(update={"preflight": answers(parts, question), "containers": containers})
+    return host.model_copy(update={"preflight": of_host(parts, question), "containers": containers})
 
 
 def arguments(question: Question) -> Sequence[str]:
@@ -51,24 +53,35 @@ def arguments(question: Question) -> Sequence[str]:
     return words
 
 
-def answers(parts: Mapping[str, str], question: Question) -> Preflight:
+def of_host(parts: Mapping[str, str], question: Question) -> Preflight:
     """What concerns the host as a whole."""
     rows = _rows(parts.get("host", ""))
     criu = parts.get("criu", "").strip()
-    replies = dict(line.split(None, 1) for line in parts.get("answers", "").splitlines() if " " in line.strip())
+    replies = [line.split() for line in parts.get("answers", "").splitlines()]
     return Preflight(
-        complaint="" if criu == "ok" else " ".join(criu.split()),
+        complaint="" if criu == "ok" else answers.shown(" ".join(criu.split()), "what CRIU says"),
         libcriu="libcriu" in rows,
-        confinement=tuple(sorted(rows.get("confinement", ()))),
+        confinement=tuple(sorted(answers.word(row, "a security module") for row in rows.get("confinement", ()))),
         seccomp="seccomp" in rows,
         capabilities=capabilities(*rows.get("capabilities", ())),
-        addresses=tuple(rows.get("address", ())),
+        addresses=tuple(answers.address(row, "an address of its own") for row in rows.get("address", ())),
         listening=tuple(filter(None, map(_listener, parts.get("listening", "").splitlines()))),
-        sudo=next(iter(rows.get("sudo", ())), ""),
-        paths={path: parts.get(f"path {path}", "").strip() for path in question.paths},
-        answers={address: mac.strip() for address, mac in replies.items()},
-        units={name: tuple(sorted(set(parts.get(f"units {name}", "").split()))) for name in question.names},
+        sudo=answers.word(next(iter(rows.get("sudo", ())), ""), "the version of sudo"),
+        paths={
+            path: answers.word(parts.get(f"path {path}", "").strip(), "the file system of a path")
+            for path in question.paths
+        },
+        answers={
+            answers.address(row[0], "an address that answers"): answers.mac(row[1], "the MAC that answers")
+            for row in replies
+            if len(row) == 2
+        },
+        units={name: _names(parts.get(f"units {name}", "")) for name in question.names},
     )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(sorted({answers.shown(word, "a systemd unit") for word in text.split()}))
 
 
 def held(text: str, facts: ContainerFacts) -> ProcessFacts | None:
@@ -97,7 +110,7 @@ def held(text: str, facts: ContainerFacts) -> ProcessFacts | None:
 
 def capabilities(mask: str = "0") -> tuple[str, ...]:
     """Names of the bits of a `CapBnd:` line; bits that are newer than us are left out."""
-    bits = int(mask, 16)
+    bits = answers.mask(mask, "capabilities")
     return tuple(name for bit, name in enumerate(CAPABILITIES) if bits >> bit & 1)
 
 
@@ -107,7 +120,7 @@ def _rows(text: str) -> dict[str, list[str]]:
     for line in text.splitlines():
         key, _, value = line.partition(" ")
         if key:
-            rows.setdefault(key, []).append(value)
+            rows.setdefault(key, []).append(answers.shown(value, "a row of the closer look", 4096))
     return rows
 
 
@@ -118,18 +131,18 @@ def _listener(line: str) -> str:
 
 def _deleted(row: str) -> DeletedFile:
     size, _, path = row.partition(" ")
-    return DeletedFile(path=path, bytes=int(float(size)))
+    return DeletedFile(path=path, bytes=int(answers.real(size, "the size of a file")))
 
 
 def _peer(row: str, own: set[str]) -> str:
     """`LOCAL PEER [NAME]`: the other end of one of the container's own sockets, when it is outside."""
-    local, peer, *name = row.split()
+    local, peer, *name = row.split() if len(row.split()) > 1 else ("", "")
     return (name[0] if name else f"socket {peer}") if local in own and peer not in own else ""
 
 
 def _visitors(parents: Sequence[str], first: int) -> tuple[str, ...]:
     """`PID PARENT NAME` of each process: those whose parent is outside, and which are not the first one."""
-    rows = [row.split(None, 2) for row in parents]
+    rows = [fields for row in parents if len(fields := row.split(None, 2)) > 1]
     inside = {row[0] for row in rows}
     return tuple(sorted(row[-1] for row in rows if row[0] != str(first) and row[1] not in inside))
 

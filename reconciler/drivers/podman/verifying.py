@@ -6,10 +6,10 @@ A process may hold less than the config allows (it dropped it), never more.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from reconciler.core import answers
 from reconciler.core.made_from import changed_fields
 from reconciler.drivers.podman import parse
 from reconciler.model.labels import LABEL_SPEC
@@ -66,8 +66,8 @@ _SECCOMP_FILTER = "2"
 def problems(workload: Workload, image_id: str, facts: ContainerFacts, truth: str) -> list[str]:
     """What differs, in words; empty when nothing does. `truth` is the output of `truth.sh`."""
     parts = parse.sections(truth)
-    config = json.loads(parts.get("config") or "{}")
-    processes = {name.split()[1]: _fields(text) for name, text in parts.items() if name.startswith("process ")}
+    config = answers.mapping(answers.parsed(parts.get("config") or "{}", "an OCI config"), "an OCI config")
+    processes = {name[8:]: _fields(text) for name, text in parts.items() if name.startswith("process ")}
     return [
         *_container(workload, image_id, facts),
         *_networks(workload, facts),
@@ -135,7 +135,7 @@ def _processes(config: Mapping[str, Any], processes: Mapping[str, Mapping[str, s
     for pid, fields in processes.items():
         who = f"process {pid} ({fields.get('Name', '?')})"
         for field in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
-            extra = int(fields.get(field, "0"), 16) & ~bounding
+            extra = answers.mask(fields.get(field, "0"), "capabilities") & ~bounding
             if extra:
                 yield f"{who} holds {', '.join(_names(extra))} ({field}), which the spec does not allow"
                 break
