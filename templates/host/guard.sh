@@ -9,6 +9,8 @@
 #   hold NAME EPOCH SILENCE FREEZE MODE FENCE RUN PEER -- ARGV    start the checkpoint command; wait until held
 #   beat NAME...                              the controller still cares (held hooks)
 #   commit NAME EPOCH | release NAME EPOCH | resume NAME EPOCH [RUN] | clean NAME
+#   may-start < STATE                         as an OCI hook: may this container run its first instruction here?
+#   may-restore NAME                          as CRIU's script: may somebody other than the guard restore it here?
 #   lease take NAME OWNER TTL | lease beat|drop NAME OWNER | lease show NAME
 #
 # SILENCE, FREEZE and TTL are whole seconds; MODE is `transactional` or `restore-back`; FENCE is 0 or 1.
@@ -351,6 +353,7 @@ cmd_hook() {
 	[ -f "$ROOT/bin/$2" ] || die $E_HOST "$ROOT/bin/$2 is missing"
 	enter "$1" && lock lock
 	ln -sfn "$ROOT/bin/$2" "$W/hook.new" && mv -f "$W/hook.new" "$W/hook.sh" || die $E_HOST "cannot write $W/hook.sh"
+	ln -sfn "$0" "$W/hook.new" && mv -f "$W/hook.new" "$W/guard.sh" || die $E_HOST "cannot write $W/guard.sh"
 }
 
 cmd_hold() {
@@ -536,6 +539,33 @@ unshield() { # what a hook that was killed has left: peers would be told that no
 	rm -f "$H/shielded"
 }
 
+# --- what a person, a unit or a boot starts without the guard ---
+
+LAST_WORD="see: reconcile status. A person decides with: reconcile resolve"
+
+cmd_may_start() { # a container's OCI state is on stdin; with user namespaces the marker cannot be read: then it may
+	CONFIG=$(sed -n 's/.*"org\.criu\.config" *: *"\([^"]*\)".*/\1/p')
+	W=${CONFIG%/*}
+	H=$W/hook N=${W##*/}
+	[ "$W" = "$ROOT/workloads/$N" ] && is_name "$N" && [ -x "$ROOT/workloads" ] || exit 0
+	read_marker || die $E_BROKEN "$N may not start: the marker $W/marker cannot be trusted: $WHY; $LAST_WORD"
+	case $ROLE/$PHASE in
+	*/none | */running | */confirmed) ;;
+	source/reserved) ;; # it still runs here, and may be restarted
+	*) die $E_PHASE "$N may not start on this host: it is $PHASE here (epoch $EPOCH, peer $PEER); $LAST_WORD" ;;
+	esac
+}
+
+cmd_may_restore() {
+	[ $# -eq 1 ] && is_name "$1" || usage 'may-restore NAME'
+	N=$1 W=$ROOT/workloads/$1 H=$ROOT/workloads/$1/hook
+	load
+	case $PHASE in
+	none | running | confirmed) ;;
+	*) die $E_PHASE "$N may not be restored by hand on this host: it is $PHASE here (epoch $EPOCH); $LAST_WORD" ;;
+	esac
+}
+
 cmd_clean() {
 	[ $# -eq 1 ] || usage 'clean NAME'
 	enter "$1" && lock lock && load
@@ -608,5 +638,7 @@ CMD=$1
 shift
 case $CMD in
 mark | mend | show | run | hook | hold | runner | beat | commit | release | resume | clean | lease) "cmd_$CMD" "$@" ;;
+may-start) cmd_may_start ;;
+may-restore) cmd_may_restore "$@" ;;
 *) usage "no such subcommand: $CMD" ;;
 esac

@@ -7,6 +7,7 @@
 #   network-lock   the same for tasks that the cgroup did not freeze in time: CRIU has by now
 #   network-unlock the dump has failed: the interfaces are put back
 #   post-dump      the images are complete and the tasks still frozen. Exit 0: CRIU kills them. Exit 1: they run on.
+#   pre-restore    the guard's own restores do not name this script: somebody else restores; the marker says if he may
 # The answers come as the files `verdict` and `final` (see guard.sh); the first writer of each wins.
 #   before commit  resumes when told, when its controller was silent for too long, or when frozen for too long
 #   after commit   only `final` counts; it never resumes by itself
@@ -17,7 +18,7 @@
 #                  Before post-dump there are no images: the warden thaws the cgroup, which CRIU leaves as it found
 #                  it, puts the network back and undoes CRIU's locks as far as that can be done from outside
 # With an argument it is one of its own helpers: keeper, warden, isolate, netdown, netup, netunlock.
-case ${CRTOOLS_SCRIPT_ACTION-}$# in post-dump0 | pre-dump0 | network-lock0 | network-unlock0) ;; *0) exit 0 ;; esac
+case ${CRTOOLS_SCRIPT_ACTION-}$# in post-dump0 | pre-dump0 | network-lock0 | network-unlock0 | pre-restore0) ;; *0) exit 0 ;; esac
 
 set -uf
 umask 077
@@ -425,6 +426,10 @@ hook() {
 
 case ${1-} in
 '')
+	if [ "$CRTOOLS_SCRIPT_ACTION" = pre-restore ]; then
+		# shellcheck disable=SC2086
+		exec $SH "$W/guard.sh" may-restore "${W##*/}"
+	fi
 	ours || exit 0
 	case $CRTOOLS_SCRIPT_ACTION in
 	post-dump) hook ;;

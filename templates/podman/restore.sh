@@ -1,8 +1,12 @@
-# restore.sh CONTAINER USERDATA LAZY ADDRESSES OPTION...: restore a container from its images.
+# restore.sh CONTAINER USERDATA LAZY ADDRESSES CONFIG OPTION...: restore a container from its images.
 # LAZY: the folder from which memory follows afterwards; empty: all of it is there first. ADDRESSES: the container's, with commas between them; may be empty.
-name=$1 userdata=$2 lazy=$3 addresses=$4
-shift 4
+# CONFIG: becomes CRIU's, beside it; what is there until then lets nobody else restore it.
+name=$1 userdata=$2 lazy=$3 addresses=$4 config=$5
+shift 5
 images=$userdata/checkpoint
+if [ -e "$config" ]; then
+    while IFS= read -r line; do printf '%s\n' "$line"; done <"$config" >"${config%.restore}.conf" || exit 1
+fi
 
 # Podman brings a container's addresses up before CRIU has restored its sockets. A packet that arrives in between finds
 # nobody listening, and the kernel's answer ends the client's connection; a dropped one is sent again. So TCP to these

@@ -139,6 +139,12 @@ def kill_hook(lab: Lab, host: str, argument: str) -> None:
     _script(lab, host, "pkill -9 -f '[w]orkloads/counter/hook.sh$'; true")
 
 
+def podman(lab: Lab, host: str, argument: str) -> None:
+    """A person types this at a host; it may have to wait for Podman's lock, and goes on while the move does."""
+    _script(lab, host, "cat > /run/typed", argument)
+    _script(lab, host, "setsid sh /run/typed </dev/null >/run/typed.out 2>&1 & sleep 0.4")
+
+
 def expire_leases(lab: Lab, host: str, argument: str) -> None:
     """As if the time of a silent controller's lease had passed."""
     _script(lab, host, "rm -f /var/lib/reconciler/workloads/reconciler/lease.*")
@@ -160,6 +166,7 @@ BLOWS: dict[str, Blow] = {
         kill_criu,
         kill_criu_early,
         kill_hook,
+        podman,
         expire_leases,
     )
 }

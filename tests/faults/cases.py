@@ -262,6 +262,41 @@ def controllers() -> Iterator[Case]:
         yield case(BACK, strike, name=name, exits=(DEAD,), wait_s=19.0)
 
 
+STARTS = {
+    "start": "podman start counter",
+    "restart": "podman restart --time 0 counter",
+    "container restore": "podman container restore --keep --tcp-established counter",
+    "unpause": "podman unpause counter",
+    "exec": "podman exec counter true",
+    "update": "podman update --restart=always counter",
+    "clone": "podman container clone --run counter typed; sleep 1; podman rm -f -t 0 typed",
+}
+"""What a person may type that starts something, or lets something run."""
+ENDS = {
+    "stop": "podman stop --time 0 counter",
+    "kill": "podman kill counter",
+    "pause": "podman pause counter",
+    "rename": "podman rename counter typed",
+    "rm -f": "podman rm -f -t 0 counter",
+}
+"""... and that takes something away from a move, or from a workload that has just gone back."""
+
+
+def typed() -> Iterator[Case]:
+    """A person types Podman's own commands at both hosts in every phase: never two copies, and an end to it."""
+    for kind, point in (
+        ("stage", Point.AFTER_OUTCOME),
+        ("hold", Point.AFTER_OUTCOME),
+        ("commit", Point.AFTER_OUTCOME),
+        ("restore", Point.AFTER_OUTCOME),
+        ("retire", Point.BEFORE_OUTCOME),
+    ):
+        for host in ("source", "destination"):
+            for verb, line in (STARTS | ENDS).items():
+                strike = Strike("podman", kind, point, host=host, argument=line)
+                yield case(EITHER | LOST, strike, name=f"{kind}: `podman {verb}` at the {host}", keeps=False)
+
+
 def undos() -> Iterator[Case]:
     """The way back is struck too: a destination that cannot restore, and a controller that dies undoing."""
     broken = Strike("break_criu", "restore", Point.AFTER_INTENT, host="destination")
@@ -335,6 +370,7 @@ def matrix() -> list[Case]:
         runtimes,
         hosts,
         controllers,
+        typed,
         undos,
         restore_back,
         other_shapes,

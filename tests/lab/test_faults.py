@@ -30,6 +30,10 @@ CHOSEN = (
     "reboot-source@commit:after-outcome",
     "stop@hold:before-outcome",
     "restore fails, kill@undo-hold:after-intent (journal lost)",
+    "stage: `podman start` at the destination",
+    "commit: `podman restart` at the source",
+    "commit: `podman container restore` at the source",
+    "restore: `podman rename` at the destination",
 )
 CASES = {case.name: case for case in matrix()}
 

@@ -56,7 +56,8 @@ def stage(handover: Handover, *, secrets: Mapping[str, bytes]) -> Program[Locate
     yield from moving.make_room(handover, facts)
     lazy = ("lazy-pages",) if move.follows else ()
     cgroup = yield from moving.cgroup_config(handover, facts)
-    yield from moving.write_criu_config(name, *lazy, *moving.tcp_config(handover), *cgroup)
+    yield from moving.allow_restore(name, *lazy, *moving.tcp_config(handover), *cgroup)
+    yield from moving.forbid_restore(name)
     return moving.located(facts, expected_bytes=0 if move.strategy is Strategy.PRECOPY else move.memory_bytes)
 
 
@@ -148,7 +149,7 @@ def _discard(facts: ContainerFacts, fence: Fence, phases: tuple[Phase | str, ...
 def unstage(handover: Handover) -> Program[None]:
     name = handover.name
     fence = yield from _fence_here(handover)
-    facts = yield from containers.ours(name, name)
+    facts = yield from moving.copy_here(name)
     if facts is not None:
         yield from _discard(facts, fence, (guard.NONE, Phase.RESERVED, Phase.FENCED, Phase.RETIRED))
         yield from containers.drop_secrets(name, facts)
@@ -194,9 +195,11 @@ def restore(handover: Handover) -> Program[None]:
 
 
 def verify(handover: Handover) -> Program[None]:
-    facts = yield from containers.inspect(handover.name)
-    if facts is None or facts.state is not ContainerState.RUNNING:
-        state = facts.state.value if facts else "gone"
+    facts = yield from moving.copy_here(handover.name)
+    if facts is None or facts.state is not ContainerState.RUNNING or facts.name != handover.name:
+        state = "gone" if facts is None else facts.state.value
+        if facts is not None and facts.name != handover.name:
+            state = f"{state} there under the name {facts.name}, which somebody gave it"
         raise CommandFailed(
             f"{handover.name} does not run on {handover.move.destination}: it is {state}", code="C315"
         )

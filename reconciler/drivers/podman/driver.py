@@ -40,7 +40,8 @@ class PodmanDriver:
 
     def prepare_host(self) -> Program[None]:
         yield from guard.install()
-        yield Command(paths.shell("prepare", f"{guard.ROOT}/bin", paths.DRY_START_HOOKS), changes=True)
+        where = (f"{guard.ROOT}/bin", paths.DRY_START_HOOKS, guard.guard_path())
+        yield Command(paths.shell("prepare", *where), changes=True)
 
     def pull_image(self, image: str) -> Program[str]:
         return stores.pull_image(image)

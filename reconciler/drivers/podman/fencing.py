@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reconciler.drivers import guard
 from reconciler.drivers.base import Alive, Fence, Handover
-from reconciler.drivers.podman import containers, paths
+from reconciler.drivers.podman import moving, paths
 from reconciler.errors import CommandFailed
 from reconciler.model.command import Command, Program
 from reconciler.model.plan import Phase
@@ -19,7 +19,7 @@ def alive(workload: str) -> Program[Alive]:
         return Alive(exists=True, running=not frozen, restorable=frozen, detail="frozen, its images are complete")
     if hook.state == "starting":
         return Alive(exists=True, running=True, detail="being dumped")
-    facts = yield from containers.ours(workload, workload)
+    facts = yield from moving.copy_here(workload)
     if facts is None:
         return Alive(exists=False, running=False, detail="no container")
     processes = yield from living(facts)
@@ -44,7 +44,8 @@ def fence_off(handover: Handover, epoch: int) -> Program[None]:
         yield from guard.mark(fence, Phase.FENCED, "destination", run=handover.run, peer=move.source)
     if shown and shown[0].hook.state == "held":
         return  # frozen, and from here on it never resumes by itself
-    facts = yield from containers.ours(name, name)
+    yield from moving.forbid_restore(name)
+    facts = yield from moving.copy_here(name)
     if facts is None:
         return
     yield Command(paths.shell("stop-pages", facts.userdata), changes=True)
@@ -52,7 +53,7 @@ def fence_off(handover: Handover, epoch: int) -> Program[None]:
         kill = ("podman", "kill", "--signal=KILL", "--", facts.id)
         yield from guard.run(fence, (Phase.FENCED,), kill, ok=(0, 125))
         yield from guard.run(fence, (Phase.FENCED,), ("podman", "wait", "--", facts.id), ok=(0, 125))
-    facts = yield from containers.ours(name, name)
+    facts = yield from moving.copy_here(name)
     if facts is None:
         return
     processes = yield from living(facts)
@@ -61,7 +62,7 @@ def fence_off(handover: Handover, epoch: int) -> Program[None]:
             f"a copy of {name} still runs on {handover.move.destination}",
             code="C317",
             why=f"Podman says {facts.state.value}; processes: {', '.join(processes) or 'none'}",
-            fix=f"end it there by hand: podman kill {name}",
+            fix=f"end it there by hand: podman kill {facts.name}",
         )
 
 

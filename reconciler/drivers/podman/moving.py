@@ -8,6 +8,7 @@ from reconciler.drivers.base import Fence, Handover, Located
 from reconciler.drivers.podman import containers, parse, paths
 from reconciler.errors import CommandFailed, Refused
 from reconciler.model.command import Bytes, Command, Program, Seconds, Tree
+from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.plan import Phase
 from reconciler.model.room import available_for
 from reconciler.model.spec import RestartPolicy, Strategy, TcpHandling
@@ -47,7 +48,8 @@ def saved(workload: str) -> Program[ContainerFacts | None]:
 
 
 def forget(workload: str) -> Program[None]:
-    yield Command(("rm", "-f", "--", paths.saved_inspection(workload)), changes=True)
+    files = (paths.saved_inspection(workload), paths.restore_config(workload))
+    yield Command(("rm", "-f", "--", *files), changes=True)
 
 
 def make_room(handover: Handover, facts: ContainerFacts) -> Program[None]:
@@ -64,11 +66,33 @@ def free_room(facts: ContainerFacts) -> Program[None]:
     yield Command(paths.unmount_rooms(facts.userdata), changes=True)
 
 
-def write_criu_config(workload: str, *lines: str) -> Program[None]:
+def write_criu_config(workload: str, *lines: str, file: str = "criu.conf") -> Program[None]:
     """CRIU reads these last, so they win over what Podman and the OCI runtime ask for."""
     text = "".join(f"{line}\n" for line in lines).encode()
-    argv = paths.shell("note", guard.workload_dir(workload), "criu.conf")
+    argv = paths.shell("note", guard.workload_dir(workload), file)
     yield Command(argv, stdin=text, changes=True)
+
+
+def allow_restore(workload: str, *lines: str) -> Program[None]:
+    """The config that `restore` puts in the place of one that forbids it."""
+    yield from write_criu_config(workload, *lines, file=paths.RESTORE_CONFIG)
+
+
+def forbid_restore(workload: str) -> Program[None]:
+    """From here on a `podman container restore` that a person types asks the guard, and is refused while another
+    host may own the workload."""
+    yield from write_criu_config(workload, f"action-script {(yield from guard.install_hook(workload))}")
+
+
+def copy_here(workload: str) -> Program[ContainerFacts | None]:
+    """What a hand-over has of the workload on this host, also when somebody has renamed it meanwhile. A stranger's
+    container of that name is none of it."""
+    noted = yield from saved(workload)
+    for known_as in (*((noted.id,) if noted else ()), workload):
+        found = yield from containers.inspect(known_as)
+        if found is not None and found.labels.get(LABEL_WORKLOAD) == workload:
+            return found
+    return None
 
 
 def options(handover: Handover) -> tuple[str, ...]:
@@ -131,7 +155,7 @@ def restore(handover: Handover, fence: Fence, phase: Phase, located: Located, *,
     """Restore a container from its images; a failure carries the last errors of CRIU's log. Clients wait while
     this runs, so nothing is asked first. `lazy`: the folder from which memory follows."""
     userdata = paths.userdata_of(located.trees[0].path)
-    how = (lazy, _addresses(handover), *options(handover))
+    how = (lazy, _addresses(handover), paths.restore_config(handover.name), *options(handover))
     argv = paths.shell("restore", located.container_id, userdata, *how)
     try:
         yield from guard.run(fence, (phase,), argv, timeout=RESTORE_LIMIT)

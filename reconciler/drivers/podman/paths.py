@@ -11,6 +11,8 @@ from reconciler.resources import data_path
 ASIDE = "_aside"
 """Ends the name of a container that waits for its successor to be healthy; workloads' names have no underscore."""
 
+RESTORE_CONFIG = "criu.restore"
+
 DRY_START_HOOK = f"{ROOT}/bin/refuse-start"
 DRY_START_HOOKS = f"{ROOT}/hooks.d"
 """A hooks directory for one Podman command only: its one hook ends a container before any of its code runs."""
@@ -19,6 +21,11 @@ DRY_START_HOOKS = f"{ROOT}/hooks.d"
 def criu_config(workload: str) -> str:
     """CRIU's config file of one workload's container, read at each checkpoint and restore."""
     return f"{guard.workload_dir(workload)}/criu.conf"
+
+
+def restore_config(workload: str) -> str:
+    """What CRIU's config becomes when the guard's own restore begins; until then nobody may restore it."""
+    return f"{guard.workload_dir(workload)}/{RESTORE_CONFIG}"
 
 
 def saved_inspection(workload: str) -> str:

@@ -14,7 +14,7 @@ from reconciler.errors import CommandFailed, Refused
 from reconciler.model.base import parse_duration
 from reconciler.model.command import Program, Seconds
 from reconciler.model.plan import Phase
-from reconciler.model.spec import Cutover, RestartPolicy, Strategy
+from reconciler.model.spec import RestartPolicy, Strategy
 from reconciler.model.world import ContainerFacts, ContainerState
 
 DUMP_LIMIT: Seconds = 900.0
@@ -58,10 +58,8 @@ def locate(handover: Handover) -> Program[Located]:
 
 def dump_config(handover: Handover, *more: str) -> Program[None]:
     """CRIU's config for the dump; `more` lines of a pre-copy."""
-    hook: tuple[str, ...] = ()
-    if handover.move.cutover is Cutover.TRANSACTIONAL:
-        hook = (f"action-script {(yield from guard.install_hook(handover.name))}",)
-    lines = (*hook, *moving.DUMP_CONFIG, *moving.tcp_config(handover), *more)
+    hook = f"action-script {(yield from guard.install_hook(handover.name))}"
+    lines = (hook, *moving.DUMP_CONFIG, *moving.tcp_config(handover), *more)
     yield from moving.write_criu_config(handover.name, *lines)
 
 
@@ -118,15 +116,21 @@ def _not_held(handover: Handover, outcome: guard.Outcome, log: str) -> Program[C
 def resume(handover: Handover, fence: Fence) -> Program[str]:
     name = handover.name
     outcome = yield from guard.resume(fence, run=handover.run)
-    facts = yield from containers.ours(name, name)
+    facts = yield from moving.copy_here(name)
+    if facts is None and outcome.what != "gone":
+        yield from moving.forget(name)
+        yield from guard.clean(name)
+        return f"somebody removed its container on {handover.move.source} while it was held"
     if facts is None:
         raise CommandFailed(f"{name} cannot resume: its container is gone", code="C311")
+    if facts.name != name:
+        yield from guard.run(fence, (Phase.RUNNING, Phase.HELD), ("podman", "rename", facts.id, name))
     if outcome.what == "gone" and facts.state.has_processes and not (yield from fencing.living(facts)):
         # It was ended a moment ago, and Podman has not noted that yet.
         yield from guard.run(fence, (Phase.HELD,), ("podman", "wait", "--", facts.id))
-        facts = (yield from containers.ours(name, name)) or facts
+        facts = (yield from moving.copy_here(name)) or facts
     if outcome.what == "gone" and not facts.state.has_processes:
-        yield from moving.write_criu_config(name, *moving.tcp_config(handover))
+        yield from moving.allow_restore(name, *moving.tcp_config(handover))
         yield from moving.restore(handover, fence, Phase.HELD, moving.located(facts))
     ended, told = outcome.what != "gone" and not facts.state.has_processes, ""
     if ended:
@@ -137,7 +141,7 @@ def resume(handover: Handover, fence: Fence) -> Program[str]:
         yield from guard.mark(fence, Phase.RUNNING, "owner", run=handover.run)
     yield from moving.write_criu_config(name)
     yield from moving.set_restart(handover, fence, (Phase.RUNNING,), on=True)
-    facts = yield from containers.inspect(name)
+    facts = yield from moving.copy_here(name)
     if facts is None or not (ended or facts.state is ContainerState.RUNNING):
         raise CommandFailed(f"{name} does not run after it was told to resume", code="C311")
     yield from moving.free_room(facts)
@@ -167,7 +171,7 @@ def retire(handover: Handover) -> Program[None]:
     if marker is not None and marker.phase == Phase.RETIRED and marker.epoch == handover.fence.epoch:
         return
     yield from guard.release(handover.fence, timeout=RELEASE_LIMIT)
-    facts = yield from containers.ours(name, name)
+    facts = yield from moving.copy_here(name)
     if facts is not None:
         # The images as well under the fence: another controller may be on its way back to them.
         remove = ("podman", "rm", "--force", "--volumes", "--", facts.id)

@@ -308,6 +308,12 @@ class Guard:
             self.store(name, epoch, *now, row.run, row.peer)
             return self.answer(outcome, hook)
 
+    def may_start(self, name: str) -> None:
+        """What a container's start is asked, whoever starts it."""
+        row = self.load(name)
+        if row.phase not in ("none", "running", "confirmed") and (row.role, row.phase) != ("source", "reserved"):
+            die(PHASE, f"{name} may not start on this host: it is {row.phase} here")
+
     async def clean(self, name: str) -> None:
         async with self.lock(name):
             self.load(name)

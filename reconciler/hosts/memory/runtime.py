@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from reconciler.hosts.memory import extras
-from reconciler.hosts.memory.guard import Guard
+from reconciler.hosts.memory.guard import Guard, Refused
 from reconciler.hosts.memory.machine import (
     CREATED,
     EXITED,
@@ -230,6 +230,10 @@ class Runtime:
             return
         if container.state == FROZEN:
             raise Failed(f"{name} is being checkpointed")
+        try:
+            Guard(self.machine, execute, dump).may_start(container.workload)
+        except Refused as refused:
+            raise Failed(str(refused)) from refused
         self.machine.begin(container, "started")
 
     def stop(self, name: str) -> None:
