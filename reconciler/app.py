@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from reconciler.binding import AGAIN, refuse_other_world
 from reconciler.compose import Outside, drivers, open_fleet, run_state, secrets_of
 from reconciler.core.accuracy import measured_moves
 from reconciler.core.consent import Consent, lacking
@@ -24,6 +25,7 @@ from reconciler.model.record import Record, Run, RunState
 from reconciler.model.spec import Spec
 from reconciler.model.world import World
 from reconciler.observe import observe
+from reconciler.planfile import SavedPlan
 from reconciler.preflight import look_closer
 from reconciler.state.identity import owner
 from reconciler.state.journal import Journal
@@ -80,14 +82,15 @@ def new_run_id() -> str:
 class Apply:
     """`reconcile apply`: everything it needs, and the order in which it is asked for.
 
-    `agree` is asked with the plan before anything is changed; it returns False to stop.
-    """
+    `show` gets the plan before anything is changed. Then `ask` is asked, where there is somebody to ask;
+    nothing is locked or leased meanwhile, so that afterwards the hosts are looked at again."""
 
     spec: Spec
     journal_path: Path | None
-    agree: Callable[[Seen], Awaitable[bool]]
+    show: Callable[[Seen], None] = lambda seen: None
+    ask: Callable[[Seen], Awaitable[bool]] | None = None
     consent: Consent = field(default_factory=Consent)
-    saved: Plan | None = None
+    saved: SavedPlan | None = None
     report: Reporter = ignore
     untidied: list[str] = field(default_factory=list)
     _executor: Executor | None = None
@@ -111,21 +114,30 @@ class Apply:
         return replace(applied, untidied=tuple(self.untidied))
 
     async def _apply(self) -> Applied:
-        spec, warn = self.spec, self.untidied.append
-        with Journal.open(self.journal_path) as journal, journal.locked("apply", owner()):
-            async with open_fleet(spec, warn) as fleet, fleet_leases(fleet, spec.hosts, owner(), self.lose, warn):
-                seen = await look(spec, fleet, journal)
-                plan = self._checked(seen)
-                if not plan.steps or not await self.agree(seen):
+        spec, warn, agreed = self.spec, self.untidied.append, None
+        async with open_fleet(spec, warn) as fleet:
+            if self.ask is not None:
+                with Journal.open(self.journal_path, write=False) as journal:
+                    agreed = await look(spec, fleet, journal)
+                plan = self._checked(agreed)
+                if not plan.steps or not await self.ask(agreed):
                     return Applied(plan)
-                return await self._run(plan, fleet, journal)
+            with Journal.open(self.journal_path) as journal, journal.locked("apply", owner()):
+                async with fleet_leases(fleet, spec.hosts, owner(), self.lose, warn):
+                    seen = await look(spec, fleet, journal)
+                    if agreed is not None:
+                        refuse_changed(agreed, seen)
+                    plan = self._checked(seen, shown=agreed is not None)
+                    return await self._run(plan, fleet, journal) if plan.steps else Applied(plan)
 
-    def _checked(self, seen: Seen) -> Plan:
+    def _checked(self, seen: Seen, shown: bool = False) -> Plan:
         """The plan to carry out: the saved one when the world still is what it was made from."""
         plan = seen.plan
         if self.saved is not None:
-            refuse_stale(self.saved, plan)
-            plan = self.saved
+            refuse_stale(self.saved, seen)
+            plan = self.saved.plan
+        if not shown:
+            self.show(seen)
         if missing := lacking(plan, self.consent):
             raise Refused(
                 missing,
@@ -166,10 +178,23 @@ class Apply:
         return outcome
 
 
-def refuse_stale(saved: Plan, fresh: Plan) -> None:
-    """StalePlan when the specs or the world are not those that the saved plan was made from."""
-    again = "look at a new plan: reconcile plan --out FILE"
-    if saved.spec_digest != fresh.spec_digest:
-        raise StalePlan("the specs changed since the plan was made", fix=again)
-    if saved.world_digest != fresh.world_digest or [s.id for s in saved.steps] != [s.id for s in fresh.steps]:
-        raise StalePlan("the hosts changed since the plan was made", fix=again)
+def refuse_stale(saved: SavedPlan, seen: Seen) -> None:
+    """StalePlan when the hosts are not as they were when the saved plan was made, or would not do for it any
+    more."""
+    refuse_other_world(saved.binding, seen.world)
+    if _essence(saved.plan) != _essence(seen.plan):
+        raise StalePlan("the same specs and hosts lead to another plan by now", fix=AGAIN)
+
+
+def refuse_changed(agreed: Seen, seen: Seen) -> None:
+    """StalePlan when it is not the plan any more that somebody has agreed to."""
+    found = {(f.rule, f.workload, f.host) for f in seen.plan.findings}
+    known = {(f.rule, f.workload, f.host) for f in agreed.plan.findings}
+    if _essence(agreed.plan) != _essence(seen.plan) or found - known:
+        raise StalePlan("the hosts changed while the plan was looked at", fix="look again: reconcile apply")
+
+
+def _essence(plan: Plan) -> tuple[object, ...]:
+    """What is done to which containers; not how much memory they hold at the moment."""
+    steps = tuple((step.id, step.needs) for step in plan.steps)
+    return steps, tuple((m.workload, m.container_id, m.epoch) for m in plan.moves.values())

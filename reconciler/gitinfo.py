@@ -55,6 +55,35 @@ def describe(paths: Sequence[Path | str], *, timeout: float = GIT_TIMEOUT_S) -> 
     return GitInfo(root, commit or None, dirty)
 
 
+@dataclass(frozen=True)
+class Repository:
+    """Which repository it is, wherever it was cloned to. `roots`: its first commits; none for a shallow clone,
+    which does not know them. `remote`: host and path of `origin`."""
+
+    roots: tuple[str, ...] = ()
+    remote: str = ""
+
+
+def repository(paths: Sequence[Path | str], *, timeout: float = GIT_TIMEOUT_S) -> Repository:
+    """The repository of the first path; of nothing outside git."""
+    info = describe(paths, timeout=timeout)
+    if info is None:
+        return Repository()
+    shallow = _git(info.root, ["rev-parse", "--is-shallow-repository"], timeout)
+    listed = _git(info.root, ["rev-list", "--max-parents=0", "HEAD"], timeout) if shallow == "false\n" else None
+    url = _git(info.root, ["config", "--get", "remote.origin.url"], timeout) or ""
+    return Repository(tuple(sorted((listed or "").split())), _place(url.strip()))
+
+
+def _place(url: str) -> str:
+    """Host and path of a remote: the same for SSH and HTTPS, and without credentials."""
+    _, scheme, rest = url.rpartition("://")
+    place = rest.rpartition("@")[2] if scheme or ":" in rest else rest
+    if not scheme:
+        place = place.replace(":", "/", 1)
+    return place.removesuffix("/").removesuffix(".git")
+
+
 def stamped(spec: Spec, paths: Sequence[Path | str]) -> Spec:
     """The spec with `commit` and `dirty` filled; unchanged outside git."""
     info = describe(paths)

@@ -9,28 +9,30 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from reconciler.binding import AGAIN, Binding
 from reconciler.errors import InputError, StalePlan
 from reconciler.model.base import digest
-from reconciler.model.plan import PLAN_VERSION, Plan
-from reconciler.model.spec import Spec
+from reconciler.model.plan import Plan
+
+FILE_VERSION = 2
 
 
 @dataclass(frozen=True)
 class SavedPlan:
-    """A plan and the specs it was made from, so that it can be applied without them."""
+    """A plan, and what it is bound to."""
 
     plan: Plan
-    spec: Spec
+    binding: Binding
 
 
-def write_plan(plan: Plan, spec: Spec, path: Path) -> None:
-    """Write a plan with its specs; the file is readable by its owner only and replaced whole. InputError when
-    it cannot be written."""
+def write_plan(saved: SavedPlan, path: Path) -> None:
+    """Write a plan; the file is readable by its owner only and replaced whole. InputError when it cannot be
+    written."""
     body = {
-        "plan": plan.model_dump(mode="json", by_alias=True),
-        "spec": spec.model_dump(mode="json", by_alias=True, exclude={"origins"}),
+        "plan": saved.plan.model_dump(mode="json", by_alias=True),
+        "boundTo": saved.binding.model_dump(mode="json", by_alias=True),
     }
-    text = json.dumps({"version": PLAN_VERSION, "digest": digest(body), "content": body}, indent=1)
+    text = json.dumps({"version": FILE_VERSION, "digest": digest(body), "content": body}, indent=1)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
@@ -59,19 +61,18 @@ def read_plan(path: Path) -> SavedPlan:
         raise InputError(
             "this is not a plan file", where=str(path), fix="make one with: reconcile plan --out FILE"
         ) from error
-    again = "make a new one with: reconcile plan --out FILE"
-    if version != PLAN_VERSION:
+    if version != FILE_VERSION:
         raise StalePlan(
-            f"the plan file is of version {version}, this program reads {PLAN_VERSION}",
+            f"the plan file is of version {version}, this program reads {FILE_VERSION}",
             where=str(path),
-            fix=again,
+            fix=AGAIN,
         )
     if digest(body) != seal:
-        raise StalePlan("the plan file was edited after it was made", where=str(path), fix=again)
+        raise StalePlan("the plan file was edited after it was made", where=str(path), fix=AGAIN)
     try:
-        return SavedPlan(Plan.model_validate(body["plan"]), Spec.model_validate(body["spec"]))
-    except ValidationError as error:
-        raise StalePlan("the plan file does not fit this program", where=str(path), fix=again) from error
+        return SavedPlan(Plan.model_validate(body["plan"]), Binding.model_validate(body["boundTo"]))
+    except (ValidationError, KeyError, TypeError) as error:
+        raise StalePlan("the plan file does not fit this program", where=str(path), fix=AGAIN) from error
 
 
 def is_plan_file(path: Path) -> bool:

@@ -104,7 +104,7 @@ class Resume:
     async def _one(self, run: Run, fleet: Fleet, journal: Journal) -> Applied:
         if self._lost:
             raise self._lost
-        self._job = Apply(self.spec, self.journal_path, _always, report=self.report, untidied=self.untidied)
+        self._job = Apply(self.spec, self.journal_path, report=self.report, untidied=self.untidied)
         outcome = await self._job.carry_out(
             run.plan,
             run.id,
@@ -114,10 +114,6 @@ class Resume:
             recovering=frozenset(step.workload for step in run.plan.steps),
         )
         return Applied(run.plan, run.id, outcome)
-
-
-async def _always(_: object) -> bool:
-    return True
 
 
 def unfinished(world: World) -> dict[str, dict[str, Marker]]:

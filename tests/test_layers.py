@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parent.parent / "reconciler"
 
 LAYERS = [
     ("cli",),
-    ("app", "recover", "resolve", "rehearse", "planfile", "doctor"),
+    ("app", "recover", "resolve", "rehearse", "planfile", "binding", "doctor"),
     ("compose",),
     (
         "load",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from pathlib import Path
@@ -10,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reconciler.cli.options import AllowEmpty, AsJson, JournalPath, Paths, Set, Values, load_spec
+from reconciler.cli.options import AllowEmpty, AsJson, JournalPath, Paths, Set, Values, load_spec, spec_paths
 
 if TYPE_CHECKING:
     from reconciler.app import Seen
+    from reconciler.model.spec import Spec
     from reconciler.planfile import SavedPlan
 
 
@@ -34,54 +34,63 @@ def apply(
         bool, typer.Option("--require-commit", help="Refuse specs that differ from the commit.")
     ] = False,
     allow_empty: AllowEmpty = False,
+    specs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--specs", help="Where the specs of a saved plan are; default as for plan. It is bound to them."
+        ),
+    ] = None,
     journal: JournalPath = None,
     as_json: AsJson = False,
 ) -> int:
     """Bring the hosts to what the specs, or a saved plan file, say.
 
+    A saved plan is carried out for the specs, the commit, the repository and the hosts it was made for, as they
+    were; anything else is refused (8).
+
     Exit codes: 0 done or nothing to do; 1 failed and put back, or refused; 4 bad input; 5 in doubt;
     6 locked; 7 a host cannot be used; 8 stale plan; 130 interrupted, after putting back.
     """
     from reconciler.app import Apply
-    from reconciler.cli.signals import run_until_done
+    from reconciler.cli.signals import answer_to, run_until_done
     from reconciler.cli.views.apply import applied_json, exit_code, render_applied
+    from reconciler.cli.views.plan import render_plan
     from reconciler.cli.views.progress import progress_view
     from reconciler.cli.views.style import color_of
     from reconciler.core.consent import Consent
     from reconciler.errors import InputError
 
     saved = _saved_plan(paths)
-    if saved is not None:
-        spec = saved.spec
-    else:
+    if saved is None:
         spec = load_spec(paths, values, settings, allow_empty)
-        if require_commit and (spec.dirty or spec.commit is None):
-            raise InputError(
-                "the specs differ from the last commit" if spec.commit else "the specs are in no git commit",
-                code="E193",
-                fix="commit them, or apply without --require-commit",
-            )
-    ask = not (yes or saved is not None)
+    else:
+        spec = _specs_of(saved, specs, values, settings)
+    if require_commit and (spec.dirty or spec.commit is None):
+        raise InputError(
+            "the specs differ from the last commit" if spec.commit else "the specs are in no git commit",
+            code="E193",
+            fix="commit them, or apply without --require-commit",
+        )
 
-    async def agree(seen: Seen) -> bool:
-        from reconciler.cli.views.plan import render_plan
+    def show(seen: Seen) -> None:
+        plan = seen.plan
+        if not as_json and (plan.changes or plan.findings or plan.unknown_hosts):
+            typer.echo(render_plan(plan, color_of(sys.stdout), seen=len(seen.world.seen())))
 
-        if not as_json:
-            typer.echo(render_plan(seen.plan, color_of(sys.stdout), seen=len(seen.world.seen())))
-        if not ask:
-            return True
+    async def ask(seen: Seen) -> bool:
         if not sys.stdin.isatty():
             raise InputError("apply needs a yes, and there is no terminal to ask", code="E194", fix="add --yes")
-        answer = await asyncio.to_thread(typer.prompt, "\nApply this plan? (yes/no)", default="no", err=True)
+        answer = await answer_to("\nApply this plan? (yes/no) [no]: ")
         return answer.strip().lower() in ("y", "yes")
 
     with progress_view() as report:
         job = Apply(
             spec=spec,
             journal_path=journal,
-            agree=agree,
+            show=show,
+            ask=None if yes or saved else ask,
             consent=Consent(removals=allow_removals),
-            saved=saved.plan if saved else None,
+            saved=saved,
             report=report,
         )
         applied, interrupted = run_until_done(job, job.cancel)
@@ -90,6 +99,27 @@ def apply(
     else:
         typer.echo(render_applied(applied, color_of(sys.stdout)))
     return exit_code(applied, interrupted)
+
+
+def _specs_of(
+    saved: SavedPlan, where: list[Path] | None, values: list[Path] | None, settings: list[str] | None
+) -> Spec:
+    """The specs at hand, which must be those that a saved plan is bound to."""
+    from reconciler.binding import AGAIN, bind, refuse_other_specs
+    from reconciler.errors import InputError, StalePlan
+    from reconciler.model.world import World
+
+    try:
+        spec = load_spec(where, values, settings, True)
+    except InputError as error:
+        if error.diagnostics:
+            raise
+        what = "the specs that the plan is bound to are not here"
+        raise StalePlan(
+            what, why=str(error), fix=f"run it where they are, or say --specs; else {AGAIN}"
+        ) from error
+    refuse_other_specs(saved.binding, bind(spec, World(), spec_paths(where)))
+    return spec
 
 
 def _saved_plan(paths: list[Path] | None) -> SavedPlan | None:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli.options import AllowEmpty, AsJson, JournalPath, Paths, Set, Values, load_spec
+from reconciler.cli.options import AllowEmpty, AsJson, JournalPath, Paths, Set, Values, load_spec, spec_paths
 
 
 def register(app: typer.Typer) -> None:
@@ -42,9 +42,10 @@ def plan(
     be used and nothing can be said.
     """
     from reconciler import app
+    from reconciler.binding import bind
     from reconciler.cli.views.plan import plan_json, render_plan
     from reconciler.cli.views.style import color_of
-    from reconciler.planfile import write_plan
+    from reconciler.planfile import SavedPlan, write_plan
 
     spec = load_spec(paths, values, settings, allow_empty)
     if rehearse:
@@ -54,14 +55,18 @@ def plan(
         seen, _ = run_until_done(lambda: rehearsed_plan(spec, journal), at_once)
     else:
         seen = asyncio.run(app.plan(spec, journal))
-    if out is not None:
-        write_plan(seen.plan, spec, out)
+    binding = bind(spec, seen.world, spec_paths(paths)) if out else None
+    if out and binding:
+        write_plan(SavedPlan(seen.plan, binding), out)
     if as_json:
-        typer.echo(json.dumps(plan_json(seen.plan), indent=2))
+        bound = {"boundTo": binding.model_dump(mode="json", by_alias=True)} if binding else {}
+        typer.echo(json.dumps(plan_json(seen.plan) | bound, indent=2))
     else:
         text = render_plan(seen.plan, color_of(sys.stdout), seen=len(seen.world.seen()))
         unchanged = "" if rehearse else " Nothing was changed."
-        typer.echo(text + (f" Saved to {out}." if out else "") + unchanged)
+        typer.echo(text + unchanged)
+        if binding:
+            typer.echo(f"Saved to {out}, for these specs {binding.at} and these hosts as they are: nothing else.")
     if seen.plan.errored:
         return 7 if seen.plan.unknown_hosts and not seen.world.seen() else 1
     return 2 if detailed_exitcode and seen.plan.changes else 0

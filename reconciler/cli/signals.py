@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -41,6 +42,22 @@ def run_until_done(job: Callable[[], Awaitable[T]], cancel: Callable[[], None]) 
         return asyncio.run(main())
     except asyncio.CancelledError as error:
         raise KeyboardInterrupt from error
+
+
+async def answer_to(question: str) -> str:
+    """What a person types, without a thread that would still wait for it after Ctrl-C; nothing when the
+    terminal is gone."""
+    typer.echo(question, nl=False, err=True)
+    typed, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop.add_reader(sys.stdin.fileno(), typed.set)
+    try:
+        await typed.wait()
+    finally:
+        loop.remove_reader(sys.stdin.fileno())
+    try:
+        return sys.stdin.readline()
+    except OSError:
+        return ""
 
 
 def at_once() -> None:

@@ -297,8 +297,10 @@ PAGES: dict[str, Page] = {
     ),
     "P410": Page(
         "stale plan",
-        "Specs or hosts changed since the plan was saved, so it might do something nobody looked at. Make and "
-        "review a new one: reconcile plan --out FILE.",
+        "A saved plan is bound to what was reviewed: the specs, their commit, the repository (its first commits, "
+        "or where it was cloned from), how each host is reached and known, what ran there, and the release that "
+        "planned. Something of that differs, and the message names it. Make and review a new one: "
+        "reconcile plan --out FILE.",
     ),
     "P430": Page("a path cannot be mounted", "Podman's mount option cannot express commas, quotes and line ends."),
     "P431": Page("a foreign container has the name", "See name.taken: it is never touched. Rename or remove it."),

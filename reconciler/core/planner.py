@@ -51,6 +51,7 @@ def make_plan(
         },
         epochs={change.workload: _epoch(change, index) for change in changes},
         commit=spec.commit,
+        dirty=spec.dirty,
         spec_digest=spec_digest(spec),
         world_digest=world_digest(world),
     )
@@ -69,16 +70,23 @@ def spec_digest(spec: Spec) -> str:
 
 
 def world_digest(world: World) -> str:
-    """Digest of what plans depend on: containers, states, images and markers, not free memory or sizes."""
-    seen = {
-        name: {
-            "containers": sorted((c.name, c.id, c.state.value, c.image_id) for c in host.containers),
-            "markers": sorted((m.workload, m.epoch, m.phase) for m in host.markers),
-            "networks": sorted(n.name for n in host.networks),
-        }
+    """Digest of what plans depend on."""
+    return digest(host_digests(world))
+
+
+def host_digests(world: World) -> dict[str, str]:
+    """By host, the digest of what plans depend on: containers, states, images and markers, not free memory or
+    sizes. Empty for a host that was not seen."""
+    return dict.fromkeys(world.unknown(), "") | {
+        name: digest(
+            {
+                "containers": sorted((c.name, c.id, c.state.value, c.image_id) for c in host.containers),
+                "markers": sorted((m.workload, m.epoch, m.phase) for m in host.markers),
+                "networks": sorted(n.name for n in host.networks),
+            }
+        )
         for name, host in world.seen().items()
     }
-    return digest({"seen": seen, "unknown": sorted(world.unknown())})
 
 
 @dataclass(frozen=True)

@@ -206,6 +206,7 @@ class Plan(Model):
     policies: dict[str, MigrationPolicySpec] = Field({}, description="By workload")
     epochs: dict[str, int] = Field({}, description="The epoch each workload's steps act under")
     commit: str | None = None
+    dirty: bool = Field(False, description="Whether the specs differ from the commit")
     spec_digest: str = ""
     world_digest: str = ""
 

@@ -32,6 +32,7 @@ def plan_json(plan: Plan) -> dict[str, object]:
             "moves",
             "unknown_hosts",
             "commit",
+            "dirty",
             "spec_digest",
             "world_digest",
         },
@@ -44,7 +45,7 @@ def plan_json(plan: Plan) -> dict[str, object]:
 
 def render_plan(plan: Plan, color: bool, *, seen: int) -> str:
     """The whole plan: each change with why, how, cost and way back; refusals; a summary line."""
-    at = f" · specs at {plan.commit[:7]}" if plan.commit else ""
+    at = f" · specs at {plan.commit[:7]}{' with uncommitted changes' if plan.dirty else ''}" if plan.commit else ""
     lines = [f"{seen} host{'s' * (seen != 1)} seen, {len(plan.unknown_hosts)} unknown{at}"]
     for host, reason in sorted(plan.unknown_hosts.items()):
         lines.append(paint("yellow", f"  ? {host}: {reason}", color))

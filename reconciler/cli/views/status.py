@@ -56,6 +56,7 @@ def history_json(runs: Sequence[Run], workload: str | None) -> dict[str, object]
                 "endedAt": run.ended_at,
                 "actor": run.actor,
                 "commit": run.commit,
+                "dirty": run.plan.dirty,
                 "state": run.state.value,
                 "changes": [_change_json(run, c) for c in _changes(run, workload)],
             }
@@ -81,7 +82,8 @@ def render_history(runs: Sequence[Run], workload: str | None, color: bool) -> st
     """Newest first: run, who, from which commit; then each change with how long it was frozen."""
     lines: list[str] = []
     for run in runs:
-        commit = f" at {run.commit[:7]}" if run.commit else ""
+        dirty = " with uncommitted changes" if run.plan.dirty else ""
+        commit = f" at {run.commit[:7]}{dirty}" if run.commit else ""
         who = run.actor.split("/")[0]
         lines.append(
             f"{paint('bold', run.id, color)}  {_when(run.started_at)}  {run.state.value}  by {who}{commit}"
