@@ -50,8 +50,10 @@ class ReconcilerError(Exception):
         self.fix = _fit(fix)
 
     def __str__(self) -> str:
-        """One line for logs and journals: what, where and why."""
+        """What, where and why for logs and journals, on one line where the reason is no longer."""
         text = f"{self.where}: {self.what}" if self.where else self.what
+        if "\n" in self.why:
+            return f"{text}; {self.why}"
         return f"{text} ({self.why})" if self.why else text
 
 

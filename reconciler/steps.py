@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import ClassVar, TypeVar
 
 from reconciler.drivers import actions, dossier, guard
-from reconciler.drivers.base import Driver, Fence, Handover, Located
+from reconciler.drivers.base import ENDED, Driver, Fence, Handover, Located
 from reconciler.errors import CommandFailed, GuardRefused, HostError
 from reconciler.hosts.base import Fleet, Progress, each, pump
 from reconciler.model.command import Program, Tree
@@ -253,7 +253,8 @@ class Steps:
             try:
                 await self._on(step.host, driver.health(step.workload, check, address))
             except CommandFailed as error:
-                if not (moving and self.plan.policy_of(step.workload).on_unhealthy == "stay"):
+                stays = moving and self.plan.policy_of(step.workload).on_unhealthy == "stay"
+                if not stays or error.code == ENDED:
                     raise
                 note = {"unhealthy": str(error)}
         if moving:

@@ -36,13 +36,13 @@ _ASIDE = re.compile(r"\blevel=(?:warning|info|debug)\b|^(?:WARN|INFO|DEBU)\[|^\s
 
 def telling(text: str) -> str:
     """The first line that says why, without time stamps and source positions; empty for empty text."""
-    lines = [printable(line) for line in text.splitlines() if line.strip()]
+    lines = [line for line in text.splitlines() if line.strip()]
     return _shortened(_traceback(lines) or _crash(lines) or _said(lines) or _likely(lines))
 
 
 def criu_cause(log: str) -> str:
     """The first error in a CRIU log, without time, source position and process number."""
-    return _shortened(_criu([printable(line) for line in log.splitlines()]))
+    return _shortened(_criu(log.splitlines()))
 
 
 def criu_errors(log: str, most: int = 5) -> str:
@@ -53,14 +53,8 @@ def criu_errors(log: str, most: int = 5) -> str:
 
 
 def last_lines(text: str, most: int) -> str:
-    """The end of what a program said, fit for a terminal and a journal."""
-    lines = [printable(line).rstrip() for line in text.rstrip().splitlines()[-most:]]
-    return "\n".join(_shortened(line) for line in lines)
-
-
-def printable(text: str) -> str:
-    """A line that cannot steer a terminal."""
-    return "".join(c if c.isprintable() else " " if c == "\t" else "?" for c in text)
+    """The end of what a program said."""
+    return "\n".join(_shortened(line) for line in text.rstrip().splitlines()[-most:])
 
 
 def _shortened(line: str) -> str:

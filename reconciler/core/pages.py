@@ -126,6 +126,13 @@ PAGES: dict[str, Page] = {
         "It does not run, or its health check did not pass within spec.health.within. After a move it goes back "
         "to the source, unless the policy says onUnhealthy: stay. `podman logs` on the host says more.",
     ),
+    "C340": Page(
+        "the workload has ended",
+        "Its program ended by itself right after it was started or restored. The message has its exit code and "
+        "the last lines it printed, because undoing removes the container; above 128 a signal ended it (137: "
+        "killed, often for want of memory). A move goes back to the source, also with onUnhealthy: stay. "
+        "Mend what the program complains of, then: reconcile apply.",
+    ),
     "C319": Page(
         "nothing is left on the source to go back to",
         "Going back would end the only copy, so it was not done. See reconcile status for who owns the workload.",

@@ -18,6 +18,9 @@ from reconciler.model.question import Question
 from reconciler.model.spec import HealthCheck, MigrationPolicySpec, NetworkDefinition, Workload
 from reconciler.model.world import HostFacts
 
+ENDED = "C340"
+"""The code of errors that say that a workload's program has ended by itself."""
+
 
 @dataclass(frozen=True)
 class Fence:

@@ -1,14 +1,15 @@
-# health.sh KIND CENTISECONDS TARGET ARGUMENT...: repeat a check until it passes or time is over.
-# tcp, http: TARGET is a process of the container; the check runs in its network, where even addresses that the host
-# itself cannot reach (macvlan) answer. command: TARGET is the container's name.
-kind=$1 left=$2 target=$3
-shift 3
+# health.sh KIND CENTISECONDS NAME PID RESTARTS ARGUMENT...: repeat a check until it passes, time is over (1) or the
+# container NAME has ended and nothing will start it again (3). PID: its first process. RESTARTS: its restart policy.
+# tcp, http: the check runs in the container's network, where even addresses that the host itself cannot reach
+# (macvlan) answer.
+kind=$1 left=$2 name=$3 pid=$4 restarts=$5
+shift 5
 now() { read -r up _ < /proc/uptime; echo "${up%.*}${up#*.}"; }
 end=$(($(now) + left))
-net() { nsenter -t "$target" -n -- timeout 2 "$@"; }
+net() { nsenter --net="/proc/$pid/ns/net" -- timeout 2 "$@"; }
 once() {
     case $kind in
-    command) timeout 10 podman exec -- "$target" "$@" ;;
+    command) timeout 10 podman exec -- "$name" "$@" ;;
     tcp) net bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$1" "$2" ;;
     http)
         net bash -c 'exec 3<>"/dev/tcp/$0/$1" || exit 1
@@ -20,7 +21,13 @@ once() {
         ;;
     esac
 }
-while ! said=$(once "$@" 2>&1 </dev/null); do
+ended() {
+    [ "$pid" = 0 ] || [ ! -d "/proc/$pid" ] || return 1
+    now_pid=$(timeout 10 podman container inspect --format '{{.State.Pid}}' -- "$name") || return 1
+    pid=$now_pid
+    [ "$pid" = 0 ] && [ "$restarts" = no ]
+}
+while ended 2>/dev/null && exit 3; ! said=$(once "$@" 2>&1 </dev/null); do
     [ "$(now)" -lt "$end" ] || { printf '%s\n' "$said" | tail -5 >&2; exit 1; }
     sleep 0.1
 done

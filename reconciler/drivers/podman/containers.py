@@ -26,6 +26,8 @@ UPDATE_RESTART = (5, 1)
 """Podman release whose `update` can change a restart policy."""
 NO_RESTART = RestartPolicy.NO.value
 
+AT_ONCE = 0.5
+"""Seconds in which a program that cannot work has mostly given up."""
 INSPECT_LIMIT = 20.0
 STOP_LIMIT = 60.0
 _NOT_FOUND = 125
@@ -132,6 +134,17 @@ def start(workload: Workload, fence: Fence) -> Program[None]:
     elif found.state is not ContainerState.RUNNING:
         yield from guard.mark(fence, Phase.RUNNING, "owner")
         yield from guard.run(fence, LIVE, ("podman", "start", "--", found.id))
+
+
+def failed_at_once(workload: str) -> Program[ContainerFacts | None]:
+    """The container, if it has failed within a moment of its start and nothing starts it again."""
+    wait = 'timeout "$1" podman wait --condition=exited --condition=stopped -- "$2"'
+    argv = ("/bin/sh", "-c", wait, "sh", str(AT_ONCE), workload)
+    yield Command(argv, timeout=AT_ONCE + 20, ok=tuple(range(256)))
+    found = yield from ours(workload, workload)
+    if found is None or found.state.has_processes or found.restart != NO_RESTART:
+        return None
+    return found if found.exit_code != 0 else None
 
 
 def stop(workload: str, fence: Fence) -> Program[None]:

@@ -13,7 +13,7 @@ from reconciler.core.causes import telling
 from reconciler.core.made_from import changed_fields
 from reconciler.drivers import guard
 from reconciler.drivers.base import Fence, Handover, Located
-from reconciler.drivers.podman import containers, moving, options, paths, precopy, stores, verifying
+from reconciler.drivers.podman import containers, health, moving, options, paths, precopy, stores, verifying
 from reconciler.errors import CommandFailed, GuardRefused, HostError, Refused
 from reconciler.model.command import Command, Program, Seconds
 from reconciler.model.labels import LABEL_SPEC
@@ -197,6 +197,8 @@ def restore(handover: Handover) -> Program[None]:
 def verify(handover: Handover) -> Program[None]:
     facts = yield from moving.copy_here(handover.name)
     if facts is None or facts.state is not ContainerState.RUNNING or facts.name != handover.name:
+        if facts is not None and facts.state is ContainerState.EXITED:
+            raise (yield from health.ended(facts))
         state = "gone" if facts is None else facts.state.value
         if facts is not None and facts.name != handover.name:
             state = f"{state} there under the name {facts.name}, which somebody gave it"

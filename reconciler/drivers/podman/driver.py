@@ -61,7 +61,9 @@ class PodmanDriver:
         return containers.create(workload, fence, oci_runtime=oci_runtime, secrets=secrets)
 
     def start(self, workload: Workload, fence: Fence) -> Program[None]:
-        return containers.start(workload, fence)
+        yield from containers.start(workload, fence)
+        if workload.spec.health is None:  # else the check finds out
+            yield from health.not_ended(workload.metadata.name)
 
     def stop(self, workload: str, fence: Fence) -> Program[None]:
         return containers.stop(workload, fence)
