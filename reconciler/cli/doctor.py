@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli.options import AsJson, Set, Values, load_spec
+from reconciler.cli.options import AsJson, Set, Values, load_hosts
 
 
 def register(app: typer.Typer) -> None:
@@ -44,7 +44,7 @@ def doctor(
     from reconciler.cli.views.doctor import examination_json, render_examination
     from reconciler.cli.views.style import color_of
 
-    spec = load_spec(specs, values, settings, True)
+    spec = load_hosts(specs, values, settings)
     if sudoers:
         typer.echo(work.sudoers(work.chosen(spec, hosts or ())))
         return 0

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reconciler.cli.options import AsJson, JournalPath
+
+if TYPE_CHECKING:
+    from reconciler.errors import InputError
+    from reconciler.model.record import Run
+
+LOOK_BACK = 500
+"""Runs whose workloads are offered instead of a name that is not known."""
 
 
 def register(app: typer.Typer) -> None:
@@ -29,10 +36,17 @@ def history(
     from reconciler.cli.views.status import accuracy_json, history_json, render_accuracy, render_history
     from reconciler.cli.views.style import color_of
     from reconciler.core.accuracy import measured_moves
+    from reconciler.errors import InputError
     from reconciler.state.journal import Journal
 
+    if journal is not None and not journal.exists():
+        raise InputError(
+            "no such journal", code="E197", where=str(journal), fix="leave --journal out, or mend the path"
+        )
     with Journal.open(journal, write=False) as kept:
         runs = kept.runs(workload=workload, limit=limit)
+        if workload is not None and not runs:
+            raise _unknown(workload, kept.runs(limit=LOOK_BACK))
     if accuracy:
         moves = [m for m in measured_moves(runs) if workload in (None, m.workload)]
         text = (
@@ -44,3 +58,14 @@ def history(
     else:
         typer.echo(render_history(runs, workload, color_of(sys.stdout)))
     return 0
+
+
+def _unknown(workload: str, runs: list[Run]) -> InputError:
+    import difflib
+
+    from reconciler.errors import InputError
+
+    names = sorted({change.workload for run in runs for change in run.plan.changes})
+    near = difflib.get_close_matches(workload, names, n=1)
+    fix = f"did you mean {near[0]}?" if near else "reconcile history lists what was done"
+    return InputError(f"the journal holds nothing about a workload {workload}", code="E197", fix=fix)

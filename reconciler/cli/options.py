@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,3 +45,23 @@ def load_spec(
     given = read_values(values or [], settings or [])
     spec = load(where, values=given, allow_empty=allow_empty, skip=values or [])
     return stamped(spec, where)
+
+
+def load_hosts(paths: list[Path] | None, values: list[Path] | None, settings: list[str] | None) -> Spec:
+    """Specs for a command that asks hosts and may do without workloads. InputError where a path is not there or
+    no spec names a host: to have asked nobody is not to have found nothing."""
+    from reconciler.errors import InputError
+
+    where = spec_paths(paths)
+    for path in where:
+        if not os.path.lexists(path):
+            raise InputError("no such file or folder", code="E101", where=str(path))
+    spec = load_spec(paths, values, settings, True)
+    if not spec.hosts:
+        raise InputError(
+            "no spec here names a host, so there is nobody to ask",
+            code="E196",
+            where=", ".join(map(str, where)) if paths else str(Path.cwd()),
+            fix="go to the folder with your specs or name it; for new ones: reconcile init",
+        )
+    return spec

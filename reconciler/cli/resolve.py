@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli.options import JournalPath, Set, Values, load_spec
+from reconciler.cli.options import JournalPath, Set, Values, load_hosts
 
 
 def register(app: typer.Typer) -> None:
@@ -37,7 +37,7 @@ def resolve(
 
     if lost == (owner is not None):
         raise InputError("say either who owns it or that it is lost", fix="--owner HOST, or --lost")
-    spec = load_spec(paths, values, settings, True)
+    spec = load_hosts(paths, values, settings)
     outlive_terminal()
     typer.echo(asyncio.run(decide(spec, workload, owner, evidence, journal)))
     return 0

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from reconciler.cli.options import AsJson, JournalPath, Paths, Set, Values, load_spec
+from reconciler.cli.options import AsJson, JournalPath, Paths, Set, Values, load_hosts
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +32,7 @@ def resume(
     from reconciler.cli.views.style import color_of
     from reconciler.recover import Resume
 
-    spec = load_spec(paths, values, settings, True)
+    spec = load_hosts(paths, values, settings)
     with progress_view() as report:
         job = Resume(spec=spec, journal_path=journal, report=report)
         resumed, interrupted = run_until_done(job, job.cancel)

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from reconciler.cli.options import AsJson, JournalPath, Paths, Set, Values, load_spec
+from reconciler.cli.options import AsJson, JournalPath, Paths, Set, Values, load_hosts
 
 
 def register(app: typer.Typer) -> None:
@@ -31,7 +31,7 @@ def status(
     from reconciler.cli.views.style import color_of
     from reconciler.recover import standings
 
-    spec = load_spec(paths, values, settings, True)
+    spec = load_hosts(paths, values, settings)
     world, rows = asyncio.run(standings(spec, journal))
     if as_json:
         typer.echo(json.dumps(status_json(world, rows), indent=2))

@@ -217,6 +217,16 @@ CODES: dict[str, Code] = {
         "`apply` asks before it changes anything, and there is no terminal. In CI look at the plan first, then: "
         "reconcile apply PLAN-FILE, or --yes.",
     ),
+    "E196": Code(
+        "nobody to ask about",
+        "The specs that were given, or found in the current folder, name no host. Commands that look at hosts "
+        "say so instead of reporting that all is well. Go to the folder with your specs, or name it.",
+    ),
+    "E197": Code(
+        "not in the history",
+        "The journal holds no run of a workload of that name, or does not exist. Each controller has its own: "
+        "--journal, RECONCILE_JOURNAL, else below XDG_STATE_HOME. `reconcile history` lists what it holds.",
+    ),
     "W101": Code(
         "image not pinned",
         "The image has neither a tag nor a digest, so two hosts may pull different ones. Pin it by digest.",

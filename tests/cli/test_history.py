@@ -6,6 +6,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from reconciler.cli.main import app
+from reconciler.errors import InputError
 from reconciler.state.journal import Journal
 
 
@@ -17,7 +18,7 @@ def files(folder: Path) -> dict[str, tuple[int, int]]:
 def test_a_missing_journal_is_not_made(tmp_path):
     path = tmp_path / "none" / "journal.db"
     done = CliRunner().invoke(app, ["history", "--journal", str(path)])
-    assert done.exit_code == 0, done.output
+    assert isinstance(done.exception, InputError) and done.exception.code == "E197"
     assert not path.parent.exists()
 
 
