@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -49,7 +50,7 @@ def make_repository(folder: Path) -> list[str]:
     from reconciler.render import render_shipped
     from reconciler.schema import schemas
 
-    name = folder.resolve().name or "fleet"
+    name = Path(os.path.realpath(folder)).name or "fleet"
     context = {"name": name, "version": __version__, "schema": SCHEMAS}
     texts = {path: render_shipped("init", template, **context) for path, template in FILES.items()}
     texts |= {f"schemas/{file}": text for file, text in schemas().items()}

@@ -47,7 +47,7 @@ def register(app: typer.Typer) -> None:
         except InputError as error:
             if not as_json:
                 raise
-            typer.echo(json.dumps(_report(error.diagnostics, None), indent=2))
+            typer.echo(json.dumps(_report(error.diagnostics, None) | {"message": error.what}, indent=2))
             raise typer.Exit(error.exit_code) from None
         if as_json:
             typer.echo(json.dumps(_report(loaded.warnings, loaded), indent=2))

@@ -83,6 +83,8 @@ def visit(path: Path, each: Visit) -> None:
         raise InputError(
             f"{path} cannot be read", code="E185", fix="checkpoints belong to root: use sudo"
         ) from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read", code="E185", why=error.strerror or "") from None
 
 
 def _folder(path: Path, each: Visit) -> None:

@@ -51,6 +51,14 @@ def is_inside(path: Path, root: Path) -> bool:
     return Path(os.path.realpath(path)).is_relative_to(root)
 
 
+def is_hidden(path: Path, root: Path) -> bool:
+    """Whether a path, links resolved, leads through a name that starts with a dot, such as `.git`: no specs are
+    there, and what is there is shown to nobody."""
+    real = Path(os.path.realpath(path))
+    parts = real.relative_to(root).parts if real.is_relative_to(root) else (".",)
+    return any(part.startswith(".") for part in parts)
+
+
 def yaml_files(folder: Path, root: Path) -> Iterator[Path | Unreadable]:
     """YAML files below a folder, sorted, hidden ones left out. Links must stay inside `root`."""
     yield from _walk(folder, root, frozenset())
@@ -69,10 +77,13 @@ def _walk(folder: Path, root: Path, above: frozenset[str]) -> Iterator[Path | Un
         path = folder / entry.name
         if entry.name.startswith("."):
             continue
-        wanted = entry.is_dir() or entry.name.endswith(SUFFIXES)
+        is_folder = os.path.isdir(path)  # also where links go in a circle: that is no folder
+        wanted = is_folder or entry.name.endswith(SUFFIXES)
         if wanted and entry.is_symlink() and not is_inside(path, root):
             yield _unreadable("E121", "the link leads out of the repository", path)
-        elif entry.is_dir():
+        elif wanted and entry.is_symlink() and is_hidden(path, root):
+            yield _unreadable("E121", "the link leads to a hidden file or folder", path)
+        elif is_folder:
             yield from _walk(path, root, above | {real})
         elif wanted:
             yield path

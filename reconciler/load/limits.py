@@ -12,5 +12,11 @@ MAX_NODES = 100_000
 MAX_NUMBER_CHARS = 64
 MAX_INCLUDE_DEPTH = 32
 
+MAX_SHOWN = 200
+"""Findings that are shown; the rest is counted."""
+
+MAX_MESSAGE_CHARS = 500
+"""Of one finding: it may repeat what the user wrote."""
+
 MAX_ISSUES = 200
 """After so many unreadable documents in one file, the rest of it is not tried."""

@@ -14,7 +14,7 @@ from reconciler.errors import Diagnostic, InputError
 from reconciler.load import files, issues
 from reconciler.load.compose import Composed, Document, Places, compose
 from reconciler.load.files import Unreadable
-from reconciler.load.limits import MAX_INCLUDE_DEPTH
+from reconciler.load.limits import MAX_INCLUDE_DEPTH, MAX_SHOWN
 from reconciler.load.objects import check, locate
 from reconciler.load.rules import Fleet, check_fleet
 from reconciler.load.source import Source
@@ -194,6 +194,8 @@ class _Run:
         target = path.parent / item
         if not files.is_inside(target, root):
             return "E121", "the include leads out of the repository"
+        if files.is_hidden(target, root):
+            return "E121", "the include leads to a hidden file or folder"
         real = _real(target)
         if real in self.open:
             way = [self.files[p] for p in self.open[self.open.index(real) :]]
@@ -204,6 +206,8 @@ class _Run:
             return "E120", f"there is no `{item}` next to this file"
         if os.path.isdir(target):
             self._folder(target, root)
+        elif not item.endswith(files.SUFFIXES):
+            return "E120", f"`{item}` is not named as a spec is: {' or '.join(files.SUFFIXES)}"
         else:
             self._file(target)
         return None
@@ -254,7 +258,9 @@ def _input_error(errors: Sequence[Diagnostic]) -> InputError:
     ordered = sorted(dict.fromkeys(errors), key=lambda d: (d.file, d.line, d.col, d.code))
     where = sorted({d.file for d in ordered})
     what = f"{_count(len(ordered), 'error')} in {_count(len(where), 'file')}"
-    return InputError(what, diagnostics=ordered, code=ordered[0].code)
+    if len(ordered) > MAX_SHOWN:
+        what += f"; the first {MAX_SHOWN} are shown, {len(ordered) - MAX_SHOWN} more are not"
+    return InputError(what, diagnostics=ordered[:MAX_SHOWN], code=ordered[0].code)
 
 
 def _count(number: int, noun: str) -> str:

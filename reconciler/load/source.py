@@ -7,6 +7,8 @@ from bisect import bisect_right
 from functools import cached_property
 
 from reconciler.errors import Diagnostic
+from reconciler.load.limits import MAX_MESSAGE_CHARS
+from reconciler.text import short
 
 BAD_CHARACTER = re.compile(
     "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
@@ -125,13 +127,13 @@ class Source:
             shown = self._masked(raw, raw_line, *hide)
         return Diagnostic(
             code=code,
-            message=message,
+            message=short(message, MAX_MESSAGE_CHARS),
             file=self.file,
             line=line,
             col=col,
             length=length,
             source_line=redact(shown),
-            hint=hint,
+            hint=short(hint, MAX_MESSAGE_CHARS),
             severity="warning" if code.startswith("W") else "error",
         )
 

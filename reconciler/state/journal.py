@@ -172,7 +172,7 @@ class Journal:
                 ended_at=row[6],
                 records=records,
             )
-        except (ValidationError, ValueError) as error:
+        except (ValidationError, ValueError, RecursionError) as error:
             raise JournalError(
                 f"run {row[0]} cannot be read",
                 where=self._where,

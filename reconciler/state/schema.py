@@ -13,6 +13,13 @@ from reconciler.errors import JournalError
 VERSION = 1
 """Kept in the file's user_version. A newer file is refused; an older one gets the missing migrations."""
 
+APPLICATION = 0x52636E4A
+"""Kept in the file's application_id: RcnJ."""
+MAGIC = b"SQLite format 3\0"
+TABLES = {"runs", "run_workloads", "records", "locks", "probe"}
+NO_JOURNAL = "the journal is damaged or not a journal"
+ANOTHER = "choose another file with --journal or RECONCILE_JOURNAL"
+
 BUSY_S = 10.0
 """Longest wait for another process that is writing."""
 PROBE_BYTES = 65536
@@ -45,6 +52,7 @@ _WAY_OUT = "move it away and go on: the markers on the hosts tell `reconcile res
 def connect(path: Path, *, write: bool) -> sqlite3.Connection:
     """An open, current and writable journal file; JournalError otherwise, before anything was started."""
     with translated(path):
+        _look(path)
         if write:
             _create(path)
         where = f"{path.absolute().as_uri()}?mode={'rw' if write else 'ro'}"
@@ -57,6 +65,34 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
             connection.close()
             raise
         return connection
+
+
+def _look(path: Path) -> None:
+    """JournalError when the file is somebody else's, before SQLite opens it to write, which may change it."""
+    if not path.is_file() or path.stat().st_size == 0:
+        return
+    with path.open("rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            raise JournalError(NO_JOURNAL, where=str(path), fix=f"{_WAY_OUT}; or {ANOTHER}")
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+    try:
+        _check_ours(connection, path)
+    finally:
+        connection.close()
+
+
+def _check_ours(connection: sqlite3.Connection, path: Path) -> None:
+    """Journals of the first releases have no application_id: their tables tell them."""
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if application == APPLICATION or (application == 0 and (not tables or tables >= TABLES)):
+        return
+    raise JournalError(
+        "the file is a database of another program",
+        where=str(path),
+        why=f"its tables are {', '.join(sorted(tables)[:5]) or 'none'}",
+        fix=ANOTHER,
+    )
 
 
 def connect_memory() -> sqlite3.Connection:
@@ -77,7 +113,7 @@ def translated(path: Path | str) -> Iterator[None]:
             "the journal cannot be opened",
             where=str(path),
             why=error.strerror or str(error),
-            fix="choose another file with --journal or RECONCILE_JOURNAL",
+            fix=ANOTHER,
         ) from error
     except sqlite3.Error as error:
         what, fix = _explain(error)
@@ -125,6 +161,7 @@ def closing_fd(fd: int) -> Iterator[int]:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, *, write: bool) -> None:
+    _check_ours(connection, path)
     connection.execute("PRAGMA foreign_keys = ON")
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > VERSION:
@@ -157,6 +194,7 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
             for statement in MIGRATIONS[number].split(";"):
                 if statement.strip():
                     connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION}")
         connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
@@ -164,13 +202,13 @@ def _explain(error: sqlite3.Error) -> tuple[str, str]:
     """What happened, and the way out."""
     name: str = getattr(error, "sqlite_errorname", "")
     if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
-        return "the journal is damaged or not a journal", _WAY_OUT
+        return NO_JOURNAL, _WAY_OUT
     if name.startswith("SQLITE_READONLY"):
-        return "the journal is read-only", "choose another file with --journal or RECONCILE_JOURNAL"
+        return "the journal is read-only", ANOTHER
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
         return "the journal cannot be written", "free space on its disk, or choose another with --journal"
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return f"another process has been writing the journal for {BUSY_S:.0f} s", "try again"
     if name.startswith("SQLITE_CANTOPEN"):
-        return "the journal cannot be opened", "choose another file with --journal or RECONCILE_JOURNAL"
+        return "the journal cannot be opened", ANOTHER
     return "the journal cannot be used", _WAY_OUT

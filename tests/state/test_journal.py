@@ -236,3 +236,49 @@ def test_a_read_only_disk_is_refused_and_can_be_read(small_disk: Path) -> None:
     done = in_small_disk(small_disk, "true", code)
     assert "cannot be opened Read-only file system" in done.stdout, done
     assert "['r1']" in done.stdout, done
+
+
+@pytest.mark.parametrize("write", [True, False])
+@pytest.mark.parametrize("wal", [True, False])
+def test_a_database_of_another_program_is_refused_and_untouched(tmp_path: Path, write: bool, wal: bool) -> None:
+    path = tmp_path / "other.db"
+    other = sqlite3.connect(path)
+    if wal:
+        other.execute("PRAGMA journal_mode = WAL")
+    other.execute("CREATE TABLE accounts (name TEXT)")
+    other.execute("PRAGMA user_version = 1")
+    other.commit()
+    other.close()
+    path.chmod(0o644)
+    before, mode = path.read_bytes(), path.stat().st_mode
+    with pytest.raises(JournalError, match="another program") as caught:
+        Journal.open(path, write=write)
+    assert caught.value.where == str(path)
+    assert "accounts" in caught.value.why
+    assert "--journal" in caught.value.fix
+    assert path.read_bytes() == before
+    assert path.stat().st_mode == mode
+    assert [p.name for p in tmp_path.iterdir()] == ["other.db"]
+
+
+def test_a_journal_of_the_first_release_is_ours(path: Path) -> None:
+    """It has no application_id."""
+    with Journal.open(path) as journal:
+        journal.begin(a_run("r1"))
+    first = sqlite3.connect(path)
+    first.execute("PRAGMA application_id = 0")
+    first.close()
+    for write in (False, True):
+        with Journal.open(path, write=write) as journal:
+            assert [run.id for run in journal.runs()] == ["r1"]
+
+
+@pytest.mark.parametrize("column", ["plan", "data"])
+def test_json_without_an_end_is_a_run_that_cannot_be_read(path: Path, column: str) -> None:
+    with Journal.open(path) as journal:
+        journal.begin(a_run("r1"))
+        journal.append("r1", "s", Mark.INTENT, 1.0)
+        table = "runs" if column == "plan" else "records"
+        journal._connection.execute(f"UPDATE {table} SET {column} = ?", ("[" * 200_000,))
+        with pytest.raises(JournalError, match="r1 cannot be read"):
+            journal.run("r1")
