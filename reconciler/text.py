@@ -13,11 +13,24 @@ _UNSAFE = re.compile(
 """Control characters but for tab and line end, marks that turn the direction of text, and halves of pairs."""
 
 
+_OURS = re.compile("(\x1b\\[(?:[0-9;]*m|[0-9]*[AK]|\\?25[hl])|\r(?!\n))")
+"""Colours, and what a progress bar needs: lines up, a line erased, the cursor hidden, the line's begin."""
+
+
 def printable(text: str) -> str:
     """The text with every character that a terminal would act on written out, such as `\\x1b`."""
     if text.isascii() and text.isprintable():
         return text
     return _UNSAFE.sub(_written_out, text.replace("\r\n", "\n"))
+
+
+def terminal(text: str) -> str:
+    """Text for a terminal with our own colours and progress bars, and no other command to it. The last lock: what
+    hosts say has been made printable where it came in."""
+    if text.isascii() and text.isprintable():
+        return text
+    parts = _OURS.split(text)
+    return "".join(part if number % 2 else printable(part) for number, part in enumerate(parts))
 
 
 def short(text: str, most: int = MOST) -> str:

@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from queue import SimpleQueue
 from typing import IO, Any, Final
 
+from reconciler.text import terminal
+
 STDOUT, STDERR = 1, 2
 MOST_WAITING: Final = 8 * 2**20
 """Bytes of progress that wait for a terminal; what comes on top is not shown."""
@@ -118,7 +120,15 @@ def protect() -> Outlet:
     return outlet
 
 
+class _Text(io.TextIOWrapper):
+    """Text as it may be printed, whoever wrote it."""
+
+    def write(self, text: str, /) -> int:
+        super().write(terminal(text))
+        return len(text)
+
+
 def _text(former: IO[str] | None, outlet: Outlet, fd: int) -> io.TextIOWrapper:
     encoding = getattr(former, "encoding", None) or "utf-8"
     buffer = io.BufferedWriter(_Stream(outlet, fd))
-    return io.TextIOWrapper(buffer, encoding=encoding, errors="backslashreplace", line_buffering=True)
+    return _Text(buffer, encoding=encoding, errors="backslashreplace", line_buffering=True)

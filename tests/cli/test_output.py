@@ -10,6 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.model.plan import Change, ChangeKind, Plan, Step, StepKind
+from reconciler.model.record import Mark, Run, RunState
+from reconciler.state.journal import Journal
+from reconciler.text import terminal
+
 RECONCILE = Path(sys.executable).with_name("reconcile")
 ACTING = """
 import sys, time
@@ -96,3 +101,36 @@ def test_what_is_only_shown_fails_when_it_did_not_fit():
 def test_both_outputs_keep_their_order(tmp_path):
     done = acting(tmp_path, "0", "2>&1", stdout=subprocess.PIPE)
     assert done.stdout.index("under way") < done.stdout.index("moved")
+
+
+HOSTILE = "\x1b[2J\x1b]0;pwned\x07\x9b31m\u202e\x08"
+
+
+def test_what_others_wrote_commands_no_terminal(tmp_path):
+    """A journal with hosts' words in it, as an earlier release may have kept them."""
+    change = Change(kind=ChangeKind.CREATE, workload="web", destination="h1", reason=HOSTILE)
+    step = Step(id="s1", kind=StepKind.CREATE, workload="web", host="h1")
+    with Journal.open(tmp_path / "j.db") as journal:
+        journal.begin(Run(id="r1", plan=Plan(changes=(change,), steps=(step,)), started_at=1.0, actor=HOSTILE))
+        journal.append("r1", "s1", Mark.FAILED, 2.0, note=HOSTILE)
+        journal.end("r1", RunState.FAILED, 3.0)
+    for words in (("history",), ("history", "--json")):
+        done = subprocess.run([RECONCILE, *words, "--journal", tmp_path / "j.db"], capture_output=True, check=True)
+        assert b"r1" in done.stdout
+        assert not set("\x1b\x07\x9b\u202e\x08") & set(done.stdout.decode())
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[1mbold\x1b[0m", "\x1b[1mbold\x1b[0m"),
+        ("\r\x1b[2K\x1b[1A", "\r\x1b[2K\x1b[1A"),
+        ("\x1b[2Jx", "\\x1b[2Jx"),
+        ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
+        ("\x9b2J\x08", "\\x9b2J\\x08"),
+        ("\u202eevil", "\\u202eevil"),
+        ("a\tb\nü 😀", "a\tb\nü 😀"),
+    ],
+)
+def test_a_terminal_gets_colours_and_bars_and_nothing_else(text, shown):
+    assert terminal(text) == shown

@@ -11,6 +11,7 @@ import typer
 from reconciler.model.event import Event, Reporter, StepEnded, StepProgress, StepStarted
 from reconciler.model.plan import Step
 from reconciler.model.units import format_bytes, format_seconds
+from reconciler.text import printable
 
 
 def title(step: Step, undo: bool = False) -> str:
@@ -64,7 +65,7 @@ def progress_view() -> Iterator[Reporter]:
             task = tasks.pop((event.step.id, event.undo), None)
             if task is not None:
                 bars.remove_task(task)
-            console.print(ended_line(event), markup=False)
+            console.print(printable(ended_line(event)), markup=False)
 
     with bars:
         yield show
