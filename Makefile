@@ -37,10 +37,12 @@ lab-tests: ready
 vm-tests: ready ## Tests on stock virtual machines; slow without KVM
 	@$(BIN)/python -m pytest -q -m vm tests
 
-lint: $(VENV)/installed ## Style, types
+lint: $(VENV)/installed ## Style, types, shell scripts
 	@$(BIN)/ruff check reconciler tests
 	@$(BIN)/ruff format --check reconciler tests
 	@$(BIN)/mypy
+	@find templates tests -name '*.sh' -exec $(BIN)/shellcheck --shell=sh {} +
+	@$(BIN)/shellcheck .ci/run
 
 format: $(VENV)/installed
 	@$(BIN)/ruff format reconciler tests

@@ -92,6 +92,7 @@ enter() { # NAME: go to its folder
 	is_name "$1" || usage "not a workload's name: $1"
 	N=$1 W=$ROOT/workloads/$1 H=$ROOT/workloads/$1/hook
 	[ -d "$W" ] || mkdir -p "$W" || die $E_HOST "cannot make $W"
+	# shellcheck disable=SC3067  # dash and busybox have it
 	[ -O "$W" ] || die $E_HOST "$W belongs to another user"
 }
 

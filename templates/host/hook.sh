@@ -63,6 +63,7 @@ say() { printf '%s\n' "$1" >>"$H/trouble"; }
 
 # --- the network of the frozen tasks ---
 
+# shellcheck disable=SC2086  # $SH may be `busybox sh`
 in_netns() { nsenter -t "$1" -n $SH "$0" "$2"; } # PID netdown|netup
 
 same_netns() { [ "$(readlink "/proc/$1/ns/net")" = "$(readlink /proc/self/ns/net)" ]; }

@@ -4,6 +4,7 @@
 # Pages of memory, which are most of a move, are read from their files: the same through a pipe takes six times as much of
 # the processors. The sender sums whole files when the dump is complete, whenever it has sent: bytes that changed since
 # then show. The receiver sums pieces as they come, for only the last one is waited for; the controller joins them.
+# shellcheck disable=SC2030,SC2031  # the locale is to change in each subshell alone
 
 # [TEST...]: entries of this folder with whatever tells that one was changed, NUL-terminated, sorted.
 entries() (
@@ -33,7 +34,7 @@ renew_sums() (
 # FOLDER SUMS: as `sum_folder`, with contents as they were summed when they came.
 sum_known() (
     export LC_ALL=C
-    cd "$1"
+    cd "$1" || return
     find . ! -type s \( -type f -printf '%s ' -o -printf '- ' \) -printf '%y %m %U %G %Ts %l %P\n' | sort
     cat "$2"
 )
