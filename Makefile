@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := pip --quiet --disable-pip-version-check
 SEEDS ?= 500
 
-.PHONY: help demo test ready unit lab-tests vm-tests lint format bench soak faults compat docs lock clean
+.PHONY: help demo test ready unit lab-tests vm-tests lint format bench soak faults compat floors newest pythons docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,15 @@ faults: ready ## Faults on real hosts
 
 compat: ready ## Real programs (redis, postgres, node, ...) moved there and back with clients attached
 	@$(BIN)/python -m tests.compat --write-docs
+
+floors: $(VENV)/installed ## Unit tests with the lowest versions pyproject allows
+	@$(BIN)/python -m tests.versions floors
+
+newest: $(VENV)/installed ## Unit tests with the newest of everything, whatever the lock says
+	@$(BIN)/python -m tests.versions newest
+
+pythons: ready ## Unit tests on every newer Python at hand, on Debian 13's and on the newest in Debian
+	@$(BIN)/python -m tests.versions pythons
 
 docs: $(VENV)/installed ## Write what is generated: schemas
 	@$(BIN)/reconcile schema

@@ -38,7 +38,6 @@ ONLY_IMPORT_IN = {
     "asyncssh": "hosts/ssh",
     "typer": "cli/",
     "jinja2": "render.py",
-    "watchdog": "watch.py",
     "sqlite3": "state/",
     "rich": "cli/",
     "yaml": "load/",
