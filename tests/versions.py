@@ -30,7 +30,9 @@ print("Python", sys.version.split()[0])
 print(", ".join(sorted({f"{d.name} {d.version}" for d in importlib.metadata.distributions()})), flush=True)
 sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "-m", "not lab", "tests"]))
 """
-ROOTFS_PACKAGES = "busybox-static ca-certificates git iproute2 openssh-client openssh-server procps util-linux"
+ROOTFS_PACKAGES = (
+    "busybox-static ca-certificates gcc git iproute2 libc6-dev openssh-client openssh-server procps util-linux"
+)
 PYTHON_PACKAGES = "python3 python3-venv"
 ENTER = """set -eu
 rootfs=$1 scratch=$2 wheels=$3 archive=$4

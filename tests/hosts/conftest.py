@@ -89,7 +89,7 @@ class Server:
     def drop(self) -> None:
         """Kill all connections; the server goes on."""
         for pid in self.sessions():
-            subprocess.run(["pkill", "-9", "-P", str(pid), "-x", "sshd"], check=False)
+            subprocess.run(["pkill", "-9", "-P", str(pid), "-x", "sshd(-session)?"], check=False)
             with suppress(ProcessLookupError):
                 os.kill(pid, 9)
 
