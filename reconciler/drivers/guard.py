@@ -121,8 +121,18 @@ mv -f "$f.$$" "$f" && sync "$1"
 def install() -> Program[None]:
     """Put guard and hook on the host, under their digests; what is there and intact stays."""
     for name in ("guard", "hook"):
-        file, text, digest = _script(name)
-        yield Command(("/bin/sh", "-c", _INSTALL, "sh", f"{ROOT}/bin", file, digest), stdin=text, changes=True)
+        yield _install(name)
+
+
+def _install(name: str) -> Command:
+    file, text, digest = _script(name)
+    return Command(("/bin/sh", "-c", _INSTALL, "sh", f"{ROOT}/bin", file, digest), stdin=text, changes=True)
+
+
+def install_restoring() -> Program[str]:
+    """Put CRIU's action script of restores on the host, the same for all workloads; returns its path."""
+    yield _install("restoring")
+    return f"{ROOT}/bin/{_script('restoring')[0]}"
 
 
 def install_hook(workload: str) -> Program[str]:

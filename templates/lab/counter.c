@@ -15,6 +15,7 @@
  *   "sum..."         "sum <16 hex digits>\n"   checksum of all memory but the first word of each page, which --dirty
  *                                              writes. It never changes while the process lives, and as the random
  *                                              seed is new at each start, a restarted process has another one.
+ *   "push..."        "<count>\n" now and at every further tick, so that data is always on its way to the client
  *   anything else    "<count>\n"
  */
 #define _GNU_SOURCE
@@ -120,6 +121,15 @@ static int listen_on(int port)
     return fd;
 }
 
+static char pushed[MAX_FDS]; /* by descriptor */
+
+static int send_count(int fd, uint64_t count)
+{
+    char out[32];
+    int n = snprintf(out, sizeof out, "%llu\n", (unsigned long long)count);
+    return send(fd, out, n, MSG_NOSIGNAL) == n;
+}
+
 /* False: the connection is over. */
 static int answer(int fd, uint64_t count)
 {
@@ -129,9 +139,11 @@ static int answer(int fd, uint64_t count)
         return errno == EAGAIN || errno == EINTR;
     if (got == 0)
         return 0;
-    int n = got >= 3 && memcmp(in, "sum", 3) == 0
-                ? snprintf(out, sizeof out, "sum %016llx\n", (unsigned long long)checksum())
-                : snprintf(out, sizeof out, "%llu\n", (unsigned long long)count);
+    if (got < 3 || memcmp(in, "sum", 3) != 0) {
+        pushed[fd] = pushed[fd] || (got >= 4 && memcmp(in, "push", 4) == 0);
+        return send_count(fd, count);
+    }
+    int n = snprintf(out, sizeof out, "sum %016llx\n", (unsigned long long)checksum());
     return send(fd, out, n, MSG_NOSIGNAL) == n;
 }
 
@@ -195,7 +207,10 @@ int main(int argc, char **argv)
         }
         if (ready > 0 && port && fds[0].revents && nfds < MAX_FDS) {
             int fd = accept4(fds[0].fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-            if (fd >= 0) {
+            if (fd >= MAX_FDS) {
+                close(fd);
+            } else if (fd >= 0) {
+                pushed[fd] = 0;
                 setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
                 fds[nfds++] = (struct pollfd){.fd = fd, .events = POLLIN};
             }
@@ -207,6 +222,9 @@ int main(int argc, char **argv)
         for (; now >= due; due += TICK_NS) {
             count++;
             dirty_memory(dirty);
+            for (int i = 1; port && i < nfds; i++)
+                if (pushed[fds[i].fd])
+                    send_count(fds[i].fd, count); /* one that is gone is found by its next event */
             if (count % TICKS_PER_SECOND == 0) {
                 printf("%llu\n", (unsigned long long)count);
                 fflush(stdout);

@@ -9,13 +9,14 @@ if [ -e "$config" ]; then
 fi
 
 # Podman brings a container's addresses up before CRIU has restored its sockets. A packet that arrives in between finds
-# nobody listening, and the kernel's answer ends the client's connection; a dropped one is sent again. So TCP to these
-# addresses is dropped meanwhile, and who sent it told that the host cannot be reached, so that it tries again soon
-# (hook.sh says more). Entries expire, should this script be killed. Without nft there is no shield.
+# nobody listening, and the kernel's answer ends the client's connection, or fails its next call; a dropped one is sent
+# again. So TCP and UDP to these addresses is dropped meanwhile, and who sent TCP told that the host cannot be reached, so
+# that it tries again soon (hook.sh says more). restoring.sh ends that when all sockets are there. Entries expire, should
+# both be killed. Without nft there is no shield.
 table=reconciler_$(printf %.12s "$name")
 rules() {
-    [ -z "$v4" ] || echo "ip daddr @four meta l4proto tcp drop"
-    [ -z "$v6" ] || echo "ip6 daddr @six meta l4proto tcp drop"
+    [ -z "$v4" ] || echo "ip daddr @four meta l4proto { tcp, udp } drop"
+    [ -z "$v6" ] || echo "ip6 daddr @six meta l4proto { tcp, udp } drop"
 }
 answers() {
     [ -z "$v4" ] || echo "ip daddr @four tcp flags & (syn|ack) == ack reject with icmp type host-unreachable"
@@ -54,12 +55,19 @@ shield() {
         }
     }"
     # All at once, for each call costs milliseconds; where there is no ingress hook, what can be had.
-    lay "$rejects" || lay '' || nft "$none_of_inet
-    $inet"
+    if lay "$rejects" || lay ''; then ending=$none; else
+        ending=$none_of_inet
+        nft "$none_of_inet
+        $inet"
+    fi
+    printf '%s\n' "$ending" >"$userdata/unshield"
 }
 none_of_inet="table inet $table; delete table inet $table"
 none="table netdev $table; delete table netdev $table; $none_of_inet"
-unshield() { nft "$none" || nft "$none_of_inet"; }
+unshield() { # where CRIU did not come so far
+    [ ! -e "$userdata/unshield" ] || nft -f "$userdata/unshield"
+    rm -f "$userdata/unshield"
+}
 
 # Switches and neighbours learn where the addresses are now: the kernel announces them, over ARP and as IPv6 neighbour,
 # when a card that is told to notify is given its hardware address anew, even if it is the same one.

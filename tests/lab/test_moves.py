@@ -11,6 +11,7 @@ import pytest
 
 from reconciler.lab import Lab
 from reconciler.lab.probe import Probe
+from tests.lab.pushed import Pushed
 from tests.lab.repo import Repo, interrupt, kill
 
 pytestmark = pytest.mark.lab
@@ -36,6 +37,36 @@ def test_three_moves_keep_one_connection_and_then_there_is_nothing_to_do(repo: R
     listed = repo.lab.exec("h2", ["podman", "ps", "--format", "{{.Status}}"]).stdout
     assert "years" not in listed, "Podman knows when it was started"
     assert repo.lab.exec("h1", ["podman", "ps", "-aq"]).stdout == "", "nothing is left on the source"
+
+
+def test_what_is_on_its_way_while_it_moves_is_not_waited_for_and_segments_keep_their_size(repo: Repo) -> None:
+    """What a restored socket sends first must be answered: without an answer it is sent again after 1.000 s."""
+    address = repo.counter()
+    repo.apply()
+    before = _segment_size(repo, "h1", address)
+    with Probe(address) as probe, Pushed(address) as pushed:
+        repo.place("counter", "h2")
+        repo.apply()
+        seen = pushed.stop()
+        outage = probe.stop().longest_wait_seconds
+        after = _segment_size(repo, "h2", address)
+    assert not seen.error and seen.counts == sorted(seen.counts), "nothing is missing, nothing comes twice"
+    assert seen.longest_gap_seconds < outage + 0.9, (seen.longest_gap_seconds, outage)
+    assert after == before
+    tables = repo.lab.exec("h2", ["nft", "list", "tables"]).stdout
+    assert "reconciler" not in tables
+
+
+def _segment_size(repo: Repo, host: str, address: str) -> str:
+    """What the kernel sends at most at once, over a connection of the moment; and the card's MTU."""
+    script = """
+        pid=$(podman container inspect --format '{{.State.Pid}}' counter)
+        nsenter --net=/proc/$pid/ns/net ss -tin | grep -o ' mss:[0-9]*' | sort -u
+        nsenter --net=/proc/$pid/ns/net ip -o link show dev eth0 | grep -o ' mtu [0-9]*'
+    """
+    with Probe(address):
+        time.sleep(0.3)
+        return repo.lab.exec(host, ["sh", "-c", script]).stdout
 
 
 def test_files_move_with_modes_owners_and_deletions(repo: Repo) -> None:

@@ -56,7 +56,7 @@ def stage(handover: Handover, *, secrets: Mapping[str, bytes]) -> Program[Locate
     yield from moving.make_room(handover, facts)
     lazy = ("lazy-pages",) if move.follows else ()
     cgroup = yield from moving.cgroup_config(handover, facts)
-    yield from moving.allow_restore(name, *lazy, *moving.tcp_config(handover), *cgroup)
+    yield from moving.allow_restore(name, *lazy, *(yield from moving.restore_config(handover)), *cgroup)
     yield from moving.forbid_restore(name)
     return moving.located(facts, expected_bytes=0 if move.strategy is Strategy.PRECOPY else move.memory_bytes)
 

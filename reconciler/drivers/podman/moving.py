@@ -110,6 +110,11 @@ def tcp_config(handover: Handover) -> tuple[str, ...]:
     )
 
 
+def restore_config(handover: Handover) -> Program[tuple[str, ...]]:
+    """What CRIU's config says for a restore, wherever it happens; CRIU fails where its script is not there."""
+    return (f"action-script {(yield from guard.install_restoring())}", *tcp_config(handover))
+
+
 def cgroup_config(handover: Handover, facts: ContainerFacts) -> Program[tuple[str, ...]]:
     """CRIU puts tasks back into the cgroup they were dumped in, which bears the source container's ID.
 

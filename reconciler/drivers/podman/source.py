@@ -130,7 +130,7 @@ def resume(handover: Handover, fence: Fence) -> Program[str]:
         yield from guard.run(fence, (Phase.HELD,), ("podman", "wait", "--", facts.id))
         facts = (yield from moving.copy_here(name)) or facts
     if outcome.what == "gone" and not facts.state.has_processes:
-        yield from moving.allow_restore(name, *moving.tcp_config(handover))
+        yield from moving.allow_restore(name, *(yield from moving.restore_config(handover)))
         yield from moving.restore(handover, fence, Phase.HELD, moving.located(facts))
     ended, told = outcome.what != "gone" and not facts.state.has_processes, ""
     if ended:

@@ -1,0 +1,59 @@
+"""A client of the demo workload to which data is always on its way: a freeze catches some of it unanswered."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from types import TracebackType
+
+
+class Pushed:
+    """Reads what the workload sends at each tick, and says something now and then, from `with` to `stop`."""
+
+    def __init__(self, address: str, port: int = 9000) -> None:
+        self._socket = socket.create_connection((address, port), timeout=10)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.settimeout(0.05)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.counts: list[int] = []
+        self.longest_gap_seconds = 0.0
+        self.error = ""
+
+    def __enter__(self) -> Pushed:
+        self._socket.sendall(b"push\n")
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> Pushed:
+        self._stopping.set()
+        self._thread.join(timeout=10)
+        self._socket.close()
+        return self
+
+    def _run(self) -> None:
+        last, rest, asked = time.monotonic(), b"", 0.0
+        while not self._stopping.is_set():
+            try:
+                if time.monotonic() - asked > 0.03:
+                    self._socket.sendall(b"\n")
+                    asked = time.monotonic()
+                got = self._socket.recv(65536)
+            except TimeoutError:
+                continue
+            except OSError as error:
+                self.error = str(error)
+                return
+            if not got:
+                self.error = "the workload closed the connection"
+                return
+            *lines, rest = (rest + got).split(b"\n")
+            now = time.monotonic()
+            self.longest_gap_seconds, last = max(self.longest_gap_seconds, now - last), now
+            self.counts += map(int, lines)
