@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets as randomness
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from reconciler.hosts.base import Fleet
 from reconciler.lease import fleet_leases
 from reconciler.model.event import Reporter, ignore
 from reconciler.model.plan import Plan
-from reconciler.model.record import Record, Run, RunState
+from reconciler.model.record import Run, RunState
 from reconciler.model.spec import Spec
 from reconciler.model.world import World
 from reconciler.observe import observe
@@ -41,13 +41,15 @@ class Seen:
 
 @dataclass(frozen=True)
 class Applied:
-    """How an apply ended. `run` is None when there was nothing to do."""
+    """How an apply ended. `run` is None when there was nothing to do. `where`: the host each workload was seen to
+    run on afterwards (or none), where somebody has looked."""
 
     plan: Plan
     run: str | None = None
     outcome: Outcome | None = None
     untidied: tuple[str, ...] = ()
     """What went wrong when all was over."""
+    where: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def state(self) -> RunState:
@@ -153,23 +155,12 @@ class Apply:
         if self._lost:
             raise self._lost
         journal.begin(Run(id=run, plan=plan, started_at=time.time(), actor=owner(), commit=plan.commit))
-        outcome = await self.carry_out(plan, run, fleet, journal)
+        outcome = await self._carry_out(plan, run, fleet, journal)
         return Applied(plan, run, outcome)
 
-    async def carry_out(
-        self,
-        plan: Plan,
-        run: str,
-        fleet: Fleet,
-        journal: Journal,
-        records: tuple[Record, ...] = (),
-        recovering: frozenset[str] = frozenset(),
-    ) -> Outcome:
-        """The loop that `apply` and `resume` share."""
+    async def _carry_out(self, plan: Plan, run: str, fleet: Fleet, journal: Journal) -> Outcome:
         outside = Outside(fleet, warn=self.untidied.append)
-        self._executor = outside.executor(
-            plan, run, journal, report=self.report, records=records, recovering=recovering
-        )
+        self._executor = outside.executor(plan, run, journal, report=self.report)
         outcome = await outside.carry_out(self._executor)
         if self._lost:
             stands = "; ".join(f"{name} is {state}" for name, state in outcome.groups.items())

@@ -1,4 +1,4 @@
-"""What a crash leaves: finish it, undo it, say how it stands, or decide it on evidence.
+"""What a crash leaves: finish it, undo it, or say how it stands.
 
 `resume` replays the journal through the same saga as `apply`. Where the journal is lost, it is rebuilt from the
 dossiers and markers on the hosts first; from then on there is no difference.
@@ -8,27 +8,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from reconciler.app import Applied, Apply
-from reconciler.compose import drivers, open_fleet
+from reconciler.app import Applied
+from reconciler.compose import Outside, open_fleet
 from reconciler.core.diff import Index
-from reconciler.core.recovery import gone_on, marks_from_markers, settled_marks, superseded
-from reconciler.core.saga import GroupState
+from reconciler.core.recovery import marks_from_markers, settling_marks
 from reconciler.drivers import dossier
-from reconciler.drivers.base import Alive
-from reconciler.errors import Locked, ReconcilerError
+from reconciler.errors import Locked
+from reconciler.execute import Executor, Patience
 from reconciler.hosts.base import Fleet, pump
+from reconciler.hosts.wrap import WithoutFleet
 from reconciler.lease import fleet_leases
 from reconciler.model.event import Reporter, ignore
-from reconciler.model.plan import Phase, Plan
-from reconciler.model.record import Mark, Record, Run
+from reconciler.model.plan import Plan
+from reconciler.model.record import Mark, Record, Run, RunState
 from reconciler.model.spec import Spec
-from reconciler.model.world import Marker, World
-from reconciler.observe import observe
+from reconciler.model.world import World
 from reconciler.state.identity import owner
 from reconciler.state.journal import Journal
+from reconciler.survey import Survey, take_survey
+
+ONCE = Patience(before_commit=1, commit=1, after_commit=1)
+"""Where a host is known not to answer: what is to be done there is not waited for."""
 
 
 @dataclass(frozen=True)
@@ -46,19 +49,16 @@ class Standing:
 
 @dataclass(frozen=True)
 class Resumed:
-    """All runs that were taken up again, and how they ended."""
+    """All runs that were taken up again, how they ended, and what is still open then."""
 
     runs: tuple[Applied, ...]
+    left: Survey
     untidied: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
-        """5 when something is in doubt, 1 when something could neither be finished nor undone, else 0: undoing
-        what was interrupted is what was asked for."""
-        ended = {state for run in self.runs if run.outcome for state in run.outcome.groups.values()}
-        if GroupState.IN_DOUBT in ended:
-            return 5
-        return 0 if ended <= {GroupState.DONE, GroupState.PUT_BACK, GroupState.SKIPPED} else 1
+        """As `status` would say it now: undoing what was interrupted is what was asked for."""
+        return self.left.exit_code
 
 
 @dataclass
@@ -69,57 +69,76 @@ class Resume:
     journal_path: Path | None
     report: Reporter = ignore
     untidied: list[str] = field(default_factory=list)
-    _job: Apply | None = None
+    _executor: Executor | None = None
     _lost: Locked | None = None
 
     def _lose(self, error: Locked) -> None:
         self._lost = self._lost or error
-        if self._job:
-            self._job.lose(error)
+        self.cancel()
 
     def cancel(self) -> None:
         """Ctrl-C or SIGTERM: as for apply."""
-        if self._job:
-            self._job.cancel()
+        if self._executor:
+            self._executor.cancel()
 
     async def __call__(self) -> Resumed:
-        runs = await self._resume()
-        return Resumed(runs, tuple(self.untidied))
+        resumed = await self._resume()
+        return replace(resumed, untidied=tuple(self.untidied))
 
-    async def _resume(self) -> tuple[Applied, ...]:
+    async def _resume(self) -> Resumed:
         spec, warn = self.spec, self.untidied.append
         with Journal.open(self.journal_path) as journal, journal.locked("apply", owner()):
             async with open_fleet(spec, warn) as fleet, fleet_leases(fleet, spec.hosts, owner(), self._lose, warn):
-                world = await observe(fleet, drivers(), list(spec.hosts))
-                known = {run.id for run in journal.runs()}
-                for run in await rebuilt_runs(fleet, world):
-                    if run.id not in known:
-                        journal.begin(run)
-                        for record in run.records:
-                            journal.append(run.id, record.step, record.mark, record.at, "from the hosts' markers")
-                for run in journal.open_runs():
-                    note_settled(run, world, journal)
-                return tuple([await self._one(run, fleet, journal) for run in journal.open_runs()])
+                return await self.on(Outside(fleet, warn=warn), journal)
 
-    async def _one(self, run: Run, fleet: Fleet, journal: Journal) -> Applied:
+    async def on(self, outside: Outside, journal: Journal) -> Resumed:
+        """The same, on a fleet that is there, with a journal that is ours."""
+        hosts = list(self.spec.hosts)
+        survey = await take_survey(outside.fleet, outside.drivers, hosts, journal)
+        for run in await rebuilt_runs(outside.fleet, survey.world):
+            if not journal.knows(run.id):
+                journal.begin(run)
+                for record in run.records:
+                    journal.append(run.id, record.step, record.mark, record.at, "from the hosts' markers")
+        for run in journal.open_runs():
+            note_settled(run, survey.world, journal)
+        alone = frozenset(name for name, found in survey.open.items() if not found.verdict.for_resume)
+        gone = {name: host.reason for name, host in survey.world.unknown().items()}
+        outside = replace(outside, fleet=WithoutFleet(outside.fleet, gone))
+        runs = [
+            await self._one(run, outside, journal, alone, gone)
+            for run in journal.open_runs()
+            if run.plan.groups.keys() - alone
+        ]
+        left = await take_survey(outside.fleet, outside.drivers, hosts, journal)
+        where = {name: left.runs_on(name) for run in runs for name in run.plan.moves}
+        return Resumed(tuple(replace(run, where=where) for run in runs), left)
+
+    async def _one(
+        self, run: Run, outside: Outside, journal: Journal, alone: frozenset[str], gone: Mapping[str, str]
+    ) -> Applied:
+        """Take up one run; workloads that a person has to decide about are left alone."""
         if self._lost:
             raise self._lost
-        self._job = Apply(self.spec, self.journal_path, report=self.report, untidied=self.untidied)
-        outcome = await self._job.carry_out(
-            run.plan,
+        plan = dossier.without(run.plan, alone)
+        self._executor = outside.executor(
+            plan,
             run.id,
-            fleet,
             journal,
-            records=run.records,
-            recovering=frozenset(step.workload for step in run.plan.steps),
+            report=self.report,
+            records=[record for record in run.records if record.step in {step.id for step in plan.steps}],
+            recovering=frozenset(plan.groups),
         )
-        return Applied(run.plan, run.id, outcome)
-
-
-def unfinished(world: World) -> dict[str, dict[str, Marker]]:
-    """Markers of hand-overs that have not ended, by workload and host."""
-    index = Index.of(world)
-    return {name: dict(found) for name, found in index.markers.items() if index.unsettled(name)}
+        if any({step.host, step.peer} & gone.keys() for step in plan.steps):
+            self._executor.patience = ONCE
+        outcome = await outside.carry_out(self._executor)
+        if alone & run.plan.groups.keys():
+            journal.end(run.id, RunState.IN_DOUBT, outside.now())
+        if self._lost:
+            stands = "; ".join(f"{name} is {state}" for name, state in outcome.groups.items())
+            self._lost.why = f"{self._lost.why}; {stands}"
+            raise self._lost
+        return Applied(plan, run.id, outcome)
 
 
 async def rebuilt_runs(fleet: Fleet, world: World) -> list[Run]:
@@ -128,8 +147,11 @@ async def rebuilt_runs(fleet: Fleet, world: World) -> list[Run]:
     index = Index.of(world)
     plans: dict[str, Plan] = {}
     marks: dict[str, list[tuple[str, Mark]]] = {}
-    for workload, markers in unfinished(world).items():
-        wanted = {marker.run for marker in index.unsettled(workload).values()}
+    for workload, unsettled in ((name, index.unsettled(name)) for name in index.markers):
+        if not unsettled:
+            continue
+        markers = dict(index.markers[workload])
+        wanted = {marker.run for marker in unsettled.values()}
         for host in markers:
             kept = await pump(dossier.read(workload), fleet.host(host))
             if kept is None or workload not in kept[1].moves or not wanted & {"", kept[0]}:
@@ -148,27 +170,9 @@ async def rebuilt_runs(fleet: Fleet, world: World) -> list[Run]:
 
 def note_settled(run: Run, world: World, journal: Journal) -> None:
     """Write down what another controller has finished or undone meanwhile, so that it is not done again."""
-    index = Index.of(world)
-    last = {record.step: record.mark for record in run.records}
-    for workload, move in run.plan.moves.items():
-        markers = dict(index.markers.get(workload, ()))
-        marks = settled_marks(run.plan, workload, markers.get(move.source), markers.get(move.destination))
-        gone = gone_on(move, markers.get(move.source), markers.get(move.destination))
-        if marks is None and not gone and superseded(move, run.id, markers.values()):
-            marks = [(step.id, Mark.UNDONE) for step in run.plan.groups[workload]]
-        if marks is None and committed_by_other(run, workload, markers.get(move.source)):
-            marks = [(s.id, Mark.INTENT) for s in run.plan.groups[workload] if s.kind.traits.commits]
-        for step, mark in marks or ():
-            if last.get(step) is not mark and (mark is not Mark.UNDONE or step in last):
-                journal.append(run.id, step, mark, time.time(), "another controller was here meanwhile")
-
-
-def committed_by_other(run: Run, workload: str, source: Marker | None) -> bool:
-    """Whether the source is committed under this very run, which this journal knows nothing of."""
-    commits = {s.id for s in run.plan.groups[workload] if s.kind.traits.commits}
-    ours = source is not None and (source.run, source.epoch) == (run.id, run.plan.moves[workload].epoch)
-    known = commits & {record.step for record in run.records}
-    return ours and not known and source is not None and source.phase == Phase.COMMITTED
+    for workload in run.plan.moves:
+        for step, mark in settling_marks(run, workload, world):
+            journal.append(run.id, step, mark, time.time(), "another controller was here meanwhile")
 
 
 def _as_records(marks: list[tuple[str, Mark]]) -> tuple[Record, ...]:
@@ -176,88 +180,30 @@ def _as_records(marks: list[tuple[str, Mark]]) -> tuple[Record, ...]:
     return tuple(Record(seq=i, step=step, mark=mark, at=now) for i, (step, mark) in enumerate(marks))
 
 
-async def standings(spec: Spec, journal_path: Path | None) -> tuple[World, list[Standing]]:
+async def standings(spec: Spec, journal_path: Path | None) -> tuple[Survey, list[Standing]]:
     """`reconcile status`: every unfinished hand-over. Changes nothing."""
     with Journal.open(journal_path, write=False) as journal:
-        open_runs = {s.workload: run for run in journal.open_runs() for s in run.plan.steps}
-    async with open_fleet(spec) as fleet:
-        world = await observe(fleet, drivers(), list(spec.hosts))
-        found = unfinished(world)
-        names = sorted(found.keys() | open_runs.keys())
-        left = {name: await remains(name, found.get(name, {}), fleet, world) for name in names}
-    rows = [_standing(name, found.get(name, {}), open_runs.get(name), world, left[name]) for name in names]
-    return world, rows
+        async with open_fleet(spec) as fleet:
+            outside = Outside(fleet)
+            survey = await take_survey(fleet, outside.drivers, list(spec.hosts), journal)
+            return survey, rows(survey)
 
 
-FROZEN = (Phase.HELD, Phase.VERIFIED, Phase.COMMITTED, Phase.CONFIRMED)
-"""Phases in which a workload's process is not simply there."""
-
-
-async def remains(
-    workload: str, markers: Mapping[str, Marker], fleet: Fleet, world: World
-) -> Mapping[str, Alive] | None:
-    """What the hosts of a hand-over in its frozen window still have of the workload; None when one of them cannot
-    be asked, or nothing was frozen yet."""
-    if not any(marker.phase in FROZEN for marker in markers.values()):
-        return None
-    driver = drivers()["podman"]
-    found: dict[str, Alive] = {}
-    for host in sorted(markers.keys() | {marker.peer for marker in markers.values() if marker.peer}):
-        if host not in world.seen():
-            return None
-        try:
-            found[host] = await pump(driver.alive(workload), fleet.host(host))
-        except ReconcilerError:
-            return None
-    return found
-
-
-def way_out(workload: str, left: Mapping[str, Alive], markers: Mapping[str, Marker]) -> str:
-    """The command that helps where `resume` cannot, if there is one: no copy runs, and the side that owns it has
-    nothing to go on from. Images are complete as far as the host can tell; restoring them checks the rest."""
-    committed = any(m.phase in (Phase.COMMITTED, Phase.CONFIRMED) for m in markers.values())
-    holders = [host for host, alive in left.items() if alive.restorable]
-    if any(alive.running for alive in left.values()) or len(holders) > 1:
-        return ""
-    if not holders:
-        return f"reconcile resolve {workload} --lost --evidence TEXT"
-    holder = markers.get(holders[0])
-    if committed or (holder is not None and holder.role == "source"):
-        return ""
-    return f"reconcile resolve {workload} --owner {holders[0]} --evidence TEXT"
-
-
-def _standing(
-    name: str, markers: Mapping[str, Marker], run: Run | None, world: World, left: Mapping[str, Alive] | None
-) -> Standing:
-    phases = {host: marker.phase for host, marker in markers.items()}
-    newest = max(markers.values(), key=lambda m: (m.epoch, m.role == "destination"), default=None)
-    move = run.plan.moves.get(name) if run else None
-    committed = any(phase in ("committed", "confirmed") for phase in phases.values())
-    if committed:
-        owns = next((h for h, m in markers.items() if m.role == "destination"), move.destination if move else "")
-        asked = owns in world.seen()
-        owns = owns if asked else ""
-    else:
-        owns = next((h for h, m in markers.items() if m.role == "source"), move.source if move else "")
-        asked = True
-    lost = ", ".join(sorted(world.unknown()))
-    then = (
-        "reconcile resume"
-        if asked
-        else (
-            f"make {lost} reachable, then: reconcile resume;"
-            f" or: reconcile resolve {name} --owner HOST --evidence TEXT"
+def rows(survey: Survey) -> list[Standing]:
+    """A survey as status shows it."""
+    found = []
+    for name, each in survey.open.items():
+        markers = each.matter.markers
+        newest = max(markers.values(), key=lambda m: (m.epoch, m.role == "destination"), default=None)
+        found.append(
+            Standing(
+                workload=name,
+                phase=newest.phase if newest and not newest.broken else "unknown",
+                owner=each.verdict.owner,
+                where={host: "torn" if marker.broken else marker.phase for host, marker in markers.items()},
+                since=each.since,
+                run=each.run or (newest.run if newest else ""),
+                next=each.verdict.next,
+            )
         )
-    )
-    if left is not None and (instead := way_out(name, left, markers)):
-        owns, then = "", instead
-    return Standing(
-        workload=name,
-        phase=newest.phase if newest else (run.state.value if run else ""),
-        owner=owns,
-        where=phases,
-        since=run.started_at if run else 0.0,
-        run=run.id if run else (newest.run if newest else ""),
-        next=then,
-    )
+    return found

@@ -1,200 +1,341 @@
-"""Decide a hand-over that no machine can decide, on a person's evidence: who owns it, or that nothing is left.
+"""Decide what no machine can decide, on a person's evidence: who owns a workload, that nothing is left of it, or
+that a host is gone for good.
 
-Everything is done under a new epoch, so that nothing of the hand-over that arrives late has any effect.
+Everything is done under a new epoch, so that nothing of the hand-over that arrives late has any effect. A decision
+can be repeated, or another one made, after any failure in its middle: what is checked comes before anything is
+changed, the other side is fenced before something is started, and nothing is removed before the owner runs.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
-from reconciler.compose import drivers, open_fleet, run_state
+from reconciler.compose import Outside, open_fleet, run_state
 from reconciler.core.diff import Index
 from reconciler.core.saga import next_actions
-from reconciler.drivers import dossier, guard
+from reconciler.core.standing import best_owner
+from reconciler.drivers import guard
 from reconciler.drivers.base import Alive, Driver, Fence, Handover
 from reconciler.errors import HostError, InputError, ReconcilerError, Refused
 from reconciler.execute import Outcome
-from reconciler.hosts.base import Fleet, pump
+from reconciler.hosts.base import pump
 from reconciler.lease import fleet_leases
-from reconciler.model.plan import Phase, Plan
+from reconciler.model.command import Program
+from reconciler.model.plan import Move, Phase
 from reconciler.model.record import Mark
-from reconciler.model.spec import Spec
-from reconciler.model.world import World
-from reconciler.observe import observe
+from reconciler.model.spec import Cutover, MigrationPolicySpec, Spec, Strategy
 from reconciler.state.identity import owner
 from reconciler.state.journal import Journal
+from reconciler.survey import Open, Survey, take_survey
+
+T = TypeVar("T")
 
 
-async def resolve(spec: Spec, workload: str, chosen: str | None, evidence: str, journal_path: Path | None) -> str:
-    """`reconcile resolve`: give an in-doubt workload to host `chosen`, or with None give it up as lost. A host
-    that answers and contradicts the evidence makes this a refusal. Returns what was done, in a sentence."""
-    if not evidence.strip():
-        raise InputError(
-            "resolve needs evidence", fix='say how you know: --evidence "h2 is powered off, seen at its console"'
-        )
+async def resolve(
+    spec: Spec, workload: str, chosen: str | None, evidence: str, journal_path: Path | None, *, cold: bool = False
+) -> str:
+    """`reconcile resolve`: give a workload that is in question to host `chosen`, or with None give it up as lost.
+    A host that answers and contradicts the evidence makes this a refusal. Returns what was done, in a sentence."""
+    _needs(evidence, "h2 is powered off, seen at its console")
     if chosen is not None and chosen not in spec.hosts:
         raise InputError(f"no spec defines host {chosen}", fix=f"one of: {', '.join(sorted(spec.hosts))}")
+    async with _at_work(spec, journal_path) as (outside, journal):
+        return await decide(spec, workload, chosen, evidence, outside, journal, cold=cold)
+
+
+async def forget(spec: Spec, host: str, evidence: str, journal_path: Path | None) -> list[str]:
+    """`reconcile forget`: a host is gone for good. Every hand-over it has part in goes to the other side, or is
+    given up where nothing is left. Returns what was done, a sentence each."""
+    _needs(evidence, "its disks were destroyed, ticket 42")
+    async with _at_work(spec, journal_path) as (outside, journal):
+        return await bury(spec, host, evidence, outside, journal)
+
+
+@asynccontextmanager
+async def _at_work(spec: Spec, journal_path: Path | None) -> AsyncIterator[tuple[Outside, Journal]]:
     with Journal.open(journal_path) as journal, journal.locked("apply", owner()):
         async with open_fleet(spec) as fleet, fleet_leases(fleet, spec.hosts, owner()):
-            world = await observe(fleet, drivers(), list(spec.hosts))
-            plan, run = await _known_handover(fleet, world, workload, journal)
-            handover = Handover(plan.workloads[workload], plan.moves[workload], plan.policy_of(workload), run)
-            driver = drivers()[handover.workload.spec.runtime]
-            decision = Decision(handover, driver, fleet, world, journal, evidence)
-            return await (decision.give_up() if chosen is None else decision.give_to(chosen))
+            yield Outside(fleet), journal
 
 
-async def _known_handover(fleet: Fleet, world: World, workload: str, journal: Journal) -> tuple[Plan, str]:
-    for run in journal.open_runs():
-        if workload in run.plan.moves:
-            return run.plan, run.id
-    for host in world.seen():
-        kept = await pump(dossier.read(workload), fleet.host(host))
-        if kept and workload in kept[1].moves:
-            return kept[1], kept[0]
-    raise Refused(f"no hand-over of {workload} is known, here or on a host that answers", fix="reconcile status")
+def _needs(evidence: str, example: str) -> None:
+    if not evidence.strip():
+        raise InputError("this needs evidence", fix=f'say how you know: --evidence "{example}"')
+
+
+async def decide(
+    spec: Spec,
+    workload: str,
+    chosen: str | None,
+    evidence: str,
+    outside: Outside,
+    journal: Journal,
+    *,
+    cold: bool = False,
+    survey: Survey | None = None,
+) -> str:
+    """`resolve`, on a fleet that is there, with a journal that is ours."""
+    survey = survey or await take_survey(outside.fleet, outside.drivers, list(spec.hosts), journal)
+    found = survey.open.get(workload)
+    if found is None:
+        raise Refused(
+            f"nothing is in doubt about {workload}",
+            why=_well(survey, workload),
+            fix="see how everything stands: reconcile status",
+        )
+    for host, marker in sorted(found.matter.markers.items()):
+        if marker.newer:
+            raise Refused(f"the marker of {workload} cannot be replaced", where=host, why=marker.broken)
+    decision = Decision(spec, found, outside, survey, journal, evidence)
+    return await (decision.give_up() if chosen is None else decision.give_to(chosen, cold=cold))
+
+
+async def bury(spec: Spec, host: str, evidence: str, outside: Outside, journal: Journal) -> list[str]:
+    """`forget`, on a fleet that is there, with a journal that is ours."""
+    survey = await take_survey(outside.fleet, outside.drivers, list(spec.hosts), journal)
+    if host in survey.world.seen():
+        raise Refused(f"{host} answers", where=host, fix="finish what is open with it: reconcile status")
+    done = []
+    for name, found in survey.open.items():
+        if host not in found.matter.unknown:
+            continue
+        chosen, how = best_owner(replace(found.matter, unknown=frozenset()))
+        if "--cold" in how:
+            done.append(f"{name}: only its files are left; next: reconcile resolve {name} {how} --evidence TEXT")
+            continue
+        done.append(await decide(spec, name, chosen or None, evidence, outside, journal, survey=survey))
+    return done or [f"nothing is open with {host}; take it out of the specs"]
+
+
+def _well(survey: Survey, workload: str) -> str:
+    host = survey.runs_on(workload)
+    return f"it runs on {host}" if host else "no host that answers has a hand-over of it"
 
 
 @dataclass
 class Decision:
-    """One hand-over, to be decided on `evidence`."""
+    """One workload in question, to be decided on `evidence`."""
 
-    handover: Handover
-    driver: Driver
-    fleet: Fleet
-    world: World
+    spec: Spec
+    found: Open
+    outside: Outside
+    survey: Survey
     journal: Journal
     evidence: str
 
     def __post_init__(self) -> None:
-        index, name = Index.of(self.world), self.handover.name
-        move = self.handover.move.model_copy(update={"epoch": index.epoch(name) + 1})
-        newest = max((m for _, m in index.markers.get(name, ())), key=lambda m: m.epoch, default=None)
-        run = newest.run if newest and newest.run else self.handover.run  # hosts refuse others
-        self.handover = replace(self.handover, move=move, run=run)
+        self.name = self.found.matter.workload
+        self.seen = self.survey.world.seen()
+        self.left = self.found.matter.left
+        self.markers = self.found.matter.markers
+        self.epoch = self._new_epoch()
+        self.fence = Fence(self.name, self.epoch)
+        newest = max(self.markers.values(), key=lambda m: m.epoch, default=None)
+        self.run = newest.run if newest and newest.run else self.found.run  # hosts refuse others
 
-    async def give_to(self, chosen: str) -> str:
-        """The other side is fenced first, where it answers."""
-        name, move = self.handover.name, self.handover.move
-        if chosen not in (move.source, move.destination):
+    def _new_epoch(self) -> int:
+        move = self.found.matter.move
+        known = (self.found.plan.epochs.get(self.name, 0) if self.found.plan else 0, move.epoch if move else 0)
+        return max(Index.of(self.survey.world).epoch(self.name), *known) + 1
+
+    def _handover(self, chosen: str) -> Handover:
+        """The hand-over as planned, under the new epoch. Where nobody remembers one, one that says enough."""
+        plan, move = self.found.plan, self.found.matter.move
+        workload = (plan.workloads if plan else {}).get(self.name) or self.spec.workloads.get(self.name)
+        if workload is None:
             raise Refused(
-                f"{chosen} has no part in the hand-over of {name}",
-                fix=f"the owner is {move.source} or {move.destination}",
+                f"no spec defines {self.name}, and no host remembers its plan",
+                fix="bring its spec back for as long as this takes",
             )
-        if chosen not in self.world.seen():
+        policy = plan.policy_of(self.name) if plan else MigrationPolicySpec()
+        if move is None:
+            others = [host for host in sorted(self.left.keys() | self.markers.keys()) if host != chosen]
+            other = self.markers[chosen].peer if chosen in self.markers else ""
+            other = other or (others[0] if others else "")
+            source = self.found.matter.is_source(chosen)
+            copies = Index.of(self.survey.world).copies.get(self.name, ())
+            have = next((copy.container for copy in copies if copy.host == chosen), None)
+            move = Move(
+                workload=self.name,
+                source=chosen if source else other,
+                destination=other if source else chosen,
+                container_id=have.id if have else "",
+                image_id=have.image_id if have else "",
+                epoch=self.epoch,
+                cutover=Cutover.TRANSACTIONAL,
+                strategy=Strategy.COLD,
+                oci_runtime=have.oci_runtime if have else "",
+            )
+        return Handover(workload, move.model_copy(update={"epoch": self.epoch}), policy, self.run)
+
+    async def give_to(self, chosen: str, *, cold: bool = False) -> str:
+        """`chosen` is the owner: fence all others that answer, and make it run there."""
+        if chosen not in self.seen or chosen in self.found.matter.unknown:
             raise HostError(f"{chosen} was not seen", where=chosen, fix="make it reachable first")
-        other = move.source if chosen == move.destination else move.destination
-        seen_other = other in self.world.seen()
-        here = await self._alive(chosen)
-        if not (here.running or here.restorable):
+        here = self.left.get(chosen) or await self._alive(chosen)
+        self._check(chosen, here, cold=cold)
+        handover = self._handover(chosen)
+        move, driver = handover.move, self._driver(handover)
+        others = sorted(host for host in self._concerned(move) if host != chosen)
+        for host in [chosen, *others]:
+            if host in self.seen:
+                await self._on(host, guard.mend(self.name, self.epoch - 1))
+        for host in others:
+            if host in self.seen:
+                await self._on(host, driver.fence_off(self._about(handover, host), self.epoch))
+        if cold:
+            await self._on(chosen, guard.mark(self.fence, Phase.RUNNING, "owner", run=self.run))
+            await self._on(chosen, guard.clean(self.name))
+            await self._on(chosen, driver.start(handover.workload, self.fence))
+            await self._on(chosen, driver.resume(handover, self.fence))
+            if chosen == move.destination == self.found.matter.ended and move.source in self.seen:
+                await self._on(move.source, driver.retire(handover))
+        elif chosen == move.destination:
+            await self._finish(handover, here)
+        else:
+            if not here.running or self.found.matter.phase(chosen) == Phase.COMMITTED:
+                # The other side is fenced, or known to be gone: the images are the way back.
+                back = guard.mark(self.fence, Phase.VERIFIED, "source", run=self.run, peer=move.destination)
+                await self._on(chosen, back)
+            await self._on(chosen, driver.resume(handover, self.fence))
+        # A destination that may have run has newer files than the source: they stay, fenced.
+        ran = self.found.matter.phase(move.destination) in (Phase.COMMITTED, Phase.CONFIRMED, Phase.RUNNING)
+        tidy = chosen == move.source and move.destination in self.seen and not (cold and ran)
+        left = await self._tidy(handover, unstage=tidy)
+        self._note(Mark.UNDONE if chosen == move.source else Mark.DONE, f"{chosen} owns it")
+        told = [f"{host} is fenced" if host in self.seen else f"{host} was not asked" for host in others if host]
+        why = f"{'; '.join(told)}: {self.evidence}" if told else self.evidence
+        return f"{self.name} belongs to {chosen} and runs there{', started anew' if cold else ''}; {why}{left}"
+
+    def _check(self, chosen: str, here: Alive, *, cold: bool) -> None:
+        """Refuse what a host that answers contradicts. Nothing was changed yet."""
+        others = {host: alive for host, alive in self.left.items() if host != chosen}
+        for host, alive in sorted(others.items()):
+            if alive.running and not here.running:
+                self._refuse_running(host)
+            if cold and alive.restorable and chosen != self.found.matter.ended:
+                self._refuse_lost(host, alive)
+        if cold and (here.running or here.restorable):
             raise Refused(
-                f"{chosen} has no copy of {name} that runs or can be brought back",
+                f"{self.name} need not start anew on {chosen}: its memory is there",
+                where=chosen,
+                fix=f"reconcile resolve {self.name} --owner {chosen} --evidence TEXT",
+            )
+        if not (here.running or here.restorable or (cold and here.exists)):
+            fix = "see what status says: reconcile status"
+            if here.exists:
+                fix = f"start it anew from its files: reconcile resolve {self.name} --owner {chosen} --cold ..."
+            raise Refused(
+                f"{chosen} has no copy of {self.name} that runs or can be brought back",
                 where=chosen,
                 why=here.detail,
-                fix="see what status says: reconcile status",
+                fix=fix,
             )
-        if seen_other:
-            there = await self._alive(other)
-            if there.running and not here.running:
-                self._refuse_running(other)
-            await self._fence_off(other)
-        if chosen == move.source:
-            await self._claim_committed(other)
-            await pump(self.driver.resume(self.handover, Fence(name, move.epoch)), self.fleet.host(chosen))
-        else:
-            await self._finish(seen_other)
-        left = await self._tidy(unstage=chosen == move.source and seen_other)
-        self._note(Mark.UNDONE if chosen == move.source else Mark.DONE, f"{chosen} owns it")
-        fenced = f"{other} is fenced" if seen_other else f"{other} was not asked: {self.evidence}"
-        return f"{name} belongs to {chosen} and runs there; {fenced}{left}"
 
-    async def _claim_committed(self, other: str) -> None:
-        """The other side is fenced, or known to be gone: so a committed source may be told to resume."""
-        move, run = self.handover.move, self.handover.run
-        found = dict(Index.of(self.world).markers.get(self.handover.name, ())).get(move.source)
-        if found and found.phase == Phase.COMMITTED:
-            back = guard.mark(self.handover.fence, Phase.VERIFIED, "source", run=run, peer=other)
-            await pump(back, self.fleet.host(move.source))
-
-    async def _finish(self, source_seen: bool) -> None:
-        """The destination is the owner: bring the hand-over to its end. A held source is let go last."""
-        move = self.handover.move
-        there = self.fleet.host(move.destination)
-        await pump(self.driver.commit_destination(self.handover), there)
-        await pump(self.driver.restore(self.handover), there)
-        await pump(self.driver.confirm(self.handover), there)
-        if source_seen:
-            await pump(self.driver.retire(self.handover), self.fleet.host(move.source))
-        await pump(self.driver.finish(self.handover), there)
+    async def _finish(self, handover: Handover, here: Alive) -> None:
+        """The destination is the owner: bring the hand-over to its end. What runs is not touched; a held source is
+        let go last."""
+        move, driver = handover.move, self._driver(handover)
+        if not here.running:
+            await self._on(move.destination, driver.commit_destination(handover))
+            await self._on(move.destination, driver.restore(handover))
+        await self._on(move.destination, driver.confirm(handover))
+        if move.source in self.seen:
+            await self._on(move.source, driver.retire(handover))
+        await self._on(move.destination, driver.finish(handover))
 
     async def give_up(self) -> str:
         """Nothing is left anywhere: settle the hand-over, so that the next apply makes the workload from its spec.
-        What is left of the source's container, its files and volumes, is fenced and kept."""
-        name, move, seen = self.handover.name, self.handover.move, sorted(self.world.seen())
-        for host in seen:
-            alive = await self._alive(host)
+        What is left of containers, their files and volumes, is fenced and kept."""
+        name = self.name
+        for host, alive in sorted(self.left.items()):
             if alive.running:
                 self._refuse_running(host)
             if alive.restorable:
-                raise Refused(
-                    f"{name} is not lost: it can be brought back on {host}",
-                    where=host,
-                    why=alive.detail,
-                    fix=f"reconcile resolve {name} --owner {host} --evidence TEXT",
-                )
-        concerned = {move.source, move.destination} | {h for h, _ in Index.of(self.world).markers.get(name, ())}
-        fenced = [host for host in seen if host in concerned]
-        if not fenced:
+                self._refuse_lost(host, alive)
+        concerned = [host for host in sorted(self.left.keys() | self.markers.keys()) if host in self.seen]
+        if not concerned:
             raise HostError(f"no host of the hand-over of {name} was seen", fix="make one of them reachable first")
-        for host in fenced:
-            await self._fence_off(host)
-        # What was copied to the destination is a second copy only as long as the source's files are there.
-        left = await self._tidy(unstage={move.source, move.destination} <= set(seen))
+        handover = self._handover(concerned[0])
+        move = handover.move
+        for host in concerned:
+            await self._on(host, guard.mend(name, self.epoch - 1))
+            await self._on(host, self._driver(handover).fence_off(self._about(handover, host), self.epoch))
+        # What was copied to the destination is a second copy only as long as the source's files are there, and is
+        # none when it has run.
+        ran = self.found.matter.phase(move.destination) in (Phase.COMMITTED, Phase.CONFIRMED, Phase.RUNNING)
+        both = self.found.matter.move is not None and {move.source, move.destination} <= self.seen.keys()
+        source = self.left.get(move.source)
+        left = await self._tidy(handover, unstage=both and not ran and source is not None and source.exists)
         self._note(Mark.UNDONE, "it is lost")
-        kept = f"; what is left of its container on {move.source} is kept" if move.source in fenced else ""
-        return f"{name} is given up on {' and '.join(fenced)}{kept}{left}; make it anew: reconcile apply"
+        kept = [host for host in concerned if self.left.get(host) and self.left[host].exists]
+        files = f"; what is left of its container on {' and '.join(kept)} is kept" if kept else ""
+        return f"{name} is given up on {' and '.join(concerned)}{files}{left}; make it anew: reconcile apply"
 
-    async def _tidy(self, *, unstage: bool) -> str:
+    async def _tidy(self, handover: Handover, *, unstage: bool) -> str:
         """What only the hand-over needed: the link and its key, with `unstage` the destination's container and the
         memory for its images. Says what is left; that takes nothing back of the decision."""
-        move, left = self.handover.move, []
+        move, left = handover.move, []
         if unstage:
             try:
-                await pump(self.driver.unstage(self.handover), self.fleet.host(move.destination))
+                await self._on(move.destination, self._driver(handover).unstage(handover))
             except ReconcilerError as error:
                 left.append(f"{move.destination} remains to be tidied: {error}")
-        try:
-            await self.fleet.close_link(move.source, move.destination, f"{self.handover.run}-{self.handover.name}")
-        except ReconcilerError as error:
-            left.append(f"{error}" + (f" ({error.fix})" if error.fix else ""))
+        if self.found.matter.move is not None:
+            try:
+                key = f"{self.found.run}-{self.name}"
+                await self.outside.fleet.close_link(move.source, move.destination, key)
+            except ReconcilerError as error:
+                left.append(f"{error}" + (f" ({error.fix})" if error.fix else ""))
         return "".join(f"; {text}" for text in left)
 
-    async def _alive(self, host: str) -> Alive:
-        return await pump(self.driver.alive(self.handover.name), self.fleet.host(host))
+    def _concerned(self, move: Move) -> set[str]:
+        return {host for host in (move.source, move.destination) if host} | self.left.keys() | self.markers.keys()
 
-    async def _fence_off(self, host: str) -> None:
-        await pump(self.driver.fence_off(self.handover, self.handover.move.epoch), self.fleet.host(host))
+    def _about(self, handover: Handover, host: str) -> Handover:
+        """The same hand-over, for a host that has no part in it but a copy: it is named where one is refused."""
+        if host in (handover.move.source, handover.move.destination):
+            return handover
+        return replace(handover, move=handover.move.model_copy(update={"destination": host}))
+
+    def _driver(self, handover: Handover) -> Driver:
+        return self.outside.drivers[handover.workload.spec.runtime]
+
+    async def _alive(self, host: str) -> Alive:
+        return await pump(self.outside.drivers["podman"].alive(self.name), self.outside.fleet.host(host))
+
+    async def _on(self, host: str, program: Program[T]) -> T:
+        return await pump(program, self.outside.fleet.host(host))
 
     def _refuse_running(self, host: str) -> None:
-        name = self.handover.name
         raise Refused(
-            f"{host} answers, and {name} runs there",
+            f"{host} answers, and {self.name} runs there",
             where=host,
-            fix=f"reconcile resolve {name} --owner {host} --evidence TEXT",
+            fix=f"reconcile resolve {self.name} --owner {host} --evidence TEXT",
+        )
+
+    def _refuse_lost(self, host: str, alive: Alive) -> None:
+        raise Refused(
+            f"{self.name} is not lost: it can be brought back on {host}",
+            where=host,
+            why=alive.detail,
+            fix=f"reconcile resolve {self.name} --owner {host} --evidence TEXT",
         )
 
     def _note(self, mark: Mark, what: str) -> None:
         """End the workload's part of every run that knows it; other workloads of a run stay as they are."""
-        now, name = time.time(), self.handover.name
+        now, name = time.time(), self.name
         note = f"resolved by {owner()}: {what}; evidence: {self.evidence}"
         for run in self.journal.open_runs():
-            if name not in run.plan.moves:
+            if name not in run.plan.groups:
                 continue
-            for step in run.plan.steps:
-                if step.workload == name:
-                    self.journal.append(run.id, step.id, mark, now, note if step.kind.traits.commits else "")
+            for step in run.plan.groups[name]:
+                self.journal.append(run.id, step.id, mark, now, note if step.kind.traits.commits else "")
             groups = next_actions(run.plan, self.journal.run(run.id).records).groups
             if all(state.ended for state in groups.values()):
                 self.journal.end(run.id, run_state(Outcome(dict(groups), {})), now)

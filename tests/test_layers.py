@@ -17,6 +17,7 @@ LAYERS = [
         "observe",
         "preflight",
         "execute",
+        "survey",
         "steps",
         "precopy",
         "lease",

@@ -9,6 +9,7 @@ from reconciler.cli import (
     checkpoints,
     doctor,
     explain,
+    forget,
     history,
     init,
     lab,
@@ -23,7 +24,7 @@ from reconciler.cli import (
 
 def register_all(app: typer.Typer) -> None:
     """Add every command, in the order of `reconcile --help`."""
-    for module in (init, validate, plan, apply, status, resume, resolve, history, doctor, schema, explain):
+    for module in (init, validate, plan, apply, status, resume, resolve, forget, history, doctor, schema, explain):
         module.register(app)
     app.add_typer(checkpoints.app, name="checkpoints", help="Look into checkpoints without restoring them.")
     app.add_typer(lab.app, name="lab", help="Real hosts on this machine, to try and to test with.")

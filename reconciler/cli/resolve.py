@@ -19,6 +19,9 @@ def register(app: typer.Typer) -> None:
 def resolve(
     workload: Annotated[str, typer.Argument(help="The workload that is in doubt.")],
     owner: Annotated[str | None, typer.Option("--owner", help="The host it belongs to.")] = None,
+    cold: Annotated[
+        bool, typer.Option("--cold", help="With --owner: its memory is lost, start it from its files.")
+    ] = False,
     lost: Annotated[bool, typer.Option("--lost", help="Nothing is left of it: make it anew.")] = False,
     evidence: Annotated[str, typer.Option("--evidence", help="How you know; kept in the history.")] = "",
     paths: Annotated[list[Path] | None, typer.Option("--specs", help="Spec files and folders.")] = None,
@@ -26,18 +29,21 @@ def resolve(
     settings: Set = None,
     journal: JournalPath = None,
 ) -> int:
-    """Decide an in-doubt hand-over on evidence: who owns it (--owner), or that no host has a copy or images any
-    more (--lost), so that the next apply makes it anew. Where hosts answer, they are fenced first.
+    """Decide on evidence what is in doubt: who owns it (--owner), where it starts anew because only its files are
+    left (--owner and --cold), or that nothing is left on any host (--lost), so that the next apply makes it anew.
+    Where hosts answer, the others are fenced first; markers that cannot be trusted are replaced. It can be
+    repeated, also after it failed half-way.
 
-    Exit codes: 0 decided; 1 refused, because a host that answers contradicts it; 4 without evidence.
+    Exit codes: 0 decided; 1 refused, because nothing is in doubt or a host that answers contradicts it; 4 without
+    evidence.
     """
     from reconciler.cli.signals import outlive_terminal
     from reconciler.errors import InputError
     from reconciler.resolve import resolve as decide
 
-    if lost == (owner is not None):
-        raise InputError("say either who owns it or that it is lost", fix="--owner HOST, or --lost")
+    if lost == (owner is not None) or (lost and cold):
+        raise InputError("say either who owns it or that it is lost", fix="--owner HOST, with --cold, or --lost")
     spec = load_hosts(paths, values, settings)
     outlive_terminal()
-    typer.echo(asyncio.run(decide(spec, workload, owner, evidence, journal)))
+    typer.echo(asyncio.run(decide(spec, workload, owner, evidence, journal, cold=cold)))
     return 0

@@ -32,11 +32,9 @@ def status(
     from reconciler.recover import standings
 
     spec = load_hosts(paths, values, settings)
-    world, rows = asyncio.run(standings(spec, journal))
+    survey, rows = asyncio.run(standings(spec, journal))
     if as_json:
-        typer.echo(json.dumps(status_json(world, rows), indent=2))
+        typer.echo(json.dumps(status_json(survey.world, rows), indent=2))
     else:
-        typer.echo(render_status(world, rows, color_of(sys.stdout)))
-    if any(not row.owner for row in rows):
-        return 5
-    return 1 if rows else 0
+        typer.echo(render_status(survey.world, rows, color_of(sys.stdout)))
+    return survey.exit_code

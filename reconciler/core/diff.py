@@ -16,6 +16,8 @@ from reconciler.model.world import ContainerFacts, HostFacts, Marker, World
 K = TypeVar("K")
 V = TypeVar("V")
 
+SEE_STATUS = "see the one command that ends it: reconcile status"
+
 SETTLED = (Phase.RUNNING.value, Phase.RETIRED.value, Phase.FENCED.value)
 """Marker phases of a workload with no hand-over under way."""
 
@@ -90,6 +92,11 @@ class Index:
         found = self.markers.get(copy.container.labels.get(LABEL_WORKLOAD, ""), ())
         return any(host == copy.host and marker.phase == Phase.FENCED for host, marker in found)
 
+    def owned_under(self, copy: Copy) -> int:
+        """The epoch under which the host of a copy owns its workload; -1 where it is not known to."""
+        found = self.markers.get(copy.container.labels.get(LABEL_WORKLOAD, ""), ())
+        return max((m.epoch for host, m in found if host == copy.host and m.phase == Phase.RUNNING), default=-1)
+
     def unsettled(self, workload: str) -> dict[str, Marker]:
         """Markers of a hand-over that has not ended, by host. Fencing a host off settles nothing by itself: it
         raises the epoch there before the other side is told to resume. A source that is still held after its
@@ -116,7 +123,7 @@ def diff(spec: Spec, world: World, unfinished: Collection[str] = (), index: Inde
     for name in sorted(spec.workloads.keys() | index.copies.keys()):
         if name in unfinished:
             text = "an earlier run that changes it has not ended"
-            findings.append(_refuse("run-unfinished", name, "", text, "reconcile resume"))
+            findings.append(_refuse("run-unfinished", name, "", text, SEE_STATUS))
             continue
         for found in _workload(name, spec, world, index):
             if isinstance(found, Change):
@@ -179,7 +186,7 @@ def _unsettled(name: str, copies: tuple[Copy, ...], index: Index) -> Finding | N
                 name,
                 host,
                 f"its marker on {host} cannot be trusted: {marker.broken}",
-                f"look at it on {host}, then: reconcile resolve {name} --owner HOST --evidence TEXT",
+                SEE_STATUS,
             )
     for host, marker in index.unsettled(name).items():
         return _refuse(
@@ -187,7 +194,7 @@ def _unsettled(name: str, copies: tuple[Copy, ...], index: Index) -> Finding | N
             name,
             host,
             f"a hand-over is unfinished ({marker.phase} on {host})",
-            "reconcile resume",
+            SEE_STATUS,
         )
     running = [copy.host for copy in copies if copy.container.state.has_processes]
     if len(running) > 1:
@@ -196,18 +203,20 @@ def _unsettled(name: str, copies: tuple[Copy, ...], index: Index) -> Finding | N
             name,
             ", ".join(running),
             f"copies run on {' and '.join(running)}",
-            f"decide which one is right: reconcile resolve {name} --owner HOST --evidence TEXT",
+            SEE_STATUS,
         )
     return None
 
 
 def _current(copies: tuple[Copy, ...], index: Index) -> Copy | None:
-    """The copy that counts: the running one, else the first by host name. One that does not run where its host was
-    fenced is void: it was given up, or belongs to a hand-over that was undone."""
+    """The copy that counts: the running one, else the one on the host that owns the workload, else the first by
+    host name. One that does not run where its host was fenced is void: it was given up, or belongs to a hand-over
+    that was undone."""
     for copy in copies:
         if copy.container.state.has_processes:
             return copy
-    return next((copy for copy in copies if not index.is_fenced(copy)), None)
+    there = [copy for copy in copies if not index.is_fenced(copy)]
+    return max(there, key=index.owned_under, default=None)
 
 
 def _place_and_state(

@@ -52,7 +52,8 @@ PAGES: dict[str, Page] = {
         "in doubt",
         "The reply to a commit was lost and the destination cannot be asked, so nobody knows who owns the "
         "workload. Both sides stay held: two running copies would be worse than none. `reconcile resume` asks "
-        "again. When a host is gone for good: reconcile resolve WORKLOAD --owner HOST --evidence TEXT.",
+        "again; `reconcile status` names what ends it otherwise. When a host is gone for good: reconcile forget "
+        "HOST --evidence TEXT.",
     ),
     "A502": Page(
         "interrupted",
@@ -178,8 +179,10 @@ PAGES: dict[str, Page] = {
     ),
     "G312": Page(
         "the marker cannot be trusted",
-        "The host's durable note about who owns the workload is damaged. Find out where the workload runs "
-        "(podman ps on both hosts), then: reconcile resolve WORKLOAD --owner HOST --evidence TEXT.",
+        "The host's durable note about who owns the workload is damaged, or a later release of Reconciler "
+        "wrote it; the message names host and file. A damaged one is replaced, and kept beside, when you decide "
+        "who owns the workload: `reconcile status` names the command, reconcile resolve WORKLOAD --owner HOST "
+        "--evidence TEXT. One of a later release is not replaced: end the hand-over with a Reconciler as new.",
     ),
     "G313": Page(
         "not in this phase",
@@ -371,12 +374,13 @@ PAGES: dict[str, Page] = {
     "marker-broken": Page("the marker cannot be trusted", "See G312."),
     "hand-over-unfinished": Page(
         "a hand-over is unfinished",
-        "An earlier apply was cut short. `reconcile resume` finishes or undoes it; plans wait until then.",
+        "An earlier apply was cut short. `reconcile status` names the one command that ends it, mostly "
+        "`reconcile resume`; plans wait until then.",
     ),
     "run-unfinished": Page(
         "an apply was cut short",
-        "The journal holds a run that has not ended and concerns this workload. `reconcile resume` finishes or "
-        "undoes it; plans wait until then.",
+        "The journal holds a run that has not ended and concerns this workload. `reconcile status` names the one "
+        "command that ends it, mostly `reconcile resume`; plans wait until then.",
     ),
     "runs-twice": Page(
         "two copies run",

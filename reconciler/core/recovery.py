@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from reconciler.core.diff import Index
+from reconciler.core.saga import BEGUN, GroupState, next_actions
 from reconciler.model.plan import Move, Phase, Plan, StepKind
-from reconciler.model.record import Mark
-from reconciler.model.world import Marker
+from reconciler.model.record import Mark, Record, Run
+from reconciler.model.world import Marker, World
 
 BEFORE_COMMIT = (StepKind.RESERVE, StepKind.STAGE, StepKind.PRECOPY, StepKind.HOLD, StepKind.TRANSFER)
 AFTER_COMMIT = (StepKind.COMMIT, StepKind.RESTORE, StepKind.CONFIRM, StepKind.RETIRE)
@@ -60,7 +62,8 @@ def settled_marks(
     """Step ids with the mark that ends each, when the markers show that another controller has brought the
     hand-over to its end meanwhile; None when it is still unfinished, or that cannot be told.
 
-    A fenced destination need not be clean: unless the workload has gone on since, that is done once more."""
+    A fenced destination need not be clean, nor the link of a retired source closed: unless the workload has gone
+    on since, the last step on the way is done once more."""
     move = plan.moves[workload]
     owners = [m for m in (source, destination) if m and m.phase == Phase.RUNNING and m.epoch >= move.epoch]
     if len(owners) != 1 or source is None or destination is None:
@@ -88,3 +91,48 @@ def superseded(move: Move, run: str, markers: Iterable[Marker]) -> bool:
     if newest is None or newest.epoch < move.epoch:
         return False
     return newest.epoch > move.epoch + 1 or (newest.run != run and newest.run != "")
+
+
+def settling_marks(run: Run, workload: str, world: World) -> list[tuple[str, Mark]]:
+    """What another controller has finished or undone of an open run meanwhile, as records still missing."""
+    move = run.plan.moves.get(workload)
+    if move is None:
+        return []
+    markers = dict(Index.of(world).markers.get(workload, ()))
+    source, destination = markers.get(move.source), markers.get(move.destination)
+    marks = settled_marks(run.plan, workload, source, destination)
+    if marks is None and not gone_on(move, source, destination) and superseded(move, run.id, markers.values()):
+        marks = [(step.id, Mark.UNDONE) for step in run.plan.groups[workload]]
+    if marks is None and committed_by_other(run, workload, source):
+        begun = {StepKind.COMMIT: Mark.INTENT} | dict.fromkeys(BEFORE_COMMIT, Mark.DONE)
+        marks = [(s.id, begun[s.kind]) for s in run.plan.groups[workload] if s.kind in begun]
+    last = {record.step: record.mark for record in run.records}
+    missing = [(step, mark) for step, mark in marks or () if last.get(step) is not mark]
+    return [(step, mark) for step, mark in missing if mark is not Mark.UNDONE or step in last]
+
+
+def committed_by_other(run: Run, workload: str, source: Marker | None) -> bool:
+    """Whether the source is committed under this very run, which this journal knows nothing of."""
+    commits = {s.id for s in run.plan.groups[workload] if s.kind.traits.commits}
+    ours = source is not None and (source.run, source.epoch) == (run.id, run.plan.moves[workload].epoch)
+    known = commits & {record.step for record in run.records}
+    return ours and not known and source is not None and source.phase == Phase.COMMITTED
+
+
+def what_resume_does(
+    plan: Plan, workload: str, records: Sequence[Record]
+) -> tuple[GroupState, frozenset[StepKind]]:
+    """Which way a resume goes from these records, and the kinds of steps it has still to do, or to undo."""
+    steps = plan.groups[workload]
+    last = {record.step: record.mark for record in records}
+    again = {Mark.LOST: Mark.INTENT, Mark.UNDO_FAILED: Mark.UNDO}
+    asked = [Record(seq=0, step=s, mark=again[mark], at=0.0) for s, mark in last.items() if mark in again]
+    state = next_actions(plan, [*records, *asked], recovering=frozenset({workload})).groups[workload]
+    marks = last | {record.step: record.mark for record in asked}
+    if state is GroupState.BACK:
+        left = {s.kind for s in steps if s.kind.traits.undoable and marks.get(s.id) in (*BEGUN, Mark.UNDO)}
+    elif state is GroupState.FORWARD or (state is GroupState.INCOMPLETE):
+        left = {s.kind for s in steps if marks.get(s.id) is not Mark.DONE}
+    else:
+        left = set()
+    return state, frozenset(left)

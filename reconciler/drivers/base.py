@@ -16,6 +16,7 @@ from reconciler.model.command import Program, Seconds, Tree
 from reconciler.model.plan import Move
 from reconciler.model.question import Question
 from reconciler.model.spec import HealthCheck, MigrationPolicySpec, NetworkDefinition, Workload
+from reconciler.model.world import Alive as Alive
 from reconciler.model.world import HostFacts
 
 ENDED = "C340"
@@ -71,17 +72,6 @@ class Round:
 
     image_bytes: int
     tree: Tree
-
-
-@dataclass(frozen=True)
-class Alive:
-    """What is known of a container for the question "does it run here?"."""
-
-    exists: bool
-    running: bool
-    restorable: bool = False
-    pid: int = 0
-    detail: str = ""
 
 
 @runtime_checkable

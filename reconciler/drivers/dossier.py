@@ -7,6 +7,7 @@ to them. Written before anything else of the hand-over, so that a lost journal l
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 
 from reconciler.core import answers
 from reconciler.drivers import guard
@@ -36,6 +37,13 @@ def part_of(plan: Plan, workload: str) -> Plan:
             "networks": {},
         }
     )
+
+
+def without(plan: Plan, workloads: Collection[str]) -> Plan:
+    """A plan less some workloads."""
+    if not workloads:
+        return plan
+    return plan.model_copy(update={"steps": tuple(s for s in plan.steps if s.workload not in workloads)})
 
 
 def joined(one: Plan, other: Plan) -> Plan:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
@@ -111,6 +111,20 @@ class About:
     def repeatable(self) -> bool:
         """Whether doing it twice is the same as doing it once: links, copies and commands that only read."""
         return self.command is None or not self.command.changes
+
+
+class WithoutFleet(WrappedFleet):
+    """A fleet of which some hosts did not answer a moment ago: nobody waits for them again. `gone`: why, by
+    host."""
+
+    def __init__(self, inner: Fleet, gone: Mapping[str, str]) -> None:
+        super().__init__(inner)
+        self._gone = gone
+
+    async def _around(self, about: About, call: Call[T]) -> T:
+        if about.command is not None and about.host in self._gone:
+            raise HostUnreachable(f"{about.host} does not answer", where=about.host, why=self._gone[about.host])
+        return await call()
 
 
 class RetryFleet(WrappedFleet):

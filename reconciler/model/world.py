@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -158,6 +159,18 @@ class Marker(Model):
     peer: str = ""
     broken: str = Field("", description="Why the marker file cannot be trusted; empty when it can")
     newer: str = Field("", description="Its format, where another release of Reconciler wrote it: not torn")
+
+
+@dataclass(frozen=True)
+class Alive:
+    """What is known of a container for the question "does it run here?". `frozen`: its processes are held."""
+
+    exists: bool
+    running: bool
+    restorable: bool = False
+    frozen: bool = False
+    pid: int = 0
+    detail: str = ""
 
 
 class Versions(Model):

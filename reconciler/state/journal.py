@@ -112,6 +112,12 @@ class Journal:
                 raise self._unknown(run_id)
             return self._run(row)
 
+    def knows(self, run_id: str) -> bool:
+        """Whether a run is in here, whatever became of it."""
+        with translated(self._where):
+            query = "SELECT 1 FROM runs WHERE id = ?"
+            return self._connection.execute(query, (run_id,)).fetchone() is not None
+
     def open_runs(self) -> list[Run]:
         """Runs that are not finished, oldest first: open (perhaps their controller died) or in doubt."""
         query = "SELECT * FROM runs WHERE state IN (?, ?) ORDER BY started_at, id"

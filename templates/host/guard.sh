@@ -285,26 +285,29 @@ cmd_mend() {
 	! read_marker || return 0
 	[ -z "$NEWER" ] || die $E_BROKEN "the marker $W/marker must not be replaced: $WHY"
 	look
-	known "$2" "$C_EPOCH"
-	# What is left of a torn marker may still tell an epoch.
-	while read -r ONE TWO MORE LINE REST || [ -n "$ONE" ]; do
-		[ "$ONE $TWO $MORE" != "reconciler-marker $FORMAT $N" ] || known "$2" "$LINE"
-		ONE=
-	done <"$W/marker"
+	told
+	[ "$2" -ge "$EPOCH" ] || die $E_LOWER "$N had epoch $EPOCH here, refusing epoch $2"
 	case $STATE/$C_MODE in held/transactional) decide commit ;; esac # frozen, it stays so until somebody decides
 	mv -f "$W/marker" "$W/marker.broken" || die $E_HOST "cannot set $W/marker aside"
 	[ "$STATE" = none ] && ROLE=owner || ROLE=source
 	store "$2" fenced "$ROLE" - -
 }
 
-known() { # EPOCH FOUND: refuses when the host knows a higher one
-	! is_number "$2" || [ "$1" -ge "$2" ] || die $E_LOWER "$N had epoch $2 here, refusing epoch $1"
+told() { # EPOCH: the highest that a hold, or what is left of a torn marker, still tells
+	EPOCH=$C_EPOCH
+	while read -r ONE TWO MORE LINE REST || [ -n "$ONE" ]; do
+		if [ "$ONE $TWO $MORE" = "reconciler-marker $FORMAT $N" ] && is_number "$LINE" && [ "$LINE" -gt "$EPOCH" ]; then
+			EPOCH=$LINE
+		fi
+		ONE=
+	done <"$W/marker"
 }
 
 show_one() {
 	N=$1 W=$ROOT/workloads/$1 H=$ROOT/workloads/$1/hook
 	read_marker
 	look
+	[ -z "$WHY" ] || told
 	[ "$STATE" = held ] || HELD='' BEAT=''
 	now
 	printf '{"workload":"%s","epoch":%s,"phase":"%s","role":"%s","run":"%s","peer":"%s","broken":"%s","newer":"%s",' \

@@ -184,7 +184,7 @@ def test_an_unfinished_hand_over_is_resumed_not_planned_over():
     held = facts("h1", container(web), markers=(marker("web", 3, "held", "source", peer="h2"),))
     plan = make_plan(spec(H1, H2, web), world(held, facts("h2")))
     assert plan.steps == () and refusals(plan) == ["hand-over-unfinished"]
-    assert plan.findings[0].fix == "reconcile resume"
+    assert plan.findings[0].fix.endswith("reconcile status")
 
 
 def test_static_address_outside_the_network_is_refused():

@@ -22,7 +22,7 @@ from reconciler.model.world import (
 
 LIVE = (guard.NONE, Phase.RUNNING, Phase.CONFIRMED)
 SETTLED = (*LIVE, Phase.RETIRED, Phase.FENCED)
-STATES = {"frozen": ContainerState.PAUSED}
+STATES = {"frozen": ContainerState.HELD}
 GIB = 2**30
 DRAIN_LIMIT = 600.0
 TOOLS = ("iptables-restore", "nsenter", "flock", "setsid", "timeout", "tar", "ip")
@@ -74,7 +74,8 @@ class SimDriver:
         found = yield from show(workload)
         container = found["container"]
         running = bool(container) and container["state"] == "running"
-        return Alive(container is not None, running, restorable=found["restorable"])
+        frozen = bool(container) and container["state"] == "frozen"
+        return Alive(container is not None, running, frozen=frozen, restorable=found["restorable"])
 
     def prepare_host(self):
         yield from guard.install()
@@ -323,6 +324,10 @@ class SimDriver:
         marker = shown[0].marker if shown else None
         if marker and (marker.phase, marker.epoch) == (Phase.RETIRED, fence.epoch):
             return
+        if marker is None:
+            # Deleted. Who lets go has proof that the destination runs, which is what it would say.
+            peer = handover.move.destination
+            yield from guard.mark(fence, Phase.COMMITTED, "source", run=handover.run, peer=peer)
         yield from guard.release(fence)
         if (yield from show(name))["container"]:
             yield from fenced(fence, (Phase.COMMITTED, Phase.FENCED), "discard", name)

@@ -179,6 +179,13 @@ def move(b: Builder) -> None:
     b.have("web", "h1")
 
 
+def move_states(b: Builder) -> None:
+    """Of which every state is looked at (`tests.sim.states`): as few steps as a move has."""
+    b.hosts("h1", "h2")
+    b.want("web", "h2")
+    b.have("web", "h1", epoch=4)
+
+
 def move_restore_back(b: Builder) -> None:
     b.cutover = "restore-back"
     b.hosts("h1", "h2")
@@ -265,5 +272,5 @@ SHAPES: dict[str, Callable[[Builder], None]] = {
 
 def scene(shape: str, *, on_disk: bool = False, restart: bool = False, stay: bool = False) -> Scene:
     builder = Builder(on_disk=on_disk, restart=restart, stay=stay)
-    SHAPES[shape](builder)
+    (SHAPES.get(shape) or move_states)(builder)
     return builder.scene()

@@ -1,19 +1,23 @@
 """Hand-overs that only a person can decide, over hosts in memory; and what a lost journal is rebuilt to."""
 
+import asyncio
+
 import pytest
 
+from reconciler.compose import Outside
 from reconciler.core.planner import make_plan
 from reconciler.drivers.base import Handover
-from reconciler.errors import GuardRefused, Refused
+from reconciler.errors import GuardRefused, ReconcilerError, Refused
 from reconciler.hosts.base import pump
 from reconciler.hosts.memory import MemoryFleet, run_virtual
 from reconciler.model.plan import StepKind
 from reconciler.model.record import Mark, Run, RunState
 from reconciler.observe import observe
-from reconciler.recover import note_settled, rebuilt_runs, way_out
-from reconciler.resolve import Decision
+from reconciler.recover import Resume, note_settled, rebuilt_runs
+from reconciler.resolve import bury, decide
 from reconciler.state.journal import Journal
 from reconciler.steps import Steps
+from reconciler.survey import take_survey
 from tests.sim.driver import SimDriver
 from tests.sim.shapes import scene
 
@@ -44,14 +48,21 @@ class Stage:
     def handover(self, name="web"):
         return Handover(self.plan.workloads[name], self.plan.moves[name], self.plan.policy_of(name), "run1")
 
-    async def decision(self, name="web"):
-        return Decision(self.handover(name), SimDriver(), self.fleet, await self.look(), self.journal, "seen")
+    @property
+    def outside(self):
+        return Outside(self.fleet, drivers={"podman": SimDriver()}, secrets=lambda _: {})
+
+    async def decide(self, chosen, name="web", **more):
+        return await decide(self.scene.spec, name, chosen, "seen", self.outside, self.journal, **more)
+
+    async def survey(self):
+        return await take_survey(self.fleet, self.outside.drivers, sorted(self.machines), self.journal)
 
     async def way_out(self, name="web"):
-        world = await self.look()
-        markers = {h: m for h, f in world.seen().items() for m in f.markers if m.workload == name}
-        left = {h: await pump(SimDriver().alive(name), self.fleet.host(h)) for h in self.machines}
-        return way_out(name, left, markers)
+        return (await self.survey()).open[name].verdict.next
+
+    async def resume(self):
+        return await Resume(self.scene.spec, None).on(self.outside, self.journal)
 
     def reboot(self, name):
         self.machines[name].power_off(for_good=False)
@@ -68,8 +79,8 @@ def test_a_rebooted_source_whose_images_are_at_the_destination():
         s.reboot("h1")
         assert await s.way_out() == "reconcile resolve web --owner h2 --evidence TEXT"
         with pytest.raises(Refused, match="can be brought back on h2"):
-            await (await s.decision()).give_up()
-        assert "belongs to h2" in await (await s.decision()).give_to("h2")
+            await s.decide(None)
+        assert "belongs to h2" in await s.decide("h2")
         assert s.running() == ["h2"]
         assert s.journal.run("run1").state is RunState.DONE
         epochs = {m.markers["web"].epoch for m in s.machines.values()}
@@ -84,11 +95,29 @@ def test_a_fenced_destination_can_be_given_the_workload():
         s = Stage(shape="move")
         await s.play()
         move = s.plan.moves["web"]
-        decision = await s.decision()
-        await pump(SimDriver().fence_off(decision.handover, move.epoch + 1), s.fleet.host("h2"))
-        await (await s.decision()).give_to("h2")
+        await pump(SimDriver().fence_off(s.handover(), move.epoch + 1), s.fleet.host("h2"))
+        await s.decide("h2")
         assert s.running() == ["h2"]
         assert [m.name for m, _ in s.scene.universe.copies("web")] == ["h2"]
+
+    run_virtual(course())
+
+
+def test_after_both_hosts_rebooted_it_starts_anew_where_its_files_are():
+    async def course():
+        s = Stage()
+        await s.play()
+        s.reboot("h1")
+        s.reboot("h2")
+        assert await s.way_out() == "reconcile resolve web --owner h1 --cold --evidence TEXT"
+        with pytest.raises(Refused) as refused:
+            await s.decide("h1")
+        assert "--cold" in refused.value.fix
+        await s.decide("h1", cold=True)
+        assert s.running() == ["h1"]
+        assert [m.name for m, _ in s.scene.universe.copies("web")] == ["h1"], "what was staged is gone"
+        plan = make_plan(s.scene.spec, await s.look())
+        assert [c.kind for c in plan.changes] == ["move"]
 
     run_virtual(course())
 
@@ -99,8 +128,7 @@ def test_what_is_lost_everywhere_is_made_anew():
         await s.play()
         s.reboot("h1")
         s.reboot("h2")
-        assert await s.way_out() == "reconcile resolve web --lost --evidence TEXT"
-        assert "given up on h1 and h2" in await (await s.decision()).give_up()
+        assert "given up on h1 and h2" in await s.decide(None)
         assert [m.name for m, _ in s.scene.universe.copies("web")] == ["h1"], "what was staged is gone"
         notes = [r.note for r in s.journal.run("run1").records]
         assert any("it is lost; evidence: seen" in note for note in notes)
@@ -112,12 +140,106 @@ def test_what_is_lost_everywhere_is_made_anew():
     run_virtual(course())
 
 
+def marks(s):
+    return {name: machine.markers.get("web") for name, machine in s.machines.items()}
+
+
+@pytest.mark.parametrize("owner", ["h1", "h2", None])
+def test_a_workload_that_is_well_is_not_touched(owner):
+    async def course():
+        s = Stage(shape="move", kinds=(*UPTO_COPY, StepKind.COMMIT, StepKind.RESTORE, StepKind.CONFIRM))
+        await s.play()
+        assert (await s.resume()).exit_code == 0
+        before = marks(s)
+        with pytest.raises(Refused, match="nothing is in doubt") as refused:
+            await s.decide(owner)
+        assert refused.value.why == "it runs on h2"
+        assert marks(s) == before
+
+    run_virtual(course())
+
+
+@pytest.mark.parametrize("trouble", ["restore", "marker"])
+def test_a_decision_that_failed_half_way_is_made_again(trouble):
+    async def course():
+        s = Stage(shape="move")
+        await s.play()
+        s.machines["h2"].armed[trouble] = 1
+        with pytest.raises(ReconcilerError):
+            await s.decide("h2")
+        assert s.running() == []
+        assert await s.way_out() in (
+            "reconcile resolve web --owner h1 --evidence TEXT",
+            "reconcile resolve web --owner h2 --evidence TEXT",
+            "reconcile resume",
+        )
+        await s.decide("h2")
+        assert s.running() == ["h2"]
+        assert [m.name for m, _ in s.scene.universe.copies("web")] == ["h2"]
+        assert not (await s.survey()).open
+
+    run_virtual(course())
+
+
+def test_a_torn_marker_is_mended_by_a_decision():
+    async def course():
+        s = Stage(shape="move")
+        await s.play()
+        s.machines["h1"].markers["web"].broken = "torn"
+        assert await s.way_out() == "reconcile resolve web --owner h1 --evidence TEXT"
+        assert (await s.resume()).exit_code == 5
+        await s.decide("h1")
+        assert s.running() == ["h1"]
+        assert not (await s.survey()).open
+
+    run_virtual(course())
+
+
+def test_a_marker_of_a_later_release_is_not_decided_about():
+    async def course():
+        s = Stage(shape="move")
+        await s.play()
+        s.machines["h1"].markers["web"].broken = "another release wrote it"
+        s.machines["h1"].markers["web"].newer = "2"
+        assert "a Reconciler as new as the release that wrote the marker on h1" in await s.way_out()
+        with pytest.raises(Refused, match="cannot be replaced"):
+            await s.decide("h2")
+
+    run_virtual(course())
+
+
+def test_a_source_that_is_off_after_the_hand_over_holds_nobody_up():
+    async def course():
+        s = Stage(shape="move", kinds=(*UPTO_COPY, StepKind.COMMIT, StepKind.RESTORE, StepKind.CONFIRM))
+        await s.play()
+        s.machines["h1"].power_off(for_good=False)
+        began = asyncio.get_running_loop().time()
+        resumed = await s.resume()
+        assert asyncio.get_running_loop().time() - began < 40, "two looks at a host that is off, and no more"
+        assert resumed.exit_code == 1
+        standing = resumed.left.open["web"].verdict
+        assert standing.owner == "h2"
+        assert "reconcile forget h1" in standing.next
+        assert "belongs to h2" in (await bury(s.scene.spec, "h1", "gone", s.outside, s.journal))[0]
+        assert s.running() == ["h2"]
+        assert not (await s.survey()).open
+        assert s.journal.run("run1").state is RunState.DONE
+        # Years later it comes back.
+        s.machines["h1"].power_on()
+        assert s.running() == ["h2"]
+        assert await s.way_out() == "reconcile resolve web --owner h2 --evidence TEXT"
+        await s.decide("h2")
+        assert [m.name for m, _ in s.scene.universe.copies("web")] == ["h2"]
+
+    run_virtual(course())
+
+
 def test_a_workload_that_runs_is_not_lost():
     async def course():
         s = Stage(kinds=UPTO_COPY[:3])
         await s.play()
         with pytest.raises(Refused, match="runs there"):
-            await (await s.decision()).give_up()
+            await s.decide(None)
 
     run_virtual(course())
 

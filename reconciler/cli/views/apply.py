@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reconciler.app import Applied
+from reconciler.cli.views.status import render_status, standing_json
 from reconciler.cli.views.style import paint
 from reconciler.core.criu_errors import translate
 from reconciler.core.saga import GroupState
 from reconciler.model.plan import Change, ChangeKind, Step, StepKind
 from reconciler.model.record import RunState
-from reconciler.recover import Resumed
+from reconciler.recover import Resumed, rows
 
 JSON_VERSION = 1
 
@@ -95,9 +96,9 @@ def _workload(change: Change, state: GroupState, applied: Applied, color: bool) 
     if state is GroupState.DONE:
         did = DONE_WORD[change.kind].format(source=change.source, destination=change.destination)
         return [f"{paint('green', '+', color)} {name} {did}"]
-    verdict, then = _verdict(
-        change, state, applied.outcome.errors.get(name, ()), applied.outcome.became.get(name, "")
-    )
+    verdict, then = _verdict(change, state, applied.outcome.errors.get(name, ()), _keeps(change, applied))
+    if name in applied.where and state not in (GroupState.PUT_BACK, GroupState.SKIPPED):
+        then = ""  # what is still unfinished is shown once, behind everything
     lines = [f"{paint('red', 'x', color)} {name}: {verdict}"]
     for step, undo, text in applied.outcome.errors.get(name, ()):
         what = f"{'undoing ' if undo else ''}{step.kind.value} on {step.host}"
@@ -109,11 +110,20 @@ def _workload(change: Change, state: GroupState, applied: Applied, color: bool) 
     return [*lines, f"    {'next':<22} {then}"] if then else lines
 
 
+def _keeps(change: Change, applied: Applied) -> str:
+    """Where a workload runs that was put back: as somebody saw it since, else as going back says."""
+    name = change.workload
+    if applied.outcome and (became := applied.outcome.became.get(name)):
+        return f"; {became}"
+    if name in applied.where:
+        return f"; it runs on {applied.where[name]}" if applied.where[name] else "; it does not run"
+    return f"; it runs on {change.source}" if change.kind is ChangeKind.MOVE else ""
+
+
 def _verdict(
-    change: Change, state: GroupState, errors: tuple[tuple[Step, bool, str], ...], became: str
+    change: Change, state: GroupState, errors: tuple[tuple[Step, bool, str], ...], keeps: str
 ) -> tuple[str, str]:
     moves = change.kind is ChangeKind.MOVE
-    keeps = f"; {became}" if became else f"; it runs on {change.source}" if moves else ""
     match state:
         case GroupState.PUT_BACK:
             return f"failed, put back{keeps}", "mend the cause, then: reconcile apply"
@@ -135,12 +145,18 @@ def _verdict(
 
 
 def render_resumed(resumed: Resumed, color: bool) -> str:
-    """The end of a resume: every run that was taken up again."""
-    ended = [render_applied(applied, color).lstrip("\n") for applied in resumed.runs]
-    return "\n".join([*(ended or ["Nothing is unfinished."]), *_untidied(resumed.untidied, color)])
+    """The end of a resume: every run that was taken up again, and what is still unfinished, as `status` says."""
+    parts = [render_applied(applied, color).lstrip("\n") for applied in resumed.runs]
+    if resumed.left.open:
+        parts.append(render_status(resumed.left.world, rows(resumed.left), color))
+    return "\n".join([*(parts or ["Nothing is unfinished."]), *_untidied(resumed.untidied, color)])
 
 
 def resumed_json(resumed: Resumed) -> dict[str, object]:
     """For scripts."""
-    runs = [applied_json(applied) for applied in resumed.runs]
-    return {"version": JSON_VERSION, "runs": runs, "untidied": list(resumed.untidied)}
+    return {
+        "version": JSON_VERSION,
+        "runs": [applied_json(applied) for applied in resumed.runs],
+        "unfinished": [standing_json(row) for row in rows(resumed.left)],
+        "untidied": list(resumed.untidied),
+    }

@@ -20,9 +20,14 @@ def status_json(world: World, rows: Sequence[Standing]) -> dict[str, object]:
     """For scripts."""
     return {
         "version": JSON_VERSION,
-        "unfinished": [{**vars(row), "where": dict(row.where)} for row in rows],
+        "unfinished": [standing_json(row) for row in rows],
         "unknownHosts": {name: host.reason for name, host in world.unknown().items()},
     }
+
+
+def standing_json(row: Standing) -> dict[str, object]:
+    """One unfinished hand-over for scripts."""
+    return {**vars(row), "where": dict(row.where)}
 
 
 def render_status(world: World, rows: Sequence[Standing], color: bool) -> str:

@@ -16,7 +16,8 @@ def alive(workload: str) -> Program[Alive]:
     hook = shown[0].hook if shown else guard.Hook()
     if hook.state == "held":
         frozen = hook.verdict != "resume"
-        return Alive(exists=True, running=not frozen, restorable=frozen, detail="frozen, its images are complete")
+        detail = "frozen, its images are complete" if frozen else "about to run on"
+        return Alive(exists=True, running=not frozen, restorable=frozen, frozen=frozen, detail=detail)
     if hook.state == "starting":
         return Alive(exists=True, running=True, detail="being dumped")
     facts = yield from moving.copy_here(workload)

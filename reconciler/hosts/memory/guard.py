@@ -79,6 +79,8 @@ class Guard:
     def read(self, name: str) -> MarkerRow:
         row = self.machine.markers.get(name, MarkerRow())
         hook = self.machine.hooks.get(name)
+        if row.broken:
+            return replace(row, epoch=max(row.epoch, hook.epoch if hook else 0))
         resumed = hook and (hook.verdict, hook.epoch) == ("resume", row.epoch) and not hook.tasks_ended
         if row.phase in ("held", "verified") and resumed:
             return replace(row, phase="running", role="owner")
@@ -160,9 +162,9 @@ class Guard:
                 return
             if row.newer:
                 die(BROKEN, f"the marker must not be replaced: {row.broken}")
+            if epoch < row.epoch:
+                die(LOWER, f"{name} had epoch {row.epoch} here, refusing epoch {epoch}")
             state, hook = self.look(name)
-            if hook and epoch < hook.epoch:
-                die(LOWER, f"{name} had epoch {hook.epoch} here, refusing epoch {epoch}")
             if hook and state == "held" and hook.mode == "transactional":
                 self.decide(hook, "commit")
             self.store(name, epoch, "fenced", "source" if hook else "owner", "-", "-")

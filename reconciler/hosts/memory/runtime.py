@@ -105,6 +105,12 @@ async def dump(machine: Machine, name: str, hook: Hook) -> int:
         return CHECKPOINT_FAILED
     images = ImageSet(Dump(name, container.lineage, machine.name), complete=True, on_disk=machine.on_disk)
     machine.dumps[name] = images
+    return await after_dump(machine, name, hook, images)
+
+
+async def after_dump(machine: Machine, name: str, hook: Hook, images: ImageSet) -> int:
+    """The images are complete: what becomes of the tasks."""
+    container = machine.containers[name]
     if hook.mode == "transactional":
         machine.changed(f"{name} held")
         verdict = await _verdict(machine, hook)

@@ -1,0 +1,36 @@
+"""`reconcile forget`: a host that is gone for good has no part in anything any more."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reconciler.cli.options import JournalPath, Set, Values, load_hosts
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="forget")(forget)
+
+
+def forget(
+    host: Annotated[str, typer.Argument(help="The host that is gone for good.")],
+    evidence: Annotated[str, typer.Option("--evidence", help="How you know; kept in the history.")] = "",
+    paths: Annotated[list[Path] | None, typer.Option("--specs", help="Spec files and folders.")] = None,
+    values: Values = None,
+    settings: Set = None,
+    journal: JournalPath = None,
+) -> int:
+    """End every unfinished hand-over that a host has part in which is gone for good: the other side owns it, or it
+    is given up where nothing is left. Should the host come back after all, what it still holds stays held.
+
+    Exit codes: 0 done; 1 refused, because the host answers; 4 without evidence.
+    """
+    from reconciler.resolve import forget as bury
+
+    for line in asyncio.run(bury(load_hosts(paths, values, settings), host, evidence, journal)):
+        typer.echo(line)
+    return 0

@@ -1,0 +1,235 @@
+"""How an unfinished hand-over stands, and the one command that ends it: from markers, what is left of the workload
+on each host, and the journal. Status, resume, resolve and forget all ask here, so that they agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from reconciler.core.diff import Index
+from reconciler.model.plan import Move, Phase, StepKind
+from reconciler.model.world import Alive, ContainerState, Marker
+
+RESUME = "reconcile resume"
+COMMITTED = (Phase.COMMITTED.value, Phase.CONFIRMED.value)
+NOT_HERE = (Phase.FENCED.value, Phase.RETIRED.value)
+"""Phases of a host that has been told that the workload is not its own."""
+
+
+@dataclass(frozen=True)
+class Matter:
+    """All that is known of a workload whose hand-over may not have ended. `markers` and `left` by host, of hosts
+    that answered; `unknown`: hosts of the hand-over that did not. `known`: whether a journal or a host remembers
+    the hand-over's plan; then `back` says which way `resume` would go, and `todo` the kinds of steps it would do
+    or undo. `unsettled`: hosts whose marker says that the hand-over has not ended."""
+
+    workload: str
+    markers: Mapping[str, Marker]
+    left: Mapping[str, Alive]
+    unknown: frozenset[str] = frozenset()
+    move: Move | None = None
+    known: bool = False
+    back: bool = False
+    todo: frozenset[StepKind] = frozenset()
+    unsettled: frozenset[str] = frozenset()
+
+    @property
+    def running(self) -> list[str]:
+        return [host for host, alive in self.left.items() if alive.running]
+
+    @property
+    def holders(self) -> list[str]:
+        """Hosts that can bring it back with its memory."""
+        return [host for host, alive in self.left.items() if alive.restorable]
+
+    @property
+    def remains(self) -> list[str]:
+        """Hosts with a container: its files at least."""
+        return [host for host, alive in self.left.items() if alive.exists]
+
+    @property
+    def ended(self) -> str:
+        """The host that owned it last, where it has ended since: what others hold of it is older."""
+        newest = max((marker.epoch for marker in self.markers.values()), default=0)
+        for host, marker in self.markers.items():
+            alive = self.left.get(host)
+            if (marker.phase, marker.epoch) == (Phase.RUNNING, newest) and alive and alive.exists:
+                return "" if alive.running or alive.restorable else host
+        return ""
+
+    def phase(self, host: str) -> str:
+        marker = self.markers.get(host)
+        return marker.phase if marker else ""
+
+    def is_source(self, host: str) -> bool:
+        """Which side a host is on; without a plan and a marker the side that a copy goes on from is a source."""
+        if self.move:
+            return host != self.move.destination
+        marker = self.markers.get(host)
+        return not (marker and marker.role == "destination")
+
+    @property
+    def destination(self) -> str:
+        if self.move:
+            return self.move.destination
+        return next((h for h, m in self.markers.items() if m.role == "destination"), "")
+
+    @property
+    def committed(self) -> bool:
+        """Whether any marker or the journal says that the destination owns it."""
+        return any(marker.phase in COMMITTED for marker in self.markers.values())
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`owner`: the host that has it, or empty when nobody may start it: then it is in doubt. `for_resume`: whether
+    `resume` may do what it can; else it leaves the workload alone."""
+
+    owner: str
+    next: str
+    for_resume: bool = False
+
+
+def in_question(index: Index, unfinished: Iterable[str]) -> set[str]:
+    """Workloads that are not simply well: unsettled or broken markers, an open run, two copies, one that is
+    frozen, or one where the host was told that it is not the owner."""
+    found = set(unfinished) | {name for name in index.markers if index.unsettled(name)}
+    found |= {name for name, markers in index.markers.items() if any(m.broken for _, m in markers)}
+    for name, copies in index.copies.items():
+        alive = [copy.host for copy in copies if copy.container.state.has_processes]
+        told = {host for host, marker in index.markers.get(name, ()) if marker.phase in NOT_HERE}
+        held = any(copy.container.state is ContainerState.HELD for copy in copies)
+        if len(alive) > 1 or told & set(alive) or held:
+            found.add(name)
+    return found
+
+
+def judge(matter: Matter) -> Verdict:
+    """Who has it, and the next command."""
+    name = matter.workload
+    for host, marker in sorted(matter.markers.items()):
+        if marker.newer:
+            release = f"the release that wrote the marker on {host}, format {marker.newer}"
+            return Verdict("", f"{RESUME}, with a Reconciler as new as {release}")
+    if matter.unknown:
+        return _with_unknown(matter)
+    if not _resume_can(matter):
+        chosen, how = best_owner(matter)
+        owner = chosen if chosen in matter.running and len(matter.running) == 1 else ""
+        return Verdict(owner, f"reconcile resolve {name} {how} --evidence TEXT")
+    return Verdict(_owner(matter), RESUME, for_resume=True)
+
+
+def best_owner(matter: Matter) -> tuple[str, str]:
+    """The host that most speaks for, and how `resolve` is told."""
+    if matter.running:
+        chosen = max(matter.running, key=lambda host: _claim(matter, host))
+    elif matter.ended:
+        return matter.ended, f"--owner {matter.ended} --cold"
+    elif matter.holders:
+        chosen = max(matter.holders, key=lambda host: _claim(matter, host))
+    elif matter.remains:
+        # Files: those of the source, unless the destination has surely run.
+        chosen = max(matter.remains, key=lambda host: _claim(matter, host))
+        return chosen, f"--owner {chosen} --cold"
+    else:
+        return "", "--lost"
+    return chosen, f"--owner {chosen}"
+
+
+def _claim(matter: Matter, host: str) -> tuple[int, int, int, str]:
+    """How much speaks for a host, of several that have the same: that it is an owner, or the source."""
+    marker = matter.markers.get(host)
+    owns = marker is not None and marker.phase == Phase.RUNNING
+    void = marker is not None and marker.phase in NOT_HERE
+    return (int(owns) - int(void), marker.epoch if owns and marker else 0, int(matter.is_source(host)), host)
+
+
+def _owner(matter: Matter) -> str:
+    if len(matter.running) == 1:
+        return matter.running[0]
+    if matter.committed and matter.destination:
+        return matter.destination
+    if matter.move:
+        return matter.move.source
+    return next((h for h, m in matter.markers.items() if m.role == "source"), "")
+
+
+def _with_unknown(matter: Matter) -> Verdict:
+    """A host of it does not answer. Whether its copy runs there is not known, unless it has left it for sure."""
+    gone = sorted(matter.unknown)
+    lost = ", ".join(gone)
+    well = [h for h in matter.running if matter.phase(h) == Phase.RUNNING or matter.is_source(h)]
+    owner = well[0] if len(well) == 1 and not (matter.committed and matter.is_source(well[0])) else ""
+    if not owner and not matter.committed and matter.move and matter.move.source in matter.unknown:
+        owner = matter.move.source
+    forget = f"reconcile forget {gone[0]} --evidence TEXT"
+    return Verdict(owner, f"make {lost} reachable, then: {RESUME}; or, where it is gone for good: {forget}", True)
+
+
+def _resume_can(matter: Matter) -> bool:
+    """Whether `resume` ends it. What it does is known; so is what each host would refuse, or no longer has. Where
+    something does not fit, a person decides: that always ends it."""
+    if not matter.known or any(marker.broken for marker in matter.markers.values()) or len(matter.running) > 1:
+        return False
+    odd = any(a.frozen or (a.running and matter.phase(h) in NOT_HERE) for h, a in matter.left.items())
+    if not matter.todo or matter.move is None:
+        return not (matter.unsettled or odd)
+    if any(marker.epoch > matter.move.epoch + 1 for marker in matter.markers.values()):
+        return matter.todo == {StepKind.RETIRE}
+    return _can_go_back(matter, matter.move) if matter.back else _can_go_on(matter, matter.move)
+
+
+def _can_go_back(matter: Matter, move: Move) -> bool:
+    """The source runs or can be brought back, and no host has decided otherwise."""
+    source, destination = matter.markers.get(move.source), matter.markers.get(move.destination)
+    undoes_commit = StepKind.COMMIT in matter.todo
+    here, there = matter.left.get(move.source), matter.left.get(move.destination)
+    if here is None or not (here.running or here.restorable):
+        return False
+    resumes = bool(matter.todo & {StepKind.HOLD, StepKind.STAGE})
+    if not resumes and (here.frozen or move.source in matter.unsettled):
+        return False
+    if StepKind.STAGE not in matter.todo and move.destination in matter.unsettled:
+        return False
+    if source and source.phase in NOT_HERE and source.epoch > move.epoch:
+        return False
+    if not source and not here.running and not here.frozen:
+        return False  # what its images are of cannot be told
+    if source and source.phase == Phase.COMMITTED and not undoes_commit:
+        return False
+    if undoes_commit and source and source.epoch > move.epoch and source.phase not in (Phase.VERIFIED, Phase.HELD):
+        return False
+    if destination and destination.phase in (*COMMITTED, Phase.RUNNING):
+        claimed = source is not None and source.phase in (Phase.COMMITTED, Phase.VERIFIED)
+        return undoes_commit and claimed
+    return not (there and there.running) or undoes_commit
+
+
+def _can_go_on(matter: Matter, move: Move) -> bool:
+    """The destination has it, or can have it, and the source can be let go, or can take it back."""
+    source, destination = matter.markers.get(move.source), matter.markers.get(move.destination)
+    here, there = matter.left.get(move.source), matter.left.get(move.destination)
+    if here and here.running:
+        return False
+    if there is None or not there.exists or destination is None:
+        return False
+    if StepKind.COMMIT in matter.todo:
+        held = (Phase.HELD, Phase.VERIFIED, Phase.COMMITTED)
+        fits = source is not None and source.epoch == destination.epoch == move.epoch and source.phase in held
+        ready = destination.phase in (Phase.RESERVED, Phase.COMMITTED)
+        ready &= destination.phase == Phase.RESERVED or source is None or source.phase == Phase.COMMITTED
+        return fits and ready and bool(here and here.restorable)
+    if source is not None and (source.phase, source.epoch) not in (
+        (Phase.COMMITTED, move.epoch),
+        (Phase.RETIRED, move.epoch),
+    ):
+        return False
+    if matter.todo == {StepKind.RETIRE}:
+        return destination.phase == Phase.RUNNING
+    if (destination.phase, destination.epoch) not in ((Phase.COMMITTED, move.epoch), (Phase.RUNNING, move.epoch)):
+        return False
+    if destination.phase == Phase.RUNNING and not there.running:
+        return False  # it was the owner and has ended: nothing is restored over that
+    return there.running or there.restorable or bool(source and here and here.restorable)

@@ -1,0 +1,58 @@
+"""No state without a way out: what `status` names next ends every state of two hosts and a journal.
+
+`SEEDS` says how many states are tried: all of those without a journal at 50,000, and as many with one."""
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from reconciler.core.planner import make_plan
+from reconciler.hosts.memory import run_virtual
+from tests.sim import states
+
+WANTED = max(100, int(os.environ.get("SEEDS", "500")) // 2)
+REPORT = Path(__file__).parents[2] / "build" / "states.json"
+
+
+async def _plan():
+    course = states.Course(states.State(states.Marked(), states.Marked(), "absent", "absent", None))
+    return make_plan(course.scene.spec, await course.world())
+
+
+@pytest.fixture(scope="module")
+def tried():
+    """Evenly spread over the product: states without a journal, and with one."""
+    plan = run_virtual(_plan())
+    report = {"excluded": Counter(), "commands": Counter()}
+    problems = []
+    for journals in (False, True):
+        found, reasons = states.all_states(plan, journals)
+        report["excluded"].update(reasons)
+        chosen = found[:: max(1, len(found) // WANTED)]
+        report["with journals" if journals else "without"] = {"states": len(found), "tried": len(chosen)}
+        for state in chosen:
+            wrong, course = run_virtual(states.follow(state))
+            report["commands"].update(states.anonymous(command) for command in course.commands)
+            problems += [f"{state}: {text} (after {course.commands})" for text in wrong]
+    REPORT.parent.mkdir(exist_ok=True)
+    REPORT.write_text(json.dumps(report, indent=2))
+    return report, problems
+
+
+def test_every_state_has_a_way_out(tried):
+    report, problems = tried
+    print(f"\nstates: {report['without']}, with journals {report['with journals']}; {dict(report['commands'])}")
+    assert not problems, f"{len(problems)}:\n" + "\n".join(problems[:20])
+
+
+def test_the_way_out_is_one_of_few_commands(tried):
+    report, _ = tried
+    assert set(report["commands"]) <= {
+        "reconcile resume",
+        "reconcile resolve web --owner HOST --evidence TEXT",
+        "reconcile resolve web --owner HOST --cold --evidence TEXT",
+        "reconcile resolve web --lost --evidence TEXT",
+    }
