@@ -1,24 +1,40 @@
-"""`reconcile init`: a repository to start from. It never overwrites a file."""
+"""`reconcile init`: a repository to start from. It adds what is missing and never overwrites a file."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-FILES: Final[dict[str, str]] = {
+if TYPE_CHECKING:
+    from reconciler.lab import Lab
+
+EXAMPLES: Final = {
     "specs/hosts.yaml": "hosts.yaml.j2",
     "specs/cache.yaml": "cache.yaml.j2",
     "specs/policies.yaml": "policies.yaml.j2",
-    "README.md": "README.md.j2",
-    ".gitignore": "gitignore.j2",
+}
+"""Left out where there are specs already: examples would be planned together with them."""
+LAB_EXAMPLES: Final = {"specs/counter.yaml": "counter.yaml.j2"}
+AROUND: Final = {"README.md": "README.md.j2", ".gitignore": "gitignore.j2"}
+CI: Final = {
     ".github/workflows/reconcile.yaml": "github.yaml.j2",
     ".gitlab-ci.yml": "gitlab.yml.j2",
 }
 SCHEMAS: Final = "../schemas"
 """Where editors find the schemas, from the specs."""
+HOSTS: Final = "specs/hosts.yaml"
+
+
+@dataclass(frozen=True)
+class Made:
+    """What `init` wrote, and what it found and left as it is."""
+
+    written: tuple[str, ...]
+    left: tuple[str, ...]
 
 
 def register(app: typer.Typer) -> None:
@@ -27,45 +43,88 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def init(
         folder: Annotated[Path, typer.Argument(help="Folder to make or to fill.")] = Path("."),
+        lab: Annotated[
+            str | None, typer.Option("--lab", metavar="NAME", help="Specs for this lab's hosts, ready to apply.")
+        ] = None,
         as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
     ) -> None:
-        """Make a starter repository: specs, README and CI for GitHub and GitLab."""
+        """Make a starter repository: specs, README and CI for GitHub and GitLab. Files that exist are left."""
         import json
 
-        written = make_repository(folder)
+        found = _lab(lab) if lab is not None else None
+        made = make_repository(folder, found)
         if as_json:
-            typer.echo(json.dumps({"version": 1, "folder": str(folder), "written": written}, indent=2))
+            body = {"version": 1, "folder": str(folder), "written": made.written, "left": made.left}
+            typer.echo(json.dumps(body, indent=2))
             return
-        for name in written:
+        for name in made.written:
             typer.echo(f"  {folder / name}")
+        for name in made.left:
+            typer.echo(f"  {folder / name}  (is there already, left as it is)")
         start = "" if folder == Path(".") else f"cd {folder} && "
-        typer.echo(f"Next: put your hosts into specs/hosts.yaml, then {start}reconcile validate")
+        if found is not None:
+            typer.echo(f"Next: {start}reconcile plan")
+        elif HOSTS in made.written:
+            typer.echo(f"Next: put your hosts into {HOSTS}, then {start}reconcile validate")
+        else:
+            typer.echo(f"Next: {start}reconcile validate")
 
 
-def make_repository(folder: Path) -> list[str]:
-    """Write the starter files into a folder; their names. InputError, before anything is written, when one
-    of them is there already."""
-    from reconciler import __version__
+def _lab(name: str) -> Lab:
+    from reconciler.lab import Lab
+
+    return Lab.load(name)
+
+
+def make_repository(folder: Path, lab: Lab | None = None) -> Made:
+    """Write the starter files that are not there; those of a lab's hosts where one is given."""
     from reconciler.errors import InputError
+
+    written: list[str] = []
+    left: list[str] = []
+    for path, text in _texts(folder, lab).items():
+        target = folder / path
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if os.path.lexists(target):
+                left.append(path)
+                continue
+            with open(target, "x", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            what = f"cannot write {error.filename or folder}: {error.strerror}"
+            raise InputError(what, where=str(folder), fix="choose another folder") from error
+        written.append(path)
+    return Made(tuple(written), tuple(left))
+
+
+def _texts(folder: Path, lab: Lab | None) -> dict[str, str]:
+    from reconciler import __version__
     from reconciler.render import render_shipped
     from reconciler.schema import schemas
 
     name = Path(os.path.realpath(folder)).name or "fleet"
-    context = {"name": name, "version": __version__, "schema": SCHEMAS}
-    texts = {path: render_shipped("init", template, **context) for path, template in FILES.items()}
-    texts |= {f"schemas/{file}": text for file, text in schemas().items()}
-    existing = [path for path in texts if (folder / path).exists() or (folder / path).is_symlink()]
-    if existing:
-        what = f"files that init would write exist: {', '.join(existing)}"
-        fix = "move them away, or start in another folder"
-        raise InputError(what, code="E192", where=str(folder), fix=fix)
-    try:
-        for path, text in texts.items():
-            target = folder / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with open(target, "x", encoding="utf-8") as file:
-                file.write(text)
-    except OSError as error:
-        what = f"cannot write {error.filename or folder}: {error.strerror}"
-        raise InputError(what, where=str(folder), fix="choose another folder") from error
-    return list(texts)
+    context: dict[str, Any] = {"name": name, "version": __version__, "schema": SCHEMAS, "lab": None}
+    texts: dict[str, str] = {}
+    examples = EXAMPLES
+    if lab is not None:
+        examples = LAB_EXAMPLES
+        context["lab"] = _of_lab(lab)
+        texts[HOSTS] = lab.inventory_path.read_text(encoding="utf-8")
+    templates = {**({} if _has_specs(folder) else examples), **AROUND, **({} if lab else CI)}
+    texts |= {path: render_shipped("init", template, **context) for path, template in templates.items()}
+    return texts | {f"schemas/{file}": text for file, text in schemas().items()}
+
+
+def _of_lab(lab: Lab) -> dict[str, str]:
+    from reconciler.lab import DEMO_IMAGE, NETWORK
+
+    mac = f"02:00:00:00:{lab.subnet[0].packed[2]:02x}:64"
+    return {"name": lab.name, "image": DEMO_IMAGE, "network": NETWORK, "address": str(lab.subnet[100]), "mac": mac}
+
+
+def _has_specs(folder: Path) -> bool:
+    specs = folder / "specs"
+    return specs.is_dir() and any(
+        p.suffix in (".yaml", ".yml") and p.name != "hosts.yaml" for p in specs.iterdir()
+    )

@@ -41,17 +41,33 @@ def up(
         int | None, typer.Option(help="Memory of each vm host in MiB, from its next boot on.")
     ] = None,
     install: Annotated[bool, typer.Option("--install", help="Install missing packages with apt-get.")] = False,
-    write: Annotated[Path | None, typer.Option(help="Also write the inventory to this file.")] = None,
+    write: Annotated[
+        Path | None, typer.Option(help="Also write the inventory to this file; a file with other text is left.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="With --write: replace the file.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring a lab up, or bring back what is missing of it."""
+    from reconciler.errors import InputError
     from reconciler.lab import Lab, install_packages
 
+    before = _text_of(write) if write is not None and not overwrite else None
     if install:
         install_packages(_progress, backend or "namespace")
     lab = Lab.up(name, hosts=hosts, rate=rate, report=_progress, backend=backend, memory_mib=memory)
     if write is not None:
-        write.write_text(lab.inventory_path.read_text(encoding="utf-8"), encoding="utf-8")
+        text = lab.inventory_path.read_text(encoding="utf-8")
+        if before is not None and before != text:
+            raise InputError(
+                f"the lab is up; {write} holds something else and was left as it is",
+                code="E192",
+                fix=f"reconcile lab up --name {name} --write {write} --overwrite, or give another file",
+            )
+        try:
+            write.parent.mkdir(parents=True, exist_ok=True)
+            write.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{write} cannot be written: {error.strerror}", code="E192") from error
     _show([lab], as_json)
 
 
@@ -107,6 +123,16 @@ def down(
         typer.echo(f"removed {', '.join(removed)}")
     else:
         typer.echo("there was nothing to remove")
+
+
+def _text_of(file: Path) -> str | None:
+    """What a file holds; None when there is none. A name of something else counts as holding something."""
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return f"({error.strerror})"
 
 
 def _progress(line: str) -> None:

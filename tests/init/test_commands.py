@@ -70,10 +70,28 @@ def test_init_never_overwrites(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("mine")
     (tmp_path / ".gitignore").symlink_to("nowhere")
     result = run("init", str(tmp_path))
-    assert isinstance(result.exception, InputError)
-    assert "README.md, .gitignore" in result.exception.what
-    assert sorted(p.name for p in tmp_path.iterdir()) == [".gitignore", "README.md"]
+    assert result.exit_code == 0
+    for name in ("README.md", ".gitignore"):
+        assert f"{tmp_path / name}  (is there already, left as it is)" in result.output
     assert (tmp_path / "README.md").read_text() == "mine"
+    assert (tmp_path / ".gitignore").is_symlink() and not (tmp_path / "nowhere").exists()
+    assert (tmp_path / "specs/hosts.yaml").is_file()
+    again = run("init", str(tmp_path), "--json")
+    assert json.loads(again.output)["written"] == []
+
+
+def test_examples_are_not_put_beside_specs_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs/mine.yaml").write_text("")
+    made = json.loads(run("init", str(tmp_path), "--json").output)
+    assert not [name for name in made["written"] if name.startswith("specs/")]
+    assert ".gitlab-ci.yml" in made["written"]
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "specs").write_text("a file")
+    result = run("init", str(tmp_path))
+    assert isinstance(result.exception, InputError) and "specs" in result.exception.what
 
 
 def test_init_json(tmp_path: Path) -> None:
