@@ -28,6 +28,7 @@ LAYERS = [
         "inspection",
         "schema",
         "gitinfo",
+        "inventory",
     ),
     ("drivers", "hosts"),
     ("core",),

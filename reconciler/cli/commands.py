@@ -11,6 +11,7 @@ from reconciler.cli import (
     explain,
     forget,
     history,
+    hosts,
     init,
     lab,
     plan,
@@ -27,4 +28,5 @@ def register_all(app: typer.Typer) -> None:
     for module in (init, validate, plan, apply, status, resume, resolve, forget, history, doctor, schema, explain):
         module.register(app)
     app.add_typer(checkpoints.app, name="checkpoints", help="Look into checkpoints without restoring them.")
+    app.add_typer(hosts.app, name="hosts", help="Add hosts to the specs, with keys that you have compared.")
     app.add_typer(lab.app, name="lab", help="Real hosts on this machine, to try and to test with.")

@@ -205,7 +205,8 @@ CODES: dict[str, Code] = {
     ),
     "E192": Code(
         "files exist",
-        "`reconcile init` never overwrites. Move the files it lists away, or start in another folder.",
+        "`reconcile lab up --write` does not replace a file that holds something else: give another file, or "
+        "--overwrite.",
     ),
     "E193": Code(
         "specs are not committed",
@@ -221,6 +222,11 @@ CODES: dict[str, Code] = {
         "nobody to ask about",
         "The specs that were given, or found in the current folder, name no host. Commands that look at hosts "
         "say so instead of reporting that all is well. Go to the folder with your specs, or name it.",
+    ),
+    "E198": Code(
+        "a host key nobody has confirmed",
+        "Whoever is between you and a host can present a key of their own. Compare the fingerprint with what the "
+        "host's own console shows: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub. Nothing was written.",
     ),
     "E197": Code(
         "not in the history",

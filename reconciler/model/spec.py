@@ -51,7 +51,7 @@ class HostSpec(Model):
     user: Annotated[str, Field(pattern=USER)] = "root"
     port: Port = 22
     host_key: Annotated[str, Field(pattern=PUBLIC_KEY)] | None = Field(
-        None, description="The host's public key, as in a known_hosts file"
+        None, description="The host's public key, as in a known_hosts file; known_hosts itself is read otherwise"
     )
     host_ca: Annotated[str, Field(pattern=PUBLIC_KEY)] | None = Field(
         None, description="Public key of the CA that signs the host's certificate"

@@ -17,6 +17,7 @@ from reconciler.hosts import shell
 from reconciler.hosts.base import CopyReport, Progress
 from reconciler.hosts.link import LinkOptions
 from reconciler.hosts.ssh.connection import Limits, connect
+from reconciler.hosts.ssh.known import KnownHosts
 from reconciler.hosts.ssh.session import Exchange, OnLine
 from reconciler.hosts.transfer import Transfers
 from reconciler.model.command import Command, Result, Seconds, Tree
@@ -197,11 +198,17 @@ class SshFleet:
     """The hosts of a spec. Implements `hosts.base.Fleet`."""
 
     def __init__(
-        self, hosts: Mapping[str, Host], *, limits: Limits | None = None, links: LinkOptions | None = None
+        self,
+        hosts: Mapping[str, Host],
+        *,
+        limits: Limits | None = None,
+        links: LinkOptions | None = None,
+        known: KnownHosts | None = None,
     ) -> None:
+        known = known or KnownHosts()
         self.limits = limits or Limits()
         self.connecting = asyncio.Semaphore(self.limits.connecting)
-        self._hosts = {name: SshHost(name, host.spec, self) for name, host in hosts.items()}
+        self._hosts = {name: SshHost(name, known.completed(host.spec), self) for name, host in hosts.items()}
         self._transfers = Transfers(self.host, links or LinkOptions())
 
     def host(self, name: str) -> SshHost:

@@ -1,4 +1,4 @@
-"""Which host keys are trusted: those in the spec, and no others. Never asks, never learns."""
+"""Which host keys are trusted: those in the spec, else in known_hosts, no others. Never asks, never learns."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ class HostKeys:
         if not self._keys and not self._authorities:
             key = shown.export_public_key().decode().strip() if shown else "..."
             return HostKeyError(
-                f"the spec has no host key; the host presents {print_now}",
+                f"neither the spec nor known_hosts has its key; the host presents {print_now}",
                 where=self._name,
                 why="unknown hosts are never trusted",
                 fix="compare that with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host, then "
-                f"add to its spec: hostKey: {key}",
+                f"add to its spec: hostKey: {key}; or: reconcile hosts add {self._name}",
             )
         if self.presented_authority:
             trusted = ", ".join(key.get_fingerprint() for key in self._authorities)
