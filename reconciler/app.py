@@ -141,11 +141,7 @@ class Apply:
         if not shown:
             self.show(seen)
         if missing := lacking(plan, self.consent):
-            raise Refused(
-                missing,
-                code="P401",
-                fix="look at the plan, then: reconcile apply --allow-removals N",
-            )
+            raise Refused(missing.text, code="P401", fix=missing.fix)
         return plan
 
     async def _run(self, plan: Plan, fleet: Fleet, journal: Journal) -> Applied:

@@ -6,17 +6,17 @@ The order inside a move is DESIGN.md section 5. Nothing here decides what comes 
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, TypeVar
 
+from reconciler.carry import VolumeCopy
 from reconciler.drivers import actions, dossier, guard
 from reconciler.drivers.base import ENDED, Driver, Fence, Handover, Located
 from reconciler.errors import CommandFailed, GuardRefused, HostError
 from reconciler.hosts.base import Fleet, Progress, each, pump
-from reconciler.model.command import Program, Tree
+from reconciler.model.command import Program
 from reconciler.model.plan import Phase, Plan, Step, StepKind
 from reconciler.model.spec import Strategy, Workload
 from reconciler.precopy import Precopy
@@ -61,7 +61,10 @@ class Steps:
             case StepKind.CREATE:
                 await self._on(step.host, self._driver(step).remove(step.workload, self._fence(step)))
             case StepKind.CREATE_VOLUME:
-                await self._on(step.host, self._driver(step).remove_volume(step.subject, step.workload))
+                program = self._driver(step).remove_volume(step.subject, self._fence(step), self.run)
+                await self._on(step.host, program)
+            case StepKind.COPY_VOLUME:
+                await self._volume_copy(step).end()
             case StepKind.START:
                 await self._on(step.host, self._driver(step).stop(step.workload, self._fence(step)))
             case StepKind.SET_ASIDE:
@@ -81,13 +84,21 @@ class Steps:
         return self.drivers[workload.spec.runtime if workload else "podman"]
 
     def _fence(self, step: Step) -> Fence:
-        return Fence(step.workload, self.plan.epochs.get(step.workload, 0) + self.generation)
+        run = self.run if self._made_anew(step.workload) else ""
+        return Fence(step.workload, self.plan.epochs.get(step.workload, 0) + self.generation, run)
 
     async def _claim(self, step: Step) -> None:
-        """Raise the epoch where a former controller of this run may still be at work on a plain container, and
-        where an old one makes room for another: nobody else brings it back then."""
-        if step.kind is StepKind.SET_ASIDE or (self.generation and step.kind.traits.plain):
+        """Raise the epoch where a former controller of this run may still be at work on a plain container. Where
+        one is made anew, it is this run's from the first step on: another that was planned from the same state is
+        refused."""
+        if not step.kind.traits.plain:
+            return
+        await self._on(step.host, self._driver(step).prepare_host())
+        if self.generation or self._made_anew(step.workload):
             await self._on(step.host, guard.mark(self._fence(step), Phase.RUNNING, "owner", run=self.run))
+
+    def _made_anew(self, workload: str) -> bool:
+        return any(step.kind is StepKind.CREATE for step in self.plan.groups[workload])
 
     def _handover(self, step: Step) -> Handover:
         return Handover(
@@ -119,35 +130,44 @@ class Steps:
         return {}
 
     async def _create_volume(self, step: Step, progress: Progress) -> Data:
-        await self._on(step.host, self._driver(step).create_volume(step.subject, step.workload))
+        await self._on(step.host, self._driver(step).create_volume(step.subject, self._fence(step), self.run))
+        return {}
+
+    async def _copy_volume(self, step: Step, progress: Progress) -> Data:
+        compression = self.plan.policy_of(step.workload).compression
+        return await self._volume_copy(step).carry(compression, progress)
+
+    def _volume_copy(self, step: Step) -> VolumeCopy:
+        return VolumeCopy(step, self._driver(step), self.fleet, self.run)
+
+    async def _remove_volume(self, step: Step, progress: Progress) -> Data:
+        """Only while the volume that it was copied into is there and the workload's."""
+        assert step.peer
+        await self._on(step.peer, self._driver(step).locate_volume(step.subject, step.workload))
+        await self._on(step.host, self._driver(step).remove_volume(step.subject, self._fence(step)))
         return {}
 
     async def _create(self, step: Step, progress: Progress) -> Data:
         workload, driver = self.plan.workloads[step.workload], self._driver(step)
-        await self._on(step.host, driver.prepare_host())
         runtime = workload.spec.container.oci_runtime or ""
         program = driver.create(workload, self._fence(step), oci_runtime=runtime, secrets=self.secrets(workload))
         return {"container": await self._on(step.host, program)}
 
     async def _start(self, step: Step, progress: Progress) -> Data:
         workload, driver = self.plan.workloads[step.workload], self._driver(step)
-        await self._on(step.host, driver.prepare_host())
         await self._on(step.host, driver.start(workload, self._fence(step)))
         return {}
 
     async def _stop(self, step: Step, progress: Progress) -> Data:
-        await self._on(step.host, self._driver(step).prepare_host())
         await self._on(step.host, self._driver(step).stop(step.workload, self._fence(step)))
         return {}
 
     async def _set_aside(self, step: Step, progress: Progress) -> Data:
-        await self._on(step.host, self._driver(step).prepare_host())
         await self._on(step.host, self._driver(step).set_aside(step.workload, self._fence(step)))
         return {}
 
     async def _remove(self, step: Step, progress: Progress) -> Data:
         driver = self._driver(step)
-        await self._on(step.host, driver.prepare_host())
         remove = driver.remove_aside if step.subject == "aside" else driver.remove
         await self._on(step.host, remove(step.workload, self._fence(step)))
         return {}
@@ -171,7 +191,7 @@ class Steps:
         )
         if handover.move.strategy is not Strategy.PRECOPY:
             await self._prepare_copy(step, there, here)
-        return {"destination": _dump(here), "source": _dump(there)}
+        return {"destination": here.text, "source": there.text}
 
     async def _prepare_copy(self, step: Step, source: Located, destination: Located) -> None:
         move = self.plan.moves[step.workload]
@@ -187,7 +207,7 @@ class Steps:
     def _staged(self, step: Step) -> tuple[Located, Located]:
         """What `stage` recorded: where the source's state is, and where it goes."""
         located = self.data[self.plan.sibling(step, StepKind.STAGE).id]
-        return _load(located["source"]), _load(located["destination"])
+        return Located.parse(located["source"]), Located.parse(located["destination"])
 
     async def _hold(self, step: Step, progress: Progress) -> Data:
         handover = self._handover(step)
@@ -234,7 +254,7 @@ class Steps:
     async def _restore(self, step: Step, progress: Progress) -> Data:
         # A controller that has lost its journal does not know.
         known = self.data.get(self.plan.sibling(step, StepKind.STAGE).id, {}).get("destination")
-        handover = replace(self._handover(step), staged=_load(known) if known else None)
+        handover = replace(self._handover(step), staged=Located.parse(known) if known else None)
         await self._on(step.host, self._driver(step).restore(handover))
         found = actions.of(handover.workload).after_restore
         done = await self._on(
@@ -257,6 +277,8 @@ class Steps:
                 if not stays or error.code == ENDED:
                     raise
                 note = {"unhealthy": str(error)}
+        elif not moving and not (await self._on(step.host, driver.alive(step.workload))).running:
+            raise CommandFailed(f"{step.workload} does not run after it was started", code="C315", where=step.host)
         if moving:
             await self._on(step.host, driver.confirm(self._handover(step)))
         return note
@@ -352,11 +374,13 @@ class Steps:
         StepKind.COPY_IMAGE: _copy_image,
         StepKind.CREATE_NETWORK: _create_network,
         StepKind.CREATE_VOLUME: _create_volume,
+        StepKind.COPY_VOLUME: _copy_volume,
         StepKind.CREATE: _create,
         StepKind.START: _start,
         StepKind.STOP: _stop,
         StepKind.SET_ASIDE: _set_aside,
         StepKind.REMOVE: _remove,
+        StepKind.REMOVE_VOLUME: _remove_volume,
         StepKind.RESERVE: _reserve,
         StepKind.STAGE: _stage,
         StepKind.PRECOPY: _precopy,
@@ -371,12 +395,3 @@ class Steps:
 
 def _became(text: str) -> Data:
     return {BECAME: text} if text else {}
-
-
-def _dump(located: Located) -> str:
-    return json.dumps({"container_id": located.container_id, "trees": [asdict(t) for t in located.trees]})
-
-
-def _load(text: str) -> Located:
-    raw = json.loads(text)
-    return Located(raw["container_id"], tuple(Tree(**tree) for tree in raw["trees"]))

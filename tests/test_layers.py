@@ -20,6 +20,7 @@ LAYERS = [
         "survey",
         "steps",
         "precopy",
+        "carry",
         "lease",
         "watch",
         "state",

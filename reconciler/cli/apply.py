@@ -30,6 +30,12 @@ def apply(
     allow_removals: Annotated[
         int, typer.Option("--allow-removals", min=0, help="How many workloads may lose their last copy.")
     ] = 0,
+    allow_interruptions: Annotated[
+        int,
+        typer.Option(
+            "--allow-interruptions", min=0, help="How many workloads that run may be stopped or made anew."
+        ),
+    ] = 0,
     require_commit: Annotated[
         bool, typer.Option("--require-commit", help="Refuse specs that differ from the commit.")
     ] = False,
@@ -89,7 +95,7 @@ def apply(
             journal_path=journal,
             show=show,
             ask=None if yes or saved else ask,
-            consent=Consent(removals=allow_removals),
+            consent=Consent(allow_removals, allow_interruptions, asked=not (yes or saved) and sys.stdin.isatty()),
             saved=saved,
             report=report,
         )

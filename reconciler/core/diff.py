@@ -11,7 +11,7 @@ from reconciler.core.placement import NotPlaced, place
 from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.plan import Change, ChangeKind, Finding, Phase
 from reconciler.model.spec import Container, DesiredState, Spec, Workload
-from reconciler.model.world import ContainerFacts, HostFacts, Marker, World
+from reconciler.model.world import ContainerFacts, HostFacts, Marker, VolumeFacts, World
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -50,6 +50,8 @@ class Index:
     """Containers by host and name; also those that are not ours."""
     volumes: Mapping[tuple[str, str], tuple[Copy, ...]]
     """Containers by host and a volume they mount; also those that are not ours."""
+    kept: Mapping[str, tuple[tuple[str, VolumeFacts], ...]]
+    """Volumes by the workload whose label they carry, with their hosts."""
 
     @classmethod
     def of(cls, world: World) -> Index:
@@ -81,6 +83,7 @@ class Index:
             seen=seen,
             named=_frozen(named),
             volumes=_frozen(volumes),
+            kept=_labelled_volumes(seen),
         )
 
     def epoch(self, workload: str) -> int:
@@ -105,6 +108,15 @@ class Index:
         newest = max((m.epoch for _, m in found if m.phase != Phase.FENCED), default=0)
         unsettled = {host: m for host, m in found if m.phase not in SETTLED}
         return {host: m for host, m in unsettled.items() if m.epoch >= newest or _is_committed_source(m)}
+
+
+def _labelled_volumes(seen: Mapping[str, HostFacts]) -> dict[str, tuple[tuple[str, VolumeFacts], ...]]:
+    found: dict[str, list[tuple[str, VolumeFacts]]] = {}
+    for host, facts in sorted(seen.items()):
+        for volume in facts.volumes:
+            if owner := volume.labels.get(LABEL_WORKLOAD):
+                found.setdefault(owner, []).append((host, volume))
+    return _frozen(found)
 
 
 def _is_committed_source(marker: Marker) -> bool:
@@ -149,7 +161,7 @@ def _workload(name: str, spec: Spec, world: World, index: Index) -> Iterator[Cha
             reason = "state is absent" if workload else "no spec defines it any more"
             yield Change(kind=ChangeKind.REMOVE, workload=name, source=copy.host, reason=reason, origin=origin)
         return
-    current = _current(copies, index)
+    current = current_copy(name, index)
     placed = place(workload, spec.hosts, index.seen, current.host if current else None)
     if isinstance(placed, NotPlaced):
         yield _refuse(
@@ -208,10 +220,11 @@ def _unsettled(name: str, copies: tuple[Copy, ...], index: Index) -> Finding | N
     return None
 
 
-def _current(copies: tuple[Copy, ...], index: Index) -> Copy | None:
+def current_copy(workload: str, index: Index) -> Copy | None:
     """The copy that counts: the running one, else the one on the host that owns the workload, else the first by
     host name. One that does not run where its host was fenced is void: it was given up, or belongs to a hand-over
     that was undone."""
+    copies = index.copies.get(workload, ())
     for copy in copies:
         if copy.container.state.has_processes:
             return copy
@@ -242,6 +255,7 @@ def _place_and_state(
             f"spec.container.{changed[0]}",
             source=current.host,
             destination=host,
+            interrupts=runs,
         )
     elif current.host != host and runs and wants_running:
         by = "placement.host is" if workload.spec.placement.host else "placement.labels choose"
@@ -264,7 +278,8 @@ def _place_and_state(
             source=current.host,
         )
     elif not wants_running and runs:
-        yield change(ChangeKind.STOP, "it runs, state is stopped", "spec.state", source=current.host)
+        reason = "it runs, state is stopped"
+        yield change(ChangeKind.STOP, reason, "spec.state", source=current.host, interrupts=True)
 
 
 def container_changes(wanted: Container, have: ContainerFacts) -> list[str]:

@@ -162,6 +162,10 @@ PAGES: dict[str, Page] = {
         "the copy stalled",
         "No byte arrived for the limit. Look at the network between the two hosts, and at its MTU.",
     ),
+    "C350": Page(
+        "a volume is not there",
+        "It was removed while the plan was carried out. Nothing is started with an empty one instead. Plan again.",
+    ),
     "C325": Page(
         "an image differs or is not there",
         "The image has another ID after the copy, or was removed while the plan was carried out. A restore "
@@ -302,8 +306,10 @@ PAGES: dict[str, Page] = {
         "the host and the way out; `reconcile explain RULE` tells more.",
     ),
     "P401": Page(
-        "removals need consent",
-        "The plan would remove the last copy of workloads. Say how many you agree to: --allow-removals N.",
+        "removals and interruptions need consent",
+        "The plan would remove the last copy of workloads, or stop or make anew some that run, which lose what "
+        "they hold in memory. Say how many you agree to: --allow-removals N, --allow-interruptions N; or let the "
+        "specs of the latter say so: spec.update.allow.",
     ),
     "P410": Page(
         "stale plan",
@@ -320,6 +326,11 @@ PAGES: dict[str, Page] = {
     "P436": Page("not running", "Only a running workload is moved. Plan again."),
     "P437": Page("made anew since the plan", "The container is another one than the plan saw. Plan again."),
     "P438": Page("made with --rm", "See container.auto-remove: there would be no way back."),
+    "P440": Page(
+        "a volume of the workload is there already",
+        "It appeared since the plan was made, and holds data that nobody has looked at. Plan again; the plan says "
+        "which copy counts, or see volume.stale and volume.unclear.",
+    ),
     "P439": Page(
         "a copy runs on the destination",
         "Find out which one is right before anything is moved. Plan again.",

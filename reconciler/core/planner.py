@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from reconciler.core.accuracy import Measured, rates
-from reconciler.core.diff import Copy, Index, diff
+from reconciler.core.consent import allows
+from reconciler.core.diff import Copy, Index, current_copy, diff
 from reconciler.core.follows import network_row
 from reconciler.core.images import image_id
+from reconciler.core.rows import Outlook, action_rows, loss_rows, move_rows, stay_rows, volume_rows
 from reconciler.core.rules import check_change
-from reconciler.core.strategy import LAST_ROUND, Choice, Prediction, choose, network_lock, predict
+from reconciler.core.strategy import LAST_ROUND, choose, network_lock, predict
+from reconciler.core.volumes import Found, wanted_volumes
 from reconciler.model.base import digest, parse_duration
-from reconciler.model.command import Bytes
 from reconciler.model.plan import Change, ChangeKind, Finding, Move, Plan, Step, StepKind
-from reconciler.model.room import on_disk
 from reconciler.model.spec import DesiredState, Spec, Strategy, Workload
-from reconciler.model.units import format_bytes
 from reconciler.model.world import HostFacts, World
 
 
@@ -75,29 +76,19 @@ def world_digest(world: World) -> str:
 
 
 def host_digests(world: World) -> dict[str, str]:
-    """By host, the digest of what plans depend on: containers, states, images and markers, not free memory or
-    sizes. Empty for a host that was not seen."""
+    """By host, the digest of what plans depend on: containers, states, images, markers and volumes, not free
+    memory or sizes. Empty for a host that was not seen."""
     return dict.fromkeys(world.unknown(), "") | {
         name: digest(
             {
                 "containers": sorted((c.name, c.id, c.state.value, c.image_id) for c in host.containers),
                 "markers": sorted((m.workload, m.epoch, m.phase) for m in host.markers),
                 "networks": sorted(n.name for n in host.networks),
+                "volumes": sorted((v.name, sorted(v.labels.items())) for v in host.volumes),
             }
         )
         for name, host in world.seen().items()
     }
-
-
-@dataclass(frozen=True)
-class _Outlook:
-    """How a move will go: the copy that moves, how, and how long each part takes. `learned_from`: how many earlier
-    moves say so."""
-
-    copy: Copy
-    choice: Choice
-    prediction: Prediction
-    learned_from: int
 
 
 @dataclass
@@ -112,15 +103,13 @@ class _Builder:
     def add(self, change: Change) -> Change:
         """Append the steps of a change; returns the change with its rows for the reviewer."""
         match change.kind:
-            case ChangeKind.CREATE:
-                return self._create(change, needs=())
-            case ChangeKind.RECREATE:
-                return self._recreate(change)
+            case ChangeKind.CREATE | ChangeKind.RECREATE:
+                return self._create(change)
             case ChangeKind.REMOVE:
                 assert change.source
                 stop = self._step(StepKind.STOP, change.workload, change.source)
                 self._step(StepKind.REMOVE, change.workload, change.source, needs=(stop,))
-                return change
+                return self._told(change, loss_rows(change, self.index), stay_rows(change, self.index))
             case ChangeKind.START:
                 assert change.source
                 start = self._step(StepKind.START, change.workload, change.source)
@@ -129,7 +118,7 @@ class _Builder:
             case ChangeKind.STOP:
                 assert change.source
                 self._step(StepKind.STOP, change.workload, change.source)
-                return change
+                return self._told(change, loss_rows(change, self.index), self._consent_rows(change))
             case ChangeKind.MOVE:
                 return self._move(change)
 
@@ -170,38 +159,67 @@ class _Builder:
             if n.name not in have and n.name in self.spec.networks
         ]
 
-    def _recreate(self, change: Change) -> Change:
-        """The old container is set aside, and removed only when its successor is healthy."""
-        assert change.source and change.destination
+    def _told(self, change: Change, *rows: Iterable[tuple[str, str]]) -> Change:
+        return change.model_copy(update={"details": tuple(chain(*rows))})
+
+    def _consent_rows(self, change: Change) -> list[tuple[str, str]]:
+        if not change.interrupts:
+            return []
+        if allows(self.spec.workloads[change.workload], change):
+            return [("consent", f"spec.update.allow has {change.kind.value}")]
+        return [("consent", f"needs --allow-interruptions, or {change.kind.value} in its spec.update.allow")]
+
+    def _create(self, change: Change) -> Change:
+        """Make a container, with its volumes from wherever they are. An old one is set aside, and removed when
+        its successor is healthy, as are volumes that came from another host."""
+        assert change.destination
         name, host = change.workload, change.destination
         workload = self.spec.workloads[name]
-        first = [*self._image(workload, host), *self._networks(workload, host)]
-        aside = self._step(StepKind.SET_ASIDE, name, change.source, needs=first)
-        changed = self._create(change, needs=(aside,))
-        last = self.steps[-1].id
-        self._step(StepKind.REMOVE, name, change.source, needs=(last,), subject="aside")
-        return changed
-
-    def _create(self, change: Change, needs: Iterable[str]) -> Change:
-        assert change.destination
-        host, name = change.destination, change.workload
-        workload = self.spec.workloads[name]
-        first = list(needs) or [*self._image(workload, host), *self._networks(workload, host)]
-        have = {volume.name for volume in self._facts(host).volumes}
-        first += [
-            self._step(StepKind.CREATE_VOLUME, name, host, subject=volume.name)
-            for volume in workload.spec.container.volumes
-            if volume.name not in have
+        current = current_copy(name, self.index) if change.source else None
+        found = wanted_volumes(workload, self.index, current)
+        first = [
+            *self._image(workload, host),
+            *self._networks(workload, host),
+            *self._new_volumes(name, found, host),
         ]
-        create = self._step(StepKind.CREATE, name, host, needs=first)
+        if change.source:
+            first = [self._step(StepKind.SET_ASIDE, name, change.source, needs=first)]
+        coming = [volume for volume in found if volume.at not in (None, host)]
+        first += [
+            self._step(StepKind.COPY_VOLUME, name, host, peer=volume.at, subject=volume.name, needs=first)
+            for volume in coming
+        ]
+        last = self._step(StepKind.CREATE, name, host, needs=first)
         if workload.spec.state is DesiredState.RUNNING:
-            start = self._step(StepKind.START, name, host, needs=(create,))
-            self._confirm(name, host, (start,))
+            last = self._step(StepKind.START, name, host, needs=(last,))
+            if workload.spec.health or coming:
+                last = self._step(StepKind.CONFIRM, name, host, needs=(last,))
+        if change.source:
+            last = self._step(StepKind.REMOVE, name, change.source, needs=(last,), subject="aside")
+        for volume in coming:
+            if volume.at and not self._still_used(volume, current):
+                self._step(StepKind.REMOVE_VOLUME, name, volume.at, peer=host, subject=volume.name, needs=(last,))
         rows = [("image", workload.spec.container.image), ("on", host)]
-        if change.kind is ChangeKind.RECREATE:
-            rows.append(("lost", "what it holds in memory and in its root filesystem; its volumes stay"))
-            rows.append(("way back", "the old container is started again when the new one is not healthy"))
-        return change.model_copy(update={"details": tuple(rows)})
+        back = [("way back", "the old container is started again when the new one is not healthy")]
+        return self._told(
+            change,
+            rows,
+            volume_rows(change, found, self.index, {v.name for v in coming if self._still_used(v, current)}),
+            [*loss_rows(change, self.index), *back] if change.source else (),
+            self._consent_rows(change),
+        )
+
+    def _new_volumes(self, name: str, found: Iterable[Found], host: str) -> list[str]:
+        return [
+            self._step(StepKind.CREATE_VOLUME, name, host, subject=volume.name)
+            for volume in found
+            if volume.at != host
+        ]
+
+    def _still_used(self, volume: Found, current: Copy | None) -> bool:
+        """Whether a container that stays mounts the volume where it comes from."""
+        users = self.index.volumes.get((volume.at or "", volume.name), ())
+        return any(current is None or copy.container.id != current.container.id for copy in users)
 
     def _image(self, workload: Workload, host: str) -> list[str]:
         name, wanted = workload.metadata.name, workload.spec.container.image
@@ -239,7 +257,7 @@ class _Builder:
             )
         ]
 
-    def _outlook(self, change: Change) -> _Outlook:
+    def _outlook(self, change: Change) -> Outlook:
         assert change.source and change.destination
         name, source, host = change.workload, change.source, change.destination
         copy = next(c for c in self.index.copies[name] if c.host == source)
@@ -247,7 +265,7 @@ class _Builder:
         policy = self.spec.policy_of(self.spec.workloads[name])
         choice = choose(policy, container, self._facts(source), self._facts(host), known)
         prediction = predict(choice.strategy, container.memory_bytes, container.rootfs_bytes, known)
-        return _Outlook(copy, choice, prediction, known.learned_from)
+        return Outlook(copy, choice, prediction, known.learned_from)
 
     def _move(self, change: Change) -> Change:
         assert change.source and change.destination
@@ -301,64 +319,9 @@ class _Builder:
         hosts = (self._facts(source), self._facts(host))
         tcp = self.spec.policy_of(workload).tcp
         network = network_row(workload, container, hosts[1], self.spec.networks, tcp)
-        rows = _move_rows(self.moves[name], outlook, *hosts, network)
-        rows += _action_rows(workload, source, host)
-        return change.model_copy(update={"details": rows})
-
-
-_HOW = {
-    Strategy.COLD: "cold, eager restore",
-    Strategy.LAZY: "cold, lazy restore",
-    Strategy.PRECOPY: "pre-copy in rounds while it runs, lazy restore",
-}
-
-
-def _action_rows(workload: Workload, source: str, host: str) -> tuple[tuple[str, str], ...]:
-    """What the specs run on the hosts, in full: a reviewer has to see it."""
-    actions = workload.spec.migration.actions if workload.spec.migration else None
-    if actions is None:
-        return ()
-    before = (f"on {source} before the freeze: {' '.join(a.do)}" for a in actions.before_hold)
-    after = (f"on {host} after the restore: {' '.join(a.do)}" for a in actions.after_restore)
-    return tuple(("action", text) for text in (*before, *after))
-
-
-def _move_rows(
-    move: Move, outlook: _Outlook, source: HostFacts, destination: HostFacts, network: str
-) -> tuple[tuple[str, str], ...]:
-    container, prediction, learned = outlook.copy.container, outlook.prediction, outlook.learned_from
-    in_rounds = move.strategy is Strategy.PRECOPY
-    copied = "what changed since the last round" if in_rounds else format_bytes(move.expected_bytes)
-    basis = f"; learned from {learned} earlier move{'s' * (learned != 1)}" if learned else ""
-    rows = [
-        ("how", f"{_HOW[move.strategy]}; {move.cutover.value} cut-over"),
-        *(("", reason) for reason in outlook.choice.why),
-        (
-            "downtime",
-            f"about {prediction.downtime:.1f} s: dump {prediction.dump:.1f}, copy {prediction.copy:.1f}"
-            f" ({copied}), restore {prediction.restore:.1f}{basis}",
-        ),
-    ]
-    rows.append(("network", network))
-    rows.append(("room", _room(container.memory_bytes, source, destination)))
-    back = (
-        "until the commit the source resumes, same process; after it, forward only"
-        if move.cutover.value == "transactional"
-        else "until the destination is healthy the source is restored from its images"
-    )
-    rows.append(("way back", back))
-    return tuple(rows)
-
-
-def _room(images: Bytes, *hosts: HostFacts) -> str:
-    """Where images go on each host: both decide by what is available when the move comes to it."""
-    size = format_bytes(images)
-    free = {host.name: format_bytes(host.memory_free_bytes) for host in hosts}
-    short = {host.name for host in hosts if on_disk(images, host.memory_free_bytes)}
-    if not short:
-        return f"{size} of memory for images on each host ({', '.join(f'{n} {f}' for n, f in free.items())} free)"
-    places = (
-        f"on disk on {name}, which has {memory} of memory free" if name in short else f"in memory on {name}"
-        for name, memory in free.items()
-    )
-    return f"{size} for images: {'; '.join(places)}"
+        return self._told(
+            change,
+            move_rows(self.moves[name], outlook, *hosts, network),
+            volume_rows(change, wanted_volumes(workload, self.index, outlook.copy), self.index),
+            action_rows(workload, source, host),
+        )

@@ -8,8 +8,9 @@ the host-side guard with the workload's fence (`reconciler.drivers.guard`).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol, runtime_checkable
 
 from reconciler.model.command import Program, Seconds, Tree
@@ -25,10 +26,12 @@ ENDED = "C340"
 
 @dataclass(frozen=True)
 class Fence:
-    """A workload's name and the epoch a command acts under. Hosts refuse lower epochs."""
+    """A workload's name and the epoch a command acts under. Hosts refuse lower epochs, and marks of another `run`
+    under the same one."""
 
     workload: str
     epoch: int
+    run: str = ""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,16 @@ class Located:
 
     container_id: str
     trees: tuple[Tree, ...]
+
+    @property
+    def text(self) -> str:
+        """For the journal."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def parse(cls, text: str) -> Located:
+        raw = json.loads(text)
+        return cls(raw["container_id"], tuple(Tree(**tree) for tree in raw["trees"]))
 
 
 @dataclass(frozen=True)
@@ -107,10 +120,22 @@ class Driver(Protocol):
 
     def create_network(self, name: str, network: NetworkDefinition) -> Program[None]: ...
 
-    def create_volume(self, name: str, workload: str) -> Program[None]: ...
+    def create_volume(self, name: str, fence: Fence, run: str) -> Program[None]:
+        """An empty volume that carries the labels of workload, epoch and run. One that this run has made is taken
+        as it is; any other of that name is refused, for it may hold data."""
+        ...
 
-    def remove_volume(self, name: str, workload: str) -> Program[None]:
-        """Remove a volume that carries the workload's label; another's is refused."""
+    def locate_volume(self, name: str, workload: str) -> Program[Tree]:
+        """Where a volume of the workload is; another's is refused."""
+        ...
+
+    def keep_volume(self, tree: Tree) -> Program[None]:
+        """What was copied into a volume outlives a power cut from here on."""
+        ...
+
+    def remove_volume(self, name: str, fence: Fence, made_by: str = "") -> Program[None]:
+        """Remove a volume that carries the workload's label; another's is refused. `made_by`: only one that this
+        run has made; any other stays."""
         ...
 
     def create(

@@ -146,7 +146,7 @@ def install_hook(workload: str) -> Program[str]:
 
 def mark(fence: Fence, phase: Phase, role: Role, *, run: str = "", peer: str = "") -> Program[None]:
     """Write the workload's marker, durably. Idempotent; a lower epoch than the recorded one is refused."""
-    yield from call("mark", *_fence(fence), phase.value, role, text_of(run), text_of(peer))
+    yield from call("mark", *_fence(fence), phase.value, role, text_of(run or fence.run), text_of(peer))
 
 
 def mend(workload: str, epoch: int) -> Program[None]:

@@ -3,6 +3,12 @@
 LABEL_WORKLOAD = "io.reconciler.workload"
 """On every container and volume: the workload's name."""
 
+LABEL_EPOCH = "io.reconciler.epoch"
+"""On volumes: the epoch of the ownership they were made under. The newest of several has the highest."""
+
+LABEL_RUN = "io.reconciler.run"
+"""On volumes: the run that made them. Only that run's way back removes them again."""
+
 LABEL_SPEC = "io.reconciler.spec"
 """On containers: the canonical JSON of the `container` section they were made from."""
 

@@ -41,11 +41,6 @@ class ChangeKind(StrEnum):
     def symbol(self) -> str:
         return {"create": "+", "remove": "-", "recreate": "±"}.get(self.value, "~")
 
-    @property
-    def is_dangerous(self) -> bool:
-        """Whether state held in the workload's memory is lost."""
-        return self in (ChangeKind.REMOVE, ChangeKind.RECREATE, ChangeKind.STOP)
-
 
 class Change(Model):
     """One difference between spec and world. `details` are (label, text) rows for the reviewer."""
@@ -57,6 +52,7 @@ class Change(Model):
     reason: str
     origin: Origin | None = None
     details: tuple[tuple[str, str], ...] = ()
+    interrupts: bool = Field(False, description="It runs, and what it holds in memory is lost")
 
 
 class StepKind(StrEnum):
@@ -64,11 +60,13 @@ class StepKind(StrEnum):
     COPY_IMAGE = "copy-image"
     CREATE_NETWORK = "create-network"
     CREATE_VOLUME = "create-volume"
+    COPY_VOLUME = "copy-volume"
     CREATE = "create"
     START = "start"
     STOP = "stop"
     SET_ASIDE = "set-aside"
     REMOVE = "remove"
+    REMOVE_VOLUME = "remove-volume"
     RESERVE = "reserve"
     STAGE = "stage"
     PRECOPY = "precopy"
@@ -96,7 +94,7 @@ class StepTraits:
     host still does of it is stopped, or refused, by its undo's higher epoch.
     `one_way`: once it has had an effect the only way is forward.
     `tidying`: nothing is left to go back to, even when it failed: a resume does it again.
-    `plain`: acts on a container without a hand-over.
+    `plain`: acts on a container or its volumes without a hand-over.
     `urgent_undo`: going back is not done before this undo has succeeded, so it is tried for longer.
     `barred_by`: its undo waits as long as that of a step of this kind has failed.
     `goes_with`: its undo needs no other try when a step of this kind was undone.
@@ -120,7 +118,8 @@ TRAITS: Mapping[StepKind, StepTraits] = {
     StepKind.PULL_IMAGE: StepTraits(shared=True, interruptible=True),
     StepKind.COPY_IMAGE: StepTraits(shared=True, interruptible=True),
     StepKind.CREATE_NETWORK: StepTraits(shared=True),
-    StepKind.CREATE_VOLUME: StepTraits(undoable=True),
+    StepKind.CREATE_VOLUME: StepTraits(undoable=True, plain=True),
+    StepKind.COPY_VOLUME: StepTraits(undoable=True, interruptible=True),
     StepKind.CREATE: StepTraits(undoable=True, plain=True),
     # Its container may be taken away first; what has the name by then is another one.
     StepKind.START: StepTraits(undoable=True, plain=True, goes_with=StepKind.CREATE),
@@ -128,6 +127,7 @@ TRAITS: Mapping[StepKind, StepTraits] = {
     # An old container is not brought back while its successor may still run.
     StepKind.SET_ASIDE: StepTraits(undoable=True, plain=True, barred_by=StepKind.CREATE),
     StepKind.REMOVE: StepTraits(one_way=True, tidying=True, plain=True),
+    StepKind.REMOVE_VOLUME: StepTraits(one_way=True, tidying=True, plain=True),
     StepKind.RESERVE: StepTraits(undoable=True),
     # What was staged is kept until the source runs again: its images may be all that is left of the workload.
     StepKind.STAGE: StepTraits(undoable=True, interruptible=True, barred_by=StepKind.HOLD),

@@ -209,6 +209,13 @@ class DesiredState(StrEnum):
     ABSENT = "absent"
 
 
+class UpdateConsent(Model):
+    """What an apply may do to this workload while it runs without being told so again: it loses what it holds in
+    memory. Removing it always needs `--allow-removals`."""
+
+    allow: Annotated[list[Literal["recreate", "stop"]], Field(min_length=1, max_length=2)]
+
+
 class WorkloadSpec(Model):
     runtime: Literal["podman"] = "podman"
     container: Container
@@ -216,6 +223,7 @@ class WorkloadSpec(Model):
     state: DesiredState = DesiredState.RUNNING
     migration: PolicyRefs | None = None
     health: HealthCheck | None = None
+    update: UpdateConsent | None = None
 
 
 class Workload(Model):

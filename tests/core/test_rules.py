@@ -8,7 +8,6 @@ from reconciler.core.diff import Index
 from reconciler.core.rules import RULES, Answer, Verdict, check_change, check_host, verdict
 from reconciler.core.rules.floors import FLOORS
 from reconciler.core.rules.security import below
-from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.plan import Change, ChangeKind, Finding
 from reconciler.model.spec import MigrationPolicy, PolicyRefs
 from reconciler.model.world import (
@@ -22,12 +21,13 @@ from reconciler.model.world import (
     Versions,
     VolumeFacts,
 )
-from tests.core.worlds import API, container, facts, host, network, spec, workload, world
+from tests.core.worlds import API, container, facts, host, network, spec, volume, workload, world
 
 MIB = 2**20
 GOOD = {"podman": "5.4.2", "runc": "1.1.15", "crun": "1.28", "criu": "4.2", "kernel": "6.18.0"}
 TCP = (TcpConnection(local="10.77.0.100:9000", peer="10.77.0.1:5000"),)
 LAN = [{"name": "lab", "ip": "10.77.0.100", "mac": "02:00:00:00:01:00"}]
+VOLUME = {"volumes": [{"name": "v", "target": "/v"}]}
 APP = [{"source": "/srv/app", "target": "/app"}]
 
 
@@ -112,19 +112,32 @@ PAIRS: dict[str, tuple[Scene, Scene]] = {
     ),
     "name.taken": (Scene(there_too=(foreign(name="web"),)), Scene(there_too=(foreign(name="web2"),))),
     "volume.taken": (
-        Scene(wants={"volumes": [{"name": "v", "target": "/v"}]}, there={"volumes": (VolumeFacts(name="v"),)}),
+        Scene(wants=VOLUME, there={"volumes": (VolumeFacts(name="v"),)}),
         Scene(
-            wants={"volumes": [{"name": "v", "target": "/v"}]},
-            there={"volumes": (VolumeFacts(name="v", labels={LABEL_WORKLOAD: "web"}),)},
+            wants=VOLUME,
+            there={"volumes": (volume("v"),)},
         ),
+    ),
+    "volume.stale": (
+        Scene(wants=VOLUME, here={"volumes": (volume("v"),)}, there={"volumes": (volume("v", epoch=9),)}),
+        Scene(wants=VOLUME, here={"volumes": (volume("v"),)}, there={"volumes": (volume("w"),)}),
+    ),
+    "volume.unclear": (
+        Scene(
+            wants=VOLUME,
+            kind=ChangeKind.CREATE,
+            here={"volumes": (volume("v", epoch=3),)},
+            there={"volumes": (volume("v"),)},
+        ),
+        Scene(wants=VOLUME, kind=ChangeKind.CREATE, here={"volumes": (volume("v", epoch=3),)}),
     ),
     "volume.shared": (
         Scene(
-            wants={"volumes": [{"name": "v", "target": "/v"}]},
+            wants=VOLUME,
             here_too=(foreign(mounts=(ContainerMount(kind="volume", name="v", target="/x"),)),),
         ),
         Scene(
-            wants={"volumes": [{"name": "v", "target": "/v"}]},
+            wants=VOLUME,
             here_too=(foreign(mounts=(ContainerMount(kind="volume", name="w", target="/x"),)),),
         ),
     ),

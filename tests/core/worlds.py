@@ -1,10 +1,11 @@
 """Specs and worlds in a few words, for tests of the core."""
 
 from reconciler.model.base import canonical_json
-from reconciler.model.labels import ANNOTATION_CRIU, LABEL_SPEC, LABEL_WORKLOAD
+from reconciler.model.labels import ANNOTATION_CRIU, LABEL_EPOCH, LABEL_RUN, LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.spec import Host, Network, Spec, Workload
 from reconciler.model.world import (
     ContainerFacts,
+    ContainerMount,
     ContainerNetwork,
     ContainerState,
     HostFacts,
@@ -13,6 +14,7 @@ from reconciler.model.world import (
     Marker,
     NetworkFacts,
     Versions,
+    VolumeFacts,
     World,
 )
 
@@ -30,12 +32,14 @@ def host(name, labels=None, **spec):
     )
 
 
-def workload(name="web", on="h1", labels=None, state="running", health=None, **container):
+def workload(name="web", on="h1", labels=None, state="running", health=None, update=None, **container):
     container.setdefault("image", "localhost/app:1")
     placement = {"labels": labels} if labels else {"host": on}
     spec = {"container": container, "placement": placement, "state": state}
     if health:
         spec["health"] = health
+    if update:
+        spec["update"] = update
     return Workload(api_version=API, kind="Workload", metadata={"name": name}, spec=spec)
 
 
@@ -56,9 +60,16 @@ def container(of, state=ContainerState.RUNNING, **more):
     more.setdefault("labels", {LABEL_WORKLOAD: of.metadata.name, LABEL_SPEC: canonical_json(wanted)})
     more.setdefault("annotations", {ANNOTATION_CRIU: "/x/criu.conf"})
     more.setdefault("networks", tuple(ContainerNetwork(name=n.name, ip=n.ip, mac=n.mac) for n in wanted.networks))
+    mounts = (ContainerMount(kind="volume", name=v.name, target=v.target) for v in wanted.volumes)
+    more.setdefault("mounts", tuple(mounts))
     more.setdefault("name", of.metadata.name)
     more.setdefault("oci_runtime", "runc")
     return ContainerFacts(id="c" * 64, image_id=IMAGE, state=state, **more)
+
+
+def volume(name, of="web", epoch=1):
+    """A volume as Reconciler made it for a workload."""
+    return VolumeFacts(name=name, labels={LABEL_WORKLOAD: of, LABEL_EPOCH: str(epoch), LABEL_RUN: "earlier"})
 
 
 VERSIONS = Versions(podman="5.4.2", runc="1.1.15", crun="1.21", criu="4.2", kernel="6.18.0")

@@ -159,7 +159,7 @@ class Scene:
 
 
 def _create_volume(name: str, driver: Driver) -> Program[None]:
-    return driver.create_volume(name, NAME)
+    return driver.create_volume(name, Fence(NAME, 0), RUN)
 
 
 CUTOVERS = pytest.mark.parametrize("cutover", [Cutover.TRANSACTIONAL, Cutover.RESTORE_BACK])
@@ -223,12 +223,23 @@ class DriverContract:
 
     async def test_volumes_of_others_are_left_alone(self, scene: Scene) -> None:
         await scene.prepare()
-        await scene.twice(scene.source, lambda d: d.create_volume("contract-data", "somebody"))
+        other = Fence("somebody", 0)
+        await scene.twice(scene.source, lambda d: d.create_volume("contract-data", other, RUN))
         with pytest.raises(Refused):
-            await scene.on(scene.source, scene.driver.create_volume("contract-data", NAME))
+            await scene.on(scene.source, scene.driver.create_volume("contract-data", Fence(NAME, 0), RUN))
         with pytest.raises(Refused):
-            await scene.on(scene.source, scene.driver.remove_volume("contract-data", NAME))
-        await scene.twice(scene.source, lambda d: d.remove_volume("contract-data", "somebody"))
+            await scene.on(scene.source, scene.driver.remove_volume("contract-data", Fence(NAME, 0)))
+        await scene.twice(scene.source, lambda d: d.remove_volume("contract-data", other))
+
+    async def test_a_volume_of_another_run_is_neither_taken_nor_undone(self, scene: Scene) -> None:
+        await scene.prepare()
+        fence = Fence(NAME, 0)
+        await scene.twice(scene.source, lambda d: d.create_volume("contract-data", fence, "earlier"))
+        with pytest.raises(Refused):
+            await scene.on(scene.source, scene.driver.create_volume("contract-data", fence, RUN))
+        await scene.on(scene.source, scene.driver.remove_volume("contract-data", fence, made_by=RUN))
+        tree = await scene.on(scene.source, scene.driver.locate_volume("contract-data", NAME))
+        assert tree.name == "contract-data"
 
     @CUTOVERS
     @pytest.mark.parametrize("strategy", [Strategy.COLD, Strategy.LAZY])

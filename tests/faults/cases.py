@@ -345,7 +345,7 @@ def other_shapes() -> Iterator[Case]:
         ("stop", ("stop",)),
         ("remove", ("stop", "remove")),
         ("recreate", ("set-aside", "create", "start", "remove")),
-        ("recreate-elsewhere", ("set-aside", "start", "remove")),
+        ("recreate-elsewhere", ("create-volume", "set-aside", "copy-volume", "start", "remove", "remove-volume")),
     ):
         for kind in kinds:
             for point in (Point.AFTER_INTENT, Point.BEFORE_OUTCOME):

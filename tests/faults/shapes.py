@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from tests.faults.bench import NAME, Bench
+
+INTERRUPTS = ("apply", "--yes", "--allow-interruptions", "1")
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ def start(bench: Bench) -> Scene:
 def stop(bench: Bench) -> Scene:
     host = bench.settle()
     bench.declare(host, state="stopped")
-    return Scene(host, host, lambda: bench.running() == [host], lambda: bench.running() == [], runs=False)
+    before, after = (lambda: bench.running() == [host]), (lambda: bench.running() == [])
+    return Scene(host, host, before, after, INTERRUPTS, runs=False)
 
 
 def remove(bench: Bench) -> Scene:
@@ -64,18 +68,30 @@ def remove(bench: Bench) -> Scene:
 
 
 def recreate(bench: Bench) -> Scene:
-    """The container is made anew on the same host, or on the other one where `bench.elsewhere` says so."""
+    """The container is made anew on the same host."""
     source = bench.settle()
-    return _recreate(bench, source, source)
+    return _recreate(bench, source, source, {}, lambda: True)
 
 
 def recreate_elsewhere(bench: Bench) -> Scene:
-    source = bench.settle()
-    return _recreate(bench, source, "h2" if source == "h1" else "h1")
+    """On the other host, where it must find what was in its volume."""
+    bench.reset()
+    volumes = {"container": {"volumes": [{"name": "counter-data", "target": "/data"}]}}
+    bench.declare("h1", **volumes)
+    bench.run("apply", "--yes")
+    bench.lab.exec("h1", ["podman", "exec", NAME, "sh", "-c", "echo precious >/data/file"])
+
+    def has_data() -> bool:
+        argv = ["podman", "exec", NAME, "cat", "/data/file"]
+        return bench.lab.exec(bench.running()[0], argv, check=False).stdout == "precious\n"
+
+    return _recreate(bench, "h1", "h2", volumes, has_data)
 
 
-def _recreate(bench: Bench, source: str, destination: str) -> Scene:
-    bench.declare(destination)
+def _recreate(
+    bench: Bench, source: str, destination: str, more: dict[str, Any], whole: Callable[[], bool]
+) -> Scene:
+    bench.declare(destination, **more)
     container = bench.repo.workloads[NAME]["container"]
     container["env"] = {"GENERATION": "new"}
     bench.repo.write()
@@ -87,8 +103,9 @@ def _recreate(bench: Bench, source: str, destination: str) -> Scene:
     return Scene(
         source,
         destination,
-        lambda: bench.running() == [source] and not new(),
-        lambda: bench.running() == [destination] and new(),
+        lambda: bench.running() == [source] and not new() and whole(),
+        lambda: bench.running() == [destination] and new() and whole(),
+        INTERRUPTS,
     )
 
 

@@ -98,11 +98,15 @@ class Repo:
         return self.run("apply", "--yes", *arguments, expect=expect)
 
     def apply_until(
-        self, text: str, then: Callable[[subprocess.Popen[str]], None], expect: int | None
+        self,
+        text: str,
+        then: Callable[[subprocess.Popen[str]], None],
+        expect: int | None,
+        more: tuple[str, ...] = (),
     ) -> tuple[str, str]:
         """Apply, and do `then` as soon as a progress line contains `text`; returns stdout and stderr."""
         job = subprocess.Popen(
-            [RECONCILE, "apply", "--yes"],
+            [RECONCILE, "apply", "--yes", *more],
             cwd=self.folder,
             env=self.environment(),
             stdout=subprocess.PIPE,

@@ -253,12 +253,14 @@ def test_a_changed_container_is_made_anew_and_the_old_one_comes_back_when_it_is_
     repo.workloads["counter"]["container"]["command"] = ["/bin/counter", "--port", "9001"]
     repo.workloads["counter"]["health"]["within"] = "1s"
     repo.write()
-    repo.apply(expect=1)
+    refused = repo.apply(expect=1)
+    assert "--allow-interruptions" in refused.stderr
+    repo.apply("--allow-interruptions", "1", expect=1)
     assert repo.running_on() == ["h1"]
     assert "9000" in repo.lab.exec("h1", ["podman", "inspect", "counter", "--format", "{{.Args}}"]).stdout
     repo.workloads["counter"]["health"] = {"tcp": {"port": 9001}}
     repo.write()
-    repo.apply()
+    repo.apply("--allow-interruptions", "1")
     assert "9001" in repo.lab.exec("h1", ["podman", "inspect", "counter", "--format", "{{.Args}}"]).stdout
     assert len(repo.lab.exec("h1", ["podman", "ps", "-aq"]).stdout.split()) == 1
 

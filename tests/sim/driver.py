@@ -8,10 +8,11 @@ from reconciler.drivers.base import Alive, Held, Located, Round
 from reconciler.errors import CommandFailed, Refused
 from reconciler.model.base import canonical_json, parse_duration
 from reconciler.model.command import Command, Tree
-from reconciler.model.labels import ANNOTATION_CRIU, LABEL_SPEC, LABEL_WORKLOAD
+from reconciler.model.labels import ANNOTATION_CRIU, LABEL_EPOCH, LABEL_RUN, LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.plan import Phase
 from reconciler.model.world import (
     ContainerFacts,
+    ContainerMount,
     ContainerState,
     HostFacts,
     ImageFacts,
@@ -63,7 +64,7 @@ class SimDriver:
                 ImageFacts(id=i, names=(f"localhost/{i}:1",), size_bytes=s) for i, s in seen["images"].items()
             ),
             networks=tuple(NetworkFacts(name=n, driver=d) for n, d in seen["networks"].items()),
-            volumes=tuple(VolumeFacts(name=n, labels={LABEL_WORKLOAD: w}) for n, w in seen["volumes"].items()),
+            volumes=tuple(_volume(n, v) for n, v in seen["volumes"].items()),
             markers=markers,
         )
 
@@ -87,11 +88,35 @@ class SimDriver:
     def create_network(self, name, network):
         yield memrt("network", name, network.driver)
 
-    def create_volume(self, name, workload):
-        yield memrt("volume", name, workload)
+    def _find_volume(self, name, workload):
+        result = yield memrt("observe", changes=False)
+        found = json.loads(result.stdout)["volumes"].get(name)
+        if found and found["workload"] != workload:
+            raise Refused(f"the volume {name} belongs to {found['workload']}")
+        return found
 
-    def remove_volume(self, name, workload):
-        yield memrt("volume-rm", name, workload)
+    def _check_free(self, name, fence, run):
+        found = yield from self._find_volume(name, fence.workload)
+        if found and found["run"] != run:
+            raise Refused(f"a volume {name} is there already")
+        return not found
+
+    def create_volume(self, name, fence, run):
+        if (yield from self._check_free(name, fence, run)):
+            yield from fenced(fence, guard.ANY, "volume", name, fence.workload, str(fence.epoch), run)
+
+    def locate_volume(self, name, workload):
+        if (yield from self._find_volume(name, workload)) is None:
+            raise CommandFailed(f"the volume {name} is not there")
+        return Tree("volume", f"/volumes/{name}", name)
+
+    def keep_volume(self, tree):
+        yield memrt("keep-volume", tree.name)
+
+    def remove_volume(self, name, fence, made_by=""):
+        found = yield from self._find_volume(name, fence.workload)
+        if found and made_by in ("", found["run"]):
+            yield from fenced(fence, guard.ANY, "volume-rm", name)
 
     # --- plain containers ---
 
@@ -103,6 +128,8 @@ class SimDriver:
             if found["state"] in ("running", "frozen") or found["spec"] == text:
                 return found["id"]
             yield from fenced(fence, SETTLED, "rm", found["id"])
+        for volume in wanted.volumes:
+            yield from self.locate_volume(volume.name, name)
         yield from guard.mark(fence, Phase.RUNNING, "owner")
         argv = ("create", name, name, _image(wanted.image), wanted.restart.value)
         result = yield from fenced(fence, LIVE, *argv, stdin=text.encode())
@@ -176,16 +203,22 @@ class SimDriver:
         old = (yield from show(name))["container"]
         if old and old["state"] in ("running", "frozen"):
             raise Refused(f"a copy of {name} runs on {handover.move.destination} already")
-        yield from guard.mark(fence, Phase.RESERVED, "destination", run=handover.run, peer=handover.move.source)
-        reserved = (Phase.RESERVED,)
+        shown = yield from guard.show(name)
+        marker = shown[0].marker if shown else None
+        reserved, settled = (Phase.RESERVED,), (*SETTLED, Phase.RESERVED)
         if old:
-            yield from fenced(fence, reserved, "discard", name)
-            yield from fenced(fence, reserved, "rm", old["id"])
+            yield from fenced(fence, settled, "discard", name)
+            yield from fenced(fence, settled, "rm", old["id"])
         for volume in wanted.volumes:
-            yield memrt("volume", volume.name, name)
+            if marker and (marker.role, marker.phase) == ("destination", Phase.FENCED) and marker.run:
+                yield from self.remove_volume(volume.name, fence, marker.run)
+            yield from self._check_free(volume.name, fence, handover.run)
+        yield from guard.mark(fence, Phase.RESERVED, "destination", run=handover.run, peer=handover.move.source)
+        for volume in wanted.volumes:
+            yield from self.create_volume(volume.name, fence, handover.run)
         argv = ("create", name, name, handover.move.image_id, "no")
         result = yield from fenced(fence, reserved, *argv, stdin=canonical_json(wanted).encode())
-        return Located(result.stdout, (Tree("images", f"/images/{name}", name),))
+        return Located(result.stdout, _trees(handover))
 
     def unstage(self, handover):
         name = handover.name
@@ -196,7 +229,7 @@ class SimDriver:
             yield from fenced(fence, phases, "discard", name)
             yield from self._remove(name, fence, phases)
         for volume in handover.workload.spec.container.volumes:
-            yield memrt("volume-rm", volume.name, name)
+            yield from self.remove_volume(volume.name, fence, handover.run)
         yield from guard.mark(fence, Phase.FENCED, "destination", run=handover.run, peer=handover.move.source)
 
     def _fence_here(self, handover):
@@ -270,7 +303,7 @@ class SimDriver:
             peer = handover.move.destination
             yield from guard.mark(handover.fence, Phase.RESERVED, "source", run=handover.run, peer=peer)
             yield from self._restart(handover, handover.fence, Phase.RESERVED, on=False)
-        return Located(handover.move.container_id, (Tree("images", f"/images/{name}", name),))
+        return Located(handover.move.container_id, _trees(handover))
 
     def pre_dump(self, handover, number):
         yield from fenced(handover.fence, (Phase.RESERVED,), "pre-dump", handover.name)
@@ -333,7 +366,7 @@ class SimDriver:
             yield from fenced(fence, (Phase.COMMITTED, Phase.FENCED), "discard", name)
             yield from self._remove(name, fence, (Phase.COMMITTED, Phase.FENCED))
         for volume in handover.workload.spec.container.volumes:
-            yield memrt("volume-rm", volume.name, name)
+            yield from self.remove_volume(volume.name, fence)
         yield from guard.mark(fence, Phase.RETIRED, "source", run=handover.run, peer=handover.move.destination)
         yield from guard.clean(name)
 
@@ -341,6 +374,17 @@ class SimDriver:
         policy = handover.workload.spec.container.restart.value
         if policy != "no":
             yield from fenced(fence, (phase,), "restart", handover.name, policy if on else "no")
+
+
+def _trees(handover):
+    volumes = handover.workload.spec.container.volumes
+    images = Tree("images", f"/images/{handover.name}", handover.name)
+    return (images, *(Tree("volume", f"/volumes/{v.name}", v.name) for v in volumes))
+
+
+def _volume(name, volume):
+    labels = {LABEL_WORKLOAD: volume["workload"], LABEL_EPOCH: str(volume["epoch"]), LABEL_RUN: volume["run"]}
+    return VolumeFacts(name=name, mountpoint=f"/volumes/{name}", labels=labels)
 
 
 def _image(wanted):
@@ -355,6 +399,10 @@ def _facts(container):
         state=STATES.get(container["state"]) or ContainerState(container["state"]),
         labels={LABEL_WORKLOAD: container["workload"], LABEL_SPEC: container["spec"]},
         annotations={ANNOTATION_CRIU: "x"},
+        mounts=tuple(
+            ContainerMount(kind="volume", name=v["name"], target=v["target"])
+            for v in json.loads(container["spec"] or "{}").get("volumes", ())
+        ),
         oci_runtime="runc",
         memory_bytes=32 * 2**20,  # too little for a pre-copy that nobody demands
     )

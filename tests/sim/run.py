@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial, reduce
 
@@ -10,6 +11,7 @@ from reconciler.core.saga import GroupState
 from reconciler.drivers import dossier
 from reconciler.hosts.memory import Deadlock, MemoryFleet, run_virtual
 from reconciler.hosts.memory.machine import FROZEN, REBOOT_TIME, RUNNING
+from reconciler.hosts.memory.runtime import Failed, Runtime
 from reconciler.model.plan import StepKind
 from reconciler.model.record import Mark, Run
 from reconciler.model.world import World
@@ -183,7 +185,7 @@ class Simulation:
 
     def _hosts(self, plan, step):
         move = plan.moves.get(step.workload)
-        names = (move.source, move.destination) if move else (step.host, step.host)
+        names = (move.source, move.destination) if move else (step.peer or step.host, step.host)
         source, destination = (self.universe.machines[name] for name in names)
         return {"source": source, "destination": destination}
 
@@ -302,7 +304,7 @@ class Simulation:
                 self.plan = reduce(dossier.joined, (run.plan for run in runs))
             else:
                 self.run, self.runs = f"run{self.runs + 1}", self.runs + 1
-                self.plan = make_plan(self.scene.spec, world)
+                self.plan = await self._plan_again()
                 if self.plan.errored:
                     self.plan = self.plan.model_copy(update={"steps": ()})
             self.journal.begin(Run(id=self.run, plan=self.plan, started_at=0.0, actor="sim"))
@@ -392,14 +394,37 @@ class Simulation:
             for machine, container in self.universe.copies(workload):
                 if machine.name != host and container.state in (RUNNING, FROZEN):
                     self.watcher.fail("left", f"{workload} is {container.state} on {machine.name} {when}")
+        for name, token in self.watcher.data.items():
+            workload = token.removeprefix("data of ")
+            host = self.scene.wanted.get(workload)
+            there = self.universe.machines[host].volumes.get(name) if host else None
+            if host and (there is None or there.data != token):
+                self.watcher.fail("data", f"volume {name} on {host} holds `{there and there.data}` {when}")
         plan = make_plan(self.scene.spec, await self.look())
         if plan.steps or plan.errored:
             found = [s.id for s in plan.steps] + [f.message for f in plan.findings]
             self.watcher.fail("I5", f"the plan {when} is not empty: {found}")
 
+    async def _plan_again(self):
+        """A new plan. Where it is refused for another copy of a volume, a person takes away the wrong one."""
+        plan = make_plan(self.scene.spec, await self.look())
+        stale = [f for f in plan.findings if f.rule.startswith("volume.")]
+        for finding in stale:
+            unclear = finding.rule == "volume.unclear"
+            machines = [m for m in self.universe.machines.values() if unclear or m.name == finding.host]
+            for name, token in self.watcher.data.items():
+                there = sorted(
+                    (m for m in machines if name in m.volumes), key=lambda m: m.volumes[name].data != token
+                )
+                for machine in there if not unclear else there[1:]:
+                    self.universe.note(f"a person removes volume {name} on {machine.name}")
+                    with suppress(Failed):  # a container uses it
+                        Runtime(machine, b"").volume_rm(name)
+        return make_plan(self.scene.spec, await self.look()) if stale else plan
+
     async def _apply_again(self) -> None:
         """What was put back can be applied again, and then succeeds."""
-        self.plan = make_plan(self.scene.spec, await self.look())
+        self.plan = await self._plan_again()
         if not self.plan.steps and not self.plan.errored:
             await self._check_done("in the end")
             return

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from reconciler.hosts.memory import Container, Machine, Universe
-from reconciler.hosts.memory.machine import MarkerRow
+from reconciler.hosts.memory.machine import MarkerRow, Volume
 from reconciler.model.base import canonical_json
+from reconciler.model.spec import Container as ContainerSpec
 from reconciler.model.spec import Host, MigrationPolicy, Network, Spec, Workload
 
 API = "reconciler/v1alpha1"
+DATA = [{"name": "data", "target": "/data"}]
 
 
 @dataclass
@@ -85,19 +87,28 @@ class Builder:
         """A container of the workload, as an earlier apply made it."""
         machine = self.universe.machines[host]
         wanted = self.workloads[name].spec.container if name in self.workloads else None
-        text = canonical_json(wanted) if wanted and not changed else self._old_spec()
+        text = canonical_json(wanted) if wanted and not changed else self._old_spec(wanted)
         container = Container(self.universe.new_id(), name, name, text, "app", state)
         container.lineage = self.universe.new_lineage()
         container.restart = self.restart and state == "running"
         machine.containers[name] = container
         if wanted:
             for volume in wanted.volumes:
-                machine.volumes[volume.name] = name
+                machine.volumes[volume.name] = Volume(name, epoch, "earlier", f"data of {name}")
         if epoch:
             machine.markers[name] = MarkerRow(epoch, "running", "owner", "-", "-")
 
-    def _old_spec(self) -> str:
-        return json.dumps({"image": "localhost/old:1", "restart": "always" if self.restart else "no"})
+    def keep(self, name: str, host: str, *, epoch: int) -> None:
+        """Volumes that stayed when the workload was removed."""
+        machine = self.universe.machines[host]
+        for volume in self.workloads[name].spec.container.volumes:
+            machine.volumes[volume.name] = Volume(name, epoch, "earlier", f"data of {name}")
+        machine.markers[name] = MarkerRow(epoch, "running", "owner", "-", "-")
+
+    def _old_spec(self, wanted: ContainerSpec | None) -> str:
+        volumes = json.loads(canonical_json(wanted)).get("volumes", []) if wanted else []
+        restart = "always" if self.restart else "no"
+        return json.dumps({"image": "localhost/old:1", "restart": restart, "volumes": volumes})
 
     def scene(self) -> Scene:
         machines: dict[str, Machine] = self.universe.machines
@@ -129,8 +140,7 @@ def create(b: Builder) -> None:
         api_version=API, kind="Network", metadata={"name": "lan"}, spec={"driver": "bridge"}
     )
     del b.universe.machines["h1"].images["app"]
-    volumes = [{"name": "data", "target": "/data"}]
-    b.want("web", "h1", networks=[{"name": "lan"}], volumes=volumes)
+    b.want("web", "h1", networks=[{"name": "lan"}], volumes=DATA)
 
 
 def create_pull(b: Builder) -> None:
@@ -164,8 +174,14 @@ def recreate(b: Builder) -> None:
 
 def recreate_elsewhere(b: Builder) -> None:
     b.hosts("h1", "h2")
-    b.want("web", "h2")
+    b.want("web", "h2", volumes=DATA)
     b.have("web", "h1", changed=True, epoch=1)
+
+
+def create_where_data_is_elsewhere(b: Builder) -> None:
+    b.hosts("h1", "h2")
+    b.want("web", "h2", volumes=DATA)
+    b.keep("web", "h1", epoch=1)
 
 
 def move(b: Builder) -> None:
@@ -175,7 +191,7 @@ def move(b: Builder) -> None:
     )
     b.universe.machines["h1"].networks["lan"] = "bridge"
     del b.universe.machines["h2"].images["app"]
-    b.want("web", "h2", networks=[{"name": "lan"}], volumes=[{"name": "data", "target": "/data"}])
+    b.want("web", "h2", networks=[{"name": "lan"}], volumes=DATA)
     b.have("web", "h1")
 
 
@@ -258,6 +274,7 @@ SHAPES: dict[str, Callable[[Builder], None]] = {
     "remove": remove,
     "recreate": recreate,
     "recreate-elsewhere": recreate_elsewhere,
+    "create-where-data-is-elsewhere": create_where_data_is_elsewhere,
     "move": move,
     "move-restore-back": move_restore_back,
     "move-precopy": move_precopy,

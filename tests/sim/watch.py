@@ -21,11 +21,14 @@ class Watcher:
     excused: dict[str, str] = field(default_factory=dict)
     proven: set[str] = field(default_factory=set)
     disturbed: set[str] = field(default_factory=set)
+    data: dict[str, str] = field(default_factory=dict)
+    """What was in each volume at the beginning."""
     _lineage: dict[str, int] = field(default_factory=dict)
     _alive: dict[str, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for machine in self.universe.machines.values():
+            self.data.update((name, volume.data) for name, volume in machine.volumes.items())
             for container in machine.containers.values():
                 self._lineage[container.workload] = container.lineage
                 self._alive[container.workload] = True
@@ -50,6 +53,15 @@ class Watcher:
                 self.fail("I1", f"{workload} runs on {' and '.join(places)} after: {what}")
         for workload in self._alive:
             self._check_survival(workload, what, disaster)
+        self._check_data(what)
+
+    def _check_data(self, what: str) -> None:
+        """What was in a volume at the beginning is in one somewhere, be its host on or off."""
+        for name, data in self.data.items():
+            if not any(
+                name in m.volumes and m.volumes[name].data == data for m in self.universe.machines.values()
+            ):
+                self.fail("data", f"no host has what was in volume {name} after: {what}")
 
     def fail(self, rule: str, text: str) -> None:
         self.universe.note(f"VIOLATION {rule}: {text}")

@@ -72,8 +72,6 @@ def _change(change: Change, warnings: list[Finding], color: bool) -> list[str]:
         paint(STYLE[change.kind.value], head, color) + (f"  {origin:>{max(0, 78 - len(head))}}" if origin else "")
     ]
     rows = [("why", change.reason), *change.details, *((f"! {w.rule}", f"{w.message}. {w.fix}") for w in warnings)]
-    if change.kind.is_dangerous and change.kind is not ChangeKind.RECREATE:
-        rows.append(("lost", "what it holds in memory"))
     return lines + [f"    {label:<11} {text}" for label, text in rows]
 
 

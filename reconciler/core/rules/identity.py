@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from reconciler.core.images import image_id
 from reconciler.core.rules.base import Case, Said, rule
+from reconciler.core.volumes import Found, saved_and_removed, used_by_others, wanted_volumes
 from reconciler.model.labels import LABEL_WORKLOAD
+from reconciler.model.world import HostFacts
 
 SHARED_FILE_SYSTEMS = ("nfs", "ceph", "gluster", "lustre", "gfs", "ocfs", "cifs", "smb", "9p", "beegfs")
 """Starts of the type names of file systems that several hosts see at once."""
@@ -26,34 +28,74 @@ def name_taken(case: Case) -> Iterator[Said]:
             )
 
 
+def _found(case: Case) -> tuple[Found, ...]:
+    """Where the workload's volumes are."""
+    if not (case.arrives and case.workload):
+        return ()
+    return wanted_volumes(case.workload, case.index, case.copy)
+
+
+def _own(case: Case, host: HostFacts, volume: str) -> bool:
+    """Whether a volume there carries the workload's label; one that is not there counts as its own."""
+    there = next((v for v in host.volumes if v.name == volume), None)
+    return there is None or there.labels.get(LABEL_WORKLOAD) == case.change.workload
+
+
 @rule("volume.taken")
 def volume_taken(case: Case) -> Iterator[Said]:
-    """A volume of that name that does not belong to the workload exists on the destination."""
-    if not (case.arrives and case.destination and case.wanted):
-        return
-    wanted = {volume.name for volume in case.wanted.volumes}
-    for volume in case.destination.volumes:
-        if volume.name in wanted and volume.labels.get(LABEL_WORKLOAD) != case.change.workload:
+    """A volume of that name that does not belong to the workload exists on the destination, or is what comes
+    along. Volumes carry their workload's name as a label; one without it is nobody's to change or remove."""
+    for found in _found(case):
+        for name in dict.fromkeys(filter(None, (case.change.destination, found.at))):
+            host = case.index.seen.get(name)
+            if host and not _own(case, host, found.name):
+                yield Said(
+                    f"volume {found.name} exists on {name} and does not belong to this workload",
+                    f"use another name for it in the spec, or move it away on {name}: "
+                    f"{saved_and_removed(found.name)}",
+                    host=name,
+                )
+
+
+@rule("volume.stale")
+def volume_stale(case: Case) -> Iterator[Said]:
+    """The destination has another copy of a volume that the workload has where it is, as an earlier run may have
+    left it, and what comes would overwrite it. Nobody but you knows whether something in it is still needed."""
+    for found in _found(case):
+        if case.where in found.others and not found.unclear:
             yield Said(
-                f"volume {volume.name} exists on {case.destination.name} and does not belong to this workload",
-                f"remove or rename it there: podman volume rm {volume.name}",
+                f"another copy of volume {found.name} is on {case.where}; the workload's is on {found.at}",
+                f"keep it in a file and make room, on {case.where}: {saved_and_removed(found.name)}",
+            )
+
+
+@rule("volume.unclear")
+def volume_unclear(case: Case) -> Iterator[Said]:
+    """Several hosts have a volume of this workload, and it has no container that says which one it uses, as after
+    a hand-over that was given up half-way. Reconciler does not choose for you, and never starts it with an empty
+    one instead."""
+    for found in _found(case):
+        if found.unclear:
+            hosts = ", ".join(filter(None, (found.at, *found.others)))
+            yield Said(
+                f"copies of volume {found.name} are on {hosts} (the newest by its label first)",
+                f"look into them, then on each host with a wrong one: {saved_and_removed(found.name)}",
             )
 
 
 @rule("volume.shared")
 def volume_shared(case: Case) -> Iterator[Said]:
-    """A named volume moves with its workload and is removed on the source afterwards. Another container there
-    that mounts it would lose its data under its feet."""
-    if not (case.moves and case.source and case.wanted):
-        return
-    for volume in case.wanted.volumes:
-        for copy in case.index.volumes.get((case.source.name, volume.name), ()):
-            if copy.container.labels.get(LABEL_WORKLOAD) != case.change.workload:
-                yield Said(
-                    f"volume {volume.name} is also mounted by {copy.container.name} on {case.source.name}",
-                    f"give that container a volume of its own, or remove it: podman rm {copy.container.name}",
-                    host=case.source.name,
-                )
+    """A named volume goes along with its workload and is removed where it was. Another container there that mounts
+    it would lose its data under its feet."""
+    for found in _found(case):
+        if found.at is None or found.at == case.where:
+            continue
+        for copy in used_by_others(found.at, found.name, case.change.workload, case.index):
+            yield Said(
+                f"volume {found.name} is also mounted by {copy.container.name} on {found.at}",
+                f"give that container a volume of its own, or remove it: podman rm {copy.container.name}",
+                host=found.at,
+            )
 
 
 @rule("image.gone")

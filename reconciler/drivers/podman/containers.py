@@ -9,7 +9,7 @@ from reconciler.core.causes import telling
 from reconciler.core.made_from import changed_fields
 from reconciler.drivers import guard
 from reconciler.drivers.base import Fence
-from reconciler.drivers.podman import options, parse, paths
+from reconciler.drivers.podman import options, parse, paths, stores
 from reconciler.errors import CommandFailed, HostError, Refused
 from reconciler.model.command import Command, Program
 from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
@@ -72,13 +72,6 @@ def runtime_for(oci_runtime: str) -> Program[str]:
     return found
 
 
-def image_id(image: str) -> Program[str | None]:
-    """The ID of an image by name, digest or ID; None when it is not there."""
-    argv = ("podman", "image", "inspect", "--format", "{{.Id}}", "--", image)
-    result = yield Command(argv, ok=(0, 1, _NOT_FOUND))
-    return result.stdout.strip() or None
-
-
 def store_secrets(workload: str, secrets: Mapping[str, bytes]) -> Program[None]:
     """Make Podman secrets of a workload's values anew; they arrive on stdin and are in no argument list."""
     for variable, value in sorted(secrets.items()):
@@ -112,8 +105,10 @@ def create(workload: Workload, fence: Fence, *, oci_runtime: str, secrets: Mappi
         if found.state.has_processes or not changed_fields(spec, found.labels.get(LABEL_SPEC, "")):
             return found.id
         yield from guard.run(fence, SETTLED, ("podman", "rm", "--force", "--", found.id))
-    if (yield from image_id(spec.image)) is None:
+    if (yield from stores.image_id(spec.image)) is None:
         raise HostError(f"the image {spec.image} is not there", code="H214", fix="pull or copy it first")
+    for volume in spec.volumes:  # Podman would make a missing one, empty and without a label
+        yield from stores.locate_volume(volume.name, name)
     runtime = yield from runtime_for(oci_runtime)
     yield from store_secrets(name, secrets)
     yield from guard.mark(fence, Phase.RUNNING, "owner")

@@ -22,7 +22,6 @@ from reconciler.model.spec import RestartPolicy, Strategy
 from reconciler.model.world import ContainerFacts, ContainerState, Marker
 
 DRAIN_LIMIT: Seconds = 600.0
-SYNC_LIMIT: Seconds = 600.0
 _ON_THEIR_WAY = 1
 """How `drain.sh` ends when its time is up and memory pages are still arriving."""
 _RESERVED = (Phase.RESERVED,)
@@ -35,13 +34,16 @@ def stage(handover: Handover, *, secrets: Mapping[str, bytes]) -> Program[Locate
     old = yield from containers.ours(name, name)
     if old is not None and old.state.has_processes:
         raise Refused(f"a copy of {name} runs on {move.destination} already", code="P439", fix="plan again")
-    again = yield from _staged_before(handover, old)
-    yield from guard.mark(fence, Phase.RESERVED, "destination", run=handover.run, peer=move.source)
+    marker = yield from _marker(handover)
+    again = _staged_before(handover, old, marker)
     if not again:
         if old is not None:
-            yield from _discard(old, fence, _RESERVED)
+            yield from _discard(old, fence, (*containers.SETTLED, Phase.RESERVED))
+        yield from _make_way(handover, marker)
+    yield from guard.mark(fence, Phase.RESERVED, "destination", run=handover.run, peer=move.source)
+    if not again:
         for volume in handover.workload.spec.container.volumes:
-            yield from stores.create_volume(volume.name, name)
+            yield from stores.create_volume(volume.name, fence, handover.run)
         yield from containers.store_secrets(name, secrets)
         argv = options.create_argv(
             handover.workload,
@@ -61,9 +63,18 @@ def stage(handover: Handover, *, secrets: Mapping[str, bytes]) -> Program[Locate
     return moving.located(facts, expected_bytes=0 if move.strategy is Strategy.PRECOPY else move.memory_bytes)
 
 
-def _staged_before(handover: Handover, old: ContainerFacts | None) -> Program[bool]:
+def _make_way(handover: Handover, marker: Marker | None) -> Program[None]:
+    """Volumes that a hand-over has left here which was undone are void, and go. Any other with data of its own is
+    a refusal, before this host is told of the hand-over."""
+    undone = marker.run if marker and (marker.role, marker.phase) == ("destination", Phase.FENCED) else ""
+    for volume in handover.workload.spec.container.volumes:
+        if undone:
+            yield from stores.remove_volume(volume.name, handover.fence, undone)
+        yield from stores.check_free(volume.name, handover.fence, handover.run)
+
+
+def _staged_before(handover: Handover, old: ContainerFacts | None, marker: Marker | None) -> bool:
     """Whether this container is what an earlier `stage` of the same move made, whose reply was lost."""
-    marker = yield from _marker(handover)
     return (
         old is not None
         and marker is not None
@@ -84,7 +95,7 @@ def _image(handover: Handover) -> Program[str]:
     """What to call the image here: as in the spec where that is the source's image, else by its ID."""
     spec_name, wanted = handover.workload.spec.container.image, handover.move.image_id
     for known_as in (spec_name, wanted):
-        if (yield from containers.image_id(known_as)) == wanted:
+        if (yield from stores.image_id(known_as)) == wanted:
             return known_as
     raise HostError(
         f"the image {spec_name} ({wanted[:12]}) is not on {handover.move.destination}",
@@ -154,7 +165,7 @@ def unstage(handover: Handover) -> Program[None]:
         yield from _discard(facts, fence, (guard.NONE, Phase.RESERVED, Phase.FENCED, Phase.RETIRED))
         yield from containers.drop_secrets(name, facts)
     for volume in handover.workload.spec.container.volumes:
-        yield from stores.remove_volume(volume.name, name)
+        yield from stores.remove_volume(volume.name, fence, handover.run)
     yield from moving.write_criu_config(name)
     yield from moving.forget(name)
     yield from guard.mark(fence, Phase.FENCED, "destination", run=handover.run, peer=handover.move.source)
@@ -247,7 +258,7 @@ def _on_disk(handover: Handover) -> Program[None]:
     facts = yield from moving.saved(handover.name)
     if facts is not None:
         folders = [tree.path for tree in moving.located(facts).trees if tree.kind != "images"]
-        yield Command(("sync", "-f", "--", *folders), timeout=SYNC_LIMIT, changes=True)
+        yield Command(("sync", "-f", "--", *folders), timeout=stores.SYNC_LIMIT, changes=True)
 
 
 def finish(handover: Handover) -> Program[None]:

@@ -49,11 +49,17 @@ class PodmanDriver:
     def create_network(self, name: str, network: NetworkDefinition) -> Program[None]:
         return stores.create_network(name, network)
 
-    def create_volume(self, name: str, workload: str) -> Program[None]:
-        return stores.create_volume(name, workload)
+    def create_volume(self, name: str, fence: Fence, run: str) -> Program[None]:
+        return stores.create_volume(name, fence, run)
 
-    def remove_volume(self, name: str, workload: str) -> Program[None]:
-        return stores.remove_volume(name, workload)
+    def locate_volume(self, name: str, workload: str) -> Program[Tree]:
+        return stores.locate_volume(name, workload)
+
+    def keep_volume(self, tree: Tree) -> Program[None]:
+        return stores.keep_volume(tree)
+
+    def remove_volume(self, name: str, fence: Fence, made_by: str = "") -> Program[None]:
+        return stores.remove_volume(name, fence, made_by)
 
     def create(
         self, workload: Workload, fence: Fence, *, oci_runtime: str, secrets: Mapping[str, bytes]

@@ -183,7 +183,7 @@ def retire(handover: Handover) -> Program[None]:
             yield from guard.run(handover.fence, (Phase.COMMITTED, Phase.FENCED), argv)
         yield from containers.drop_secrets(name, facts)
     for volume in handover.workload.spec.container.volumes:
-        yield from stores.remove_volume(volume.name, name)
+        yield from stores.remove_volume(volume.name, handover.fence)
     yield from moving.forget(name)
     yield from guard.mark(
         handover.fence, Phase.RETIRED, "source", run=handover.run, peer=handover.move.destination

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from reconciler.drivers.podman import containers, parse
+from reconciler.core.volumes import saved_and_removed
+from reconciler.drivers import guard
+from reconciler.drivers.base import Fence
+from reconciler.drivers.podman import parse
 from reconciler.errors import CommandFailed, Refused
-from reconciler.model.command import Command, Program, Seconds
-from reconciler.model.labels import LABEL_WORKLOAD
+from reconciler.model.command import Command, Program, Seconds, Tree
+from reconciler.model.labels import LABEL_EPOCH, LABEL_RUN, LABEL_WORKLOAD
 from reconciler.model.spec import NetworkDefinition
 from reconciler.model.world import VolumeFacts
 
 PULL_LIMIT: Seconds = 1800.0
+SYNC_LIMIT: Seconds = 600.0
+_NOT_FOUND = 125
+
+
+def image_id(image: str) -> Program[str | None]:
+    """The ID of an image by name, digest or ID; None when it is not there."""
+    argv = ("podman", "image", "inspect", "--format", "{{.Id}}", "--", image)
+    result = yield Command(argv, ok=(0, 1, _NOT_FOUND))
+    return result.stdout.strip() or None
 
 
 def pull_image(image: str) -> Program[str]:
-    found = yield from containers.image_id(image)
+    found = yield from image_id(image)
     if found is None:
         yield Command(("podman", "pull", "--quiet", "--", image), timeout=PULL_LIMIT, changes=True)
-        found = yield from containers.image_id(image)
+        found = yield from image_id(image)
     if found is None:
         raise CommandFailed(f"{image} was pulled but is not there")
     return found
@@ -62,17 +74,44 @@ def _check_owner(volume: VolumeFacts, workload: str) -> None:
         )
 
 
-def create_volume(name: str, workload: str) -> Program[None]:
+def check_free(name: str, fence: Fence, run: str) -> Program[bool]:
+    """Whether there is no volume of that name yet; one that this run has made is fine, any other refused."""
     found = yield from _volume(name)
-    if found is not None:
-        _check_owner(found, workload)
+    if found is None:
+        return True
+    _check_owner(found, fence.workload)
+    if found.labels.get(LABEL_RUN) == run:
+        return False
+    raise Refused(
+        f"a volume {name} of {fence.workload} is there already, with data of its own",
+        code="P440",
+        fix=f"plan again; to drop it: {saved_and_removed(name)}",
+    )
+
+
+def create_volume(name: str, fence: Fence, run: str) -> Program[None]:
+    if not (yield from check_free(name, fence, run)):
         return
-    argv = ("podman", "volume", "create", f"--label={LABEL_WORKLOAD}={workload}", "--", name)
-    yield Command(argv, changes=True)
+    labels = {LABEL_WORKLOAD: fence.workload, LABEL_EPOCH: str(fence.epoch), LABEL_RUN: run}
+    options = (f"--label={key}={value}" for key, value in labels.items())
+    yield from guard.run(fence, guard.ANY, ("podman", "volume", "create", *options, "--", name))
 
 
-def remove_volume(name: str, workload: str) -> Program[None]:
+def locate_volume(name: str, workload: str) -> Program[Tree]:
     found = yield from _volume(name)
-    if found is not None:
-        _check_owner(found, workload)
-        yield Command(("podman", "volume", "rm", "--", name), changes=True)
+    if found is None or not found.mountpoint:
+        raise CommandFailed(f"the volume {name} of {workload} is not there, or not a folder", code="C350")
+    _check_owner(found, workload)
+    return Tree("volume", found.mountpoint, name=name)
+
+
+def keep_volume(tree: Tree) -> Program[None]:
+    yield Command(("sync", "-f", "--", tree.path), timeout=SYNC_LIMIT, changes=True)
+
+
+def remove_volume(name: str, fence: Fence, made_by: str = "") -> Program[None]:
+    found = yield from _volume(name)
+    if found is None or (made_by and found.labels.get(LABEL_RUN) != made_by):
+        return
+    _check_owner(found, fence.workload)
+    yield from guard.run(fence, guard.ANY, ("podman", "volume", "rm", "--", name))

@@ -85,10 +85,12 @@ class MemoryFleet:
     ) -> CopyReport:
         await self._copy(source, destination)
         there, here = self.universe.machines[source], self.universe.machines[destination]
-        for tree, _ in pairs:
-            images = there.dumps.get(tree.name)
+        for tree, target in pairs:
+            if tree.kind == "volume":
+                self._copy_volume(tree.name, target.name, there, here)
             if tree.kind != "images":
                 continue
+            images = there.dumps.get(tree.name)
             if images is None:
                 raise CommandFailed("the images are not there", where=source)
             broken = here.take("truncate") or here.take("full")
@@ -98,6 +100,16 @@ class MemoryFleet:
                 raise CommandFailed("what arrived differs", code="C320", where=destination)
         progress(MEMORY)
         return CopyReport(MEMORY, COPY_TIME, "direct")
+
+    def _copy_volume(self, name: str, into: str, there: Machine, here: Machine) -> None:
+        """What was in the destination's goes before anything arrives."""
+        if name not in there.volumes or into not in here.volumes:
+            raise CommandFailed("the volume is not there", where=there.name)
+        broken = here.take("truncate") or here.take("full")
+        here.volumes[into].data = "half of it" if broken else there.volumes[name].data
+        here.changed(f"volume {into} arrived{' broken' if broken else ''}")
+        if broken:
+            raise CommandFailed("what arrived differs", code="C320", where=here.name)
 
     async def copy_image(
         self, source: str, destination: str, key: str, image_id: str, progress: Progress

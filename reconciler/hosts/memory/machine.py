@@ -37,6 +37,16 @@ class ImageSet:
 
 
 @dataclass
+class Volume:
+    """`data` stands for what is in it; empty for a new one. `run` and `epoch`: who made it, as its labels say."""
+
+    workload: str
+    epoch: int = 0
+    run: str = ""
+    data: str = ""
+
+
+@dataclass
 class Container:
     """`whole`: all memory pages are here; after a lazy restore they follow."""
 
@@ -109,7 +119,7 @@ class Machine:
     armed: dict[str, int] = field(default_factory=dict)
     images: dict[str, Bytes] = field(default_factory=dict)
     networks: dict[str, str] = field(default_factory=dict)
-    volumes: dict[str, str] = field(default_factory=dict)
+    volumes: dict[str, Volume] = field(default_factory=dict)
     containers: dict[str, Container] = field(default_factory=dict)
     dumps: dict[str, ImageSet] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from reconciler.hosts.memory.machine import (
     Hook,
     ImageSet,
     Machine,
+    Volume,
 )
 from reconciler.model.command import Bytes, Result, Seconds
 
@@ -183,7 +184,7 @@ class Runtime:
                 "containers": [asdict(c) for c in m.containers.values()],
                 "images": m.images,
                 "networks": m.networks,
-                "volumes": m.volumes,
+                "volumes": {name: asdict(volume) for name, volume in m.volumes.items()},
                 "clock": m.clock_offset,
             }
         )
@@ -208,14 +209,20 @@ class Runtime:
     def network(self, name: str, driver: str) -> None:
         self.machine.networks.setdefault(name, driver)
 
-    def volume(self, name: str, workload: str) -> None:
-        if self.machine.volumes.setdefault(name, workload) != workload:
-            raise Failed(f"volume {name} belongs to another workload")
+    def volume(self, name: str, workload: str, epoch: str, run: str) -> None:
+        if name in self.machine.volumes:
+            raise Failed(f"volume {name} exists")
+        self.machine.volumes[name] = Volume(workload, int(epoch), run)
 
-    def volume_rm(self, name: str, workload: str) -> None:
-        if self.machine.volumes.get(name, workload) != workload:
-            raise Failed(f"volume {name} belongs to another workload")
-        self.machine.volumes.pop(name, None)
+    def keep_volume(self, name: str) -> None:
+        return None
+
+    def volume_rm(self, name: str) -> None:
+        users = [c.name for c in self.machine.containers.values() if name in _volumes(c)]
+        if users:
+            raise Failed(f"volume {name} is being used by {', '.join(users)}")
+        if self.machine.volumes.pop(name, None):
+            self.machine.changed(f"volume {name} removed")
 
     def create(self, name: str, workload: str, image: str, restart: str) -> str:
         if self.machine.take("full"):
@@ -227,6 +234,8 @@ class Runtime:
         made = Container(self.machine.universe.new_id(), name, workload, self.stdin.decode(), image)
         made.restart = restart == "always"
         self.machine.containers[name] = made
+        for volume in _volumes(made):  # a runtime makes what is missing, without a label
+            self.machine.volumes.setdefault(volume, Volume(""))
         self.machine.changed(f"{name} created")
         return made.id
 
@@ -309,6 +318,10 @@ class Runtime:
     def health(self, name: str) -> None:
         if self._get(name).state != RUNNING or self.machine.take("health"):
             raise Failed("connection refused", status=1)
+
+
+def _volumes(container: Container) -> set[str]:
+    return {volume["name"] for volume in json.loads(container.spec or "{}").get("volumes", ())}
 
 
 __all__ = ["CREATED", "MEMORY", "Runtime", "dump", "execute"]

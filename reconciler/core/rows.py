@@ -1,0 +1,140 @@
+"""What a plan tells its reviewer about a change, as (label, text) rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from reconciler.core.diff import Copy, Index
+from reconciler.core.strategy import Choice, Prediction
+from reconciler.core.volumes import Found, kept_on
+from reconciler.model.command import Bytes
+from reconciler.model.plan import Change, ChangeKind, Move
+from reconciler.model.room import on_disk
+from reconciler.model.spec import Strategy, Workload
+from reconciler.model.units import format_bytes, format_seconds
+from reconciler.model.world import HostFacts
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """How a move will go: the copy that moves, how, and how long each part takes. `learned_from`: how many earlier
+    moves say so."""
+
+    copy: Copy
+    choice: Choice
+    prediction: Prediction
+    learned_from: int
+
+
+_HOW = {
+    Strategy.COLD: "cold, eager restore",
+    Strategy.LAZY: "cold, lazy restore",
+    Strategy.PRECOPY: "pre-copy in rounds while it runs, lazy restore",
+}
+
+
+Rows = list[tuple[str, str]]
+
+
+def volume_rows(change: Change, found: Iterable[Found], index: Index, stay: Collection[str] = ()) -> Rows:
+    """Which volumes come from where, and which stay behind. `stay`: those that are not removed where they come
+    from, because a container there mounts them."""
+    rows: Rows = []
+    for volume in found:
+        if volume.at is None:
+            rows.append(("volume", f"{volume.name} is new, and empty"))
+        elif volume.at != change.destination:
+            then = (
+                "a container there still mounts it"
+                if volume.name in stay
+                else "removed there when it is healthy here"
+            )
+            rows.append(("volume", f"{volume.name} comes along from {volume.at}; {then}"))
+        if volume.others:
+            rows.append(("", f"another copy of {volume.name} stays on {', '.join(volume.others)}"))
+    named = {volume.name for volume in found}
+    return [*rows, *stay_rows(change, index, named)]
+
+
+def stay_rows(change: Change, index: Index, named: Collection[str] = ()) -> Rows:
+    """The volumes that stay where the workload was, although nothing of it uses them any more."""
+    if change.source is None:
+        return []
+    left = [name for name in kept_on(change.workload, change.source, index) if name not in named]
+    return [("volume", f"{', '.join(left)} stay{'s' * (len(left) == 1)} on {change.source}")] if left else []
+
+
+def loss_rows(change: Change, index: Index) -> Rows:
+    """What stopping, removing or making it anew costs, as far as it was seen."""
+    copy = next((c for c in index.copies.get(change.workload, ()) if c.host == change.source), None)
+    if copy is None:
+        return []
+    container, parts = copy.container, []
+    if container.state.has_processes:
+        parts.append(f"{format_bytes(container.memory_bytes)} of memory")
+        count = len(container.tcp_established)
+        parts.append(f"{count} established TCP connection{'s' * (count != 1)}")
+    if change.kind is not ChangeKind.STOP:
+        size = f" ({format_bytes(container.rootfs_bytes)})" if container.rootfs_bytes else ""
+        parts.append(f"what it changed in its root filesystem{size}")
+    if not parts:
+        return []
+    since = index.seen[copy.host].clock_s - container.started_at
+    up = (
+        f"; it has run for {format_seconds(since)}"
+        if container.started_at and container.state.has_processes
+        else ""
+    )
+    return [("lost", f"{', '.join(parts)}{up}")]
+
+
+def action_rows(workload: Workload, source: str, host: str) -> tuple[tuple[str, str], ...]:
+    """What the specs run on the hosts, in full: a reviewer has to see it."""
+    actions = workload.spec.migration.actions if workload.spec.migration else None
+    if actions is None:
+        return ()
+    before = (f"on {source} before the freeze: {' '.join(a.do)}" for a in actions.before_hold)
+    after = (f"on {host} after the restore: {' '.join(a.do)}" for a in actions.after_restore)
+    return tuple(("action", text) for text in (*before, *after))
+
+
+def move_rows(
+    move: Move, outlook: Outlook, source: HostFacts, destination: HostFacts, network: str
+) -> tuple[tuple[str, str], ...]:
+    container, prediction, learned = outlook.copy.container, outlook.prediction, outlook.learned_from
+    in_rounds = move.strategy is Strategy.PRECOPY
+    copied = "what changed since the last round" if in_rounds else format_bytes(move.expected_bytes)
+    basis = f"; learned from {learned} earlier move{'s' * (learned != 1)}" if learned else ""
+    rows = [
+        ("how", f"{_HOW[move.strategy]}; {move.cutover.value} cut-over"),
+        *(("", reason) for reason in outlook.choice.why),
+        (
+            "downtime",
+            f"about {prediction.downtime:.1f} s: dump {prediction.dump:.1f}, copy {prediction.copy:.1f}"
+            f" ({copied}), restore {prediction.restore:.1f}{basis}",
+        ),
+    ]
+    rows.append(("network", network))
+    rows.append(("room", _room(container.memory_bytes, source, destination)))
+    back = (
+        "until the commit the source resumes, same process; after it, forward only"
+        if move.cutover.value == "transactional"
+        else "until the destination is healthy the source is restored from its images"
+    )
+    rows.append(("way back", back))
+    return tuple(rows)
+
+
+def _room(images: Bytes, *hosts: HostFacts) -> str:
+    """Where images go on each host: both decide by what is available when the move comes to it."""
+    size = format_bytes(images)
+    free = {host.name: format_bytes(host.memory_free_bytes) for host in hosts}
+    short = {host.name for host in hosts if on_disk(images, host.memory_free_bytes)}
+    if not short:
+        return f"{size} of memory for images on each host ({', '.join(f'{n} {f}' for n, f in free.items())} free)"
+    places = (
+        f"on disk on {name}, which has {memory} of memory free" if name in short else f"in memory on {name}"
+        for name, memory in free.items()
+    )
+    return f"{size} for images: {'; '.join(places)}"
