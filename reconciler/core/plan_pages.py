@@ -1,0 +1,98 @@
+"""What stands behind the refusals of a plan: consent, staleness, and what `core.diff` finds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Page:
+    """`title` fits on a line; `text` says why it happens and what to do."""
+
+    title: str
+    text: str
+
+
+PLAN_PAGES: dict[str, Page] = {
+    "P400": Page(
+        "refused",
+        "A rule says no while the workload still runs, and nothing was changed. The message names the rule, "
+        "the host and the way out; `reconcile explain RULE` tells more.",
+    ),
+    "P401": Page(
+        "removals and interruptions need consent",
+        "The plan would remove the last copy of workloads, or stop or make anew some that run, which lose what "
+        "they hold in memory. Say how many you agree to: --allow-removals N, --allow-interruptions N; or let the "
+        "specs of the latter say so: spec.update.allow.",
+    ),
+    "P410": Page(
+        "stale plan",
+        "A saved plan is bound to what was reviewed: the specs, their commit, the repository (its first commits, "
+        "or where it was cloned from), how each host is reached and known, what ran there, and the release that "
+        "planned. Something of that differs, and the message names it. Make and review a new one: "
+        "reconcile plan --out FILE.",
+    ),
+    "P430": Page("a path cannot be mounted", "Podman's mount option cannot express commas, quotes and line ends."),
+    "P431": Page("a foreign container has the name", "See name.taken: it is never touched. Rename or remove it."),
+    "P433": Page("a foreign network has the name", "See network.differs. Change the spec, or remove it by hand."),
+    "P434": Page("a foreign volume has the name", "See volume.taken. Rename it, or move its data away."),
+    "P435": Page("the restart policy cannot be switched", "See container.restart-policy: Podman 5.1 can."),
+    "P436": Page("not running", "Only a running workload is moved. Plan again."),
+    "P437": Page("made anew since the plan", "The container is another one than the plan saw. Plan again."),
+    "P438": Page("made with --rm", "See container.auto-remove: there would be no way back."),
+    "P440": Page(
+        "a volume of the workload is there already",
+        "It appeared since the plan was made, and holds data that nobody has looked at. Plan again; the plan says "
+        "which copy counts, or see volume.stale and volume.unclear.",
+    ),
+    "P439": Page(
+        "a copy runs on the destination",
+        "Find out which one is right before anything is moved. Plan again.",
+    ),
+    "placement": Page(
+        "no host fits",
+        "No host carries the labels that placement asks for, is schedulable and was seen. The message says "
+        "for each host what removed it.",
+    ),
+    "host-unknown": Page(
+        "the destination was not seen",
+        "The host did not answer, so nothing may be concluded about it. Make it reachable: reconcile doctor HOST.",
+    ),
+    "downtime.limit": Page(
+        "a move would take too long",
+        "The policy's `maxDowntime` is shorter than the downtime that is predicted from the workload's memory, the"
+        " link and what earlier moves between the two hosts took. Raise it, set `bestEffort: true` to be warned"
+        " instead, or move when the workload holds less memory.",
+    ),
+    "rehearsal.failed": Page(
+        "a trial dump failed",
+        "`reconcile plan --rehearse` froze and dumped the workload for trial, and that failed: a real move would"
+        " have failed in the same way. The workload runs on where it was. The message says what CRIU reported.",
+    ),
+    "may-run-on-unknown-host": Page(
+        "may be running elsewhere",
+        "No host that answered runs the workload, and one that did not might. Starting it could make two "
+        "copies. Make that host reachable, or take it out of the specs once it is surely off.",
+    ),
+    "marker-broken": Page("the marker cannot be trusted", "See G312."),
+    "hand-over-unfinished": Page(
+        "a hand-over is unfinished",
+        "An earlier apply was cut short. `reconcile status` names the one command that ends it, mostly "
+        "`reconcile resume`; plans wait until then.",
+    ),
+    "run-unfinished": Page(
+        "an apply was cut short",
+        "The journal holds a run that has not ended and concerns this workload. `reconcile status` names the one "
+        "command that ends it, mostly `reconcile resume`; plans wait until then.",
+    ),
+    "runs-twice": Page(
+        "two copies run",
+        "Nobody but you can know which copy has the right state. Look at both, then: reconcile resolve "
+        "WORKLOAD --owner HOST --evidence TEXT.",
+    ),
+    "stopped-elsewhere": Page(
+        "stopped on another host",
+        "A stopped container has no processes to move. Start it where it is (placement.host, state: running), "
+        "apply, then move it.",
+    ),
+}
