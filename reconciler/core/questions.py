@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from reconciler.core.diff import diff
 from reconciler.model.labels import LABEL_WORKLOAD
@@ -48,6 +49,31 @@ def _fresh(change: Change) -> bool:
 
 def _is(container: ContainerFacts, workload: str) -> bool:
     return container.labels.get(LABEL_WORKLOAD) == workload and container.state.has_processes and container.pid > 0
+
+
+TOGETHER = 4
+"""Containers that are looked at in one part of a closer look."""
+
+
+def parts(question: Question) -> tuple[Question, ...]:
+    """A question in parts that a busy host answers in time: the host itself, then a few containers each."""
+    held = question.containers
+    groups = [held[first : first + TOGETHER] for first in range(0, len(held), TOGETHER)]
+    return (replace(question, containers=()), *(Question(host=False, containers=group) for group in groups))
+
+
+def smaller(part: Question) -> tuple[Question, ...]:
+    """The part again, each container by itself."""
+    return tuple(replace(part, containers=(one,)) for one in part.containers) or (part,)
+
+
+def unseen(host: HostFacts, part: Question, why: str) -> HostFacts:
+    """The host's facts, with what could not be looked at said."""
+    if part.host:
+        host = host.model_copy(update={"preflight_error": why})
+    missing = {container_id for container_id, _ in part.containers}
+    containers = (c.model_copy(update={"unseen": why}) if c.id in missing else c for c in host.containers)
+    return host.model_copy(update={"containers": tuple(containers)})
 
 
 def _joined(one: Question | None, other: Question) -> Question:

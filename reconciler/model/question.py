@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Question:
-    """One host's part. `paths`: bind-mount sources; `addresses`: static addresses that will be used;
-    `names`: workloads whose units to look for; `containers`: (container ID, first process) of what moves away."""
+    """One host's part. `host`: whether to look at the host itself; `paths`: bind-mount sources; `addresses`:
+    static addresses that will be used; `names`: workloads whose units to look for; `containers`: (container ID,
+    first process) of what moves away."""
 
+    host: bool = True
     paths: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     names: tuple[str, ...] = ()

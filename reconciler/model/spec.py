@@ -283,6 +283,9 @@ class MigrationPolicySpec(Model):
     security_floor: FloorPolicy = Field(
         FloorPolicy.IGNORE, description="Moves between hosts whose programs are older than known security fixes"
     )
+    unseen: Literal["refuse", "warn"] = Field(
+        "refuse", description="Changes of which a host did not answer all that the rules ask"
+    )
     compression: Literal["auto", "none", "lz4", "zstd"] = Field(
         "auto", description="Of what is copied between the hosts; `auto` measures the link"
     )

@@ -117,6 +117,7 @@ class ContainerFacts(Model):
     upper_dir: str = ""
     options: ContainerOptions = ContainerOptions()
     held: ProcessFacts | None = Field(None, description="Known for the workloads a plan wants to move")
+    unseen: str = Field("", description="Why its processes could not be looked at, where a plan wanted to")
 
 
 class ImageFacts(Model):

@@ -1,22 +1,24 @@
-# preflight.sh [path PATH | address ADDRESS | name NAME | container ID PID]...: a closer look at a host for a plan.
+# preflight.sh [host itself | path PATH | address ADDRESS | name NAME | container ID PID]...: a closer look at a host for a plan.
 # Changes nothing but which neighbours are remembered. Lines of answers are `key value`; what cannot be known is left out.
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 section() { printf '\n@@ %s\n' "$*"; }
 
-section criu
-# Not `--all`: optional features are asked one by one elsewhere.
-if said=$(criu check 2>&1 </dev/null); then echo ok; else printf '%s\n' "$said" | grep -v 'RLIMIT_NOFILE' | tail -3; fi
-section host
-{ ldconfig -p 2>/dev/null; ls /usr/lib*/libcriu.so* /usr/lib/*/libcriu.so* 2>/dev/null; } | grep -q 'libcriu\.so\.2' && echo libcriu
-[ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ] && echo "confinement apparmor"
-[ -e /sys/fs/selinux/enforce ] && echo "confinement selinux"
-awk '/^Seccomp:/ {print "seccomp"} /^CapBnd:/ {print "capabilities", $2}' /proc/self/status
-ip -o addr show 2>/dev/null | awk '$3 ~ /^inet/ {sub("/.*", "", $4); print "address", $4}'
-sudo -V 2>/dev/null </dev/null | awk 'NR == 1 {print "sudo", $NF}'
-section listening
-for kind in tcp tcp6 udp udp6; do
-    awk -v kind="${kind%6}" '($4 == "0A" && kind == "tcp") || ($4 == "07" && kind == "udp") {print kind, $2}' /proc/net/$kind 2>/dev/null
-done
+host() {
+    section criu
+    # Not `--all`: optional features are asked one by one elsewhere.
+    if said=$(criu check 2>&1 </dev/null); then echo ok; else printf '%s\n' "$said" | grep -v 'RLIMIT_NOFILE' | tail -3; fi
+    section host
+    { ldconfig -p 2>/dev/null; ls /usr/lib*/libcriu.so* /usr/lib/*/libcriu.so* 2>/dev/null; } | grep -q 'libcriu\.so\.2' && echo libcriu
+    [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ] && echo "confinement apparmor"
+    [ -e /sys/fs/selinux/enforce ] && echo "confinement selinux"
+    awk '/^Seccomp:/ {print "seccomp"} /^CapBnd:/ {print "capabilities", $2}' /proc/self/status
+    ip -o addr show 2>/dev/null | awk '$3 ~ /^inet/ {sub("/.*", "", $4); print "address", $4}'
+    sudo -V 2>/dev/null </dev/null | awk 'NR == 1 {print "sudo", $NF}'
+    section listening
+    for kind in tcp tcp6 udp udp6; do
+        awk -v kind="${kind%6}" '($4 == "0A" && kind == "tcp") || ($4 == "07" && kind == "udp") {print kind, $2}' /proc/net/$kind 2>/dev/null
+    done
+}
 
 # One process of the container: its programs, whether it is traced, and what its files and mappings are.
 files() {
@@ -95,6 +97,7 @@ container() {
 addresses=
 while [ $# -ge 2 ]; do
     case $1 in
+    host) host ;;
     path)
         section "path $2"
         [ -e "$2" ] && { stat -f -c %T -- "$2" 2>/dev/null || echo unknown; }

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli.main import run
+from reconciler.drivers.podman import probes
 from reconciler.lab import DEMO_IMAGE, Lab, Probe
 from reconciler.model.base import canonical_json
 from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
@@ -370,3 +371,35 @@ def test_doctor_on_a_host_that_is_off(bench: Bench):
         assert "fix" in bench.capture()
     finally:
         bench.lab.set_link("h2", True)
+
+
+def test_a_busy_host_is_looked_at_in_parts(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking at all six workloads in one command would take longer than a command may; in parts it does not."""
+    names = [f"busy-{number}" for number in range(6)]
+    plain = {"image": IMAGE, "command": ["sleep", "600"]}
+    for name in names:
+        bench.start(name, plain)
+    slow, quick = wrapper("find", "sleep 1.5")
+    bench.on("h1", slow)
+    monkeypatch.setattr(probes, "LOOK_LIMIT", 16.0)
+    try:
+        plan = bench.plan(("web", bench.web(), "h2"), *((name, plain, "h2") for name in names))
+    finally:
+        bench.on("h1", quick)
+        for name in names:
+            bench.on("h1", f"podman rm -f -t 0 {name}")
+    assert not [f for f in plan["findings"] if f["rule"] == "preflight.incomplete"], plan["findings"]
+    assert plan["verdicts"].keys() >= {"web", *names}
+
+
+def test_what_a_host_does_not_answer_is_refused(bench: Bench, client: Probe, monkeypatch: pytest.MonkeyPatch):
+    stuck, free = wrapper("find", "case $1 in /proc/*/fd) sleep 60 ;; esac")
+    bench.on("h1", stuck)
+    monkeypatch.setattr(probes, "LOOK_LIMIT", 4.0)
+    try:
+        plan = bench.plan(("web", bench.web(), "h2"))
+    finally:
+        bench.on("h1", free)
+    found = [f for f in plan["findings"] if f["rule"] == "preflight.incomplete"]
+    assert [(f["workload"], f["severity"], f["host"]) for f in found] == [("web", "refuse", "h1")]
+    assert plan["steps"] == []

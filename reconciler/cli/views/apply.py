@@ -56,11 +56,14 @@ def applied_json(applied: Applied) -> dict[str, object]:
             }
             for name, state in groups.items()
         },
-        "refused": [
-            f.model_dump(mode="json", by_alias=True) for f in applied.plan.findings if f.severity == "refuse"
-        ],
+        "refused": _findings(applied, "refuse"),
+        "warnings": _findings(applied, "warn"),
         "untidied": list(applied.untidied),
     }
+
+
+def _findings(applied: Applied, severity: str) -> list[object]:
+    return [f.model_dump(mode="json", by_alias=True) for f in applied.plan.findings if f.severity == severity]
 
 
 def render_applied(applied: Applied, color: bool) -> str:

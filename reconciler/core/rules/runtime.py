@@ -247,14 +247,16 @@ def tcp_close(case: Case) -> Iterator[Said]:
         )
 
 
-@rule("preflight.incomplete", warns=True)
+@rule("preflight.incomplete")
 def incomplete(case: Case) -> Iterator[Said]:
-    """A host answered the observation and not the closer look, so the rules that need it said nothing. Unknown is
-    not the same as fine."""
-    for host in (case.source, case.destination):
+    """A host answered the observation and not the closer look, or only part of it, so the rules that need it
+    said nothing: unknown is not fine. A busy host is looked at in parts, and twice. The policy's `unseen: warn`
+    lets such a change go on."""
+    warn, fix = case.policy.unseen == "warn", "look again when it is less busy, or set unseen: warn in the policy"
+    for host in (case.source if case.moves else None, case.destination if case.arrives else None):
         if host and host.preflight_error:
-            yield Said(
-                f"{host.name} could not be looked at closely: {host.preflight_error}",
-                f"reconcile doctor {host.name}",
-                host=host.name,
-            )
+            text = f"{host.name} could not be looked at closely: {host.preflight_error}"
+            yield Said(text, f"{fix}; reconcile doctor {host.name}", host=host.name, warn=warn)
+    if case.moves and case.container and case.container.unseen:
+        text = f"its processes could not be looked at: {case.container.unseen}"
+        yield Said(text, fix, host=case.origin, warn=warn)

@@ -25,7 +25,7 @@ HARMLESS_DEVICES = frozenset(
 
 
 def preflight(host: HostFacts, question: Question) -> Program[HostFacts]:
-    """The host's facts with the answers in them. Changes nothing."""
+    """The host's facts with the answers to one part in them. Changes nothing."""
     looked = yield Command(paths.shell("preflight", *arguments(question)), timeout=LOOK_LIMIT)
     parts = parse.sections(looked.stdout)
     if "end" not in parts:
@@ -36,12 +36,13 @@ def preflight(host: HostFacts, question: Question) -> Program[HostFacts]:
         else facts
         for facts in host.containers
     )
-    return host.model_copy(update={"preflight": of_host(parts, question), "containers": containers})
+    looked_at = of_host(parts, question) if question.host else host.preflight
+    return host.model_copy(update={"preflight": looked_at, "containers": containers})
 
 
 def arguments(question: Question) -> Sequence[str]:
     """The question as the script takes it."""
-    words: list[str] = []
+    words: list[str] = ["host", "itself"] if question.host else []
     for path in question.paths:
         words += ["path", path]
     for address in question.addresses:
