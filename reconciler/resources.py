@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-_PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parent
 
 
 def data_path(kind: str, *parts: str) -> Path:
     """Path of a shipped file or folder; `kind` is `schemas` or `templates`. FileNotFoundError names it."""
-    for root in (_PACKAGE / "_data", _PACKAGE.parent):
+    for root in (PACKAGE / "_data", PACKAGE.parent):
         path = root.joinpath(kind, *parts)
         if path.exists():
             return path

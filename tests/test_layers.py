@@ -28,6 +28,7 @@ LAYERS = [
         "lab",
         "inspection",
         "schema",
+        "wheel",
         "gitinfo",
         "inventory",
     ),

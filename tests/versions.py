@@ -59,12 +59,12 @@ def lowest(text: str) -> str:
 
 
 def declared() -> list[str]:
-    """Everything pyproject asks for, with all extras and the build backend."""
+    """Everything pyproject asks for, with its extras and the build backend."""
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
     project = pyproject["project"]
     extras = [text for texts in project["optional-dependencies"].values() for text in texts]
     asked = [*project["dependencies"], *extras, *pyproject["build-system"]["requires"]]
-    return sorted({text for text in asked if Requirement(text).name != project["name"]})
+    return sorted(set(asked))
 
 
 def environment(name: str, python: str, *installs: Sequence[str]) -> Path:

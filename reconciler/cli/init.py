@@ -27,6 +27,9 @@ CI: Final = {
 SCHEMAS: Final = "../schemas"
 """Where editors find the schemas, from the specs."""
 HOSTS: Final = "specs/hosts.yaml"
+PROGRAM: Final = "vendor"
+"""Folder of what CI installs. Its jobs hold the key to all hosts: nothing of it may come by a name alone."""
+REQUIREMENTS: Final = f"{PROGRAM}/requirements.txt"
 
 
 @dataclass(frozen=True)
@@ -82,15 +85,16 @@ def make_repository(folder: Path, lab: Lab | None = None) -> Made:
 
     written: list[str] = []
     left: list[str] = []
-    for path, text in _texts(folder, lab).items():
+    texts = {path: text.encode() for path, text in _texts(folder, lab).items()}
+    for path, content in (texts | ({} if lab else _program(folder))).items():
         target = folder / path
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             if os.path.lexists(target):
                 left.append(path)
                 continue
-            with open(target, "x", encoding="utf-8") as file:
-                file.write(text)
+            with open(target, "xb") as file:
+                file.write(content)
         except OSError as error:
             what = f"cannot write {error.filename or folder}: {error.strerror}"
             raise InputError(what, where=str(folder), fix="choose another folder") from error
@@ -105,6 +109,7 @@ def _texts(folder: Path, lab: Lab | None) -> dict[str, str]:
 
     name = Path(os.path.realpath(folder)).name or "fleet"
     context: dict[str, Any] = {"name": name, "version": __version__, "schema": SCHEMAS, "lab": None}
+    context |= {"program": PROGRAM, "requirements": REQUIREMENTS}
     texts: dict[str, str] = {}
     examples = EXAMPLES
     if lab is not None:
@@ -114,6 +119,24 @@ def _texts(folder: Path, lab: Lab | None) -> dict[str, str]:
     templates = {**({} if _has_specs(folder) else examples), **AROUND, **({} if lab else CI)}
     texts |= {path: render_shipped("init", template, **context) for path, template in templates.items()}
     return texts | {f"schemas/{file}": text for file, text in schemas().items()}
+
+
+def _program(folder: Path) -> dict[str, bytes]:
+    """What CI installs: the running program as a wheel, and it and all it needs by version and hash. Another
+    version's requirements stay, and then its wheel alone."""
+    import hashlib
+    import re
+
+    from reconciler import __version__
+    from reconciler.resources import data_path
+    from reconciler.wheel import wheel
+
+    name, content = wheel()
+    lock = re.sub(r"^#.*\n", "", data_path("requirements", "runtime.txt").read_text(), flags=re.MULTILINE)
+    said = f"# reconcile {__version__} and all it needs, by hash. Remove this folder and run `init` to renew it.\n"
+    ours = f"./{PROGRAM}/{name} \\\n    --hash=sha256:{hashlib.sha256(content).hexdigest()}\n"
+    files = {REQUIREMENTS: f"{said}{ours}{lock}".encode()}
+    return files if os.path.lexists(folder / REQUIREMENTS) else files | {f"{PROGRAM}/{name}": content}
 
 
 def _of_lab(lab: Lab) -> dict[str, str]:

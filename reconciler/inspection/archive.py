@@ -144,14 +144,8 @@ def _unpacked(path: Path, file: IO[bytes]) -> Reader:
         return gzip.GzipFile(fileobj=file)
     if magic != b"\x28\xb5\x2f\xfd":
         return file
-    try:
-        import zstandard
-    except ImportError:
-        raise InputError(
-            f"{path} is packed with zstd, which needs the library zstandard",
-            code="E185",
-            fix="pip install 'reconciler[inspect]', or unpack it first: zstd -d",
-        ) from None
+    import zstandard
+
     reader: Reader = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(file)
     return reader
 

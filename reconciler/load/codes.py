@@ -182,8 +182,7 @@ CODES: dict[str, Code] = {
     ),
     "E185": Code(
         "a checkpoint cannot be read",
-        "The path does not exist, belongs to root, or is packed with zstd, for which a library is missing: "
-        "pip install 'reconciler[inspect]'.",
+        "The path does not exist or belongs to root.",
     ),
     "E186": Code(
         "a checkpoint is refused",

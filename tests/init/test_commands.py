@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -47,6 +49,11 @@ def test_editors_find_the_schemas(tmp_path: Path) -> None:
         assert (path.parent / modeline.partition("$schema=")[2]).resolve().is_file()
 
 
+def used(jobs: dict[str, Any]) -> list[dict[str, str]]:
+    """Steps that run someone else's action."""
+    return [step for job in jobs.values() for step in job["steps"] if "uses" in step]
+
+
 def test_ci_files(tmp_path: Path) -> None:
     run("init", str(tmp_path))
     github = yaml.safe_load((tmp_path / ".github/workflows/reconcile.yaml").read_text())
@@ -54,6 +61,7 @@ def test_ci_files(tmp_path: Path) -> None:
     assert jobs["apply"]["environment"] == "production"
     assert jobs["apply"]["concurrency"] == {"group": "reconcile-apply", "cancel-in-progress": False}
     assert github["permissions"] == {"contents": "read"}
+    assert [re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", step["uses"]) for step in used(jobs)].count(None) == 0
     assert "GITHUB_STEP_SUMMARY" in jobs["plan"]["steps"][-1]["run"]
     gitlab = yaml.safe_load((tmp_path / ".gitlab-ci.yml").read_text())
     assert gitlab["apply"]["resource_group"] == "reconcile-apply"
@@ -92,6 +100,21 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "specs").write_text("a file")
     result = run("init", str(tmp_path))
     assert isinstance(result.exception, InputError) and "specs" in result.exception.what
+
+
+def test_the_program_in_a_repository_is_of_one_version(tmp_path: Path) -> None:
+    run("init", str(tmp_path))
+    vendor = tmp_path / "vendor"
+    (wheel,) = vendor.glob("*.whl")
+    made = {path.name: path.read_bytes() for path in vendor.iterdir()}
+    assert f"./vendor/{wheel.name}" in made["requirements.txt"].decode()
+    wheel.rename(vendor / "container_reconciler-0.0.1-py3-none-any.whl")
+    run("init", str(tmp_path))
+    assert not wheel.exists()
+    for path in vendor.iterdir():
+        path.unlink()
+    run("init", str(tmp_path))
+    assert {path.name: path.read_bytes() for path in vendor.iterdir()} == made
 
 
 def test_init_json(tmp_path: Path) -> None:

@@ -24,9 +24,9 @@ def pins(lock: str) -> dict[str, tuple[str, str]]:
 
 
 def unmet(wanted: list[str], lock: str) -> list[str]:
-    """Requirements that a lock does not meet; our own extras are followed by whoever asks."""
+    """Requirements that a lock does not meet."""
     versions = {name: version for name, (version, _) in pins(lock).items()}
-    asked = [needed for text in wanted if (needed := Requirement(text)).name != PROJECT["name"]]
+    asked = [Requirement(text) for text in wanted]
     return [str(r) for r in asked if not r.specifier.contains(versions.get(canonicalize_name(r.name), "0"))]
 
 

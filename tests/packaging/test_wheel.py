@@ -1,11 +1,30 @@
-"""The wheel works alone: installed into an empty environment, with schemas and templates inside."""
+"""The wheel works alone: installed into an empty environment, with schemas and templates inside, it makes a
+repository whose CI installs the same program by hash."""
 
 import subprocess
 import sys
 import venv
+import zipfile
 from pathlib import Path
 
+from reconciler.wheel import wheel
+
 ROOT = Path(__file__).parents[2]
+
+
+def contents(path):
+    """What a wheel holds, but for who made it."""
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if not name.endswith(("/RECORD", "/WHEEL"))]
+        return {name: archive.read(name) for name in names}
+
+
+def environment(folder, *arguments):
+    """A new environment with what `pip install` brings."""
+    venv.create(folder, with_pip=True)
+    pip = [folder / "bin" / "python", "-m", "pip", "install", "-q"]
+    subprocess.run([*pip, *arguments], cwd=folder.parent, check=True, capture_output=True)
+    return pip
 
 
 def test_wheel_in_an_empty_environment(tmp_path):
@@ -14,13 +33,10 @@ def test_wheel_in_an_empty_environment(tmp_path):
         check=True,
         capture_output=True,
     )
-    (wheel,) = tmp_path.glob("*.whl")
-    venv.create(tmp_path / "empty", with_pip=True)
-    python = tmp_path / "empty" / "bin" / "python"
-    pip = [python, "-m", "pip", "install", "-q"]
-    locked = ["--require-hashes", "-r", ROOT / "requirements" / "runtime.txt"]
-    subprocess.run([*pip, *locked], check=True, capture_output=True)
-    subprocess.run([*pip, "--no-deps", wheel], check=True, capture_output=True)
+    (built,) = tmp_path.glob("*.whl")
+    pip = environment(tmp_path / "empty", "--require-hashes", "-r", ROOT / "requirements" / "runtime.txt")
+    subprocess.run([*pip, "--no-deps", built], check=True, capture_output=True)
+    python = pip[0]
     reconcile = tmp_path / "empty" / "bin" / "reconcile"
 
     def run(*arguments):
@@ -35,3 +51,11 @@ def test_wheel_in_an_empty_environment(tmp_path):
     where = "from reconciler.resources import data_path; print(data_path('templates', 'host', 'guard.sh'))"
     found = subprocess.run([python, "-c", where], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert str(tmp_path) in found.stdout
+
+    # What it wrote for CI is itself, byte for byte what a clone writes; it installs by hash alone.
+    name, content = wheel()
+    assert (tmp_path / "fleet" / "vendor" / name).read_bytes() == content
+    assert contents(tmp_path / "fleet" / "vendor" / name) == contents(built)
+    environment(tmp_path / "fleet" / ".venv", "--require-hashes", "-r", "vendor/requirements.txt")
+    again = subprocess.run([tmp_path / "fleet/.venv/bin/reconcile", "validate", "specs"], cwd=tmp_path / "fleet")
+    assert again.returncode == 0
