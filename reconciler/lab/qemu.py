@@ -77,7 +77,10 @@ def argv(tree: Path, machine: Machine) -> list[str]:
         # What the guest flushes reaches this machine's page cache, not its disk: it survives the guest's crash,
         # which is what a lab tries out, but not this machine's.
         *("-blockdev", f"file,node-name=file,cache.no-flush=on,filename={_quote(machine.disk)}"),
-        *("-blockdev", "qcow2,node-name=root,file=file", "-device", "nvme-ns,drive=root,bus=disks,nsid=1"),
+        *("-blockdev", "qcow2,node-name=root,file=file"),
+        # No cache: QEMU's NVMe ignores that a write is to be durable (FUA), as a journal's commit is. It would keep
+        # to itself where in the file the write went, and what was synced would be lost with it.
+        *("-device", "nvme-ns,drive=root,bus=disks,nsid=1,write-cache=off"),
         *("-blockdev", f"file,node-name=seed-file,read-only=on,filename={_quote(machine.seed)}"),
         *("-blockdev", "raw,node-name=seed,file=seed-file,read-only=on"),
         *("-device", "nvme-ns,drive=seed,bus=disks,nsid=2"),

@@ -53,6 +53,12 @@ def test_a_machine_is_emulated_unless_kvm_works_and_cannot_get_out() -> None:
     assert any(word.endswith("filename=/l/a,,b/disk.qcow2") for word in words)
 
 
+def test_what_is_synced_outlives_a_power_cut() -> None:
+    """Seen with a cache: 2 of 48 synced files were not in the disk's file when QEMU was stopped."""
+    (disk,) = (word for word in qemu.argv(Path("/c/qemu"), MACHINE) if word.startswith("nvme-ns,drive=root"))
+    assert "write-cache=off" in disk
+
+
 def test_kvm_that_is_not_there_does_not_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(qemu, "KVM", Path("/nonexistent"))
     assert not qemu.kvm_works(Path("/c/qemu"), Path("/c/vmlinuz"))
