@@ -78,8 +78,8 @@ def argv(tree: Path, machine: Machine) -> list[str]:
         # which is what a lab tries out, but not this machine's.
         *("-blockdev", f"file,node-name=file,cache.no-flush=on,filename={_quote(machine.disk)}"),
         *("-blockdev", "qcow2,node-name=root,file=file"),
-        # No cache: QEMU's NVMe ignores that a write is to be durable (FUA), as a journal's commit is. It would keep
-        # to itself where in the file the write went, and what was synced would be lost with it.
+        # No cache: QEMU's NVMe ignores that a write is to be durable (FUA), as a journal's commit is. It would
+        # keep to itself where in the file the write went, and what was synced would be lost with it.
         *("-device", "nvme-ns,drive=root,bus=disks,nsid=1,write-cache=off"),
         *("-blockdev", f"file,node-name=seed-file,read-only=on,filename={_quote(machine.seed)}"),
         *("-blockdev", "raw,node-name=seed,file=seed-file,read-only=on"),

@@ -13,13 +13,14 @@ from rich.console import Console
 
 from reconciler.errors import CommandFailed, ReconcilerError
 from reconciler.lab import install_packages
+from tests import results
 from tests.bench import copies, figures, manual, ours, picture, report, targets
 from tests.bench.cells import CELLS, MEMORY_CELL, MIB, VM_CELLS, BrokenRun, Cell, Measured, Run, Series, chosen
 from tests.bench.ground import Ground, ground, touch_for
 from tests.bench.profile import profile
 
 ROOT = Path(__file__).parents[2]
-JSON = ROOT / "build" / "bench.json"
+JSON = results.details("bench")
 DOCS = ROOT / "docs" / "bench.md"
 PICTURE = ROOT / "docs" / "bench.svg"
 PROFILED = (Cell(4), Cell(512))
@@ -50,6 +51,7 @@ def main() -> int:
             rows = [*rows, *old]
         rows += [report.figure_row(f.what, f.value, f.unit, f.limit) for f in targets.predictions(rows)]
         report.save(rows, JSON)
+        results.write("bench", (row for row in rows if row["kind"] == "move"))
     places = {cell.name: place for place, cell in enumerate((*CELLS, *VM_CELLS))}
     rows.sort(key=lambda row: places.get(row["case"], len(places)))
     report.show(rows, console)

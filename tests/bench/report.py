@@ -15,7 +15,7 @@ from rich.table import Table
 from tests.bench.cells import MIB, Measured, Series
 
 Row = dict[str, Any]
-"""One line of build/bench.json; `kind` says which fields it has: machine, move or figure."""
+"""One line of build/bench-details.json; `kind` says which fields it has: machine, move or figure."""
 
 MARK = "<!-- written by `make bench ARGS=--write-docs`; do not edit below -->"
 _HEADS = (
@@ -139,7 +139,7 @@ def write_docs(rows: Sequence[Row], file: Path, drawn: str = "") -> None:
 
 
 def save(rows: Sequence[Row], file: Path) -> None:
-    """Write build/bench.json."""
+    """Write build/bench-details.json."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(list(rows), indent=1) + "\n", encoding="utf-8")
 

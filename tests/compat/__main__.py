@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
-import json
 import signal
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 from reconciler.errors import ReconcilerError
 from reconciler.lab import Lab, install_packages, remove
+from tests import results
 from tests.compat import hosts, image, report
 from tests.compat.catalog import Program, programs
 from tests.compat.moving import Movers, Outcome
 
 ROOT = Path(__file__).parents[2]
-JSON = ROOT / "build" / "compat.json"
 DOCS = ROOT / "docs" / "compat.md"
 LAB = "compat"
 
@@ -35,8 +35,7 @@ def main() -> int:
     finally:
         if not asked.keep:
             remove(LAB)
-    JSON.parent.mkdir(exist_ok=True)
-    JSON.write_text(json.dumps([outcome.json() for outcome in outcomes], indent=2) + "\n")
+    results.write("compat", ({**asdict(outcome), "runtime": "podman"} for outcome in outcomes))
     if asked.write_docs:
         report.write_docs(outcomes, DOCS)
     bad = [outcome.program for outcome in outcomes if not outcome.as_expected]

@@ -7,7 +7,7 @@ import re
 import subprocess
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -46,9 +46,6 @@ class Outcome:
     @property
     def as_expected(self) -> bool:
         return self.verdict == self.expected and self.reason_expected and not self.lost
-
-    def json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 @dataclass

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import pytest
 
@@ -167,6 +167,8 @@ CUTOVERS = pytest.mark.parametrize("cutover", [Cutover.TRANSACTIONAL, Cutover.RE
 
 class DriverContract:
     """The suite. Give it a fixture `scene`, of hosts without containers and markers."""
+
+    runtime: ClassVar[str]
 
     async def test_life(self, scene: Scene) -> None:
         await scene.run_it()

@@ -1,4 +1,5 @@
-"""`make faults`: every case of the matrix on real hosts, two labs at a time; results in build/faults.json."""
+"""`make faults`: every case of the matrix on real hosts, two labs at a time; results in build/faults.json
+and build/faults-details.json."""
 
 from __future__ import annotations
 
@@ -18,13 +19,14 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from reconciler.lab import Lab, lab_names, remove
+from tests import results
 from tests.faults.bench import HOSTS, Bench
 from tests.faults.cases import matrix
 from tests.faults.model import Case, Verdict
 from tests.faults.referee import Referee
 
-RESULTS = Path("build/faults.json")
-FIGURES = Path("build/faults-figures.json")
+RESULTS = results.details("faults")
+FIGURES = results.BUILD / "faults-figures.json"
 """How long clients wait when a move is taken back at the last moment."""
 
 
@@ -79,6 +81,7 @@ def _save(verdicts: list[Verdict]) -> None:
     fresh = RESULTS.with_suffix(".new")
     fresh.write_text(json.dumps([asdict(v) for v in verdicts], indent=1))
     fresh.replace(RESULTS)
+    results.write("faults", map(asdict, verdicts))
 
 
 def _matches(name: str, patterns: list[str]) -> bool:

@@ -78,6 +78,8 @@ async def scene(clean_lab: Lab) -> AsyncIterator[Scene]:
 class TestPodman(DriverContract):
     """The contract, on real hosts."""
 
+    runtime = "podman"
+
 
 @pytest.mark.parametrize("strategy", [Strategy.COLD, Strategy.LAZY])
 async def test_a_client_keeps_its_connection_and_memory_arrives(
