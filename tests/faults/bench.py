@@ -36,6 +36,7 @@ podman ps --all --format '{{.Names}} {{.State}}' | grep -v -x 'counter running'
 awk '/userdata.checkpoint/{print "mounted:", $2}' /proc/mounts
 ls /run/reconciler/links 2>/dev/null | grep -v '^\\.' | sed 's/^/link: /'
 grep -h reconciler-link /root/.ssh/authorized_keys | sed 's/.* /key: /'
+grep -h pwned /root/.ssh/authorized_keys | sed 's/^/a lie: /'
 pgrep -a -x criu | sed 's/^/process: /'
 true
 """

@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from reconciler.errors import ReconcilerError
 from reconciler.lab import Lab
+from tests.faults.lies import HONEST, lie
 
 Blow = Callable[[Lab, str, str], None]
 
@@ -168,6 +169,7 @@ BLOWS: dict[str, Blow] = {
         kill_hook,
         podman,
         expire_leases,
+        lie,
     )
 }
 
@@ -178,7 +180,7 @@ def repair(lab: Lab) -> None:
         Lab.up(lab.name)
     for host in lab.hosts:
         lab.set_link(host.name, True)
-        _script(lab, host.name, REPAIR)
+        _script(lab, host.name, REPAIR + HONEST)
         lab.start_sshd(host.name)
 
 

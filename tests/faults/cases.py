@@ -316,6 +316,14 @@ def undos() -> Iterator[Case]:
         yield case(BACK, broken, strike, name=f"restore fails, {strike}")
 
 
+def liars() -> Iterator[Case]:
+    """A source in somebody's hands lies: nothing of it reaches the destination or a terminal, and the workload
+    stays where it is."""
+    for about in ("address", "key", "terminal", "megabytes", "podman"):
+        strike = Strike("lie", "stage", Point.BEFORE_INTENT, host="source", argument=about)
+        yield case(BACK, strike, name=f"the source lies: {about}", exits=(PUT_BACK, IN_DOUBT))
+
+
 def restore_back() -> Iterator[Case]:
     """The other cut-over: the source is stopped, its images are the way back."""
     policy = {"cutover": "restore-back"}
@@ -372,6 +380,7 @@ def matrix() -> list[Case]:
         controllers,
         typed,
         undos,
+        liars,
         restore_back,
         other_shapes,
     )

@@ -106,6 +106,8 @@ class Referee:
             self._problem(f"the fault was never reached: {done.output[-600:]}")
         if self.case.exits and done.exit not in self.case.exits:
             self._problem(f"exit code {done.exit}, allowed {sorted(self.case.exits)}: {done.output[-900:]}")
+        if "\x1b" in done.output or len(done.output) > 100_000:
+            self._problem(f"what a host said reached the terminal: {done.output[:600]!r}")
         if "Traceback" in done.output or "bug of Reconciler" in done.output:
             self._problem(f"a crash: {done.output[-1500:]}")
         return done
