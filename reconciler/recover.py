@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from reconciler.agreement import agreed
 from reconciler.app import Applied
 from reconciler.compose import Outside, open_fleet
 from reconciler.core.diff import Index
@@ -156,7 +157,7 @@ async def rebuilt_runs(fleet: Fleet, world: World) -> list[Run]:
             kept = await pump(dossier.read(workload), fleet.host(host))
             if kept is None or workload not in kept[1].moves or not wanted & {"", kept[0]}:
                 continue  # another controller wrote that dossier, and went no further
-            run_id, part = kept
+            run_id, part = kept[0], await agreed(workload, host, kept, markers, fleet, world)
             move = part.moves[workload]
             found = marks_from_markers(part, workload, markers.get(move.source), markers.get(move.destination))
             plans[run_id] = dossier.joined(plans[run_id], part) if run_id in plans else part

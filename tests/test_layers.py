@@ -15,6 +15,7 @@ LAYERS = [
         "load",
         "render",
         "observe",
+        "agreement",
         "preflight",
         "execute",
         "survey",

@@ -274,6 +274,11 @@ PAGES: dict[str, Page] = {
         "Its lists failed or hang, often after a crash that left a lock. On the host: podman info; then "
         "podman system renumber while no container runs, or a reboot.",
     ),
+    "H216": Page(
+        "a host's memory of a hand-over is not believed",
+        "Without a journal a move goes on from what its two hosts have kept, which holds commands for both. "
+        "They differ, or one has none: a disk was exchanged, or a host is in somebody's hands.",
+    ),
     "H290": Page(
         "answers cannot be read",
         "The host printed something no parser knows, so nothing about it is concluded. Please report it with "
