@@ -115,8 +115,9 @@ class Steps:
         assert step.peer
         key = f"{self.run}-{step.workload}-image"
         await self.fleet.open_link(step.peer, step.host, key)
+        name = self.plan.workloads[step.workload].spec.container.image
         try:
-            report = await self.fleet.copy_image(step.peer, step.host, key, step.subject, progress)
+            report = await self.fleet.copy_image(step.peer, step.host, key, step.subject, name, progress)
         finally:
             await self.fleet.close_link(step.peer, step.host, key)
         return {"bytes": str(report.bytes), "seconds": f"{report.seconds:.3f}", "how": report.how}

@@ -76,9 +76,10 @@ class Fleet(Protocol):
         ...
 
     async def copy_image(
-        self, source: str, destination: str, key: str, image_id: str, progress: Progress
+        self, source: str, destination: str, key: str, image_id: str, known_as: str, progress: Progress
     ) -> CopyReport:
-        """Copy a container image, keeping its ID."""
+        """Copy a container image, keeping its ID. The destination knows it by the name that specs use, unless
+        another image has that there; by no other name, whatever the source calls it."""
         ...
 
     async def close_link(self, source: str, destination: str, key: str) -> None:

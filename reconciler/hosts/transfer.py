@@ -168,7 +168,7 @@ class Transfers:
             await _end(ready.senders)
 
     async def copy_image(
-        self, source: str, destination: str, key: str, image_id: str, progress: Progress
+        self, source: str, destination: str, key: str, image_id: str, known_as: str, progress: Progress
     ) -> CopyReport:
         async with self._lock(source, destination, key):
             link = await self._open(source, destination, key)
@@ -183,7 +183,7 @@ class Transfers:
                 jobs: list[tuple[str, ...]] = [("image", "1", image.archive, image.id)]
                 stall = max(self._options.stall, IMAGE_STALL)
                 moved = (await self._send_all(link, jobs, progress, stall, []))[0].bytes
-            await _check_image(link, image)
+            await _check_image(link, image, known_as)
             return CopyReport(moved, time.monotonic() - started, _how(link))
 
     async def _open(self, source: str, destination: str, key: str, compression: str = "auto") -> Link:
@@ -351,8 +351,8 @@ async def _inspect(host: Remote, image_id: str) -> _Image | None:
     return _Image(found, names, "oci-archive" if is_oci else "docker-archive")
 
 
-async def _check_image(link: Link, image: _Image) -> None:
-    """The destination has the very image, under the same names; otherwise what came is removed."""
+async def _check_image(link: Link, image: _Image, known_as: str) -> None:
+    """The destination has the very image, under the name by which specs know it and the source has it."""
     there = await _inspect(link.destination, image.id)
     if there is None:
         raise CommandFailed(
@@ -362,8 +362,10 @@ async def _check_image(link: Link, image: _Image) -> None:
             why="its format does not survive saving and loading",
             fix="pull it on this host by its digest, or build it there",
         )
-    for name in sorted(set(image.names) - set(there.names)):
-        await link.destination.run(Command(("podman", "tag", image.id, name), changes=True))
+    for name in image.names:
+        meant = name == known_as or name.endswith(f"/{known_as}")
+        if meant and name not in there.names and await _inspect(link.destination, name) is None:
+            await link.destination.run(Command(("podman", "tag", image.id, name), changes=True))
 
 
 def _how(link: Link) -> str:

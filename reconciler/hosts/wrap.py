@@ -72,11 +72,11 @@ class WrappedFleet:
         return await self._around(about, lambda: self.inner.copy_trees(source, destination, key, pairs, progress))
 
     async def copy_image(
-        self, source: str, destination: str, key: str, image_id: str, progress: Progress
+        self, source: str, destination: str, key: str, image_id: str, known_as: str, progress: Progress
     ) -> CopyReport:
         about = About("copy_image", source, destination)
         return await self._around(
-            about, lambda: self.inner.copy_image(source, destination, key, image_id, progress)
+            about, lambda: self.inner.copy_image(source, destination, key, image_id, known_as, progress)
         )
 
     async def close_link(self, source: str, destination: str, key: str) -> None:

@@ -107,9 +107,25 @@ take_images() {
     unpack
     sum_folder . --anchored --exclude='./pages-*.img' > "$tmp/sum"
 }
+# What an archive calls its images is the sender's word. Names that images have here stay theirs, and none is new: by
+# which one the image is known, the controller says.
+image_names() { # lines `NAME ID`, sorted
+    podman image ls --no-trunc --format '{{.Repository}}:{{.Tag}} {{.ID}}' | grep -v '<none>' | LC_ALL=C sort -u
+}
+take_image() {
+    image_names > "$tmp/before"
+    podman load --quiet > /dev/null && loaded=0 || loaded=$?
+    image_names > "$tmp/after"
+    LC_ALL=C comm -13 "$tmp/before" "$tmp/after" > "$tmp/new"
+    while read -r name id; do
+        old=$(awk -v name="$name" '$1 == name {print $2}' "$tmp/before")
+        if [ -n "$old" ]; then podman tag "$old" "$name"; else podman untag "$id" "$name"; fi < /dev/null
+    done < "$tmp/new"
+    return "$loaded"
+}
 consume() {
     case $kind in
-        image) podman load --quiet > /dev/null ;;
+        image) take_image ;;
         images) take_images ;;
         *) take_tree ;;
     esac

@@ -308,11 +308,36 @@ async def test_images_keep_id_and_names(hosts: Lab, fleets: Fleets, format_: str
     podman build -q --isolation=chroot --format {format_} -t {name} /root/t
     """
     image_id = sh(hosts, "h1", build).splitlines()[-1]
-    report = await fleet.copy_image("h1", "h2", "other", image_id, lambda count: None)
+    report = await fleet.copy_image("h1", "h2", "other", image_id, name, lambda count: None)
     assert report.bytes > 4 * MIB
     assert sh(hosts, "h2", f"podman image inspect --format '{{{{.Id}}}}' {name}") == image_id
-    again = await fleet.copy_image("h1", "h2", "other", image_id, lambda count: None)
+    again = await fleet.copy_image("h1", "h2", "other", image_id, name, lambda count: None)
     assert again.bytes == 0
     await fleet.close_link("h1", "h2", "other")
     for host in ("h1", "h2"):
         sh(hosts, host, f"podman rmi -f {image_id}")
+
+
+async def test_an_archive_names_no_image_of_the_destination(hosts: Lab, fleet: SshFleet) -> None:
+    """A source in somebody's hands packs its image under the names of others."""
+    victim, fresh, wanted = "localhost/victim:1", "localhost/fresh:1", "localhost/wanted:1"
+    image = """
+    mkdir -p /root/t; head -c 1k /dev/urandom > /root/t/blob
+    printf 'FROM localhost/reconciler-demo:1\\nCOPY blob /blob\\n' > /root/t/Containerfile
+    podman build -q --isolation=chroot --format docker """
+    theirs = sh(hosts, "h2", f"{image} -t {victim} /root/t").splitlines()[-1]
+    ours = sh(hosts, "h1", f"{image} -t {victim} -t {fresh} -t {wanted} /root/t").splitlines()[-1]
+    liar = f'[ "$1" != save ] || set -- save --format docker-archive {victim} {fresh} {wanted}'
+    program = f'#!/bin/sh\n{liar}\nexec /usr/bin/podman "$@"\n'
+    hosts.exec("h1", ["sh", "-c", "cat > /usr/local/bin/podman; chmod 755 /usr/local/bin/podman"], input=program)
+    try:
+        await fleet.copy_image("h1", "h2", "other", ours, wanted, lambda count: None)
+        known = sh(
+            hosts, "h2", "podman image ls --no-trunc --format '{{.Repository}}:{{.Tag}} {{.ID}}'"
+        ).splitlines()
+        assert f"{victim} sha256:{theirs}" in known
+        assert f"{wanted} sha256:{ours}" in known
+        assert not [line for line in known if line.startswith(fresh)]
+    finally:
+        sh(hosts, "h1", f"rm /usr/local/bin/podman; podman rmi -f {ours}")
+        sh(hosts, "h2", f"podman rmi -f {ours} {theirs}")

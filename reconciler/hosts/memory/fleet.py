@@ -112,7 +112,7 @@ class MemoryFleet:
             raise CommandFailed("what arrived differs", code="C320", where=here.name)
 
     async def copy_image(
-        self, source: str, destination: str, key: str, image_id: str, progress: Progress
+        self, source: str, destination: str, key: str, image_id: str, known_as: str, progress: Progress
     ) -> CopyReport:
         await self._copy(source, destination)
         there, here = self.universe.machines[source], self.universe.machines[destination]

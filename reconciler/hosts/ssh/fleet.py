@@ -248,9 +248,9 @@ class SshFleet:
         return await self._transfers.copy_trees(source, destination, key, pairs, progress)
 
     async def copy_image(
-        self, source: str, destination: str, key: str, image_id: str, progress: Progress
+        self, source: str, destination: str, key: str, image_id: str, known_as: str, progress: Progress
     ) -> CopyReport:
-        return await self._transfers.copy_image(source, destination, key, image_id, progress)
+        return await self._transfers.copy_image(source, destination, key, image_id, known_as, progress)
 
     async def close_link(self, source: str, destination: str, key: str) -> None:
         await self._transfers.close_link(source, destination, key)
