@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from reconciler.core.accuracy import frozen_seconds
 from reconciler.core.saga import Action, GroupState, Saga, went_with
 from reconciler.core.schedule import Limits, Schedule
 from reconciler.errors import (
@@ -25,8 +26,11 @@ from reconciler.errors import (
 from reconciler.model.command import Bytes, Seconds
 from reconciler.model.event import Event, Reporter, StepEnded, StepProgress, StepStarted, ignore
 from reconciler.model.plan import Plan, Step
-from reconciler.model.record import Mark, Record, RunState
+from reconciler.model.record import Mark, Record, Run, RunState
 from reconciler.steps import BECAME, Steps
+
+INTERRUPTED = "interrupted"
+"""What is written of a step that was cut short because somebody asked to stop."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,9 @@ class Outcome:
     became: dict[str, str] = field(default_factory=dict)
     """What became of workloads that were put back, where they do not simply run on."""
     failures: tuple[ReconcilerError, ...] = ()
+    frozen: dict[str, Seconds] = field(default_factory=dict)
+    """How long each move kept its workload frozen: what a client can have waited."""
+    cancelled: bool = False
 
 
 @dataclass
@@ -173,7 +180,7 @@ class Executor:
         except asyncio.CancelledError:
             if not self._saga.cancelled:
                 raise
-            error = "interrupted"
+            error = INTERRUPTED
         except ReplyLost as failure:
             error, lost = str(failure), True
             self._failures.append(failure)
@@ -282,4 +289,13 @@ class Executor:
                 step = self.plan.step(record.step)
                 errors.setdefault(step.workload, []).append((step, record.mark is Mark.UNDO_FAILED, record.note))
         told = {w: tuple(found) for w, found in errors.items()}
-        return Outcome(dict(self._saga.states), told, became, tuple(self._failures))
+        run = Run(id=self.run, plan=self.plan, started_at=0.0, actor="", records=tuple(self.records))
+        spans = {name: frozen_seconds(run, name) for name in self.plan.moves}
+        return Outcome(
+            dict(self._saga.states),
+            told,
+            became,
+            tuple(self._failures),
+            {name: seconds for name, seconds in spans.items() if seconds is not None},
+            self._saga.cancelled,
+        )

@@ -13,7 +13,7 @@ from reconciler.core.follows import network_row
 from reconciler.core.images import image_id
 from reconciler.core.rows import Outlook, action_rows, loss_rows, move_rows, stay_rows, volume_rows
 from reconciler.core.rules import check_change
-from reconciler.core.strategy import LAST_ROUND, choose, network_lock, predict
+from reconciler.core.strategy import FIRST, LAST_ROUND, choose, network_lock, predict
 from reconciler.core.volumes import Found, wanted_volumes
 from reconciler.model.base import digest, parse_duration
 from reconciler.model.plan import Change, ChangeKind, Finding, Move, Plan, Step, StepKind
@@ -243,16 +243,18 @@ class _Builder:
         policy = self.spec.policy_of(workload)
         if policy.max_downtime is None:
             return []
-        downtime = self._outlook(change).prediction.downtime
-        if downtime <= parse_duration(policy.max_downtime):
+        outlook, limit = self._outlook(change), parse_duration(policy.max_downtime)
+        least, most = outlook.prediction.downtime, outlook.most.downtime
+        if most <= limit:
             return []
+        wait = f"about {least:.1f} s" if least > limit else f"{least:.1f} to {most:.1f} s in a first move"
         return [
             Finding(
                 rule="downtime.limit",
-                severity="warn" if policy.best_effort else "refuse",
+                severity="warn" if policy.best_effort or least <= limit else "refuse",
                 workload=change.workload,
                 host=change.destination or "",
-                message=f"clients would wait about {downtime:.1f} s, maxDowntime is {policy.max_downtime}",
+                message=f"clients would wait {wait}, maxDowntime is {policy.max_downtime}",
                 fix="raise maxDowntime, set bestEffort: true, or move when it holds less memory",
             )
         ]
@@ -265,7 +267,10 @@ class _Builder:
         policy = self.spec.policy_of(self.spec.workloads[name])
         choice = choose(policy, container, self._facts(source), self._facts(host), known)
         prediction = predict(choice.strategy, container.memory_bytes, container.rootfs_bytes, known)
-        return Outlook(copy, choice, prediction, known.learned_from)
+        most = prediction
+        if not known.learned_from:
+            most = predict(choice.strategy, container.memory_bytes, container.rootfs_bytes, FIRST)
+        return Outlook(copy, choice, prediction, most, known.learned_from)
 
     def _move(self, change: Change) -> Change:
         assert change.source and change.destination
@@ -288,6 +293,7 @@ class _Builder:
             memory_bytes=container.memory_bytes,
             expected_bytes=expected,
             predicted_downtime_s=outlook.prediction.downtime,
+            predicted_most_s=outlook.most.downtime,
         )
         first = self._networks(workload, host)
         if all(image.id != container.image_id for image in self._facts(host).images):

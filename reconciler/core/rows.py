@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from reconciler.core.diff import Copy, Index
 from reconciler.core.strategy import Choice, Prediction
 from reconciler.core.volumes import Found, kept_on
-from reconciler.model.command import Bytes
+from reconciler.model.command import Bytes, Seconds
 from reconciler.model.plan import Change, ChangeKind, Move
 from reconciler.model.room import on_disk
 from reconciler.model.spec import Strategy, Workload
@@ -18,12 +18,13 @@ from reconciler.model.world import HostFacts
 
 @dataclass(frozen=True)
 class Outlook:
-    """How a move will go: the copy that moves, how, and how long each part takes. `learned_from`: how many earlier
-    moves say so."""
+    """How a move will go: the copy that moves, how, and how long each part takes, at least and at most.
+    `learned_from`: how many earlier moves say so; after the first one both are the same."""
 
     copy: Copy
     choice: Choice
     prediction: Prediction
+    most: Prediction
     learned_from: int
 
 
@@ -102,17 +103,28 @@ def action_rows(workload: Workload, source: str, host: str) -> tuple[tuple[str, 
 def move_rows(
     move: Move, outlook: Outlook, source: HostFacts, destination: HostFacts, network: str
 ) -> tuple[tuple[str, str], ...]:
-    container, prediction, learned = outlook.copy.container, outlook.prediction, outlook.learned_from
+    container, least, most, learned = (
+        outlook.copy.container,
+        outlook.prediction,
+        outlook.most,
+        outlook.learned_from,
+    )
     in_rounds = move.strategy is Strategy.PRECOPY
     copied = "what changed since the last round" if in_rounds else format_bytes(move.expected_bytes)
-    basis = f"; learned from {learned} earlier move{'s' * (learned != 1)}" if learned else ""
+    if learned:
+        head, basis = (
+            f"about {least.downtime:.1f} s",
+            f"; learned from {learned} earlier move{'s' * (learned != 1)}",
+        )
+    else:
+        head, basis = f"{_span(least.downtime, most.downtime)} s (first move between these hosts)", ""
     rows = [
         ("how", f"{_HOW[move.strategy]}; {move.cutover.value} cut-over"),
         *(("", reason) for reason in outlook.choice.why),
         (
             "downtime",
-            f"about {prediction.downtime:.1f} s: dump {prediction.dump:.1f}, copy {prediction.copy:.1f}"
-            f" ({copied}), restore {prediction.restore:.1f}{basis}",
+            f"{head}: dump {_span(least.dump, most.dump)}, copy {_span(least.copy, most.copy)} ({copied}),"
+            f" restore {_span(least.restore, most.restore)}{basis}",
         ),
     ]
     rows.append(("network", network))
@@ -124,6 +136,11 @@ def move_rows(
     )
     rows.append(("way back", back))
     return tuple(rows)
+
+
+def _span(least: Seconds, most: Seconds) -> str:
+    low, high = f"{least:.1f}", f"{most:.1f}"
+    return low if low == high else f"{low} to {high}"
 
 
 def _room(images: Bytes, *hosts: HostFacts) -> str:

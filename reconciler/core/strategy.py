@@ -30,6 +30,11 @@ DEFAULT = Rates(dump=1.6e9, link=1.2e9, hold_s=0.07, copy_s=0.04, restore_s=0.13
 for 128 MiB and 1.02 s for 512 MiB."""
 
 
+FIRST = Rates(dump=0.8e9, link=110e6, hold_s=0.25, copy_s=0.15, restore_s=0.5)
+"""What the first move between two hosts may cost, of which nothing is known: programs that nobody ran there
+before, busy machines (1.1 s were seen where DEFAULT says 0.3), and gigabit Ethernet."""
+
+
 @dataclass(frozen=True)
 class Prediction:
     """Seconds of each part of the time a client waits."""

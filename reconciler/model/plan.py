@@ -173,6 +173,7 @@ class Move(Model):
     memory_bytes: int = 0
     expected_bytes: int = 0
     predicted_downtime_s: float = 0.0
+    predicted_most_s: float = Field(0.0, description="More than the above for a first move between two hosts")
 
     @property
     def follows(self) -> bool:

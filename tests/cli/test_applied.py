@@ -1,5 +1,7 @@
 """What an apply says at its end is what became of the workload."""
 
+from dataclasses import replace
+
 from reconciler.app import Applied
 from reconciler.cli.views.apply import applied_json, render_applied
 from reconciler.core.planner import make_plan
@@ -24,3 +26,21 @@ def test_put_back_but_it_had_ended():
     assert "put back; it ended by itself on h1 while it was held (exit code 3)" in shown
     assert "it runs on" not in shown
     assert "exit code 3" in applied_json(ended)["workloads"]["web"]["became"]
+
+
+def test_after_ones_own_ctrl_c_nothing_is_to_be_mended():
+    before = applied({})
+    hold = next(step for step in before.plan.steps if step.kind.value == "hold")
+    outcome = Outcome({"web": GroupState.PUT_BACK}, {"web": ((hold, False, "interrupted"),)}, cancelled=True)
+    shown = render_applied(replace(before, outcome=outcome), False)
+    assert "stopped as you asked, put back; it runs on h1" in shown and "mend" not in shown
+    broken = replace(outcome, errors={"web": ((hold, False, "CRIU failed"),)})
+    assert "mend the cause" in render_applied(replace(before, outcome=broken), False)
+
+
+def test_what_was_predicted_and_measured_is_told():
+    before = applied({})
+    done = replace(before, outcome=Outcome({"web": GroupState.DONE}, {}, frozen={"web": 1.1}))
+    assert "moved h1 -> h2; frozen for 1.10 s, predicted 0.2 to 0.9 s" in render_applied(done, False)
+    told = applied_json(done)["workloads"]["web"]
+    assert told["frozenSeconds"] == 1.1 and told["predictedDowntimeSeconds"] < told["predictedMostSeconds"]

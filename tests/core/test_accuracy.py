@@ -52,6 +52,16 @@ def test_a_slow_link_that_was_seen_is_predicted_next_time():
     assert first.moves["web"].predicted_downtime_s < 3
 
 
+def test_a_first_move_is_predicted_as_a_range():
+    first, moves = planned(), measured_moves([run_of(planned())])
+    again = planned(earlier=moves)
+    told = dict(first.changes[0].details)["downtime"]
+    assert "first move between these hosts" in told and " to " in told
+    assert first.moves["web"].predicted_downtime_s < first.moves["web"].predicted_most_s
+    assert again.moves["web"].predicted_downtime_s == again.moves["web"].predicted_most_s
+    assert moves[0].good, "what lies in the range was predicted"
+
+
 def test_without_earlier_moves_between_these_hosts_the_defaults_hold():
     assert rates([], "h1", "h2") == DEFAULT
     elsewhere = measured_moves([run_of(planned())])

@@ -103,3 +103,20 @@ def test_ctrl_c_while_a_person_is_asked_ends_it_at_once(repo: Repo) -> None:
         assert job.wait(20) == 130
     os.close(controller)
     assert repo.running_on() == ["h1"]
+
+
+def test_a_first_move_is_predicted_as_a_range_and_measured(repo: Repo) -> None:
+    assert "(first move between these hosts)" in repo.run("plan").stdout
+    told = repo.json("apply", "--yes")["workloads"]["counter"]
+    assert 0 < told["predictedDowntimeSeconds"] < told["predictedMostSeconds"] and told["frozenSeconds"] > 0
+    repo.place("counter", "h1")
+    assert "counter moved h2 -> h1; frozen for" in repo.apply().stdout
+    repo.place("counter", "h2")
+    assert "learned from 1 earlier move" in repo.run("plan").stdout
+    print(told, repo.run("history", "--accuracy").stdout)
+
+
+def test_after_ones_own_ctrl_c_the_next_command_is_apply(repo: Repo) -> None:
+    output, _ = repo.apply_until("hold", interrupt, expect=None)
+    if repo.running_on() == ["h1"]:
+        assert "stopped as you asked, put back; it runs on h1" in output and "mend" not in output

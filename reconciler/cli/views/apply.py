@@ -9,6 +9,7 @@ from reconciler.cli.views.status import render_status, standing_json
 from reconciler.cli.views.style import paint
 from reconciler.core.criu_errors import translate
 from reconciler.core.saga import GroupState
+from reconciler.execute import INTERRUPTED, Outcome
 from reconciler.model.plan import Change, ChangeKind, Step, StepKind
 from reconciler.model.record import RunState
 from reconciler.recover import Resumed, rows
@@ -52,6 +53,7 @@ def applied_json(applied: Applied) -> dict[str, object]:
                     if applied.outcome and name in applied.outcome.became
                     else {}
                 ),
+                **_waited(applied, name),
                 "errors": [{"step": s.id, "undo": undo, "error": text} for s, undo, text in errors.get(name, ())],
             }
             for name, state in groups.items()
@@ -60,6 +62,25 @@ def applied_json(applied: Applied) -> dict[str, object]:
         "warnings": _findings(applied, "warn"),
         "untidied": list(applied.untidied),
     }
+
+
+def _waited(applied: Applied, name: str) -> dict[str, object]:
+    """Of a move: what was predicted, and what was measured when it was frozen."""
+    move, frozen = applied.plan.moves.get(name), applied.outcome.frozen.get(name) if applied.outcome else None
+    if move is None:
+        return {}
+    predicted = {"predictedDowntimeSeconds": round(move.predicted_downtime_s, 3)}
+    most = {"predictedMostSeconds": round(move.predicted_most_s, 3)}
+    return {**predicted, **most, "frozenSeconds": None if frozen is None else round(frozen, 3)}
+
+
+def _frozen(applied: Applied, name: str) -> str:
+    move, frozen = applied.plan.moves.get(name), applied.outcome.frozen.get(name) if applied.outcome else None
+    if move is None or frozen is None:
+        return ""
+    least, most = f"{move.predicted_downtime_s:.1f}", f"{move.predicted_most_s:.1f}"
+    predicted = f"{least} to {most} s" if move.predicted_most_s > move.predicted_downtime_s else f"{least} s"
+    return f"; frozen for {frozen:.2f} s, predicted {predicted}"
 
 
 def _findings(applied: Applied, severity: str) -> list[object]:
@@ -98,8 +119,10 @@ def _workload(change: Change, state: GroupState, applied: Applied, color: bool) 
     name = change.workload
     if state is GroupState.DONE:
         did = DONE_WORD[change.kind].format(source=change.source, destination=change.destination)
-        return [f"{paint('green', '+', color)} {name} {did}"]
+        return [f"{paint('green', '+', color)} {name} {did}{_frozen(applied, name)}"]
     verdict, then = _verdict(change, state, applied.outcome.errors.get(name, ()), _keeps(change, applied))
+    if state is GroupState.PUT_BACK and _only_stopped(applied.outcome, name):
+        verdict, then = f"stopped as you asked, put back{_keeps(change, applied)}", "reconcile apply"
     if name in applied.where and state not in (GroupState.PUT_BACK, GroupState.SKIPPED):
         then = ""  # what is still unfinished is shown once, behind everything
     lines = [f"{paint('red', 'x', color)} {name}: {verdict}"]
@@ -111,6 +134,11 @@ def _workload(change: Change, state: GroupState, applied: Applied, color: bool) 
         if known := translate(text):
             lines += [f"    {'that means':<22} {known.cause}", f"    {'what helps':<22} {known.fix}"]
     return [*lines, f"    {'next':<22} {then}"] if then else lines
+
+
+def _only_stopped(outcome: Outcome, name: str) -> bool:
+    """Whether nothing was wrong but that somebody asked to stop."""
+    return outcome.cancelled and all(text == INTERRUPTED for _, _, text in outcome.errors.get(name, ()))
 
 
 def _keeps(change: Change, applied: Applied) -> str:

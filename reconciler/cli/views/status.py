@@ -126,6 +126,7 @@ def accuracy_json(moves: Sequence[Measured]) -> dict[str, object]:
                 "destination": m.destination,
                 "memoryBytes": m.memory,
                 "predictedSeconds": round(m.predicted_s, 3),
+                "predictedMostSeconds": round(m.most_s, 3),
                 "measuredSeconds": round(m.frozen_s, 3),
             }
             for m in moves
@@ -139,7 +140,7 @@ def render_accuracy(moves: Sequence[Measured], color: bool) -> str:
         return "No move has been carried out with this journal."
     lines = [f"{'run':<22} {'workload':<20} {'memory':>9} {'predicted':>10} {'measured':>10}  off by"]
     for m in moves:
-        off = (m.predicted_s - m.frozen_s) / m.frozen_s * 100
+        off = (m.nearest_s - m.frozen_s) / m.frozen_s * 100
         text = (
             f"{m.run:<22} {m.workload:<20} {format_bytes(m.memory):>9} {format_seconds(m.predicted_s):>10}"
             f" {format_seconds(m.frozen_s):>10}  {off:+.0f} %"
