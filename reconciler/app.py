@@ -68,6 +68,12 @@ async def look(spec: Spec, fleet: Fleet, journal: Journal) -> Seen:
     return Seen(world, make_plan(spec, world, unfinished, measured_moves(journal.runs(limit=LEARN_FROM))))
 
 
+async def observed(spec: Spec) -> World:
+    """`reconcile get`: one look at the hosts."""
+    async with open_fleet(spec) as fleet:
+        return await observe(fleet, drivers(), list(spec.hosts))
+
+
 async def plan(spec: Spec, journal_path: Path | None = None) -> Seen:
     """`reconcile plan`."""
     with Journal.open(journal_path, write=False) as journal:

@@ -10,6 +10,7 @@ from reconciler.cli import (
     doctor,
     explain,
     forget,
+    get,
     history,
     hosts,
     init,
@@ -25,7 +26,21 @@ from reconciler.cli import (
 
 def register_all(app: typer.Typer) -> None:
     """Add every command, in the order of `reconcile --help`."""
-    for module in (init, validate, plan, apply, status, resume, resolve, forget, history, doctor, schema, explain):
+    for module in (
+        init,
+        validate,
+        get,
+        plan,
+        apply,
+        status,
+        resume,
+        resolve,
+        forget,
+        history,
+        doctor,
+        schema,
+        explain,
+    ):
         module.register(app)
     app.add_typer(checkpoints.app, name="checkpoints", help="Look into checkpoints without restoring them.")
     app.add_typer(hosts.app, name="hosts", help="Add hosts to the specs, with keys that you have compared.")

@@ -1,0 +1,35 @@
+"""`reconcile get`: what runs where, and where it should."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+
+import typer
+
+from reconciler.cli.options import AsJson, Paths, Set, Values, load_spec
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="get")(get)
+
+
+def get(paths: Paths = None, values: Values = None, settings: Set = None, as_json: AsJson = False) -> int:
+    """Show every workload of the specs: where it belongs and where it is; then what no spec uses: containers, and
+    volumes that were left behind with their data. Changes nothing.
+
+    Exit codes: 0, whatever is found; 4 bad specs; 7 no host could be seen.
+    """
+    from reconciler import app
+    from reconciler.cli.views.stock import render_stock, stock_json
+    from reconciler.cli.views.style import color_of
+
+    spec = load_spec(paths, values, settings, True)
+    world = asyncio.run(app.observed(spec))
+    if as_json:
+        typer.echo(json.dumps(stock_json(spec, world), indent=2))
+    else:
+        typer.echo(render_stock(spec, world, color_of(sys.stdout)))
+    return 0 if world.seen() or not world.hosts else 7

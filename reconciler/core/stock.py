@@ -1,0 +1,113 @@
+"""What is on the hosts, beside what the specs want there: `reconcile get`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from reconciler.core.diff import Copy, Index, current_copy
+from reconciler.core.placement import Placed, place
+from reconciler.core.volumes import is_void
+from reconciler.model.command import Bytes, Seconds
+from reconciler.model.labels import LABEL_WORKLOAD
+from reconciler.model.spec import DesiredState, Spec
+from reconciler.model.world import World
+
+
+@dataclass(frozen=True)
+class Item:
+    """One workload of the specs. `belongs`: the host, empty when none fits; `on`: where its copy that counts is.
+    `as_wanted` None: some host was not seen, and it may be there."""
+
+    workload: str
+    state: str
+    belongs: str
+    on: str = ""
+    found: str = ""
+    memory_bytes: Bytes = 0
+    up_s: Seconds = 0.0
+    connections: int = 0
+    as_wanted: bool | None = False
+
+
+@dataclass(frozen=True)
+class Orphan:
+    """A container or volume with our label that no workload of the specs uses where it is."""
+
+    kind: str
+    name: str
+    host: str
+    workload: str
+    why: str
+
+
+def items(spec: Spec, world: World) -> list[Item]:
+    """Every workload of the specs, by name."""
+    index = Index.of(world)
+    return [_item(name, spec, index) for name in sorted(spec.workloads)]
+
+
+def _item(name: str, spec: Spec, index: Index) -> Item:
+    workload, copy = spec.workloads[name], current_copy(name, index)
+    placed = place(workload, spec.hosts, index.seen, copy.host if copy else None)
+    belongs = placed.host if isinstance(placed, Placed) else ""
+    state = workload.spec.state
+    if copy is None:
+        as_wanted = None if index.unknown else state is DesiredState.ABSENT
+        return Item(name, state.value, belongs, as_wanted=as_wanted)
+    container, runs = copy.container, copy.container.state.has_processes
+    clock = index.seen[copy.host].clock_s
+    return Item(
+        workload=name,
+        state=state.value,
+        belongs=belongs,
+        on=copy.host,
+        found=container.state.value,
+        memory_bytes=container.memory_bytes,
+        up_s=max(0.0, clock - container.started_at) if runs and container.started_at and clock else 0.0,
+        connections=len(container.tcp_established),
+        as_wanted=copy.host == belongs and runs == (state is DesiredState.RUNNING),
+    )
+
+
+def orphans(spec: Spec, world: World) -> list[Orphan]:
+    """What is left on hosts: nothing removes it by itself, and volumes hold data."""
+    index = Index.of(world)
+    found = [*_containers(spec, index), *_volumes(spec, index)]
+    return sorted(found, key=lambda orphan: (orphan.workload, orphan.kind, orphan.host, orphan.name))
+
+
+def _containers(spec: Spec, index: Index) -> Iterator[Orphan]:
+    for name, copies in index.copies.items():
+        current = current_copy(name, index)
+        for copy in copies:
+            if name not in spec.workloads:
+                yield Orphan("container", copy.container.name, copy.host, name, "no spec defines it")
+            elif current is not None and copy is not current:
+                why = f"the one that counts is on {current.host}"
+                yield Orphan("container", copy.container.name, copy.host, name, why)
+
+
+def _volumes(spec: Spec, index: Index) -> Iterator[Orphan]:
+    for name, volumes in index.kept.items():
+        workload, current = spec.workloads.get(name), current_copy(name, index)
+        named = {volume.name for volume in workload.spec.container.volumes} if workload else set()
+        for host, facts in volumes:
+            if any(_uses(copy, name) for copy in index.volumes.get((host, facts.name), ())):
+                continue
+            if workload is None:
+                why = "no spec defines its workload"
+            elif facts.name not in named:
+                why = "its workload's spec does not name it"
+            elif is_void(host, facts, name, index):
+                why = "an undone hand-over has left it"
+            elif current is not None and current.host != host:
+                why = f"its workload is on {current.host}"
+            else:
+                continue
+            yield Orphan("volume", facts.name, host, name, why)
+
+
+def _uses(copy: Copy, workload: str) -> bool:
+    """Whether that container is one of the workload's which still counts for something: it runs."""
+    return copy.container.labels.get(LABEL_WORKLOAD) == workload and copy.container.state.has_processes
