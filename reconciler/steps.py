@@ -57,26 +57,26 @@ class Steps:
         after the destination's, so that commands of this hand-over which arrive late, or come from a replaced
         controller, are refused."""
         await self._claim(step)
+        driver, fence = self._driver(step), self._fence(step)
         match step.kind:
             case StepKind.CREATE:
-                await self._on(step.host, self._driver(step).remove(step.workload, self._fence(step)))
+                await self._on(step.host, driver.remove(step.workload, fence))
             case StepKind.CREATE_VOLUME:
-                program = self._driver(step).remove_volume(step.subject, self._fence(step), self.run)
-                await self._on(step.host, program)
+                await self._on(step.host, driver.remove_volume(step.subject, fence, self.run))
             case StepKind.COPY_VOLUME:
                 await self._volume_copy(step).end()
             case StepKind.START:
-                await self._on(step.host, self._driver(step).stop(step.workload, self._fence(step)))
+                await self._on(step.host, driver.stop(step.workload, fence))
+            case StepKind.UPDATE:
+                await self._on(step.host, driver.update_back(step.workload, fence, self.run))
             case StepKind.SET_ASIDE:
-                await self._on(step.host, self._driver(step).bring_back(step.workload, self._fence(step)))
+                await self._on(step.host, driver.bring_back(step.workload, fence))
             case StepKind.STAGE:
                 return _became(await self._unstage(step))
             case StepKind.HOLD:
                 return _became(await self._resume(step))
             case StepKind.COMMIT:
                 return _became(await self._fence_off(step))
-            case _:
-                pass
         return {}
 
     def _driver(self, step: Step) -> Driver:
@@ -101,12 +101,8 @@ class Steps:
         return any(step.kind is StepKind.CREATE for step in self.plan.groups[workload])
 
     def _handover(self, step: Step) -> Handover:
-        return Handover(
-            workload=self.plan.workloads[step.workload],
-            move=self.plan.moves[step.workload],
-            policy=self.plan.policy_of(step.workload),
-            run=self.run,
-        )
+        name, plan = step.workload, self.plan
+        return Handover(plan.workloads[name], plan.moves[name], plan.policy_of(name), self.run)
 
     async def _on(self, host: str, program: Program[T]) -> T:
         return await pump(program, self.fleet.host(host))
@@ -161,6 +157,11 @@ class Steps:
 
     async def _stop(self, step: Step, progress: Progress) -> Data:
         await self._on(step.host, self._driver(step).stop(step.workload, self._fence(step)))
+        return {}
+
+    async def _update(self, step: Step, progress: Progress) -> Data:
+        workload = self.plan.workloads[step.workload]
+        await self._on(step.host, self._driver(step).update(workload, self._fence(step), self.run))
         return {}
 
     async def _set_aside(self, step: Step, progress: Progress) -> Data:
@@ -379,6 +380,7 @@ class Steps:
         StepKind.CREATE: _create,
         StepKind.START: _start,
         StepKind.STOP: _stop,
+        StepKind.UPDATE: _update,
         StepKind.SET_ASIDE: _set_aside,
         StepKind.REMOVE: _remove,
         StepKind.REMOVE_VOLUME: _remove_volume,

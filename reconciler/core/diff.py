@@ -6,12 +6,14 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from reconciler.core.made_from import changed_fields
+from reconciler.core.made_from import can_stay, changed_fields
 from reconciler.core.placement import NotPlaced, place
+from reconciler.core.strategy import version_tuple
+from reconciler.model.inplace import PODMAN_KEEPS_UPDATES
 from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.plan import Change, ChangeKind, Finding, Phase
 from reconciler.model.spec import Container, DesiredState, Spec, Workload
-from reconciler.model.world import ContainerFacts, HostFacts, Marker, VolumeFacts, World
+from reconciler.model.world import ContainerFacts, ContainerState, HostFacts, Marker, VolumeFacts, World
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -187,7 +189,7 @@ def _workload(name: str, spec: Spec, world: World, index: Index) -> Iterator[Cha
             "make the host reachable, or take it out of the specs once it is surely off",
         )
         return
-    yield from _place_and_state(workload, current, placed.host, spec)
+    yield from _place_and_state(workload, current, placed.host, spec, index)
 
 
 def _unsettled(name: str, copies: tuple[Copy, ...], index: Index) -> Finding | None:
@@ -233,7 +235,7 @@ def current_copy(workload: str, index: Index) -> Copy | None:
 
 
 def _place_and_state(
-    workload: Workload, current: Copy | None, host: str, spec: Spec
+    workload: Workload, current: Copy | None, host: str, spec: Spec, index: Index
 ) -> Iterator[Change | Finding]:
     name = workload.metadata.name
     wants_running = workload.spec.state is DesiredState.RUNNING
@@ -248,7 +250,10 @@ def _place_and_state(
         return
     changed = container_changes(workload.spec.container, current.container)
     runs = current.container.state.has_processes
-    if changed:
+    if changed and wants_running and current.host == host and _can_stay(workload, current, index):
+        reason = f"{', '.join(changed)} changed, which is done while it runs"
+        yield change(ChangeKind.UPDATE, reason, f"spec.container.{changed[0]}", source=host)
+    elif changed:
         yield change(
             ChangeKind.RECREATE,
             f"{', '.join(changed)} changed",
@@ -280,6 +285,14 @@ def _place_and_state(
     elif not wants_running and runs:
         reason = "it runs, state is stopped"
         yield change(ChangeKind.STOP, reason, "spec.state", source=current.host, interrupts=True)
+
+
+def _can_stay(workload: Workload, current: Copy, index: Index) -> bool:
+    container = current.container
+    able = version_tuple(index.seen[current.host].versions.podman) >= PODMAN_KEEPS_UPDATES
+    label = container.labels.get(LABEL_SPEC, "")
+    runs = container.state is ContainerState.RUNNING
+    return able and runs and can_stay(workload.spec.container, label, container.memory_bytes)
 
 
 def container_changes(wanted: Container, have: ContainerFacts) -> list[str]:

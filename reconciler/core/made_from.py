@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from reconciler.model.base import canonical_json
+from reconciler.model.base import canonical_json, parse_size
+from reconciler.model.inplace import FIELDS, How
 from reconciler.model.spec import Container
 
 UNORDERED = ("mounts", "volumes", "ports", "capAdd", "capDrop")
@@ -29,6 +30,24 @@ def changed_fields(wanted: Container, label: str) -> list[str]:
         return ["container"]
     desired, have = _ordered(json.loads(text)), _ordered(_normal(made_from))
     return sorted(key for key in desired.keys() | have.keys() if desired.get(key) != have.get(key))
+
+
+def can_stay(wanted: Container, label: str, memory_in_use: int) -> bool:
+    """Whether what differs can be changed while the container runs. A memory limit below what it holds cannot: the
+    kernel would end it."""
+    section = json.loads(canonical_json(wanted))
+    try:
+        have = _normal(json.loads(label))
+    except (ValueError, RecursionError, AttributeError):
+        return False
+    for name in changed_fields(wanted, label):
+        how = FIELDS.get(name, How.ANEW)
+        if how is How.ANEW:
+            return False
+        if how is How.VALUE and (section.get(name) or {}).keys() != (have.get(name) or {}).keys():
+            return False
+    memory = wanted.limits.memory
+    return memory is None or parse_size(memory) > memory_in_use
 
 
 def _normal(raw: dict[str, Any]) -> dict[str, Any]:

@@ -40,6 +40,10 @@ PLAN_PAGES: dict[str, Page] = {
     "P436": Page("not running", "Only a running workload is moved. Plan again."),
     "P437": Page("made anew since the plan", "The container is another one than the plan saw. Plan again."),
     "P438": Page("made with --rm", "See container.auto-remove: there would be no way back."),
+    "C351": Page(
+        "a container cannot be changed in place",
+        "It is gone, or what it was made from cannot be read. Plan again: the plan says what can be done.",
+    ),
     "P440": Page(
         "a volume of the workload is there already",
         "It appeared since the plan was made, and holds data that nobody has looked at. Plan again; the plan says "

@@ -11,7 +11,7 @@ from reconciler.core.consent import allows
 from reconciler.core.diff import Copy, Index, current_copy, diff
 from reconciler.core.follows import network_row
 from reconciler.core.images import image_id
-from reconciler.core.rows import Outlook, action_rows, loss_rows, move_rows, stay_rows, volume_rows
+from reconciler.core.rows import Outlook, action_rows, loss_rows, move_rows, stay_rows, update_rows, volume_rows
 from reconciler.core.rules import check_change
 from reconciler.core.strategy import FIRST, LAST_ROUND, choose, network_lock, predict
 from reconciler.core.volumes import Found, wanted_volumes
@@ -119,6 +119,11 @@ class _Builder:
                 assert change.source
                 self._step(StepKind.STOP, change.workload, change.source)
                 return self._told(change, loss_rows(change, self.index), self._consent_rows(change))
+            case ChangeKind.UPDATE:
+                assert change.source
+                update = self._step(StepKind.UPDATE, change.workload, change.source)
+                self._confirm(change.workload, change.source, (update,))
+                return self._told(change, update_rows(change, self.spec))
             case ChangeKind.MOVE:
                 return self._move(change)
 

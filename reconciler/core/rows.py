@@ -11,7 +11,7 @@ from reconciler.core.volumes import Found, kept_on
 from reconciler.model.command import Bytes, Seconds
 from reconciler.model.plan import Change, ChangeKind, Move
 from reconciler.model.room import on_disk
-from reconciler.model.spec import Strategy, Workload
+from reconciler.model.spec import Spec, Strategy, Workload
 from reconciler.model.units import format_bytes, format_seconds
 from reconciler.model.world import HostFacts
 
@@ -64,6 +64,14 @@ def stay_rows(change: Change, index: Index, named: Collection[str] = ()) -> Rows
         return []
     left = [name for name in kept_on(change.workload, change.source, index) if name not in named]
     return [("volume", f"{', '.join(left)} stay{'s' * (len(left) == 1)} on {change.source}")] if left else []
+
+
+def update_rows(change: Change, spec: Spec) -> Rows:
+    """What it will have, and that nothing else happens to it."""
+    container = spec.workloads[change.workload].spec.container
+    limits = container.limits.model_dump(exclude_none=True)
+    now = ", ".join(f"{name} {value}" for name, value in (*limits.items(), ("restart", container.restart.value)))
+    return [("becomes", now), ("keeps", "its process, memory and connections"), ("way back", "the values before")]
 
 
 def loss_rows(change: Change, index: Index) -> Rows:

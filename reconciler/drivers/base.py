@@ -148,6 +148,15 @@ class Driver(Protocol):
 
     def stop(self, workload: str, fence: Fence) -> Program[None]: ...
 
+    def update(self, workload: Workload, fence: Fence, run: str) -> Program[None]:
+        """Give the running container the values of its spec that can change while it runs, and remember that it
+        has them."""
+        ...
+
+    def update_back(self, workload: str, fence: Fence, run: str) -> Program[None]:
+        """Undo `update` of this run, as far as it went."""
+        ...
+
     def remove(self, workload: str, fence: Fence) -> Program[None]:
         """Stop and remove the container that carries our label. Volumes stay."""
         ...

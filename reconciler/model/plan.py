@@ -35,6 +35,7 @@ class ChangeKind(StrEnum):
     STOP = "stop"
     RECREATE = "recreate"
     MOVE = "move"
+    UPDATE = "update"
     REMOVE = "remove"
 
     @property
@@ -64,6 +65,7 @@ class StepKind(StrEnum):
     CREATE = "create"
     START = "start"
     STOP = "stop"
+    UPDATE = "update"
     SET_ASIDE = "set-aside"
     REMOVE = "remove"
     REMOVE_VOLUME = "remove-volume"
@@ -124,6 +126,7 @@ TRAITS: Mapping[StepKind, StepTraits] = {
     # Its container may be taken away first; what has the name by then is another one.
     StepKind.START: StepTraits(undoable=True, plain=True, goes_with=StepKind.CREATE),
     StepKind.STOP: StepTraits(one_way=True, plain=True),
+    StepKind.UPDATE: StepTraits(undoable=True, plain=True),
     # An old container is not brought back while its successor may still run.
     StepKind.SET_ASIDE: StepTraits(undoable=True, plain=True, barred_by=StepKind.CREATE),
     StepKind.REMOVE: StepTraits(one_way=True, tidying=True, plain=True),

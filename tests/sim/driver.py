@@ -144,6 +144,20 @@ class SimDriver:
             yield from guard.mark(fence, Phase.RUNNING, "owner")
             yield from fenced(fence, LIVE, "start", found["id"])
 
+    def update(self, workload, fence, run):
+        name, wanted = workload.metadata.name, workload.spec.container
+        found = (yield from show(name))["container"]
+        if found is None:
+            raise CommandFailed(f"{name} is not there")
+        text = canonical_json(wanted)
+        if found["spec"] != text:
+            argv = ("update", found["id"], wanted.restart.value)
+            yield from fenced(fence, LIVE, *argv, stdin=text.encode())
+
+    def update_back(self, workload, fence, run):
+        if found := (yield from show(workload))["container"]:
+            yield from fenced(fence, LIVE, "update-back", found["id"])
+
     def stop(self, workload, fence):
         found = (yield from show(workload))["container"]
         if found and found["state"] in ("running", "frozen"):

@@ -127,6 +127,7 @@ FAULTS: dict[StepKind, tuple[Fault, ...]] = {
     StepKind.CREATE: (*SINGLE, Fault.SOURCE_FULL, Fault.MARKER_FAILS),
     StepKind.START: (*SINGLE, Fault.MARKER_FAILS),
     StepKind.STOP: SINGLE,
+    StepKind.UPDATE: SINGLE,
     StepKind.SET_ASIDE: SINGLE,
     StepKind.REMOVE: SINGLE,
     StepKind.REMOVE_VOLUME: SINGLE,

@@ -166,6 +166,15 @@ def remove(b: Builder) -> None:
     b.wanted["web"] = None
 
 
+def update(b: Builder) -> None:
+    """The same container with another restart policy."""
+    b.hosts("h1")
+    b.want("web", "h1")
+    b.have("web", "h1", epoch=1)
+    container = b.universe.machines["h1"].containers["web"]
+    container.spec = json.dumps(json.loads(container.spec) | {"restart": "on-failure"})
+
+
 def recreate(b: Builder) -> None:
     b.hosts("h1")
     b.want("web", "h1", image="new")
@@ -272,6 +281,7 @@ SHAPES: dict[str, Callable[[Builder], None]] = {
     "start": start,
     "stop": stop,
     "remove": remove,
+    "update": update,
     "recreate": recreate,
     "recreate-elsewhere": recreate_elsewhere,
     "create-where-data-is-elsewhere": create_where_data_is_elsewhere,

@@ -20,6 +20,7 @@ DONE_WORD = {
     ChangeKind.CREATE: "created on {destination}",
     ChangeKind.START: "started on {source}",
     ChangeKind.STOP: "stopped on {source}",
+    ChangeKind.UPDATE: "changed on {source} while it ran",
     ChangeKind.RECREATE: "made anew on {destination}",
     ChangeKind.MOVE: "moved {source} -> {destination}",
     ChangeKind.REMOVE: "removed from {source}",

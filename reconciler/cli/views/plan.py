@@ -16,6 +16,7 @@ STYLE = {
     "move": "cyan",
     "start": "green",
     "stop": "yellow",
+    "update": "cyan",
 }
 
 
@@ -91,6 +92,7 @@ def summary(plan: Plan) -> str:
         ChangeKind.MOVE,
         ChangeKind.CREATE,
         ChangeKind.RECREATE,
+        ChangeKind.UPDATE,
         ChangeKind.START,
         ChangeKind.STOP,
         ChangeKind.REMOVE,

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from reconciler.core.rules.base import Case, Said, rule, together
 from reconciler.core.strategy import version_tuple
+from reconciler.model.inplace import PODMAN_KEEPS_UPDATES
 from reconciler.model.spec import RestartPolicy
 
 UNIT_LABEL = "PODMAN_SYSTEMD_UNIT"
 """Set by Podman and Quadlet on containers that a systemd unit runs."""
-PODMAN_UPDATES_RESTART = (5, 1)
 
 
 @rule("container.auto-remove")
@@ -138,7 +138,7 @@ def restart_policy(case: Case) -> Iterator[Said]:
     if not (case.moves and case.wanted) or case.wanted.restart is RestartPolicy.NO:
         return
     for host in (case.source, case.destination):
-        if host and version_tuple(host.versions.podman) < PODMAN_UPDATES_RESTART:
+        if host and version_tuple(host.versions.podman) < PODMAN_KEEPS_UPDATES:
             yield Said(
                 f"Podman {host.versions.podman} on {host.name} cannot switch the restart policy off during a move",
                 f"upgrade Podman on {host.name} to 5.1, or set spec.container.restart to `no`",

@@ -10,8 +10,10 @@ from reconciler.core.made_from import changed_fields
 from reconciler.drivers import guard
 from reconciler.drivers.base import Fence
 from reconciler.drivers.podman import options, parse, paths, stores
+from reconciler.drivers.podman.noted import as_noted, notes
 from reconciler.errors import CommandFailed, HostError, Refused
 from reconciler.model.command import Command, Program
+from reconciler.model.inplace import PODMAN_KEEPS_UPDATES
 from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.plan import Phase
 from reconciler.model.spec import RestartPolicy, Workload
@@ -22,8 +24,6 @@ SETTLED = (guard.NONE, Phase.RUNNING, Phase.CONFIRMED, Phase.RETIRED, Phase.FENC
 LIVE = (guard.NONE, Phase.RUNNING, Phase.CONFIRMED)
 """Phases in which a workload may be started here; `none`: it has no marker."""
 
-UPDATE_RESTART = (5, 1)
-"""Podman release whose `update` can change a restart policy."""
 NO_RESTART = RestartPolicy.NO.value
 
 AT_ONCE = 0.5
@@ -211,9 +211,10 @@ def _noted(workload: str) -> Program[str]:
 def _switch_restart(found: ContainerFacts, fence: Fence, *, on: bool) -> Program[None]:
     """The restart policy, as the container was made with, or none. Podman before 5.1 cannot change it: there a
     reboot at the wrong moment may start a container that was set aside."""
+    found = as_noted(found, (yield from notes((fence.workload,))))
     wanted = str(_spec_of(found).get("restart", NO_RESTART)) if on else NO_RESTART
     if found.restart == wanted:
         return
     version = yield Command(("podman", "--version"))
-    if parse.version_tuple(parse.version(version.stdout)) >= UPDATE_RESTART:
+    if parse.version_tuple(parse.version(version.stdout)) >= PODMAN_KEEPS_UPDATES:
         yield from guard.run(fence, SETTLED, ("podman", "update", f"--restart={wanted}", "--", found.id))

@@ -17,6 +17,7 @@ from reconciler.drivers.podman import (
     probes,
     source,
     stores,
+    updating,
 )
 from reconciler.model.command import Command, Program, Tree
 from reconciler.model.question import Question
@@ -73,6 +74,12 @@ class PodmanDriver:
 
     def stop(self, workload: str, fence: Fence) -> Program[None]:
         return containers.stop(workload, fence)
+
+    def update(self, workload: Workload, fence: Fence, run: str) -> Program[None]:
+        return updating.update(workload, fence, run)
+
+    def update_back(self, workload: str, fence: Fence, run: str) -> Program[None]:
+        return updating.update_back(workload, fence, run)
 
     def remove(self, workload: str, fence: Fence) -> Program[None]:
         return containers.remove(workload, fence)

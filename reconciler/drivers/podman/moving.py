@@ -8,6 +8,7 @@ from reconciler.drivers.base import Fence, Handover, Located
 from reconciler.drivers.podman import containers, parse, paths
 from reconciler.errors import CommandFailed, Refused
 from reconciler.model.command import Bytes, Command, Program, Seconds, Tree
+from reconciler.model.inplace import PODMAN_KEEPS_UPDATES
 from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.plan import Phase
 from reconciler.model.room import available_for
@@ -133,7 +134,7 @@ def check_restart_switch(handover: Handover) -> Program[None]:
         return
     result = yield Command(("podman", "--version"))
     have = parse.version(result.stdout)
-    if parse.version_tuple(have) < containers.UPDATE_RESTART:
+    if parse.version_tuple(have) < PODMAN_KEEPS_UPDATES:
         raise Refused(
             f"{handover.name} has a restart policy, which Podman {have} cannot switch off during a move",
             code="P435",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from reconciler.core import answers
 from reconciler.drivers import guard
 from reconciler.drivers.podman import parse, paths
+from reconciler.drivers.podman.noted import as_noted, notes
 from reconciler.errors import HostError
+from reconciler.model.base import NAME_PATTERN
 from reconciler.model.command import Command, Program, Seconds
 from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.world import ContainerFacts, ContainerState, HostFacts, Versions
@@ -27,6 +30,9 @@ def observe(host: str) -> Program[HostFacts]:
     stored = parse.stored(parts.get("stored", ""))
     held = [row.workload for row in shown if row.hook.state in _FROZEN_HOOKS and row.hook.verdict != "resume"]
     found = yield from _containers(stored, held)
+    names = {c.labels[LABEL_WORKLOAD] for c in found if LABEL_WORKLOAD in c.labels}
+    noted = yield from notes(sorted(name for name in names if re.fullmatch(NAME_PATTERN, name)))
+    found = tuple(as_noted(container, noted) for container in found)
     found, clock = yield from _measure(found)
     tools = _words(parts, "tools")
     return HostFacts(

@@ -60,6 +60,8 @@ class Container:
     lineage: int = 0
     whole: bool = True
     networks: tuple[dict[str, str | None], ...] = ()
+    before: str = ""
+    """The spec it had before it was changed in place."""
 
 
 @dataclass

@@ -278,6 +278,19 @@ class Runtime:
     def restart(self, name: str, policy: str) -> None:
         self._get(name).restart = policy == "always"
 
+    def update(self, name: str, policy: str) -> None:
+        container = self._get(name)
+        container.before, container.spec = container.spec, self.stdin.decode()
+        container.restart = policy == "always"
+        self.machine.changed(f"{container.name} updated")
+
+    def update_back(self, name: str) -> None:
+        container = self._get(name)
+        if container.before:
+            container.spec, container.before = container.before, ""
+            container.restart = json.loads(container.spec).get("restart") == "always"
+            self.machine.changed(f"{container.name} updated back")
+
     def write(self, name: str, text: str) -> None:
         self.machine.notes[name] = text
 

@@ -1,0 +1,42 @@
+"""Which fields of a workload's `container` section can change while it runs, and which need it made anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class How(StrEnum):
+    """`value`: from one value to another, but not to or from having none; nothing takes a limit away again."""
+
+    ANY = "any"
+    VALUE = "value"
+    ANEW = "anew"
+
+
+FIELDS: Mapping[str, How] = {
+    "restart": How.ANY,
+    "limits": How.VALUE,
+    "image": How.ANEW,
+    "command": How.ANEW,
+    "entrypoint": How.ANEW,
+    "env": How.ANEW,
+    "secretEnv": How.ANEW,
+    "user": How.ANEW,
+    "workdir": How.ANEW,
+    "hostname": How.ANEW,
+    "mounts": How.ANEW,
+    "volumes": How.ANEW,
+    "networks": How.ANEW,
+    "ports": How.ANEW,
+    "annotations": How.ANEW,
+    "ociRuntime": How.ANEW,
+    "readOnly": How.ANEW,
+    "capAdd": How.ANEW,
+    "capDrop": How.ANEW,
+}
+"""By the names that users write; a test holds that none is missing."""
+
+PODMAN_KEEPS_UPDATES = (5, 1)
+"""From this release on what `podman update` changes survives a restart of the container, and it can change the
+restart policy."""
