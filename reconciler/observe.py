@@ -19,6 +19,7 @@ AT_ONCE = 20
 PAUSE: Seconds = 0.2
 """Before a host that cannot be reached is asked once more."""
 _UNREADABLE = "H290"
+SAME_MACHINE = "H292"
 
 
 async def observe(
@@ -39,7 +40,22 @@ async def observe(
 
     async with asyncio.TaskGroup() as group:
         tasks = {name: group.create_task(one(name), name=f"observe {name}") for name in sorted(set(hosts))}
-    return World(hosts={name: task.result() for name, task in tasks.items()})
+    return World(hosts=_told_apart({name: task.result() for name, task in tasks.items()}))
+
+
+def _told_apart(hosts: Mapping[str, HostView]) -> dict[str, HostView]:
+    """Hosts that are one machine under several names are unknown: each of its workloads would be seen twice."""
+    names: dict[str, list[str]] = {}
+    for name, host in hosts.items():
+        if isinstance(host, HostFacts) and host.machine:
+            names.setdefault(host.machine, []).append(name)
+    views = dict(hosts)
+    for same in names.values():
+        for name in same if len(same) > 1 else ():
+            others = " and ".join(other for other in same if other != name)
+            reason = f"it is the same machine as {others}; keep one of these Host specs"
+            views[name] = HostUnknown(name=name, reason=reason, code=SAME_MACHINE)
+    return views
 
 
 async def _host(fleet: Fleet, driver: Driver, name: str, host_limit: Seconds) -> HostView:

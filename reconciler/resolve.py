@@ -29,6 +29,7 @@ from reconciler.model.command import Program
 from reconciler.model.plan import Move, Phase
 from reconciler.model.record import Mark
 from reconciler.model.spec import Cutover, MigrationPolicySpec, Spec, Strategy
+from reconciler.observe import SAME_MACHINE
 from reconciler.state.identity import owner
 from reconciler.state.journal import Journal
 from reconciler.survey import Open, Survey, take_survey
@@ -100,6 +101,9 @@ async def bury(spec: Spec, host: str, evidence: str, outside: Outside, journal: 
     survey = await take_survey(outside.fleet, outside.drivers, list(spec.hosts), journal)
     if host in survey.world.seen():
         raise Refused(f"{host} answers", where=host, fix="finish what is open with it: reconcile status")
+    unknown = survey.world.unknown().get(host)
+    if unknown and unknown.code == SAME_MACHINE:
+        raise Refused(f"{host} answers: {unknown.reason}", where=host, fix="take one of them out of the specs")
     done = []
     for name, found in survey.open.items():
         if host not in found.matter.unknown:

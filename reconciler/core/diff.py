@@ -24,6 +24,10 @@ SETTLED = (Phase.RUNNING.value, Phase.RETIRED.value, Phase.FENCED.value)
 """Marker phases of a workload with no hand-over under way."""
 
 
+NOT_HERE = (Phase.FENCED.value, Phase.RETIRED.value)
+"""Marker phases of a host that was told that the workload is not its own."""
+
+
 @dataclass(frozen=True)
 class Copy:
     """One container of a workload, and where it is."""
@@ -210,15 +214,25 @@ def _unsettled(name: str, copies: tuple[Copy, ...], index: Index) -> Finding | N
             f"a hand-over is unfinished ({marker.phase} on {host})",
             SEE_STATUS,
         )
-    running = [copy.host for copy in copies if copy.container.state.has_processes]
-    if len(running) > 1:
-        return _refuse(
-            "runs-twice",
-            name,
-            ", ".join(running),
-            f"copies run on {' and '.join(running)}",
-            SEE_STATUS,
-        )
+    if problem := contradiction(name, index):
+        rule, host, text = problem
+        return _refuse(rule, name, host, text, SEE_STATUS)
+    return None
+
+
+def contradiction(name: str, index: Index) -> tuple[str, str, str] | None:
+    """What a workload's copies say against its markers: rule, host and text; None when they agree."""
+    alive = [copy for copy in index.copies.get(name, ()) if copy.container.state.has_processes]
+    told = {host: marker for host, marker in index.markers.get(name, ()) if marker.phase in NOT_HERE}
+    places = [copy.host for copy in alive]
+    if len(alive) > 1:
+        return "runs-twice", ", ".join(places), f"copies run on {' and '.join(places)}"
+    for copy in alive:
+        if copy.container.state is ContainerState.HELD and not index.unsettled(name):
+            return "held-for-nobody", copy.host, f"it is frozen on {copy.host}, and no hand-over is under way"
+        if copy.host in told:
+            text = f"it runs on {copy.host}, which was told that another host owns it ({told[copy.host].phase})"
+            return "runs-where-fenced", copy.host, text
     return None
 
 

@@ -284,6 +284,12 @@ PAGES: dict[str, Page] = {
         "The host printed something no parser knows, so nothing about it is concluded. Please report it with "
         "the output of: reconcile plan --trace FILE.",
     ),
+    "H292": Page(
+        "two hosts are one machine",
+        "Two Host specs lead to the same machine: two spellings of a name, or a name and an address. Everything "
+        "on it would be seen twice, as two running copies. Nothing is concluded about it until one of the specs "
+        "is gone; workloads that are placed by the name that goes need the one that stays.",
+    ),
     "H291": Page("no answer in time", "The host is connected and slow or stuck. Look at its load and disk."),
     "L700": Page(
         "the lab cannot be made or used",

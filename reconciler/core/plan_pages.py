@@ -89,6 +89,17 @@ PLAN_PAGES: dict[str, Page] = {
         "The journal holds a run that has not ended and concerns this workload. `reconcile status` names the one "
         "command that ends it, mostly `reconcile resume`; plans wait until then.",
     ),
+    "held-for-nobody": Page(
+        "frozen, and no hand-over is under way",
+        "A checkpoint still holds the workload's processes, while the markers say that its hand-over has ended: a "
+        "decision was made half-way, or a marker is gone. `reconcile status` names the command that ends it.",
+    ),
+    "runs-where-fenced": Page(
+        "it runs where it must not",
+        "The host was told that another host owns the workload, and a copy runs there all the same, because "
+        "somebody started it by hand or a decision was made half-way. `reconcile status` names the command that "
+        "ends it.",
+    ),
     "runs-twice": Page(
         "two copies run",
         "Nobody but you can know which copy has the right state. Look at both, then: reconcile resolve "

@@ -7,14 +7,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from reconciler.core.diff import Index
+from reconciler.core.diff import NOT_HERE, Index, contradiction
 from reconciler.model.plan import Move, Phase, StepKind
-from reconciler.model.world import Alive, ContainerState, Marker
+from reconciler.model.world import Alive, Marker
 
 RESUME = "reconcile resume"
 COMMITTED = (Phase.COMMITTED.value, Phase.CONFIRMED.value)
-NOT_HERE = (Phase.FENCED.value, Phase.RETIRED.value)
-"""Phases of a host that has been told that the workload is not its own."""
 
 
 @dataclass(frozen=True)
@@ -92,17 +90,11 @@ class Verdict:
 
 
 def in_question(index: Index, unfinished: Iterable[str]) -> set[str]:
-    """Workloads that are not simply well: unsettled or broken markers, an open run, two copies, one that is
-    frozen, or one where the host was told that it is not the owner."""
+    """Workloads that are not simply well: unsettled or broken markers, an open run, or copies that contradict the
+    markers."""
     found = set(unfinished) | {name for name in index.markers if index.unsettled(name)}
     found |= {name for name, markers in index.markers.items() if any(m.broken for _, m in markers)}
-    for name, copies in index.copies.items():
-        alive = [copy.host for copy in copies if copy.container.state.has_processes]
-        told = {host for host, marker in index.markers.get(name, ()) if marker.phase in NOT_HERE}
-        held = any(copy.container.state is ContainerState.HELD for copy in copies)
-        if len(alive) > 1 or told & set(alive) or held:
-            found.add(name)
-    return found
+    return found | {name for name in index.copies if contradiction(name, index)}
 
 
 def judge(matter: Matter) -> Verdict:

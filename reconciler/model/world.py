@@ -208,6 +208,7 @@ class HostFacts(Model):
 
     status: Literal["seen"] = "seen"
     name: str
+    machine: str = Field("", description="The same for hosts that are one machine; empty where that is not known")
     arch: str = ""
     cpu_flags: tuple[str, ...] = ()
     versions: Versions = Versions()

@@ -14,6 +14,11 @@ for name in podman runc crun criu conmon netavark aardvark-dns iptables-restore 
 done
 section uid
 id -u
+section machine
+# What a host is, whatever it is called: this boot of this kernel, and where our state lies on it. Cloned images have
+# the same machine-id; hosts that are namespaces of one kernel have the same boot.
+cat /proc/sys/kernel/random/boot_id
+stat -c %d:%i /var/lib/reconciler 2>/dev/null || stat -c %d:%i /var/lib
 section kernel
 uname -r
 section arch

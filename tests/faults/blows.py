@@ -151,6 +151,21 @@ def expire_leases(lab: Lab, host: str, argument: str) -> None:
     _script(lab, host, "rm -f /var/lib/reconciler/workloads/reconciler/lease.*")
 
 
+def other_release(lab: Lab, host: str, argument: str) -> None:
+    """What is installed is another release's."""
+    _script(
+        lab, host, "cd /var/lib/reconciler/bin && for f in guard-*.sh; do mv -f $f guard-0123456789ab.sh; done"
+    )
+
+
+def tear_marker(lab: Lab, host: str, argument: str) -> None:
+    _script(lab, host, "truncate -s 60 /var/lib/reconciler/workloads/counter/marker")
+
+
+def remove_marker(lab: Lab, host: str, argument: str) -> None:
+    _script(lab, host, "rm -f /var/lib/reconciler/workloads/counter/marker")
+
+
 BLOWS: dict[str, Blow] = {
     blow.__name__: blow
     for blow in (
@@ -170,6 +185,9 @@ BLOWS: dict[str, Blow] = {
         podman,
         expire_leases,
         lie,
+        other_release,
+        tear_marker,
+        remove_marker,
     )
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import cycle
 
+from tests.faults import decided
 from tests.faults.model import Case, Outcome, Point, Strike
 
 BACK = frozenset({Outcome.BACK})
@@ -383,6 +384,7 @@ def matrix() -> list[Case]:
         liars,
         restore_back,
         other_shapes,
+        *decided.GROUPS,
     )
     cases = [case for group in groups for case in group()]
     names = [case.name for case in cases]

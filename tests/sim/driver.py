@@ -52,6 +52,7 @@ class SimDriver:
         seen = json.loads(result.stdout)
         return HostFacts(
             name=host,
+            machine=seen["machine"],
             arch="x86_64",
             versions=Versions(podman="5.4.2", runc="1.1.15", crun="1.28", criu="4.2", kernel="6.18.0"),
             features=("uffd", "mem_dirty_track"),

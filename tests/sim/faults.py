@@ -27,6 +27,8 @@ class Fault(StrEnum):
     ZOMBIE_APART = "controller-stopped-and-replaced-by-one-with-another-journal"
     JOURNAL_LOST = "controller-and-journal-lost"
     JOURNAL_FULL = "journal-full"
+    UPGRADED = "hosts-have-another-release"
+    UPGRADED_OVER = "another-release-takes-over"
     # one command
     REFUSED = "connections-refused"
     REPLY_LOST = "reply-lost"
@@ -108,7 +110,8 @@ COMMAND = (Fault.REFUSED, Fault.REPLY_LOST, Fault.HANG, Fault.DELAYED)
 ONE_HOST = (Fault.SOURCE_LOST, Fault.SOURCE_REBOOTS, Fault.SOURCE_CUT, Fault.SLOW, Fault.CLOCK)
 TWO_HOSTS = (*ONE_HOST, Fault.DESTINATION_LOST, Fault.DESTINATION_REBOOTS, Fault.DESTINATION_CUT, Fault.ALL_CUT)
 SINGLE = (*CONTROLLER, *COMMAND, *ONE_HOST)
-MOVE = (*CONTROLLER, Fault.JOURNAL_LOST, *COMMAND, *TWO_HOSTS)
+UPGRADES = (Fault.UPGRADED, Fault.UPGRADED_OVER)
+MOVE = (*CONTROLLER, Fault.JOURNAL_LOST, *UPGRADES, *COMMAND, *TWO_HOSTS)
 HELD = (*MOVE, Fault.HOOK_KILLED, Fault.CRIU_KILLED)
 
 FAULTS: dict[StepKind, tuple[Fault, ...]] = {
@@ -195,6 +198,7 @@ HAZARDS: dict[str, tuple[Fault, ...]] = {
     "hosts cut off from each other": (Fault.LINK_CUT,),
     "disk or tmpfs full, source": (Fault.SOURCE_FULL, Fault.SOURCE_MARKER_FAILS),
     "disk or tmpfs full, destination": (Fault.DESTINATION_FULL, Fault.MARKER_FAILS),
+    "upgrade in the middle": UPGRADES,
     "journal disk full": (Fault.JOURNAL_FULL,),
     "image truncated or changed on the way": (Fault.TRUNCATED, Fault.TRUNCATED_TWICE),
     "host ten times slower": (Fault.SLOW,),

@@ -137,6 +137,12 @@ class Simulation:
             case Fault.JOURNAL_LOST:
                 self.journal_lost = True
                 controller.kill()
+            case Fault.UPGRADED | Fault.UPGRADED_OVER:
+                for machine in self.universe.machines.values():
+                    machine.installed = {"another release's"}
+                if fault is Fault.UPGRADED_OVER:
+                    self.journal_lost = True
+                    controller.kill()
             case Fault.CANCELLED:
                 controller.executor.cancel()
             case Fault.ZOMBIE:

@@ -10,6 +10,8 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
+from reconciler.cli.views.apply import render_resumed
+from reconciler.cli.views.status import render_status
 from reconciler.compose import Outside
 from reconciler.core.planner import make_plan
 from reconciler.core.saga import next_actions
@@ -20,7 +22,7 @@ from reconciler.hosts.memory.machine import Dump, Hook, ImageSet, MarkerRow
 from reconciler.hosts.wrap import RetryFleet
 from reconciler.model.record import Mark, Record, Run
 from reconciler.observe import observe
-from reconciler.recover import Resume
+from reconciler.recover import Resume, rows
 from reconciler.resolve import decide
 from reconciler.state.journal import Journal
 from reconciler.survey import take_survey
@@ -253,6 +255,7 @@ class Course:
                 return await self._settled(survey)
             command = found.verdict.next
             self.commands.append(command)
+            self._agree(survey)
             try:
                 await self._run(command)
             except ReconcilerError as error:
@@ -261,11 +264,34 @@ class Course:
         self.problems.append(f"no end after {MOST_COMMANDS} commands")
         return self.problems
 
+    def _agree(self, survey):
+        """What is unfinished by status is so by plan, and nobody is named who is not there."""
+        unfinished = {step.workload for run in self.journal.open_runs() for step in run.plan.steps}
+        refused = [
+            f for f in make_plan(self.scene.spec, survey.world, unfinished).findings if f.severity == "refuse"
+        ]
+        if not any("reconcile status" in finding.fix for finding in refused):
+            self.problems.append(f"status says `{self.commands[-1]}`, the plan goes ahead: {refused}")
+        text = render_status(survey.world, rows(survey), False)
+        if "  reachable" in text or "None" in text:
+            self.problems.append(f"status says: {text}")
+
+    def _told(self, resumed):
+        """Where resume says that it runs, it does; its exit code is what status says now."""
+        text = render_resumed(resumed, False)
+        running = {m.name for m, c in self.universe.copies("web") if c.state == "running"}
+        for host in re.findall(r"put back; it runs on (\w+)", text):
+            if host not in running:
+                self.problems.append(f"resume says it runs on {host}, it runs on {running}")
+        if (resumed.exit_code == 0) != (not resumed.left.open):
+            self.problems.append(f"resume ends with {resumed.exit_code}, and left is {list(resumed.left.open)}")
+
     async def _run(self, command):
         words = command.split()
         if words[:2] == ["reconcile", "resume"]:
             before = len(self.problems)
             resumed = await Resume(self.scene.spec, None).on(self.outside, self.journal)
+            self._told(resumed)
             if resumed.exit_code and len(self.problems) == before:
                 now = resumed.left.open["web"].verdict.next
                 texts = [t for r in resumed.runs if r.outcome for e in r.outcome.errors.values() for _, _, t in e]
@@ -280,6 +306,8 @@ class Course:
         if plan.errored:
             refused = [f.message for f in plan.findings if f.severity == "refuse" and f.rule != STOPPED]
             self.problems += [f"plan refuses: {text}" for text in refused]
+        if self.journal.open_runs():
+            self.problems.append("the journal has a run that has not ended")
         copies = self.universe.copies("web")
         running = [m.name for m, c in copies if c.state == "running"]
         if any(c.state == "frozen" for _, c in copies):

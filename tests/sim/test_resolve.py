@@ -140,6 +140,22 @@ def test_what_is_lost_everywhere_is_made_anew():
     run_virtual(course())
 
 
+def test_two_specs_of_one_machine_are_told_from_two_copies():
+    async def course():
+        s = Stage()
+        s.fleet._hosts["h2"] = s.fleet._hosts["h1"]
+        world = await s.look()
+        assert {host.code for host in world.unknown().values()} == {"H292"}
+        assert "the same machine as h2" in world.unknown()["h1"].reason
+        plan = make_plan(s.scene.spec, world)
+        assert not plan.steps
+        assert not any("copies run" in finding.message for finding in plan.findings)
+        with pytest.raises(Refused, match="the same machine"):
+            await bury(s.scene.spec, "h2", "gone", s.outside, s.journal)
+
+    run_virtual(course())
+
+
 def marks(s):
     return {name: machine.markers.get("web") for name, machine in s.machines.items()}
 

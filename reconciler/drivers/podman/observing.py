@@ -37,6 +37,7 @@ def observe(host: str) -> Program[HostFacts]:
     tools = _words(parts, "tools")
     return HostFacts(
         name=host,
+        machine=answers.word("/".join(parts.get("machine", "").split()), "its identity"),
         arch=answers.word(parts.get("arch", "").strip(), "its architecture"),
         cpu_flags=parse.cpu_flags(parts.get("cpu", "")),
         versions=Versions(

@@ -186,6 +186,7 @@ class Runtime:
                 "networks": m.networks,
                 "volumes": {name: asdict(volume) for name, volume in m.volumes.items()},
                 "clock": m.clock_offset,
+                "machine": m.name,
             }
         )
 
