@@ -57,6 +57,10 @@ class ReconcilerError(Exception):
         return f"{text} ({self.why})" if self.why else text
 
 
+MOST_PRINTED = 65536
+"""Characters of what a command printed."""
+
+
 def _fit(text: str) -> str:
     return short(printable(text))
 
@@ -139,8 +143,8 @@ class CommandFailed(ReconcilerError):
         super().__init__(what, code=code, where=where, why=why, fix=fix)
         self.argv = tuple(argv)
         self.status = exit_code
-        self.stderr = printable(stderr)
-        self.log_tail = printable(log_tail)
+        self.stderr = printable(stderr[-MOST_PRINTED:])
+        self.log_tail = printable(log_tail[:MOST_PRINTED])
 
 
 class ReplyLost(ReconcilerError):

@@ -21,6 +21,7 @@ _START = (
     'LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"; export LC_ALL PATH; '
     'printf "\\036%s %s\\n" "$0" "$$"; printf "\\036%s\\n" "$0" >&2; exec "$@"'
 )
+_GROUP = re.compile(rb"[0-9]{1,9}")
 HIDDEN = "***"
 
 
@@ -40,15 +41,19 @@ def line(argv: Sequence[str], token: str, *, sudo: bool = False) -> str:
     return text
 
 
+def mark(token: str) -> bytes:
+    """What a marker line begins with."""
+    return b"\x1e" + token.encode()
+
+
 def after_marker(output: bytes | bytearray, token: str) -> tuple[bytes, int] | None:
     """What the command itself printed, and its process group (0 on stderr); None: it was not started."""
-    mark = b"\x1e" + token.encode()
-    start = output.find(mark)
+    start = output.find(mark(token))
     end = output.find(b"\n", start)
     if start < 0 or end < 0:
         return None
-    group = output[start + len(mark) : end].strip()
-    return bytes(output[end + 1 :]), int(group or 0)
+    group = output[start + len(mark(token)) : end].strip()
+    return bytes(output[end + 1 :]), int(group) if _GROUP.fullmatch(group) else 0
 
 
 def shown(command: Command) -> tuple[str, ...]:

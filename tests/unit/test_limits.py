@@ -87,10 +87,10 @@ def test_errors_are_short_and_command_no_terminal() -> None:
     for error in (
         ReconcilerError(hostile, where=hostile, why=hostile, fix=hostile),
         HostError(hostile),
-        CommandFailed("x", stderr=hostile[:100], log_tail=hostile[:100]),
+        CommandFailed("x", stderr=hostile, log_tail=hostile),
     ):
         text = f"{error}{error.fix}{getattr(error, 'stderr', '')}{getattr(error, 'log_tail', '')}"
-        assert len(text) < 20_000
+        assert len(text) < 150_000
         assert not set("\x1b\x07\u202e\x9b") & set(text)
 
 

@@ -20,7 +20,8 @@ class Exchange(asyncssh.SSHClientSession[bytes]):
         self._token = token
         self._limit = limit
         self._on_line = on_line
-        self._passed_on = 0
+        self._seen = 0
+        self._line: int | None = None
         self._stdout = bytearray()
         self._stderr = bytearray()
         self.channel: asyncssh.SSHClientChannel[bytes] | None = None
@@ -54,6 +55,8 @@ class Exchange(asyncssh.SSHClientSession[bytes]):
         self.channel = chan
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
+        if self.too_much:
+            return
         (self._stderr if datatype == asyncssh.EXTENDED_DATA_STDERR else self._stdout).extend(data)
         if len(self._stdout) + len(self._stderr) > self._limit and not self.too_much:
             self.too_much = True
@@ -63,13 +66,19 @@ class Exchange(asyncssh.SSHClientSession[bytes]):
             self._pass_on(self._on_line)
 
     def _pass_on(self, on_line: OnLine) -> None:
-        out = shell.after_marker(self._stdout, self._token)
-        if out is None:
-            return
-        lines = out[0].split(b"\n")[:-1]
-        for entry in lines[self._passed_on :]:
-            on_line(entry.decode(errors="replace"))
-        self._passed_on = len(lines)
+        """Nothing is looked at twice: a host may send much, in small pieces."""
+        if self._line is None:
+            mark = shell.mark(self._token)
+            start = self._stdout.find(mark, self._seen)
+            end = self._stdout.find(b"\n", start) if start >= 0 else -1
+            if end < 0:
+                self._seen = start if start >= 0 else max(0, len(self._stdout) - len(mark))
+                return
+            self._line = self._seen = end + 1
+        while (end := self._stdout.find(b"\n", self._seen)) >= 0:
+            on_line(self._stdout[self._line : end].decode(errors="replace"))
+            self._line = self._seen = end + 1
+        self._seen = len(self._stdout)
 
     def exit_status_received(self, status: int) -> None:
         self.status = status
