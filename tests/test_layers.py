@@ -120,3 +120,9 @@ def test_only_cli_prints() -> None:
 def test_modules_stay_small() -> None:
     for path in MODULES:
         assert len(path.read_text().splitlines()) <= 400, path
+
+
+def test_test_folders_are_packages() -> None:
+    """Else two test files with one name, in two folders, end the whole run."""
+    folders = {path.parent for path in Path(__file__).parent.rglob("test_*.py")}
+    assert [str(folder) for folder in folders if not (folder / "__init__.py").exists()] == []
