@@ -11,12 +11,14 @@ from typing import TypeVar
 
 import typer
 
+from reconciler.errors import Interrupted
+
 T = TypeVar("T")
 
 
 def run_until_done(job: Callable[[], Awaitable[T]], cancel: Callable[[], None]) -> tuple[T, bool]:
     """Run a job to its end; on a signal call `cancel` and go on until it has put things back. Returns the
-    job's result and whether it was interrupted. KeyboardInterrupt when there was nothing to put back yet."""
+    job's result and whether it was interrupted. Interrupted when there was nothing to put back yet."""
 
     async def main() -> tuple[T, bool]:
         interrupted = False
@@ -24,13 +26,14 @@ def run_until_done(job: Callable[[], Awaitable[T]], cancel: Callable[[], None]) 
 
         def stop() -> None:
             nonlocal interrupted
-            if not interrupted:
-                typer.echo("stopping: putting back what can be put back, finishing what cannot ...", err=True)
-            interrupted = True
+            first, interrupted = not interrupted, True
             try:
                 cancel()
             except asyncio.CancelledError:
                 task.cancel()
+                return
+            if first:
+                typer.echo("stopping: putting back what can be put back, finishing what cannot ...", err=True)
 
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -41,7 +44,7 @@ def run_until_done(job: Callable[[], Awaitable[T]], cancel: Callable[[], None]) 
     try:
         return asyncio.run(main())
     except asyncio.CancelledError as error:
-        raise KeyboardInterrupt from error
+        raise Interrupted("stopped as you asked; nothing was changed, or it was put back") from error
 
 
 async def answer_to(question: str) -> str:

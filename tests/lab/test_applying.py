@@ -92,15 +92,24 @@ def test_nothing_is_locked_while_a_person_is_asked(repo: Repo) -> None:
 def test_ctrl_c_while_a_person_is_asked_ends_it_at_once(repo: Repo) -> None:
     controller, terminal = pty.openpty()
     with subprocess.Popen(
-        [RECONCILE, "apply"], cwd=repo.folder, env=repo.environment(), stdin=terminal, stdout=subprocess.PIPE
+        [RECONCILE, "apply"],
+        cwd=repo.folder,
+        env=repo.environment(),
+        stdin=terminal,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     ) as job:
         os.close(terminal)
-        assert job.stdout is not None
+        assert job.stdout is not None and job.stderr is not None
         while b"1 to move" not in job.stdout.readline():
             continue
         time.sleep(0.3)
         interrupt(job)
         assert job.wait(20) == 130
+        said = job.stderr.read()
+        assert b"stopped as you asked; nothing was changed" in said and b"putting back" not in said, (
+            "nothing was begun"
+        )
     os.close(controller)
     assert repo.running_on() == ["h1"]
 
