@@ -165,7 +165,9 @@ class _Builder:
         ]
 
     def _told(self, change: Change, *rows: Iterable[tuple[str, str]]) -> Change:
-        return change.model_copy(update={"details": tuple(chain(*rows))})
+        called = self.spec.called.get(change.workload)
+        name = [("called", f"{called} in the specs; on hosts it keeps its name")] if called else []
+        return change.model_copy(update={"details": tuple(chain(name, *rows))})
 
     def _consent_rows(self, change: Change) -> list[tuple[str, str]]:
         if not change.interrupts:

@@ -137,7 +137,8 @@ CODES: dict[str, Code] = {
     "E134": Code("bad value", "--set takes name=value, where name may be dotted; --values takes YAML mappings."),
     "E140": Code(
         "name used twice",
-        "Two objects of one kind have the same name, so two specs would own one object. Rename or remove one.",
+        "Two objects of one kind have the same name, so two specs would own one object. Rename or remove one. "
+        "A workload with `renamedFrom` keeps that name on the hosts, so no other may have it.",
     ),
     "E141": Code("IP address claimed twice", "Two workloads claim one IP address on the same network."),
     "E142": Code("MAC address claimed twice", "Two workloads claim one MAC address."),

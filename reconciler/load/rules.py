@@ -52,6 +52,7 @@ def check_fleet(fleet: Fleet) -> Iterator[Diagnostic]:
             yield from _jump(entry, model, fleet)
         elif isinstance(model, Workload):
             yield from _within(entry, model)
+            yield from claims.identity(entry, model)
             if model.spec.state is DesiredState.ABSENT:
                 continue
             yield from _policy(entry, model, fleet)
@@ -193,6 +194,11 @@ class _Claims:
     def __init__(self) -> None:
         self._owners: dict[tuple[str, ...], tuple[Entry, tuple[str | int, ...]]] = {}
         self._ports: dict[tuple[str, int, str], list[tuple[str | None, Entry, tuple[str | int, ...]]]] = {}
+
+    def identity(self, entry: Entry, workload: Workload) -> Iterator[Diagnostic]:
+        """Its name on the hosts."""
+        loc = ("metadata", "renamedFrom" if workload.metadata.renamed_from else "name")
+        yield from self._claim(entry, "E140", f"the name `{workload.identity}`", ("name", workload.identity), loc)
 
     def add(self, entry: Entry, workload: Workload) -> Iterator[Diagnostic]:
         container = workload.spec.container

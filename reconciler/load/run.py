@@ -6,7 +6,7 @@ import gc
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -224,13 +224,19 @@ class _Run:
         origins: dict[str, Origin] = {}
         for entry in entries:
             origins.update(entry.origins())
+        called = {}
+        for entry in entries:
+            if isinstance(entry.model, Workload) and entry.model.identity != entry.name:
+                called[entry.model.identity] = entry.name
+                origins.update(replace(entry, name=entry.model.identity).origins())
         models = [e.model for e in entries]
         spec = Spec.model_construct(
             hosts={m.metadata.name: m for m in models if isinstance(m, Host)},
-            workloads={m.metadata.name: m for m in models if isinstance(m, Workload)},
+            workloads={m.identity: _as_on_hosts(m) for m in models if isinstance(m, Workload)},
             policies={m.metadata.name: m for m in models if isinstance(m, MigrationPolicy)},
             networks={m.metadata.name: m for m in models if isinstance(m, Network)},
             origins=origins,
+            called=called,
         )
         return Loaded(spec, tuple(self._warnings()), tuple(sorted(self.files.values())))
 
@@ -265,3 +271,11 @@ def _input_error(errors: Sequence[Diagnostic]) -> InputError:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _as_on_hosts(workload: Workload) -> Workload:
+    """With its old name where it was renamed: containers, markers and volumes keep theirs, and it keeps them."""
+    if workload.metadata.renamed_from is None:
+        return workload
+    metadata = workload.metadata.model_copy(update={"name": workload.identity, "renamed_from": None})
+    return workload.model_copy(update={"metadata": metadata})

@@ -44,6 +44,12 @@ class Metadata(Model):
     labels: Labels = {}
 
 
+class WorkloadMetadata(Metadata):
+    renamed_from: Name | None = Field(
+        None, description="The name it keeps on the hosts: its container, marker and volumes are called so"
+    )
+
+
 class HostSpec(Model):
     """How a host is reached, and what may be placed on it."""
 
@@ -229,8 +235,13 @@ class WorkloadSpec(Model):
 class Workload(Model):
     api_version: Literal["reconciler/v1alpha1"]
     kind: Literal["Workload"]
-    metadata: Metadata
+    metadata: WorkloadMetadata
     spec: WorkloadSpec
+
+    @property
+    def identity(self) -> str:
+        """Its name on the hosts, which a new name in the specs does not change."""
+        return self.metadata.renamed_from or self.metadata.name
 
 
 class Strategy(StrEnum):
@@ -371,6 +382,7 @@ class Spec(Model):
     policies: dict[str, MigrationPolicy] = {}
     networks: dict[str, Network] = {}
     origins: dict[str, Origin] = {}
+    called: dict[str, str] = Field({}, description="Names in the files of what is called otherwise on the hosts")
     commit: str | None = None
     dirty: Flag = False
 
