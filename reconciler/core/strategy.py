@@ -73,6 +73,8 @@ LAST_ROUND: Bytes = 4 * 2**20
 _TRACKS = "mem_dirty_track"
 _LOCK_FEATURE = "network_lock_nftables"
 """As `criu check --feature` calls them."""
+KEEPER = "perl"
+"""Runs templates/podman/keeper.pl. Every Debian has it; without it a page daemon that dies would leave zeros."""
 _LOCK_FROM = (4, 2, 1)
 """CRIU before that crashes when a config file that an OCI runtime passes on names a network lock: seen with 4.1.1,
 `strcmp(argv[optind], "restore")` in criu/config.c without an argv."""
@@ -87,12 +89,21 @@ def can_hold(container: ContainerFacts, source: HostFacts) -> str:
     return ""
 
 
+def can_follow(destination: HostFacts) -> str:
+    """Why memory cannot follow a restore there; empty when it can."""
+    if "uffd" not in destination.features:
+        return f"{destination.name} has no userfaultfd"
+    if KEEPER not in destination.tools:
+        return f"{destination.name} has no {KEEPER}, which keeps processes off memory that is missing"
+    return ""
+
+
 def can_precopy(container: ContainerFacts, source: HostFacts, destination: HostFacts) -> str:
     """Why memory cannot be copied in rounds before the freeze; empty when it can."""
     if _TRACKS not in source.features:
         return f"the kernel of {source.name} does not track changed memory (CONFIG_MEM_SOFT_DIRTY)"
-    if "uffd" not in destination.features:
-        return f"{destination.name} has no userfaultfd for lazy restore"
+    if obstacle := can_follow(destination):
+        return f"there is no lazy restore: {obstacle}"
     if source.arch != "x86_64":
         return f"{source.name} is {source.arch}; it is known to work on x86_64"
     if container.oci_runtime != "runc":
@@ -117,9 +128,10 @@ def choose(
             why.append(f"restore-back, because {obstacle}")
     strategy = policy.strategy
     if strategy is Strategy.AUTO:
-        strategy = Strategy.LAZY if "uffd" in destination.features else Strategy.COLD
-        if strategy is Strategy.COLD:
-            why.append(f"no lazy restore, because {destination.name} has no userfaultfd")
+        obstacle = can_follow(destination)
+        strategy = Strategy.COLD if obstacle else Strategy.LAZY
+        if obstacle:
+            why.append(f"no lazy restore, because {obstacle}")
         elif container.memory_bytes * (1 / rates.dump + 1 / rates.link) > PRECOPY_GAIN:
             obstacle = can_precopy(container, source, destination)
             strategy = Strategy.LAZY if obstacle else Strategy.PRECOPY

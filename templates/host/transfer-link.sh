@@ -17,7 +17,7 @@ open_folder() {
     mkdir -p "$LINKS"
     mkdir -p "$dir"
     exec 9> "$dir/lock"
-    flock 9
+    flock -w 60 9 || { echo "somebody else works on this link for a minute" >&2; exit 76; }
 }
 
 say_abilities() {
@@ -80,7 +80,7 @@ find_authorized_keys() {
 rewrite_keys() {
     mkdir -p "$LINKS"
     exec 8> "$LINKS/.authorized_keys.lock"
-    flock 8
+    flock -w 60 8 || { echo "somebody else writes authorized_keys for a minute" >&2; exit 76; }
     mark=" reconciler-link:$key"
     [ -e "$keys" ] || { [ -n "$2" ] || return 0; }
     if [ -z "$2" ] && ! grep -q -- "$mark\$" "$keys"; then return 0; fi

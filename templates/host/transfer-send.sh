@@ -119,7 +119,7 @@ send_pages() { # what is there and not sent yet
 produce_images() { # PATH: the stream that transfer-receive.sh describes
     cd "$1" || return 1
     total=0
-    until [ -e "$tmp/go" ]; do
+    until [ -e "$tmp/go" ]; do # ends by a word of the controller, or with its connection
         send_pages || return 1
         sleep 0.01
     done
@@ -157,7 +157,7 @@ say_bytes() {
     done < "/proc/$(cat "$tmp/pid")/io"
 }
 # The pause must not hold our outputs open: whoever reads them waits until the last holder is gone.
-( trap - EXIT; while sleep 0.25 > /dev/null 2>&1 3<&- 4>&-; do say_bytes 2>/dev/null || true; done ) & pulse=$!
+( trap - EXIT; while sleep 0.25 > /dev/null 2>&1 3<&- 4>&-; do say_bytes 2>/dev/null || true; done ) & pulse=$! # ends by `clean`
 
 set +e
 if [ "$via" = - ]; then squeezed "$@"; else squeezed "$@" | ( deliver ) > "$tmp/answer"; fi

@@ -19,4 +19,4 @@ if [ "$status" != 0 ]; then
     tail -3 "$userdata/lazy-pages.log" >&2
     exit 3
 fi
-rm -f "$userdata/lazy-pages.pid" "$userdata/lazy-pages.socket" "$userdata/lazy-pages.status"
+rm -rf "$userdata"/lazy-pages.pid "$userdata"/lazy-pages.socket "$userdata"/lazy-pages.status "$userdata"/keeper.* "$userdata"/pages

@@ -9,7 +9,7 @@ quietly() { "$@" 2>/dev/null </dev/null; }
 
 section tools
 for name in podman runc crun criu conmon netavark aardvark-dns iptables-restore nft rsync zstd lz4 tar ssh \
-    nsenter timeout flock setsid tc ip bash curl python3 systemctl; do
+    nsenter timeout flock setsid tc ip bash curl perl python3 systemctl; do
     command -v "$name" >/dev/null 2>&1 && echo "$name"
 done
 section uid

@@ -1,8 +1,9 @@
-# restore.sh CONTAINER USERDATA LAZY ADDRESSES CONFIG OPTION...: restore a container from its images.
-# LAZY: the folder from which memory follows afterwards; empty: all of it is there first. ADDRESSES: the container's, with commas between them; may be empty.
+# restore.sh CONTAINER USERDATA LAZY KEEPER ADDRESSES CONFIG OPTION...: restore a container from its images.
+# LAZY: the folder from which memory follows afterwards; empty: all of it is there first. KEEPER: the program of
+# keeper.pl. ADDRESSES: the container's, with commas between them; may be empty.
 # CONFIG: becomes CRIU's, beside it; what is there until then lets nobody else restore it.
-name=$1 userdata=$2 lazy=$3 addresses=$4 config=$5
-shift 5
+name=$1 userdata=$2 lazy=$3 keeper=$4 addresses=$5 config=$6
+shift 6
 images=$userdata/checkpoint
 if [ -e "$config" ]; then
     while IFS= read -r line; do printf '%s\n' "$line"; done <"$config" >"${config%.restore}.conf" || exit 1
@@ -90,29 +91,42 @@ announce() {
 }
 command -v nft >/dev/null 2>&1 || addresses=
 [ ! -e "$images/devshm-checkpoint.tar" ] || cp "$images/devshm-checkpoint.tar" "$userdata/" || exit 1
-serving() { tr '\0' ' ' < "/proc/$pid/cmdline" 2>/dev/null | grep -q "lazy-pages.*$userdata"; }
+# PID FILE of a process that still serves this container.
+serving() { read -r pid < "$1" && tr '\0\n' '  ' < "/proc/$pid/cmdline" | grep -q "lazy-pages.*$userdata"; } 2>/dev/null
+stop_serving() {
+    ! serving "$userdata/lazy-pages.pid" || kill "$pid"
+    ! serving "$userdata/keeper.pid" || kill "$pid"
+    rm -rf "$userdata"/lazy-pages.pid "$userdata"/lazy-pages.socket "$userdata"/keeper.pid "$userdata"/pages
+}
+fail() {
+    echo "$1:" >&2
+    cat "$userdata/keeper.log" >&2
+    tail -3 "$userdata/lazy-pages.log" >&2
+    stop_serving 2>/dev/null
+    [ -z "$addresses" ] || unshield >/dev/null 2>&1
+    exit 1
+}
 started=
-if [ -n "$lazy" ] && ! { read -r pid < "$userdata/lazy-pages.pid" && serving; } 2>/dev/null; then
-    rm -f "$userdata/lazy-pages.socket" "$userdata/lazy-pages.pid" "$userdata/lazy-pages.status"
+if [ -n "$lazy" ] && ! { serving "$userdata/lazy-pages.pid" && [ -S "$userdata/lazy-pages.socket" ]; }; then
+    [ -d "$userdata/$lazy" ] || { echo "there are no images in $userdata/$lazy: was the container removed?" >&2; exit 1; }
+    stop_serving 2>/dev/null
+    rm -f "$userdata/lazy-pages.status" "$userdata/lazy-pages.log" "$userdata/keeper.log"
+    mkdir -m 700 "$userdata/pages" || exit 1
+    started=yes
     # How the daemon ends is written down: without it, memory that never came would read as zeros (drain.sh).
-    setsid /bin/sh -c 'criu lazy-pages -D "$1/$2" -W "$1" -o "$1/lazy-pages.log" &
-        echo $! >"$1/lazy-pages.pid"
-        wait $!
-        echo $? >"$1/lazy-pages.status"' sh "$userdata" "$lazy" </dev/null >/dev/null 2>&1 &
+    setsid /bin/sh -c 'criu lazy-pages -D "$1/$2" -W "$1/pages" -o "$1/lazy-pages.log" &
+        daemon=$!
+        echo $daemon >"$1/lazy-pages.pid"
+        perl -e "$3" "$1" $daemon 2>"$1/keeper.log" &
+        wait $daemon
+        echo $? >"$1/lazy-pages.status"' sh "$userdata" "$lazy" "$keeper" </dev/null >/dev/null 2>&1 &
     # It reads the images while this goes on.
     [ -z "$addresses" ] || shield >/dev/null 2>&1
-    until [ -s "$userdata/lazy-pages.pid" ]; do sleep 0.002; done
-    read -r pid < "$userdata/lazy-pages.pid"
-    started=$pid
     tries=0
     until [ -S "$userdata/lazy-pages.socket" ]; do
         tries=$((tries + 1))
-        if [ "$tries" -gt 2500 ] || ! kill -0 "$pid" 2>/dev/null; then
-            echo 'the daemon that serves memory pages does not start:' >&2
-            tail -3 "$userdata/lazy-pages.log" >&2
-            [ -z "$addresses" ] || unshield >/dev/null 2>&1
-            exit 1
-        fi
+        [ "$tries" -le 5000 ] && [ ! -e "$userdata/lazy-pages.status" ] && [ ! -s "$userdata/keeper.log" ] ||
+            fail 'the daemon that serves memory pages does not start'
         sleep 0.002
     done
 else
@@ -123,7 +137,6 @@ status=$?
 [ "$status" != 0 ] || announce </dev/null >/dev/null 2>&1 &
 [ -z "$addresses" ] || unshield >/dev/null 2>&1
 if [ "$status" != 0 ] && [ -n "$started" ]; then
-    kill "$started" 2>/dev/null
-    rm -f "$userdata/lazy-pages.pid"
+    stop_serving 2>/dev/null
 fi
 exit "$status"

@@ -2,7 +2,7 @@
 umask 077
 folder=$1 wanted=$2
 case $folder in */userdata/checkpoint | */userdata/precopy) ;; *) exit 1 ;; esac
-while grep -q " $folder " /proc/mounts; do umount "$folder" || exit 1; done
+while grep -q " $folder " /proc/mounts; do umount "$folder" || exit 1; done # ends by one less each turn
 rm -rf "$folder" && mkdir "$folder" || exit 1
 available=$(awk '/^MemAvailable:/ {printf "%.0f", $2 * 1024}' /proc/meminfo)
 # What is not used costs nothing, so the limit is what the host can spare.

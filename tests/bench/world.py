@@ -100,7 +100,7 @@ def _facts(name: str, containers: list[ContainerFacts]) -> HostFacts:
         arch="x86_64",
         versions=Versions(podman="5.4.2", runc="1.1.15", crun="1.21", criu="4.2", kernel="6.18.0"),
         features=("uffd",),
-        tools=("iptables-restore", *NEEDED_TOOLS),
+        tools=("iptables-restore", "perl", *NEEDED_TOOLS),
         memory_free_bytes=2**40,
         disk_free_bytes=2**42,
         containers=tuple(containers),

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.core.planner import make_plan
+from reconciler.core.rules.runtime import NEEDED_TOOLS
 from reconciler.model.plan import ChangeKind, Cutover, StepKind
 from reconciler.model.spec import Strategy
 from reconciler.model.world import ContainerState
@@ -92,6 +93,17 @@ def test_much_memory_is_copied_in_rounds_where_the_kernel_tracks_changes():
 )
 def test_else_it_is_copied_at_once(more):
     assert strategy_of(**more)[1] is Strategy.LAZY
+
+
+@pytest.mark.parametrize(
+    ("there", "why"),
+    [({"features": ()}, "no userfaultfd"), ({"tools": (*NEEDED_TOOLS, "iptables-restore")}, "no perl")],
+)
+def test_without_what_keeps_missing_memory_safe_all_of_it_is_there_first(there, why):
+    before, after = workload(on="h1"), workload(on="h2")
+    plan = make_plan(spec(H1, H2, after), world(facts("h1", container(before)), facts("h2", **there)))
+    assert plan.moves["web"].strategy is Strategy.COLD and not plan.moves["web"].follows
+    assert why in str(plan.changes[0].details)
 
 
 def test_criu_is_not_given_a_network_lock_that_it_crashes_on():

@@ -7,6 +7,7 @@ import pytest
 from reconciler.core.diff import Index
 from reconciler.core.rules import RULES, Answer, Verdict, check_change, check_host, verdict
 from reconciler.core.rules.floors import FLOORS
+from reconciler.core.rules.runtime import NEEDED_TOOLS
 from reconciler.core.rules.security import below
 from reconciler.model.plan import Change, ChangeKind, Finding
 from reconciler.model.spec import MigrationPolicy, PolicyRefs
@@ -249,6 +250,7 @@ PAIRS: dict[str, tuple[Scene, Scene]] = {
         Scene(policy={"strategy": "lazy"}, there={"features": ()}),
         Scene(policy={"strategy": "lazy"}),
     ),
+    "perl.missing": (Scene(there={"tools": (*NEEDED_TOOLS, "iptables-restore")}), Scene()),
     "strategy.precopy": (
         Scene(policy={"strategy": "precopy"}),
         Scene(policy={"strategy": "precopy"}, here={"features": ("mem_dirty_track",)}),

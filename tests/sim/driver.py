@@ -26,7 +26,7 @@ SETTLED = (*LIVE, Phase.RETIRED, Phase.FENCED)
 STATES = {"frozen": ContainerState.HELD}
 GIB = 2**30
 DRAIN_LIMIT = 600.0
-TOOLS = ("iptables-restore", "nsenter", "flock", "setsid", "timeout", "tar", "ip")
+TOOLS = ("iptables-restore", "nsenter", "flock", "setsid", "timeout", "tar", "ip", "perl")
 
 
 def memrt(*words, changes=True, stdin=b"", **more):

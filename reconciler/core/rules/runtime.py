@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reconciler.core.rules.base import Case, Said, host_rule, rule
-from reconciler.core.strategy import can_hold, can_precopy, version_tuple
+from reconciler.core.strategy import KEEPER, can_follow, can_hold, can_precopy, version_tuple
 from reconciler.model.spec import Cutover, Strategy, TcpHandling
 from reconciler.model.world import HostFacts
 
@@ -197,13 +197,26 @@ def cutover(case: Case) -> Iterator[Said]:
 
 @rule("strategy.lazy")
 def lazy(case: Case) -> Iterator[Said]:
-    """The policy demands lazy restore and the destination has no userfaultfd."""
+    """The policy demands lazy restore and the destination has no userfaultfd, or no Perl to keep processes off
+    memory that is missing."""
     if case.moves and case.destination and case.policy.strategy is Strategy.LAZY:
-        if "uffd" not in case.destination.features:
+        if obstacle := can_follow(case.destination):
             yield Said(
-                f"{case.destination.name} has no userfaultfd for lazy restore",
-                "set strategy: auto, or sysctl vm.unprivileged_userfaultfd=1 on a kernel that has it",
+                f"there is no lazy restore: {obstacle}",
+                "set strategy: auto, install perl, or set vm.unprivileged_userfaultfd=1 on a kernel that has it",
             )
+
+
+@host_rule("perl.missing", warns=True)
+def perl_missing(host: HostFacts) -> Iterator[Said]:
+    """Perl keeps the processes of a lazy restore off memory that has not arrived, should CRIU's page daemon die,
+    and ends what a killed CRIU left locked. Without it workloads that arrive are restored whole first, which takes
+    longer."""
+    if KEEPER not in host.tools:
+        yield Said(
+            f"{host.name} has no {KEEPER}: workloads that arrive are restored whole before they run",
+            f"apt-get install {KEEPER}",
+        )
 
 
 @rule("strategy.precopy")

@@ -145,7 +145,7 @@ def _attach(handover: Handover) -> Program[ContainerFacts]:
 def _discard(facts: ContainerFacts, fence: Fence, phases: tuple[Phase | str, ...]) -> Program[None]:
     # All of it under the fence: a copy that another controller has restored lives on its page daemon and images.
     for argv in (
-        paths.shell("stop-pages", facts.userdata),
+        paths.shell("stop-pages", facts.userdata, facts.id),
         paths.unmount_rooms(facts.userdata),
         ("podman", "rm", "--force", "--volumes", "--", facts.id),
     ):

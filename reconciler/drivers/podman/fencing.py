@@ -49,7 +49,7 @@ def fence_off(handover: Handover, epoch: int) -> Program[None]:
     facts = yield from moving.copy_here(name)
     if facts is None:
         return
-    yield Command(paths.shell("stop-pages", facts.userdata), changes=True)
+    yield Command(paths.shell("stop-pages", facts.userdata, facts.id), changes=True)
     if facts.state.has_processes:
         kill = ("podman", "kill", "--signal=KILL", "--", facts.id)
         yield from guard.run(fence, (Phase.FENCED,), kill, ok=(0, 125))

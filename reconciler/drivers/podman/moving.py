@@ -161,7 +161,8 @@ def restore(handover: Handover, fence: Fence, phase: Phase, located: Located, *,
     """Restore a container from its images; a failure carries the last errors of CRIU's log. Clients wait while
     this runs, so nothing is asked first. `lazy`: the folder from which memory follows."""
     userdata = paths.userdata_of(located.trees[0].path)
-    how = (lazy, _addresses(handover), paths.restore_config(handover.name), *options(handover))
+    keeper = paths.script("keeper", "pl") if lazy else ""
+    how = (lazy, keeper, _addresses(handover), paths.restore_config(handover.name), *options(handover))
     argv = paths.shell("restore", located.container_id, userdata, *how)
     try:
         yield from guard.run(fence, (phase,), argv, timeout=RESTORE_LIMIT)

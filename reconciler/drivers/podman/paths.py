@@ -69,9 +69,9 @@ def aside(workload: str) -> str:
 
 
 @cache
-def script(name: str) -> str:
+def script(name: str, kind: str = "sh") -> str:
     """The text of a script of this driver; comment lines stay here."""
-    text = data_path("templates", "podman", f"{name}.sh").read_text(encoding="utf-8")
+    text = data_path("templates", "podman", f"{name}.{kind}").read_text(encoding="utf-8")
     return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#")) + "\n"
 
 

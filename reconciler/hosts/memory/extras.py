@@ -16,12 +16,12 @@ ON_THEIR_WAY, LOST = 1, 3
 
 
 async def serve_pages(machine: Machine, container: Container) -> None:
-    """The daemon that serves a lazily restored container; when it dies, what has not arrived is lost."""
+    """The daemon that serves a lazily restored container; when it dies, tasks wait for what has not arrived."""
     name = container.name
     if machine.take("pages"):
         await machine.work(PAGES_TIME / 2)
         if name in machine.pages:
-            machine.pages[name] = 1
+            machine.pages[name], container.waits = 1, True
             machine.changed(f"the page daemon of {name} died")
         return
     await machine.work(PAGES_SLOW if machine.take("pages-slow") else PAGES_TIME)

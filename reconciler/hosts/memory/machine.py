@@ -48,7 +48,8 @@ class Volume:
 
 @dataclass
 class Container:
-    """`whole`: all memory pages are here; after a lazy restore they follow."""
+    """`whole`: all memory pages are here; after a lazy restore they follow.
+    `waits`: for some that nobody serves."""
 
     id: str
     name: str
@@ -59,6 +60,7 @@ class Container:
     restart: bool = False
     lineage: int = 0
     whole: bool = True
+    waits: bool = False
     networks: tuple[dict[str, str | None], ...] = ()
     before: str = ""
     """The spec it had before it was changed in place."""

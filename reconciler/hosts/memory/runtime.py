@@ -317,7 +317,7 @@ class Runtime:
             raise Failed("CRIU could not restore")
         container.state = RUNNING
         container.lineage = images.dump.lineage
-        container.whole = how != "lazy"
+        container.whole, container.waits = how != "lazy", False
         here = images.dump.origin == self.machine.name
         past = " from the images of a process that ran on" if images.dump.resumed and not here else ""
         images.dump.resumed = images.dump.resumed or here
@@ -330,7 +330,8 @@ class Runtime:
             self.machine.universe.disaster(f"{self.machine.name}: {name} ended by itself")
 
     def health(self, name: str) -> None:
-        if self._get(name).state != RUNNING or self.machine.take("health"):
+        container = self._get(name)
+        if container.state != RUNNING or container.waits or self.machine.take("health"):
             raise Failed("connection refused", status=1)
 
 

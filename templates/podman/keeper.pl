@@ -1,0 +1,132 @@
+# keeper.pl USERDATA DAEMON: stands between a lazy restore and CRIU's page daemon, and holds the userfaultfds of the
+# restored tasks as well. When the last holder of one is gone the kernel gives zeros for memory that is missing; as long
+# as this one is there, tasks stop at it instead, whatever becomes of the daemon.
+#
+# It hands on what `criu restore` says (uffd.c): for each task its PID, as four bytes, and a byte with the descriptor, or
+# a negative PID alone; then a word when tasks are about to run. Only the core of Perl: hosts may have no modules.
+use strict;
+use warnings;
+use constant { FINISHED => 0x52535446, START => 10, RESTORE => 900, LOOK => 0.02, GETFD => 438, OPEN => 434 };
+
+my ($home, $daemon) = @ARGV;
+chdir $home or die "$home: $!\n";
+$SIG{HUP} = $SIG{PIPE} = 'IGNORE';
+put('keeper.pid', $$);
+put('/proc/self/oom_score_adj', -1000) if -w '/proc/self/oom_score_adj';    # the daemon may go, this must not
+my %numbers = (x86_64 => [46, 47, 312], ppc64le => [341, 342, 354], s390x => [370, 372, 343]);
+my ($SENDMSG, $RECVMSG, $KCMP) = @{$numbers{`uname -m` =~ s/\s//r} // [211, 212, 272]};    # as all newer ones
+
+sub put { my ($file, $text) = @_; open my $out, '>', $file or die "$file: $!\n"; print $out "$text\n"; close $out }
+sub lives { kill 0, $daemon }
+sub unix { socket my $made, 1, 1, 0 or die "socket: $!\n"; $made }
+sub at { pack 'S a*', 1, shift }
+
+# A message of so many bytes and room for one descriptor, in memory of its own: the kernel writes into it.
+sub message {
+    my ($length, $control) = @_;
+    my $m = {data => '', control => ''};
+    vec($m->{data}, $length * 8 - 1, 1) = 0;
+    vec($m->{control}, 24 * 8 - 1, 1) = 0;
+    substr $m->{control}, 0, 24, $control if $control;
+    $m->{iov} = pack 'P Q', $m->{data}, $length;
+    $m->{header} = pack 'Q Q P Q P Q Q', 0, 0, $m->{iov}, 1, $m->{control}, 24, 0;
+    return $m;
+}
+sub receive_fd {
+    my $m = message(1);
+    return if syscall($RECVMSG, fileno(shift), $m->{header}, 0x40000000) != 1;    # MSG_CMSG_CLOEXEC
+    my ($size, $level, $type, $fd) = unpack 'Q i i i', $m->{control};
+    return unless $size == 20 && $level == 1 && $type == 1;
+    open my $held, '+<&=', $fd or return;
+    return $held;
+}
+sub send_fd {
+    my ($to, $fd) = @_;
+    return syscall($SENDMSG, fileno $to, message(1, pack 'Q i i i x4', 20, 1, 1, fileno $fd)->{header}, 0) == 1;
+}
+
+# --- what the daemon holds ---
+
+my (@kept, %theirs, %seen, $pidfd);    # theirs: by the number it has there, the one of ours that is the same
+sub is_uffd { (readlink "/proc/$daemon/fd/$_[0]" // '') eq 'anon_inode:[userfaultfd]' }
+sub same { my ($here, $there) = @_; syscall($KCMP, $$, $daemon, 0, fileno $here, $there + 0) == 0 }
+sub copy {
+    my $fd = $pidfd ? syscall(GETFD, fileno $pidfd, shift() + 0, 0) : -1;
+    return unless $fd >= 0 && open my $held, '+<&=', $fd;
+    push @kept, $held;
+    return $held;
+}
+
+# For what it has done with, a task must not wait; and children that tasks fork have theirs from it alone.
+sub look {
+    opendir my $folder, "/proc/$daemon/fd" or return;
+    my %now;
+    for my $number (grep { /^\d+$/ && is_uffd($_) } readdir $folder) {
+        my ($known) = grep { $_ && same($_, $number) } $theirs{$number}, @kept;
+        $known //= copy($number) or next;
+        $theirs{$number} = $known;
+        $now{$known} = $seen{$known} = 1;
+    }
+    my %done = map { $_ => 1 } grep { $seen{$_} && !$now{$_} } @kept;
+    return unless %done && defined readlink "/proc/$daemon/fd/1";    # when it dies, all go at once
+    @kept = grep { !$done{$_} } @kept;
+    delete @theirs{grep { $done{$theirs{$_}} } keys %theirs};
+    delete @seen{keys %done};
+}
+
+# --- between the two ---
+
+my $down = unix();
+my $end = time + START;
+until (connect $down, at('pages/lazy-pages.socket')) {
+    die "the daemon does not start\n" if time > $end || !lives();
+    select undef, undef, undef, 0.002;
+}
+my $listen = unix();
+unlink 'keeper.socket', 'lazy-pages.socket';
+bind $listen, at('keeper.socket') or die "bind: $!\n";
+listen $listen, 1 or die "listen: $!\n";
+rename 'keeper.socket', 'lazy-pages.socket' or die "rename: $!\n";
+sub readable {    # which of them, within so many seconds
+    my ($seconds, @from) = @_;
+    my $bits = '';
+    vec($bits, fileno $_, 1) = 1 for @from;
+    return if select($bits, undef, undef, $seconds) <= 0;
+    return map { vec($bits, fileno $_, 1) } @from;
+}
+readable(RESTORE, $listen) or die "nothing was restored\n";
+accept my $up, $listen or die "accept: $!\n";
+close $listen;
+
+# Without the daemon tasks would wait for memory before they are complete: the restore fails by its next word instead.
+# What it said before counts: after the last one tasks run.
+my $finished;
+until ($finished) {
+    my (undef, $over) = readable(undef, $up, $down);
+    shutdown $up, 0 if $over;
+    my $got = sysread $up, my $word, 4;
+    last unless defined $got && $got == 4;
+    my $pid = unpack 'i', $word;
+    $finished = $pid == FINISHED;
+    my $fd;
+    if ($pid > 0 && !$finished) {
+        $fd = receive_fd($up) or last;
+        push @kept, $fd;
+    }
+    syswrite $down, $word;
+    send_fd($down, $fd) if $fd;
+}
+close $up;
+exit 1 unless $finished;
+
+sub closed { (readable(shift, $down))[0] && !sysread $down, my $rest, 1 }
+my $fd = syscall(OPEN, $daemon + 0, 0);
+open $pidfd, '<&=', $fd if $fd >= 0;
+look() until closed(LOOK);    # by its end alone
+
+# How it ended is written down by its parent. When not all has come, the container is removed; then this ends too.
+sub status { open my $in, '<', 'lazy-pages.status' or return ''; my $line = <$in> // ''; chomp $line; $line }
+$end = time + 5;
+select undef, undef, undef, 0.002 until status() ne '' || time > $end;
+exit 0 if status() eq '0';
+sleep 1 while -d $home;
