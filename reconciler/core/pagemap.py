@@ -22,6 +22,9 @@ from reconciler.model.command import Bytes
 PAGE: Bytes = 4096
 PARENT, LAZY, PRESENT = 1, 2, 4
 """Flags as in CRIU's criu/include/pagemap.h."""
+_ANONYMOUS, _PRIVATE, _LOCKED, _HUGE = 0x20, 0x2, 0x2000, 0x40000
+_VSYSCALL, _VDSO, _VVAR = 1 << 2, 1 << 3, 1 << 12
+"""Flags of mmap(2), and status as in CRIU's criu/include/image.h."""
 _HEADER = 8
 _UINT32 = 2**32 - 1
 
@@ -79,6 +82,31 @@ def encode(pagemap: Pagemap) -> bytes:
 def _fields(run: Run) -> dict[str, int]:
     fields = {"vaddr": run.start, "nr_pages": min(run.pages, _UINT32), "flags": run.flags}
     return fields | ({"many_pages": run.pages} if run.pages > _UINT32 else {})
+
+
+def can_be_lazy(data: bytes, name: str) -> Spans:
+    """Where memory may follow a restore, of a process whose mappings are in this image: what CRIU's own
+    vma_entry_can_be_lazy allows. InputError when it is no image of CRIU."""
+    return [
+        (int(vma.start), int(vma.end))
+        for mm in entries(data, "mm", name)
+        for vma in mm.vmas
+        if vma.flags & _ANONYMOUS and vma.flags & _PRIVATE and not vma.flags & (_LOCKED | _HUGE)
+        if not vma.status & (_VSYSCALL | _VDSO | _VVAR)
+    ]
+
+
+def marked(found: Pagemap, lazy: Spans) -> Pagemap:
+    """With the pages that are here and may follow marked as lazy. CRIU means to leave out pages that stack
+    pointers are in, but compares offsets within a page: it marks none where a thread's stack pointer begins a
+    page, and else all, stacks too."""
+    return replace(
+        found,
+        runs=tuple(
+            replace(piece, flags=piece.flags | LAZY) if inside and piece.flags & PRESENT else piece
+            for piece, inside in _cut(found.runs, lazy)
+        ),
+    )
 
 
 def divide(dump: Pagemap, rounds: Sequence[Pagemap | None]) -> tuple[Pagemap, Pagemap]:

@@ -109,6 +109,9 @@ fail() {
 started=
 if [ -n "$lazy" ] && ! { serving "$userdata/lazy-pages.pid" && [ -S "$userdata/lazy-pages.socket" ]; }; then
     [ -d "$userdata/$lazy" ] || { echo "there are no images in $userdata/$lazy: was the container removed?" >&2; exit 1; }
+    # Exit 9: CRIU has marked no page of some process as lazy, as it does when a stack pointer begins a page; a flag of
+    # present (4) and lazy (2) is these two bytes.
+    [ -e "$images/marked" ] || [ -z "$(LC_ALL=C grep -LF "$(printf ' \006')" "$images"/pagemap-[0-9]*.img)" ] || exit 9
     stop_serving 2>/dev/null
     rm -f "$userdata/lazy-pages.status" "$userdata/lazy-pages.log" "$userdata/keeper.log"
     mkdir -m 700 "$userdata/pages" || exit 1

@@ -13,9 +13,11 @@ from reconciler.core.pagemap import (
     PRESENT,
     Pagemap,
     Run,
+    can_be_lazy,
     common,
     divide,
     encode,
+    marked,
     parse,
     without,
 )
@@ -74,6 +76,43 @@ def test_pages_that_did_not_change_since_round_1_follow_and_the_others_come_firs
     assert flags(served) == {p: PRESENT | LAZY if p in lazy else PRESENT for p in (*range(8), 20)}
     again = divide(restored, [first, second])
     assert (flags(again[0]), flags(again[1])) == (flags(restored), flags(served))
+
+
+ANON = 0x22
+VMAS = [
+    (0, 4, ANON, 1),
+    (4, 6, ANON | 0x2000, 1),  # locked
+    (6, 7, ANON | 0x40000, 1),  # huge
+    (7, 8, ANON, 1 << 3),  # vDSO
+    (8, 9, 0x2, 1 << 6),  # of a file
+    (9, 10, 0x21, 1 << 8),  # shared
+    (10, 12, ANON, 1 << 1),  # stack
+]
+
+
+def mappings(*rows):
+    from reconciler.core.criu_images import _classes
+
+    image = _classes()["mm"]()
+    for start, end, how, status in rows:
+        image.vmas.add(start=start * PAGE, end=end * PAGE, flags=how, status=status)
+    body = image.SerializeToString()
+    return HEADER + struct.pack("<I", len(body)) + body
+
+
+def test_where_criu_marked_nothing_private_memory_may_follow_and_nothing_else():
+    found = pages((1, 5, PRESENT), (6, 5, PRESENT), (11, 1, PARENT))
+    after = marked(found, can_be_lazy(mappings(*VMAS), "mm-1.img"))
+    assert {p for p, how in flags(after).items() if how & LAZY} == {1, 2, 3, 10}
+    assert {p: how & ~LAZY for p, how in flags(after).items()} == flags(found)
+
+
+def test_host_scripts_see_by_two_bytes_whether_anything_is_marked():
+    mark = b" \x06"
+    for number in (1, 32, 6 * 2**20, 2**35 - 1):
+        for count in (1, 32, 6, 2**20 + 6):
+            assert mark not in encode(pages((number, count, PRESENT), pages_id=32))
+            assert mark in encode(pages((number, count, PRESENT | LAZY), pages_id=32))
 
 
 def test_a_process_that_came_after_round_1_is_restored_whole():

@@ -13,7 +13,7 @@ from reconciler.core.causes import telling
 from reconciler.core.made_from import changed_fields
 from reconciler.drivers import guard
 from reconciler.drivers.base import Fence, Handover, Located
-from reconciler.drivers.podman import containers, health, moving, options, paths, precopy, stores, verifying
+from reconciler.drivers.podman import containers, health, moving, options, pagemaps, paths, stores, verifying
 from reconciler.errors import CommandFailed, GuardRefused, HostError, Refused
 from reconciler.model.command import Command, Program, Seconds
 from reconciler.model.labels import LABEL_SPEC
@@ -200,7 +200,7 @@ def restore(handover: Handover) -> Program[None]:
         staged = moving.located(facts)
     lazy = "checkpoint" if handover.move.follows else ""
     if handover.move.strategy is Strategy.PRECOPY:
-        yield from precopy.arrange(paths.userdata_of(staged.trees[0].path))
+        yield from pagemaps.arrange(paths.userdata_of(staged.trees[0].path))
         lazy = "lazy"
     yield from moving.restore(handover, handover.fence, Phase.COMMITTED, staged, lazy=lazy)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reconciler.core import causes
 from reconciler.drivers import guard
 from reconciler.drivers.base import Fence, Handover, Located
-from reconciler.drivers.podman import containers, parse, paths
+from reconciler.drivers.podman import containers, pagemaps, parse, paths
 from reconciler.errors import CommandFailed, Refused
 from reconciler.model.command import Bytes, Command, Program, Seconds, Tree
 from reconciler.model.inplace import PODMAN_KEEPS_UPDATES
@@ -16,6 +16,8 @@ from reconciler.model.spec import RestartPolicy, Strategy, TcpHandling
 from reconciler.model.world import ContainerFacts
 
 RESTORE_LIMIT: Seconds = 900.0
+_UNMARKED = 9
+"""How `restore.sh` ends, before anything, when CRIU has marked no page of a process as lazy."""
 DUMP_CONFIG = ("link-remap",)
 """Files that are open under a name that is gone and still have another one, as `sem_open` leaves them: CRIU gives
 them a name for the time of the move, beside the old one, and takes it away again however the move ends."""
@@ -165,7 +167,10 @@ def restore(handover: Handover, fence: Fence, phase: Phase, located: Located, *,
     how = (lazy, keeper, _addresses(handover), paths.restore_config(handover.name), *options(handover))
     argv = paths.shell("restore", located.container_id, userdata, *how)
     try:
-        yield from guard.run(fence, (phase,), argv, timeout=RESTORE_LIMIT)
+        done = yield from guard.run(fence, (phase,), argv, timeout=RESTORE_LIMIT, ok=(0, _UNMARKED))
+        if done.status == _UNMARKED:
+            yield from pagemaps.mark(userdata)
+            yield from guard.run(fence, (phase,), argv, timeout=RESTORE_LIMIT)
     except CommandFailed as error:
         now = yield from containers.inspect(handover.name)
         if now is not None and now.id == located.container_id and now.state.has_processes:

@@ -1,19 +1,14 @@
 """Pre-copy: rounds of memory are dumped with the OCI runtime while the container runs, and copied; the dump under
 the freeze builds on the last one. On the destination nothing is merged: pages of round 1 that are still current
-are served from where they lie (`core.pagemap`)."""
+are served from where they lie (`pagemaps`)."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-
-from reconciler.core import pagemap
 from reconciler.core.causes import criu_cause, telling
-from reconciler.core.pagemap import Pagemap
 from reconciler.drivers import guard
 from reconciler.drivers.base import Handover, Round
 from reconciler.drivers.podman import moving, parse, paths, source
-from reconciler.errors import CommandFailed, HostError, InputError
+from reconciler.errors import CommandFailed
 from reconciler.model.command import Command, Program, Seconds, Tree
 from reconciler.model.plan import Phase
 
@@ -58,37 +53,6 @@ def take_round(handover: Handover, number: int) -> Program[Tree]:
 def build_on(handover: Handover, number: int) -> Program[None]:
     """On the source: what is dumped under the freeze is only what changed since that round."""
     yield from source.dump_config(handover, "track-mem", f"prev-images-dir ../precopy/{number}")
-
-
-def arrange(userdata: str) -> Program[None]:
-    """On the destination, before the restore: pages that did not change since round 1 follow it, the few others
-    come first."""
-    answer = yield Command(paths.shell("maps", userdata))
-    lines = []
-    for name, (dump, rounds) in sorted(_maps(answer.stdout).items()):
-        restored, served = pagemap.divide(dump, rounds)
-        lines += [(f"checkpoint/{name}", restored), (f"lazy/{name}", served)]
-    text = "".join(f"{path} {base64.b64encode(pagemap.encode(found)).decode()}\n" for path, found in lines)
-    yield Command(paths.shell("lay-out", userdata), stdin=text.encode(), changes=True)
-
-
-def _maps(text: str) -> dict[str, tuple[Pagemap, list[Pagemap | None]]]:
-    """By file name: the dump's map, and those of rounds 1, 2, ... (None where a process was not there yet)."""
-    dumps: dict[str, Pagemap] = {}
-    rounds: dict[int, dict[str, Pagemap]] = {}
-    try:
-        for line in text.splitlines():
-            path, _, data = line.partition(" ")
-            found = pagemap.parse(base64.b64decode(data, validate=True), path)
-            folder, _, name = path.rpartition("/")
-            if folder == "checkpoint":
-                dumps[name] = found
-            else:
-                rounds.setdefault(int(folder.rpartition("/")[2]), {})[name] = found
-    except (ValueError, binascii.Error, InputError) as error:
-        raise HostError("CRIU's maps of memory pages cannot be read", code="H290", why=str(error)) from error
-    in_order = [rounds[number] for number in sorted(rounds)]
-    return {name: (dump, [known.get(name) for known in in_order]) for name, dump in dumps.items()}
 
 
 def _tree(userdata: str, number: int) -> Tree:
