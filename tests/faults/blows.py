@@ -48,6 +48,17 @@ for round in $(seq 3000); do
 done
 """
 
+KILL_PAGES = """
+# As soon as it serves; the restore fails, or tasks stop at the first page that is missing.
+cd /var/lib/containers/storage/overlay-containers || exit
+for round in $(seq 3000); do
+    for folder in */userdata; do
+        [ ! -S "$folder/lazy-pages.socket" ] || { WAITkill -9 "$(cat "$folder/lazy-pages.pid")"; exit; }
+    done
+    sleep 0.005
+done
+"""
+
 COUNTER_PIDS = 'for d in /proc/[0-9]*; do [ "$(cat $d/comm 2>/dev/null)" = counter ] && echo ${d#/proc/}; done'
 
 REPAIR = """
@@ -136,6 +147,13 @@ def kill_criu_early(lab: Lab, host: str, argument: str) -> None:
     _script(lab, host, f"setsid sh {EARLY} </dev/null >/dev/null 2>&1 &")
 
 
+def kill_pages(lab: Lab, host: str, argument: str) -> None:
+    """The daemon that serves memory pages, in the coming restore, or so many seconds into it."""
+    text = KILL_PAGES.replace("WAIT", f"sleep {argument}; " if argument else "")
+    _script(lab, host, "cat > /run/kill-pages", text)
+    _script(lab, host, "setsid sh /run/kill-pages </dev/null >/dev/null 2>&1 &")
+
+
 def kill_hook(lab: Lab, host: str, argument: str) -> None:
     _script(lab, host, "pkill -9 -f '[w]orkloads/counter/hook.sh$'; true")
 
@@ -182,6 +200,7 @@ BLOWS: dict[str, Blow] = {
         kill_criu,
         kill_criu_early,
         kill_hook,
+        kill_pages,
         podman,
         expire_leases,
         lie,

@@ -202,6 +202,10 @@ def runtimes() -> Iterator[Case]:
     # No image is complete yet: the tasks run on. A connection in a blocking read fails at that moment.
     early = Strike("kill_criu_early", "hold", Point.AFTER_INTENT, host="source")
     yield case(BACK, early, exits=(PUT_BACK,), keeps=False)
+    for wait in ("", "0.1", "0.3"):
+        # What the destination has answered until then, its client has from a copy that is ended.
+        strike = Strike("kill_pages", "restore", Point.AFTER_INTENT, host="destination", argument=wait)
+        yield case(EITHER, strike, name=f"page daemon dies {wait or 0} s into the restore", keeps=False)
     for how in ("truncate", "change"):
         once = (("damage", "destination", f"{how} once"),)
         always = (("damage", "destination", f"{how} always"),)

@@ -246,7 +246,7 @@ class Referee:
             self._problem(
                 f"the client's connection ended: {seen.error or 'no replies'} {self._lost_in or 'at the end'}"
             )
-        elif self.case.keeps and not seen.memory_intact:
+        elif (self.case.keeps or seen.checksum_after) and not seen.memory_intact:
             self._problem(f"memory changed: {seen.checksum_before} -> {seen.checksum_after}")
 
     def _problem(self, text: str) -> None:

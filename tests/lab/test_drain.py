@@ -33,7 +33,7 @@ for round in $(seq 30000); do
     [ "$comm" = counter ] && read -r _ rss _ < $task/statm && [ "$rss" -ge 200 ] || continue
     kill -STOP $daemon || exit
     read -r _ rss _ < $task/statm
-    if [ "$rss" -ge $((GOAL * 256)) ]; then kill -CONT $daemon; STRUCK; echo "$rss" > /run/struck; exit; fi
+    if [ "$rss" -ge $((GOAL * 256)) ]; then echo "$rss" > /run/struck; kill -CONT $daemon; STRUCK; exit; fi
     kill -CONT $daemon; sleep 0.003
 done
 """
@@ -62,7 +62,7 @@ class Sums:
     def _run(self) -> None:
         while not self._over.is_set():
             with suppress(OSError), socket.create_connection((self._address, PORT), timeout=5) as client:
-                client.settimeout(5)
+                client.settimeout(30)
                 while not self._over.is_set():
                     client.sendall(b"sum\n")
                     if not (answer := client.recv(100)):
@@ -99,11 +99,10 @@ def test_a_staged_container_that_somebody_removed_is_said_and_the_source_goes_on
         (1, "kill -9 $daemon", "h1"),
         (MEMORY // 2, "kill -9 $daemon", "h1"),
         (MEMORY - 12, "kill -9 $daemon", "h1"),
-        (MEMORY // 2, "kill -9 $daemon; sleep 5", "h1"),
         (MEMORY // 2, "kill -STOP $daemon; sleep 30; kill -CONT $daemon", "h2"),
         (MEMORY // 2, "kill -9 $keeper", "h2"),
     ],
-    ids=["begin", "half", "end", "half-and-a-while", "daemon-stops-30-s", "keeper"],
+    ids=["begin", "half", "end", "daemon-stops-30-s", "keeper"],
 )
 def test_memory_is_never_zeros(repo: Repo, goal: int, struck: str, ends_on: str) -> None:
     lab = repo.lab
@@ -115,7 +114,7 @@ def test_memory_is_never_zeros(repo: Repo, goal: int, struck: str, ends_on: str)
     with Sums(address) as sums:
         done = repo.apply(expect=None)
         answers = len(sums.seen)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 150
         while len(sums.seen) < answers + 3 and time.monotonic() < deadline:
             time.sleep(0.1)
     assert lab.exec("h2", ["cat", "/run/struck"]).stdout.strip(), lab.exec("h2", ["cat", "/run/strike.log"]).stdout
