@@ -93,6 +93,10 @@ command -v nft >/dev/null 2>&1 || addresses=
 [ ! -e "$images/devshm-checkpoint.tar" ] || cp "$images/devshm-checkpoint.tar" "$userdata/" || exit 1
 # PID FILE of a process that still serves this container.
 serving() { read -r pid < "$1" && tr '\0\n' '  ' < "/proc/$pid/cmdline" | grep -q "lazy-pages.*$userdata"; } 2>/dev/null
+all_marked() { # a page's flags of present (4) and lazy (2) are these two bytes
+    mark=$(printf ' \006')
+    for map in "$images"/pagemap-[0-9]*.img; do LC_ALL=C grep -qF "$mark" "$map" || return 1; done
+}
 stop_serving() {
     ! serving "$userdata/lazy-pages.pid" || kill "$pid"
     ! serving "$userdata/keeper.pid" || kill "$pid"
@@ -109,9 +113,8 @@ fail() {
 started=
 if [ -n "$lazy" ] && ! { serving "$userdata/lazy-pages.pid" && [ -S "$userdata/lazy-pages.socket" ]; }; then
     [ -d "$userdata/$lazy" ] || { echo "there are no images in $userdata/$lazy: was the container removed?" >&2; exit 1; }
-    # Exit 9: CRIU has marked no page of some process as lazy, as it does when a stack pointer begins a page; a flag of
-    # present (4) and lazy (2) is these two bytes.
-    [ -e "$images/marked" ] || [ -z "$(LC_ALL=C grep -LF "$(printf ' \006')" "$images"/pagemap-[0-9]*.img)" ] || exit 9
+    # Exit 9: CRIU has marked no page of some process as lazy, as it does when a stack pointer begins a page.
+    [ -e "$images/marked" ] || all_marked || exit 9
     stop_serving 2>/dev/null
     rm -f "$userdata/lazy-pages.status" "$userdata/lazy-pages.log" "$userdata/keeper.log"
     mkdir -m 700 "$userdata/pages" || exit 1

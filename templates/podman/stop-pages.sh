@@ -14,7 +14,7 @@ living() { # all of the container's, whatever Podman says of it
 tries=0
 while tasks=$(living "$2") && [ -n "$tasks" ]; do
     tries=$((tries + 1))
-    [ "$tries" -le 100 ] || { echo "processes of the container cannot be killed:" $tasks >&2; exit 1; }
+    [ "$tries" -le 100 ] || { echo "processes of the container cannot be killed: $tasks" >&2; exit 1; }
     # shellcheck disable=SC2086
     kill -s KILL $tasks 2>/dev/null
     sleep 0.05
