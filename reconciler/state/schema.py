@@ -74,7 +74,9 @@ def _look(path: Path) -> None:
     with path.open("rb") as file:
         if file.read(len(MAGIC)) != MAGIC:
             raise JournalError(NO_JOURNAL, where=str(path), fix=f"{_WAY_OUT}; or {ANOTHER}")
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+    # Without its log the file of a journal whose disk was full is half-way between two states.
+    still = "&immutable=1" if _can_stand_still(path) else ""
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{still}", uri=True)
     try:
         _check_ours(connection, path)
     finally:
