@@ -113,6 +113,12 @@ PAGES: dict[str, Page] = {
         "The source must not go on while the other copy runs. Once the message's process is gone: reconcile "
         "resume.",
     ),
+    "C341": Page(
+        "a restore that does not end",
+        "The policy's freezeLimit also bounds the restore on the destination: a Podman or CRIU that hangs there "
+        "is ended, the copy is proven not to run, and the source goes on. See what holds Podman up on that host "
+        "(`podman ps`, its disks, `dmesg`); a workload that takes longer to restore needs a higher freezeLimit.",
+    ),
     "C318": Page(
         "the workload is not healthy",
         "It does not run, or its health check did not pass within spec.health.within. After a move it goes back "

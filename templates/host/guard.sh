@@ -21,6 +21,7 @@ E_LOWER=75 E_BROKEN=76 E_PHASE=77 E_LEASED=78 E_RESUMED=79 E_NOTHELD=80 E_BUSY=8
 E_OTHER=84 E_COMMITTED=85 E_RUNNING=86
 FORMAT=1 # of markers; every later one begins `reconciler-marker FORMAT NAME EPOCH` as well
 LOCK_WAIT=1000  # centiseconds to wait for another command on the same workload
+HOLD_WAIT=10    # seconds for a checkpoint command to begin, beside those that it may freeze
 EXIT_WAIT=3000  # centiseconds to wait for a checkpoint process that was told to end
 
 set -uf
@@ -231,16 +232,28 @@ finally() { # release|resume EPOCH: what becomes of a committed hook; FINAL: the
 	FINAL=$WORD
 }
 
-await() { # until the checkpoint process has ended, at most EXIT_WAIT
+await() { # [give-up]: until the checkpoint process has ended, at most EXIT_WAIT; one that hangs may be ended
 	now
-	END=$((NOW + EXIT_WAIT))
+	END=$((NOW + EXIT_WAIT)) AGAIN=${1-}
 	while :; do
 		look
 		case $STATE in starting | held) ;; *) return 0 ;; esac
 		now
-		[ "$NOW" -lt "$END" ] || die $E_RUNNING "the checkpoint process of $N does not end"
+		if [ "$NOW" -ge "$END" ]; then
+			[ "$AGAIN/$STATE" = give-up/starting ] || die $E_RUNNING "the checkpoint process of $N does not end"
+			give_up
+			AGAIN='' END=$((NOW + EXIT_WAIT))
+		fi
 		sleep 0.01
 	done
+}
+
+give_up() { # kill a runtime that hangs before it has saved anything; should it have frozen the tasks, the warden acts
+	word "$H/runner" && lives "$WORD" "$REST" || return 0
+	RUNNER=$WORD KIDS=
+	{ read -r KIDS <"/proc/$RUNNER/task/$RUNNER/children"; } 2>/dev/null
+	# shellcheck disable=SC2086
+	[ -z "$KIDS" ] || kill -9 $KIDS 2>/dev/null
 }
 
 answer() { # OUTCOME: one JSON line, then what the checkpoint command printed first and last
@@ -388,13 +401,17 @@ cmd_hold() {
 	esac
 	exec 6<>"$H/notify" 9>&- # from here on others may decide
 	ticker "$H/notify" 0.2
+	END=$((BEGAN + ($4 + HOLD_WAIT) * 100)) LATE=
 	while :; do
 		look
 		case $STATE in starting) ;; *) break ;; esac
 		[ -z "$HELD" ] || break
+		now
+		if [ "$NOW" -ge "$END" ] && decide resume && [ "$VERDICT" = resume ]; then LATE=1 && break; fi
 		read -r _ <&6
 	done
 	kill "$TICKER" 2>/dev/null
+	[ -z "$LATE" ] || die $E_RUNNING "the checkpoint command of $N saves nothing within $4 s; it is to be given up"
 	now
 	WAITED=$(((NOW - BEGAN) * 10))
 	case $STATE/$VERDICT in
@@ -508,7 +525,7 @@ cmd_resume() {
 			[ "$FINAL" = resume ] || die $E_NOTHELD "$N was already released here"
 		fi
 		poke "$H/wake"
-		await
+		await give-up
 		;;
 	esac
 	case $STATE in

@@ -63,23 +63,32 @@ say() { printf '%s\n' "$1" >>"$H/trouble"; }
 
 # --- the network of the frozen tasks ---
 
+# By path: `nsenter -t PID -n` compares with its own namespace as CRIU sees it, and may stay outside without a word.
 # shellcheck disable=SC2086  # $SH may be `busybox sh`
-in_netns() { nsenter -t "$1" -n $SH "$0" "$2"; } # PID netdown|netup
+in_netns() { nsenter --net="/proc/$1/ns/net" $SH "$0" "$2"; } # PID netdown|netup
 
 same_netns() { [ "$(readlink "/proc/$1/ns/net")" = "$(readlink /proc/self/ns/net)" ]; }
 
 set_knob() { [ ! -w "$1" ] || printf '%s\n' "$2" >"$1"; } # PATH VALUE
 
-routes() { # FAMILY: what `ip route replace` can put back and the kernel does not by itself; direct ones first
+list_routes() { # FAMILY: in the words of `ip route replace`
 	$IP -o "-$1" route show table all 2>/dev/null | sed -e '/^\(local\|broadcast\|anycast\|multicast\|ff00::\/8\) /d' \
-		-e '/ proto kernel/d' -e '/ proto ra/d' -e '/ dev lo /d' -e 's/\\/ /g' -e 's/ linkdown//g' -e 's/ dead//g' >"$H/net.all$1"
-	{ grep -v ' via ' "$H/net.all$1"; grep ' via ' "$H/net.all$1"; } >"$H/net.routes$1"
+		-e '/ proto ra/d' -e '/ dev lo /d' -e 's/\\/ /g' -e 's/ linkdown//g' -e 's/ dead//g' -e 's/ expires [0-9]*sec//' -e 's/ *$//'
+}
+
+routes() { # FAMILY: first those that the kernel makes for addresses, then direct ones, then those by way of others
+	list_routes "$1" >"$H/net.all$1"
+	grep ' proto kernel' "$H/net.all$1" >"$H/net.routes$1"
+	grep -v ' via ' "$H/net.all$1" | grep -v ' proto kernel' >>"$H/net.routes$1"
+	grep ' via ' "$H/net.all$1" | grep -v ' proto kernel' >>"$H/net.routes$1"
 	return 0
 }
 
 netdown() { # inside the tasks' network namespace: interfaces down, so that IP and MAC may come up elsewhere
 	$IP -o link show up >"$H/net.links" || return 1
 	$IP -o addr show up scope global >"$H/net.addresses"
+	$IP -6 -o addr show up 2>/dev/null | sed 's/\([0-9]\)sec/\1/g' >"$H/net.six"
+	$IP neigh show nud permanent >"$H/net.neighbours"
 	routes 4
 	routes 6
 	: >"$H/net.knobs"
@@ -105,12 +114,33 @@ netdown() { # inside the tasks' network namespace: interfaces down, so that IP a
 netup() { # puts back what netdown took; may be repeated
 	RC=0
 	while read -r DEV; do $IP link set dev "$DEV" up || RC=1; done <"$H/net.devices"
+	readdress
 	for F in 4 6; do
-		# shellcheck disable=SC2086
-		while read -r ROUTE; do $IP "-$F" route replace $ROUTE || RC=1; done <"$H/net.routes$F"
+		list_routes $F >"$H/net.now$F"
+		while read -r ROUTE; do
+			# shellcheck disable=SC2086
+			grep -qxF "$ROUTE" "$H/net.now$F" || $IP "-$F" route replace $ROUTE || RC=1
+		done <"$H/net.routes$F"
 	done
+	while read -r ADDRESS _ DEV REST; do
+		# shellcheck disable=SC2086
+		$IP neigh replace "$ADDRESS" dev "$DEV" ${REST% PERMANENT} nud permanent
+	done <"$H/net.neighbours"
 	while IFS=: read -r FILE OLD; do set_knob "$FILE" "$OLD"; done <"$H/net.knobs"
 	return $RC
+}
+
+readdress() { # the kernel keeps neither link-local addresses of IPv6 nor those with a lifetime; it may make some anew
+	$IP -6 -o addr show >"$H/net.sixnow" 2>/dev/null
+	while read -r _ DEV _ ADDRESS REST; do
+		case $DEV in lo) continue ;; esac
+		while read -r _ HAS _ ANEW _; do [ "$HAS $ANEW" != "$DEV $ADDRESS" ] || continue 2; done <"$H/net.sixnow"
+		LIVES='' FLAGS=''
+		case $REST in *'valid_lft '*) LIVES="valid_lft ${REST#*valid_lft }" ;; esac
+		case $REST in *' noprefixroute'*) FLAGS=noprefixroute ;; esac
+		# shellcheck disable=SC2086
+		$IP -6 addr replace "$ADDRESS" dev "$DEV" $LIVES nodad $FLAGS || RC=1
+	done <"$H/net.six"
 }
 
 isolate() { # INIT_PID: netdown in there; the outcome is in net.done
@@ -142,7 +172,7 @@ shield() {
 		[ "$DEV" = lo ] || [ -e "/sys/class/net/$DEV/master" ] || CARDS="$CARDS${CARDS:+, }\"$DEV\""
 	done
 	[ -n "$MACS" ] && [ -n "$CARDS" ] && [ -n "$FOUR$SIX" ] || return 0
-	printf 'reconciler_%s\n' "$(printf %s "${W##*/}" | tr -c 'a-z0-9' _)" >"$H/shielded"
+	printf 'reconciler_%s\n' "$(printf %s "${W##*/}" | sed 's/-/_m/g; s/\./_p/g')" >"$H/shielded" # one for each name
 	word "$H/shielded"
 	[ -z "$FOUR" ] || FOUR="elements = { $FOUR }"
 	[ -z "$SIX" ] || SIX="elements = { $SIX }"

@@ -90,7 +90,7 @@ container() {
     printf 'confined %s\n' "$(tr -d '\0' <"/proc/$2/attr/current" 2>/dev/null)"
     awk '{for (i = 7; $i != "-"; i++); type = $(i + 1); if (type ~ /^(fuse|nfs|cifs|smb3|9p|ceph)/) print "mount", type, $5}' \
         "/proc/$2/mountinfo"
-    command -v ss >/dev/null && nsenter -t "$2" -n ss -Hxa 2>/dev/null |
+    command -v ss >/dev/null && nsenter --net="/proc/$2/ns/net" ss -Hxa 2>/dev/null |
         awk 'FNR == NR {name[$7] = $8; next} $2 == "ESTAB" && $NF > 0 {print "unix", $(NF - 2), $NF, name[$NF]}' "/proc/$2/net/unix" -
 }
 

@@ -63,10 +63,12 @@ shield() {
     fi
     printf '%s\n' "$ending" >"$userdata/unshield"
 }
+ending=
 none_of_inet="table inet $table; delete table inet $table"
 none="table netdev $table; delete table netdev $table; $none_of_inet"
 unshield() { # where CRIU did not come so far
-    [ ! -e "$userdata/unshield" ] || nft -f "$userdata/unshield"
+    # Somebody may have removed the container, and with it the note.
+    if [ -e "$userdata/unshield" ] || [ ! -d "$userdata" ]; then nft "$ending"; fi
     rm -f "$userdata/unshield"
 }
 
@@ -76,7 +78,7 @@ announce() {
     pidfile=/run/containers/storage/overlay-containers/$name/userdata/pidfile
     pid=$(cat "$pidfile" 2>/dev/null || podman container inspect --format '{{.State.Pid}}' -- "$name")
     [ "$(readlink "/proc/$pid/ns/net")" != "$(readlink /proc/self/ns/net)" ] || return
-    nsenter -t "$pid" -n /bin/sh -c '
+    nsenter --net="/proc/$pid/ns/net" /bin/sh -c '
         ip -br link show up | while read -r device state mac rest; do
             device=${device%%@*}
             [ "$device" != lo ] || continue

@@ -14,6 +14,7 @@ from reconciler.model.spec import MigrationPolicy, PolicyRefs
 from reconciler.model.world import (
     ContainerMount,
     ContainerOptions,
+    ContainerState,
     DeletedFile,
     NetworkFacts,
     Preflight,
@@ -110,6 +111,10 @@ PAIRS: dict[str, tuple[Scene, Scene]] = {
     "room.disk": (
         Scene(has={"memory_bytes": 512 * MIB}, here={"disk_free_bytes": 512 * MIB}),
         Scene(has={"memory_bytes": 512 * MIB}, here={"disk_free_bytes": 900 * MIB}),
+    ),
+    "container.paused": (
+        Scene(has={"state": ContainerState.PAUSED}),
+        Scene(has={"state": ContainerState.RUNNING}),
     ),
     "name.taken": (Scene(there_too=(foreign(name="web"),)), Scene(there_too=(foreign(name="web2"),))),
     "volume.taken": (

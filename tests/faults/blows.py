@@ -63,7 +63,7 @@ COUNTER_PIDS = 'for d in /proc/[0-9]*; do [ "$(cat $d/comm 2>/dev/null)" = count
 
 REPAIR = """
 [ ! -e /usr/sbin/criu.real ] || mv -f /usr/sbin/criu.real /usr/sbin/criu
-rm -f /usr/local/bin/dd /run/damage /var/lib/reconciler/filler
+rm -f /usr/local/bin/dd /usr/local/bin/podman /run/damage /var/lib/reconciler/filler
 """
 LARGE_DISK = """
 grep -q ' /var/lib/reconciler tmpfs' /proc/mounts || exit 0
@@ -158,6 +158,30 @@ def kill_hook(lab: Lab, host: str, argument: str) -> None:
     _script(lab, host, "pkill -9 -f '[w]orkloads/counter/hook.sh$'; true")
 
 
+def hang_podman(lab: Lab, host: str, argument: str) -> None:
+    """Podman takes commands there and never answers."""
+    _script(
+        lab, host, "printf '#!/bin/sh\nexec sleep 1000\n' > /usr/local/bin/podman; chmod 755 /usr/local/bin/podman"
+    )
+
+
+def strange_container(lab: Lab, host: str, argument: str) -> None:
+    """Somebody makes a container of the workload's name."""
+    make = "podman create --name counter localhost/reconciler-demo:1 sleep 9"
+    _script(lab, host, f"podman rm -f -t 0 counter; {make}")
+
+
+def stuck_removing(lab: Lab, host: str, argument: str) -> None:
+    """A removal of the workload's container fails half-way: its folder is busy."""
+    _script(
+        lab,
+        host,
+        "d=$(podman inspect -f '{{.StaticDir}}' counter); mkdir $d/busy; mount -t tmpfs tmpfs $d/busy;"
+        " podman rm -f -t 0 counter; podman ps -a --format '{{.State}}' > /run/stuck;"
+        " (sleep 20; umount $d/busy) </dev/null >/dev/null 2>&1 &",
+    )
+
+
 def podman(lab: Lab, host: str, argument: str) -> None:
     """A person types this at a host; it may have to wait for Podman's lock, and goes on while the move does."""
     _script(lab, host, "cat > /run/typed", argument)
@@ -201,6 +225,9 @@ BLOWS: dict[str, Blow] = {
         kill_criu_early,
         kill_hook,
         kill_pages,
+        hang_podman,
+        strange_container,
+        stuck_removing,
         podman,
         expire_leases,
         lie,
@@ -219,6 +246,22 @@ def repair(lab: Lab) -> None:
         lab.set_link(host.name, True)
         _script(lab, host.name, REPAIR + HONEST)
         lab.start_sshd(host.name)
+
+
+UNTYPE = """
+podman unpause counter
+podman container exists counter || podman rename typed counter
+podman ps -aq --filter name='^counter$' | while read -r id; do
+    case $(podman inspect -f '{{.Config.Labels}}' $id) in *reconciler*) ;; *) podman rm -f -t 0 $id ;; esac
+done
+true
+"""
+
+
+def untype(lab: Lab) -> None:
+    """Take back what a person has typed, as the program's refusals advise."""
+    for host in lab.hosts:
+        _script(lab, host.name, f"( {UNTYPE} ) >/dev/null 2>&1")
 
 
 def large_disks(lab: Lab) -> None:

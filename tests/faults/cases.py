@@ -274,9 +274,9 @@ STARTS = {
     "unpause": "podman unpause counter",
     "exec": "podman exec counter true",
     "update": "podman update --restart=always counter",
-    "clone": "podman container clone --run counter typed; sleep 1; podman rm -f -t 0 typed",
 }
-"""What a person may type that starts something, or lets something run."""
+"""What a person may type that starts something, or lets something run. Not `container clone --run` and `kube
+play`: they make other containers, of other names and without our annotation, as `podman run` does."""
 ENDS = {
     "stop": "podman stop --time 0 counter",
     "kill": "podman kill counter",
@@ -300,6 +300,25 @@ def typed() -> Iterator[Case]:
             for verb, line in (STARTS | ENDS).items():
                 strike = Strike("podman", kind, point, host=host, argument=line)
                 yield case(EITHER | LOST, strike, name=f"{kind}: `podman {verb}` at the {host}", keeps=False)
+
+
+def hung() -> Iterator[Case]:
+    """Podman answers no more on one host. Frozen no longer than the policy's limit, then back."""
+    policy = {"freezeLimit": "12s"}
+    for kind, host in (("stage", "destination"), ("hold", "source"), ("restore", "destination")):
+        strike = Strike("hang_podman", kind, Point.AFTER_INTENT, host=host)
+        name = f"podman hangs at the {host} in {kind}"
+        yield case(BACK, strike, name=name, policy=policy, keeps=kind == "stage")
+
+
+def strangers() -> Iterator[Case]:
+    """Somebody else's container has the name where the move goes to, before it is staged and after."""
+    for point in (Point.AFTER_INTENT, Point.AFTER_OUTCOME):
+        strike = Strike("strange_container", "stage", point, host="destination")
+        name = f"a stranger's container at the destination, stage:{point}"
+        yield case(BACK, strike, name=name, exits=(PUT_BACK,))
+    strike = Strike("stuck_removing", "stage", Point.AFTER_OUTCOME, host="destination")
+    yield case(EITHER, strike, name="the staged container is stuck in removing", keeps=False)
 
 
 def undos() -> Iterator[Case]:
@@ -384,6 +403,8 @@ def matrix() -> list[Case]:
         hosts,
         controllers,
         typed,
+        hung,
+        strangers,
         undos,
         liars,
         restore_back,

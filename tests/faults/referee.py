@@ -187,6 +187,7 @@ class Referee:
 
     def _converge(self, scene: Scene) -> None:
         """From here on everything is as if nothing had been."""
+        blows.untype(self.bench.lab)
         if (
             self.verdict.outcome in (Outcome.LOST, Outcome.ENDED)
             and "refused" in self.bench.run("plan", journal=self.journal).output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -27,8 +28,15 @@ class Wire:
         """Addresses and routes of the workload, without counters."""
         routes4 = self.ip(self.inside, "-4", "route", "show", "table", "all").splitlines()
         routes6 = self.ip(self.inside, "-6", "route", "show", "table", "all").splitlines()
-        addresses = self.ip(self.inside, "-o", "addr", "show", "dev", "eth0").splitlines()
-        return sorted(routes4), sorted(routes6), sorted(a.replace(" tentative", "") for a in addresses)
+        addresses = self.ip(self.inside, "-o", "addr", "show").splitlines()
+        seen = [re.sub(r" tentative| nodad| proto kernel_ll|(?<=_lft )\d+sec", "", a) for a in addresses]
+        routes6 = [re.sub(r" expires \d+sec", "", route) for route in routes6]
+        links = self.ip(self.inside, "-o", "link", "show").splitlines()
+        ports = [
+            link.split(" mtu ")[0].split("<")[0] + " ".join(re.findall(r"master \S+", link)) for link in links
+        ]
+        neighbours = self.ip(self.inside, "neigh", "show", "nud", "permanent").splitlines()
+        return sorted(routes4), sorted(routes6), sorted(seen) + sorted(ports) + sorted(neighbours)
 
     def is_up(self) -> bool:
         return "UP" in self.ip(self.inside, "-o", "link", "show", "eth0").split("<")[1].split(">")[0].split(",")
@@ -61,8 +69,28 @@ def wire(host: Any, until: Any) -> Wire:
         wire.ip(inside, "route", "add", *words.split())
     if Path("/proc/sys/net/ipv6").exists():
         wire.ip(inside, "-6", "route", "add", "default", "via", "fd00::1")
+        inner_bridge(wire)
+    wire.ip(inside, "neigh", "add", "10.9.0.77", "lladdr", "02:00:00:00:00:77", "dev", "eth0", "nud", "permanent")
     until(lambda: "tentative" not in wire.ip(inside, "addr"))
     return wire
+
+
+def inner_bridge(wire: Wire) -> None:
+    """As programs in containers make for containers of their own: addresses that nobody makes anew."""
+    for words in (
+        "link add inner type bridge",
+        "link add port type veth peer name beyond",
+        "link set port master inner",
+        "link set beyond up",
+        "link set port up",
+        "link set inner up",
+        "addr add 169.254.7.1/24 dev inner scope link",
+        "-6 addr add fe80::1/64 dev inner nodad",
+        "-6 addr add fd07::1/64 dev inner nodad valid_lft 3000 preferred_lft 2000",
+        "route add 10.77.7.0/24 dev inner proto kernel scope link src 169.254.7.1 metric 7",
+        "-6 route add fd08::/64 via fe80::2 dev inner",
+    ):
+        wire.ip(wire.inside, *words.split())
 
 
 def test_down_while_held_and_back_after(host: Any, wire: Wire, until: Any) -> None:

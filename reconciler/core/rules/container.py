@@ -8,6 +8,7 @@ from reconciler.core.rules.base import Case, Said, rule, together
 from reconciler.core.strategy import version_tuple
 from reconciler.model.inplace import PODMAN_KEEPS_UPDATES
 from reconciler.model.spec import RestartPolicy
+from reconciler.model.world import ContainerState
 
 UNIT_LABEL = "PODMAN_SYSTEMD_UNIT"
 """Set by Podman and Quadlet on containers that a systemd unit runs."""
@@ -21,6 +22,18 @@ def auto_remove(case: Case) -> Iterator[Said]:
         yield Said(
             "the container was made with --rm: it would vanish with its way back",
             f"let it be made from its spec: podman rm -f {case.container.name} on {case.origin}, reconcile apply",
+            host=case.origin,
+        )
+
+
+@rule("container.paused")
+def paused(case: Case) -> Iterator[Said]:
+    """Somebody has paused the container (`podman pause`). It cannot be checkpointed, and whoever paused it may not
+    want it to run elsewhere."""
+    if case.moves and case.container and case.container.state is ContainerState.PAUSED:
+        yield Said(
+            f"the container is paused on {case.origin}",
+            f"let it run there: podman unpause {case.container.name}",
             host=case.origin,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reconciler.drivers import guard
 from reconciler.drivers.base import Alive, Fence, Handover
 from reconciler.drivers.podman import moving, paths
-from reconciler.errors import CommandFailed
+from reconciler.errors import CommandFailed, ReplyLost
 from reconciler.model.command import Command, Program
 from reconciler.model.plan import Phase
 from reconciler.model.world import ContainerFacts
@@ -46,25 +46,35 @@ def fence_off(handover: Handover, epoch: int) -> Program[None]:
     if shown and shown[0].hook.state == "held":
         return  # frozen, and from here on it never resumes by itself
     yield from moving.forbid_restore(name)
-    facts = yield from moving.copy_here(name)
+    noted = yield from moving.saved(name)
+    left = (yield from _end(fence, noted.id)) if noted else []
+    try:
+        facts = yield from moving.copy_here(name)
+    except (CommandFailed, ReplyLost):
+        if noted and not left:
+            return  # Podman hangs. The kernel says that what was staged does not run, and the marker keeps it so.
+        raise
     if facts is None:
         return
     yield Command(paths.shell("stop-pages", facts.userdata, facts.id), changes=True)
-    if facts.state.has_processes:
-        kill = ("podman", "kill", "--signal=KILL", "--", facts.id)
-        yield from guard.run(fence, (Phase.FENCED,), kill, ok=(0, 125))
+    left = yield from _end(fence, facts.id)
+    if facts.state.has_processes and not left:
         yield from guard.run(fence, (Phase.FENCED,), ("podman", "wait", "--", facts.id), ok=(0, 125))
-    facts = yield from moving.copy_here(name)
-    if facts is None:
-        return
-    processes = yield from living(facts)
-    if facts.state.has_processes or processes:
+        facts = (yield from moving.copy_here(name)) or facts
+        left = yield from living(facts)
+    if left:
         raise CommandFailed(
             f"a copy of {name} still runs on {handover.move.destination}",
             code="C317",
-            why=f"Podman says {facts.state.value}; processes: {', '.join(processes) or 'none'}",
+            why=f"Podman says {facts.state.value}; processes: {', '.join(left)}",
             fix=f"end it there by hand: podman kill {facts.name}",
         )
+
+
+def _end(fence: Fence, container: str) -> Program[list[str]]:
+    """Kill a container's processes by the kernel's list of them; what lives nevertheless."""
+    ended = yield from guard.run(fence, (Phase.FENCED,), paths.shell("end", container))
+    return ended.stdout.splitlines()
 
 
 def living(facts: ContainerFacts) -> Program[list[str]]:

@@ -7,6 +7,7 @@ from reconciler.drivers import guard
 from reconciler.drivers.base import Fence, Handover, Located
 from reconciler.drivers.podman import containers, pagemaps, parse, paths
 from reconciler.errors import CommandFailed, Refused
+from reconciler.model.base import parse_duration
 from reconciler.model.command import Bytes, Command, Program, Seconds, Tree
 from reconciler.model.inplace import PODMAN_KEEPS_UPDATES
 from reconciler.model.labels import LABEL_WORKLOAD
@@ -18,6 +19,12 @@ from reconciler.model.world import ContainerFacts
 RESTORE_LIMIT: Seconds = 900.0
 _UNMARKED = 9
 """How `restore.sh` ends, before anything, when CRIU has marked no page of a process as lazy."""
+KILL_AFTER: Seconds = 3.0
+"""Between asking a restore to end and ending it."""
+GUARD_SLACK: Seconds = 20.0
+"""What the guard may take around a command: waiting for its lock, and its answer."""
+_STOPPED = (124, 137)
+"""How `timeout` ends when it has stopped its command."""
 DUMP_CONFIG = ("link-remap",)
 """Files that are open under a name that is gone and still have another one, as `sem_open` leaves them: CRIU gives
 them a name for the time of the move, beside the old one, and takes it away again however the move ends."""
@@ -161,17 +168,31 @@ def _addresses(handover: Handover) -> str:
 
 def restore(handover: Handover, fence: Fence, phase: Phase, located: Located, *, lazy: str = "") -> Program[None]:
     """Restore a container from its images; a failure carries the last errors of CRIU's log. Clients wait while
-    this runs, so nothing is asked first. `lazy`: the folder from which memory follows."""
+    this runs, so nothing is asked first, and a Podman that hangs is ended at the policy's limit of a freeze.
+    `lazy`: the folder from which memory follows."""
     userdata = paths.userdata_of(located.trees[0].path)
     keeper = paths.script("keeper", "pl") if lazy else ""
     how = (lazy, keeper, _addresses(handover), paths.restore_config(handover.name), *options(handover))
-    argv = paths.shell("restore", located.container_id, userdata, *how)
+    limit = RESTORE_LIMIT  # going back ends nothing: these images are all there is
+    if phase is Phase.COMMITTED:
+        limit = min(limit, max(1.0, parse_duration(handover.policy.freeze_limit)))
+    bounded = ("timeout", f"--kill-after={KILL_AFTER:g}", f"{limit:g}")
+    argv = (*bounded, *paths.shell("restore", located.container_id, userdata, *how))
+    patience = limit + KILL_AFTER + GUARD_SLACK
     try:
-        done = yield from guard.run(fence, (phase,), argv, timeout=RESTORE_LIMIT, ok=(0, _UNMARKED))
+        done = yield from guard.run(fence, (phase,), argv, timeout=patience, ok=(0, _UNMARKED))
         if done.status == _UNMARKED:
             yield from pagemaps.mark(userdata)
-            yield from guard.run(fence, (phase,), argv, timeout=RESTORE_LIMIT)
+            yield from guard.run(fence, (phase,), argv, timeout=patience)
     except CommandFailed as error:
+        if error.status in _STOPPED:
+            raise CommandFailed(
+                f"{handover.name} was not restored within {limit:g} s, the policy's freezeLimit; it was ended",
+                code="C341",
+                where=error.where,
+                why="podman or CRIU hangs there",
+                fix=f"look at podman on {error.where}: podman ps",
+            ) from error
         now = yield from containers.inspect(handover.name)
         if now is not None and now.id == located.container_id and now.state.has_processes:
             return  # done before; the reply was lost

@@ -31,8 +31,11 @@ def locate(handover: Handover) -> Program[Located]:
     facts = yield from containers.ours(name, name)
     if facts is None or facts.state is not ContainerState.RUNNING:
         state = facts.state.value if facts else "not there"
+        paused = facts is not None and facts.state is ContainerState.PAUSED
         raise Refused(
-            f"{name} cannot move: it is {state} on {handover.move.source}", code="P436", fix="plan again"
+            f"{name} cannot move: it is {state} on {handover.move.source}",
+            code="P436",
+            fix=f"let it run there (podman unpause {name}), then plan again" if paused else "plan again",
         )
     if facts.id != handover.move.container_id:
         raise Refused(f"{name} was made anew since the plan", code="P437", fix="plan again")
@@ -76,7 +79,7 @@ def hold(handover: Handover) -> Program[Held]:
             fence_network=True,
             run=handover.run,
             peer=handover.move.destination,
-            timeout=DUMP_LIMIT,
+            timeout=DUMP_LIMIT,  # the guard gives up earlier, by the policy's limit
             log=log,
             under=paths.shell("held", facts.userdata),
         )
@@ -114,40 +117,55 @@ def _not_held(handover: Handover, outcome: guard.Outcome, log: str) -> Program[C
 
 
 def resume(handover: Handover, fence: Fence) -> Program[str]:
-    name = handover.name
+    name, source = handover.name, handover.move.source
     outcome = yield from guard.resume(fence, run=handover.run)
-    facts = yield from moving.copy_here(name)
-    if facts is None and outcome.what != "gone":
+    facts = yield from _found_again(handover, fence)
+    if facts is None and outcome.what == "gone":
+        raise CommandFailed(f"{name} cannot resume: its container is gone", code="C311")
+    if facts is None:
         yield from moving.forget(name)
         yield from guard.clean(name)
-        return f"somebody removed its container on {handover.move.source} while it was held"
-    if facts is None:
-        raise CommandFailed(f"{name} cannot resume: its container is gone", code="C311")
-    if facts.name != name:
-        yield from guard.run(fence, (Phase.RUNNING, Phase.HELD), ("podman", "rename", facts.id, name))
-    if outcome.what == "gone" and facts.state.has_processes and not (yield from fencing.living(facts)):
-        # It was ended a moment ago, and Podman has not noted that yet.
-        yield from guard.run(fence, (Phase.HELD,), ("podman", "wait", "--", facts.id))
-        facts = (yield from moving.copy_here(name)) or facts
-    if outcome.what == "gone" and not facts.state.has_processes:
-        yield from moving.allow_restore(name, *(yield from moving.restore_config(handover)))
-        yield from moving.restore(handover, fence, Phase.HELD, moving.located(facts))
-    ended, told = outcome.what != "gone" and not facts.state.has_processes, ""
-    if ended:
-        told = f"it ended by itself on {handover.move.source} while it was held (exit code {facts.exit_code})"
+        return f"somebody removed its container on {source} while it was held"
+    ended, told = False, ""
+    if outcome.what == "gone":
+        yield from _from_images(handover, fence, facts)
+    elif not facts.state.has_processes:
+        ended, told = True, f"it ended by itself on {source} while it was held (exit code {facts.exit_code})"
         if (yield from _started_again(handover, fence, facts)):
             ended, told = False, f"{told} and was started again, as its restart policy says"
-    if outcome.what == "gone":
-        yield from guard.mark(fence, Phase.RUNNING, "owner", run=handover.run)
     yield from moving.write_criu_config(name)
     yield from moving.set_restart(handover, fence, (Phase.RUNNING,), on=True)
     facts = yield from moving.copy_here(name)
-    if facts is None or not (ended or facts.state is ContainerState.RUNNING):
+    if facts is not None and facts.state is ContainerState.PAUSED:
+        told = f"somebody paused it on {source}; let it run with: podman unpause {name}"
+    elif facts is None or not (ended or facts.state is ContainerState.RUNNING):
         raise CommandFailed(f"{name} does not run after it was told to resume", code="C311")
     yield from moving.free_room(facts)
     yield from moving.forget(name)
     yield from guard.clean(name)
     return told
+
+
+def _found_again(handover: Handover, fence: Fence) -> Program[ContainerFacts | None]:
+    """The source's container, under its own name again where somebody has given it another one."""
+    facts = yield from moving.copy_here(handover.name)
+    if facts is not None and facts.name != handover.name:
+        argv = ("podman", "rename", facts.id, handover.name)
+        yield from guard.run(fence, (Phase.RUNNING, Phase.HELD), argv)
+    return facts
+
+
+def _from_images(handover: Handover, fence: Fence, facts: ContainerFacts) -> Program[None]:
+    """Nothing frozen is left: its images are the way back."""
+    name = handover.name
+    if facts.state.has_processes and not (yield from fencing.living(facts)):
+        # It was ended a moment ago, and Podman has not noted that yet.
+        yield from guard.run(fence, (Phase.HELD,), ("podman", "wait", "--", facts.id))
+        facts = (yield from moving.copy_here(name)) or facts
+    if not facts.state.has_processes:
+        yield from moving.allow_restore(name, *(yield from moving.restore_config(handover)))
+        yield from moving.restore(handover, fence, Phase.HELD, moving.located(facts))
+    yield from guard.mark(fence, Phase.RUNNING, "owner", run=handover.run)
 
 
 def _started_again(handover: Handover, fence: Fence, facts: ContainerFacts) -> Program[bool]:
@@ -183,7 +201,7 @@ def retire(handover: Handover) -> Program[None]:
             yield from guard.run(handover.fence, (Phase.COMMITTED, Phase.FENCED), argv)
         yield from containers.drop_secrets(name, facts)
     for volume in handover.workload.spec.container.volumes:
-        yield from stores.remove_volume(volume.name, handover.fence)
+        yield from stores.drop_volume(volume.name, handover.fence)
     yield from moving.forget(name)
     yield from guard.mark(
         handover.fence, Phase.RETIRED, "source", run=handover.run, peer=handover.move.destination

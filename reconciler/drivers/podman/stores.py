@@ -115,3 +115,10 @@ def remove_volume(name: str, fence: Fence, made_by: str = "") -> Program[None]:
         return
     _check_owner(found, fence.workload)
     yield from guard.run(fence, guard.ANY, ("podman", "volume", "rm", "--", name))
+
+
+def drop_volume(name: str, fence: Fence) -> Program[None]:
+    """Remove a volume of the workload's at the end of a hand-over; one of that name that is a stranger's stays."""
+    found = yield from _volume(name)
+    if found is not None and found.labels.get(LABEL_WORKLOAD) == fence.workload:
+        yield from remove_volume(name, fence)
