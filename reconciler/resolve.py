@@ -189,9 +189,7 @@ class Decision:
         for host in [chosen, *others]:
             if host in self.seen:
                 await self._on(host, guard.mend(self.name, self.epoch - 1))
-        for host in others:
-            if host in self.seen:
-                await self._on(host, driver.fence_off(self._about(handover, host), self.epoch))
+        spoke = await self._fence_all(handover, others)
         if cold:
             await self._on(chosen, guard.mark(self.fence, Phase.RUNNING, "owner", run=self.run))
             await self._on(chosen, guard.clean(self.name))
@@ -206,6 +204,8 @@ class Decision:
                 # The other side is fenced, or known to be gone: the images are the way back.
                 back = guard.mark(self.fence, Phase.VERIFIED, "source", run=self.run, peer=move.destination)
                 await self._on(chosen, back)
+                if spoke and not here.running:
+                    await self._on(chosen, driver.hang_up(handover))
             await self._on(chosen, driver.resume(handover, self.fence))
         # A destination that may have run has newer files than the source: they stay, fenced.
         ran = self.found.matter.phase(move.destination) in (Phase.COMMITTED, Phase.CONFIRMED, Phase.RUNNING)
@@ -300,6 +300,16 @@ class Decision:
 
     def _concerned(self, move: Move) -> set[str]:
         return {host for host in (move.source, move.destination) if host} | self.left.keys() | self.markers.keys()
+
+    async def _fence_all(self, handover: Handover, hosts: list[str]) -> bool:
+        """Whether clients may have heard of a copy there; of a host that does not answer nobody knows."""
+        spoke, driver = False, self._driver(handover)
+        for host in hosts:
+            if host in self.seen:
+                spoke |= bool(await self._on(host, driver.fence_off(self._about(handover, host), self.epoch)))
+            else:
+                spoke = True
+        return spoke
 
     def _about(self, handover: Handover, host: str) -> Handover:
         """The same hand-over, for a host that has no part in it but a copy: it is named where one is refused."""

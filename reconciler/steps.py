@@ -25,7 +25,6 @@ T = TypeVar("T")
 
 Data = dict[str, str]
 """What a step leaves in the journal for later steps."""
-
 BECAME = "became"
 """In the data of a step that was undone: what became of its workload, where it does not simply run on."""
 
@@ -333,7 +332,8 @@ class Steps:
             raise CommandFailed(
                 f"{step.workload} cannot go back: nothing is left on {step.peer}", code="C319", why=left.detail
             )
-        await self._on(step.host, driver.fence_off(handover, back.epoch))
+        if await self._on(step.host, driver.fence_off(handover, back.epoch)):
+            await self._on(step.peer, driver.hang_up(handover))
         with contextlib.suppress(CommandFailed):  # undoing `stage` does it again, and tells
             await self._take_back_actions(handover, actions.AFTER_RESTORE)
         return ""

@@ -240,6 +240,12 @@ class Driver(Protocol):
         daemon). Nothing where a later hand-over has the workload."""
         ...
 
-    def fence_off(self, handover: Handover, epoch: int) -> Program[None]:
-        """Raise the epoch here, and prove that no copy runs and none can come up: CommandFailed otherwise."""
+    def fence_off(self, handover: Handover, epoch: int) -> Program[bool]:
+        """Raise the epoch here, and prove that no copy runs and none can come up: CommandFailed otherwise. Answers
+        whether clients may have heard of a copy here."""
+        ...
+
+    def hang_up(self, handover: Handover) -> Program[None]:
+        """On the source, before it goes back from a destination that clients may have heard: their connections
+        end as it does, for they are ahead of it."""
         ...

@@ -17,7 +17,7 @@
 #                  The hold goes on without CRIU; whoever ends it ends the tasks, their images are the way back.
 #                  Before post-dump there are no images: the warden thaws the cgroup, which CRIU leaves as it found
 #                  it, puts the network back and undoes CRIU's locks as far as that can be done from outside
-# With an argument it is one of its own helpers: keeper, warden, isolate, netdown, netup, netunlock.
+# With an argument it is one of its own helpers: keeper, warden, isolate, netdown, netup, netunlock, hang_up.
 case ${CRTOOLS_SCRIPT_ACTION-}$# in post-dump0 | pre-dump0 | network-lock0 | network-unlock0 | pre-restore0) ;; *0) exit 0 ;; esac
 
 set -uf
@@ -214,6 +214,13 @@ unfence() { # INIT_PID
 	unshield
 	in_netns "$1" netup || say 'the network was not put back completely, see hook/log'
 	mv "$H/net.fenced" "$H/net.back"
+}
+
+# A destination that ran may have answered clients before it was lost. Their connections cannot go on with a copy that
+# is older than what they heard, and would hear nothing for minutes: they are told. Connections inside stay.
+hang_up() { # inside the tasks' network namespace, whose interfaces are up
+	netunlock # else the filter by which CRIU locks it eats what tells them
+	ss -K -tn state connected 'not dst 127.0.0.0/8 and not dst [::1]' >"$H/hung-up"
 }
 
 netunlock() { # inside the tasks' network namespace: the filter by which CRIU locks it
@@ -471,6 +478,8 @@ case ${1-} in
 		;;
 	network-unlock)
 		: >"$H/unlocked"
+		# Sockets are the tasks' own again, and the tasks do not run yet.
+		[ ! -e "$W/hang-up" ] || same_netns "$INIT" || in_netns "$INIT" hang_up
 		rm -f "$H/kept" # CRIU lives and lets its tasks run, also where its hook was killed
 		[ ! -e "$H/joined" ] || exit 0 # post-dump's hook, or its keeper, has done it
 		isolated
@@ -485,4 +494,5 @@ isolate) isolate "$2" ;;
 netdown) netdown ;;
 netup) netup ;;
 netunlock) netunlock ;;
+hang_up) hang_up ;;
 esac

@@ -99,6 +99,14 @@ def reboot(lab: Lab, host: str, argument: str) -> None:
     lab.reboot(host)
 
 
+def power_cut(lab: Lab, host: str, argument: str) -> None:
+    """It answers clients for a moment more, then it is gone without a word, and comes up again unplugged."""
+    time.sleep(0.5)
+    lab.set_link(host, False)
+    lab.reboot(host)
+    lab.set_link(host, False)
+
+
 def break_criu(lab: Lab, host: str, argument: str) -> None:
     _script(lab, host, f"mv {CRIU} {CRIU}.real; cat > {CRIU}; chmod 755 {CRIU}", BROKEN_CRIU)
 
@@ -215,6 +223,7 @@ BLOWS: dict[str, Blow] = {
         cut,
         power_off,
         reboot,
+        power_cut,
         break_criu,
         damage,
         fill_images,

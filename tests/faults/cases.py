@@ -233,6 +233,8 @@ def hosts() -> Iterator[Case]:
     yield case(BACK, Strike("reboot", "commit", Point.BEFORE_INTENT, host="destination"), exits=(PUT_BACK,))
     yield case(BACK, Strike("reboot", "commit", Point.BEFORE_OUTCOME, host="destination"))
     yield case(BACK, Strike("power_off", "restore", Point.AFTER_INTENT, host="destination"), exits=(IN_DOUBT,))
+    spoke = Strike("power_cut", "restore", Point.AFTER_OUTCOME, host="destination")
+    yield case(BACK, spoke, name="the destination has answered and loses power", keeps=False, tells=True)
     yield case(BACK, Strike("reboot", "restore", Point.BEFORE_OUTCOME, host="destination"), keeps=False)
     yield case(LOST, Strike("reboot", "stage", Point.AFTER_INTENT, host="source"), keeps=False)
     yield case(LOST, Strike("reboot", "hold", Point.AFTER_OUTCOME, host="source"), keeps=False)

@@ -54,7 +54,8 @@ class Case:
     """One run: `before` is done to hosts first, then the controller runs with `strikes`.
 
     `allowed`: outcomes. `exits`: exit codes of the struck apply; empty: any. `forget`: who resumes has no journal.
-    `keeps`: the client's connection and the workload's memory must survive. `wait_s`: pause before anything is
+    `keeps`: the client's connection and the workload's memory must survive; `tells`: it may end, but not hang.
+    `wait_s`: pause before anything is
     made good, e.g. for a hook's own time-out. `zombie`: the controller stands still while another one resumes, and
     then goes on.
     """
@@ -67,6 +68,7 @@ class Case:
     before: tuple[tuple[str, str, str], ...] = ()
     forget: bool = False
     keeps: bool = True
+    tells: bool = False
     wait_s: float = 0.0
     zombie: bool = False
     small_journal: bool = False

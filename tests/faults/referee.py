@@ -78,7 +78,7 @@ class Referee:
             self._resume(scene)
             self._notice(probe, "resume")
             self._converge(scene)
-            if watched and self.case.keeps:
+            if watched and (self.case.keeps or self.case.tells):
                 self._answered(probe)
         finally:
             seen = probe.stop() if watched else None

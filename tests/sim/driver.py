@@ -299,12 +299,16 @@ class SimDriver:
         role, peer = ("source", move.destination) if source else ("destination", move.source)
         yield from guard.mark(fence, Phase.FENCED, role, run=handover.run, peer=peer)
         if shown and shown[0].hook.state == "held":
-            return
+            return False
         found = (yield from show(name))["container"]
         if found:
             yield memrt("stop-pages", name)
         if found and found["state"] == "running":
             yield from fenced(fence, (Phase.FENCED,), "stop", name)
+        return True
+
+    def hang_up(self, handover):
+        yield memrt("write", handover.name, "hang up")
 
     # --- moves: source ---
 

@@ -11,6 +11,7 @@ from reconciler.drivers.podman import (
     destination,
     fencing,
     health,
+    moving,
     observing,
     paths,
     precopy,
@@ -141,5 +142,8 @@ class PodmanDriver:
     def finish(self, handover: Handover) -> Program[None]:
         return destination.finish(handover)
 
-    def fence_off(self, handover: Handover, epoch: int) -> Program[None]:
+    def fence_off(self, handover: Handover, epoch: int) -> Program[bool]:
         return fencing.fence_off(handover, epoch)
+
+    def hang_up(self, handover: Handover) -> Program[None]:
+        return moving.hang_up(handover.name)

@@ -34,7 +34,7 @@ def alive(workload: str) -> Program[Alive]:
     )
 
 
-def fence_off(handover: Handover, epoch: int) -> Program[None]:
+def fence_off(handover: Handover, epoch: int) -> Program[bool]:
     """The marker first: after it, the guard runs nothing under the move's epoch any more. It waits for a command
     that runs at this moment, so a restore under way is over when the marker is written."""
     name, fence, move = handover.name, Fence(handover.name, epoch), handover.move
@@ -44,7 +44,7 @@ def fence_off(handover: Handover, epoch: int) -> Program[None]:
     else:
         yield from guard.mark(fence, Phase.FENCED, "destination", run=handover.run, peer=move.source)
     if shown and shown[0].hook.state == "held":
-        return  # frozen, and from here on it never resumes by itself
+        return False  # frozen, and from here on it never resumes by itself
     yield from moving.forbid_restore(name)
     noted = yield from moving.saved(name)
     left = (yield from _end(fence, noted.id)) if noted else []
@@ -52,10 +52,10 @@ def fence_off(handover: Handover, epoch: int) -> Program[None]:
         facts = yield from moving.copy_here(name)
     except (CommandFailed, ReplyLost):
         if noted and not left:
-            return  # Podman hangs. The kernel says that what was staged does not run, and the marker keeps it so.
+            return True  # Podman hangs. By the kernel, what was staged does not run; the marker keeps it so.
         raise
     if facts is None:
-        return
+        return True  # somebody has removed it: nobody knows what it did before
     yield Command(paths.shell("stop-pages", facts.userdata, facts.id), changes=True)
     left = yield from _end(fence, facts.id)
     if facts.state.has_processes and not left:
@@ -69,6 +69,8 @@ def fence_off(handover: Handover, epoch: int) -> Program[None]:
             why=f"Podman says {facts.state.value}; processes: {', '.join(left)}",
             fix=f"end it there by hand: podman kill {facts.name}",
         )
+    spoke = yield Command(paths.shell("spoke", facts.userdata, paths.saved_inspection(name)), ok=(0, 1, 2))
+    return spoke.status != 1
 
 
 def _end(fence: Fence, container: str) -> Program[list[str]]:

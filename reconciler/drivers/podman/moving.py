@@ -57,8 +57,19 @@ def saved(workload: str) -> Program[ContainerFacts | None]:
     return found[0] if found else None
 
 
+def hang_up(workload: str) -> Program[None]:
+    """Note that connections end when the source goes back; the hook does it, or `resume` restores without them."""
+    argv = paths.shell("note", guard.workload_dir(workload), paths.HANG_UP, "a destination may have answered")
+    yield Command(argv, changes=True)
+
+
+def hangs_up(workload: str) -> Program[bool]:
+    noted = yield Command(("test", "-e", paths.hang_up_note(workload)), ok=(0, 1))
+    return noted.status == 0
+
+
 def forget(workload: str) -> Program[None]:
-    files = (paths.saved_inspection(workload), paths.restore_config(workload))
+    files = (paths.saved_inspection(workload), paths.restore_config(workload), paths.hang_up_note(workload))
     yield Command(("rm", "-f", "--", *files), changes=True)
 
 

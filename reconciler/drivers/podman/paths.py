@@ -12,6 +12,7 @@ ASIDE = "_aside"
 """Ends the name of a container that waits for its successor to be healthy; workloads' names have no underscore."""
 
 RESTORE_CONFIG = "criu.restore"
+HANG_UP = "hang-up"
 
 DRY_START_HOOK = f"{ROOT}/bin/refuse-start"
 DRY_START_HOOKS = f"{ROOT}/hooks.d"
@@ -31,6 +32,11 @@ def restore_config(workload: str) -> str:
 def saved_inspection(workload: str) -> str:
     """What `podman container inspect` said before the container was held; it waits while that lasts."""
     return f"{guard.workload_dir(workload)}/container.json"
+
+
+def hang_up_note(workload: str) -> str:
+    """Is there when clients' connections are to end as the source goes back (hook.sh reads it)."""
+    return f"{guard.workload_dir(workload)}/{HANG_UP}"
 
 
 def failed_log(workload: str) -> str:

@@ -6,6 +6,8 @@ wait. What is needed then is written down before.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from reconciler.core.causes import criu_cause, telling
 from reconciler.drivers import guard
 from reconciler.drivers.base import Fence, Handover, Held, Located
@@ -14,7 +16,7 @@ from reconciler.errors import CommandFailed, Refused
 from reconciler.model.base import parse_duration
 from reconciler.model.command import Program, Seconds
 from reconciler.model.plan import Phase
-from reconciler.model.spec import RestartPolicy, Strategy
+from reconciler.model.spec import RestartPolicy, Strategy, TcpHandling
 from reconciler.model.world import ContainerFacts, ContainerState
 
 DUMP_LIMIT: Seconds = 900.0
@@ -163,6 +165,9 @@ def _from_images(handover: Handover, fence: Fence, facts: ContainerFacts) -> Pro
         yield from guard.run(fence, (Phase.HELD,), ("podman", "wait", "--", facts.id))
         facts = (yield from moving.copy_here(name)) or facts
     if not facts.state.has_processes:
+        if (yield from moving.hangs_up(name)):
+            policy = handover.policy.model_copy(update={"tcp": TcpHandling.CLOSE})
+            handover = replace(handover, policy=policy)
         yield from moving.allow_restore(name, *(yield from moving.restore_config(handover)))
         yield from moving.restore(handover, fence, Phase.HELD, moving.located(facts))
     yield from guard.mark(fence, Phase.RUNNING, "owner", run=handover.run)
