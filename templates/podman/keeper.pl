@@ -6,15 +6,15 @@
 # a negative PID alone; then a word when tasks are about to run. Only the core of Perl: hosts may have no modules.
 use strict;
 use warnings;
-use constant { FINISHED => 0x52535446, START => 10, RESTORE => 900, LOOK => 0.02, GETFD => 438, OPEN => 434 };
+use constant { FINISHED => 0x52535446, START => 10, RESTORE => 900 };
 
 my ($home, $daemon) = @ARGV;
 chdir $home or die "$home: $!\n";
 $SIG{HUP} = $SIG{PIPE} = 'IGNORE';
 put('keeper.pid', $$);
 put('/proc/self/oom_score_adj', -1000) if -w '/proc/self/oom_score_adj';    # the daemon may go, this must not
-my %numbers = (x86_64 => [46, 47, 312], ppc64le => [341, 342, 354], s390x => [370, 372, 343]);
-my ($SENDMSG, $RECVMSG, $KCMP) = @{$numbers{`uname -m` =~ s/\s//r} // [211, 212, 272]};    # as all newer ones
+my %numbers = (x86_64 => [46, 47], ppc64le => [341, 342], s390x => [370, 372]);
+my ($SENDMSG, $RECVMSG) = @{$numbers{`uname -m` =~ s/\s//r} // [211, 212]};    # as all newer ones
 
 sub put { my ($file, $text) = @_; open my $out, '>', $file or die "$file: $!\n"; print $out "$text\n"; close $out }
 sub lives { kill 0, $daemon }
@@ -45,34 +45,7 @@ sub send_fd {
     return syscall($SENDMSG, fileno $to, message(1, pack 'Q i i i x4', 20, 1, 1, fileno $fd)->{header}, 0) == 1;
 }
 
-# --- what the daemon holds ---
-
-my (@kept, %theirs, %seen, $pidfd);    # theirs: by the number it has there, the one of ours that is the same
-sub is_uffd { (readlink "/proc/$daemon/fd/$_[0]" // '') eq 'anon_inode:[userfaultfd]' }
-sub same { my ($here, $there) = @_; syscall($KCMP, $$, $daemon, 0, fileno $here, $there + 0) == 0 }
-sub copy {
-    my $fd = $pidfd ? syscall(GETFD, fileno $pidfd, shift() + 0, 0) : -1;
-    return unless $fd >= 0 && open my $held, '+<&=', $fd;
-    push @kept, $held;
-    return $held;
-}
-
-# For what it has done with, a task must not wait; and children that tasks fork have theirs from it alone.
-sub look {
-    opendir my $folder, "/proc/$daemon/fd" or return;
-    my %now;
-    for my $number (grep { /^\d+$/ && is_uffd($_) } readdir $folder) {
-        my ($known) = grep { $_ && same($_, $number) } $theirs{$number}, @kept;
-        $known //= copy($number) or next;
-        $theirs{$number} = $known;
-        $now{$known} = $seen{$known} = 1;
-    }
-    my %done = map { $_ => 1 } grep { $seen{$_} && !$now{$_} } @kept;
-    return unless %done && defined readlink "/proc/$daemon/fd/1";    # when it dies, all go at once
-    @kept = grep { !$done{$_} } @kept;
-    delete @theirs{grep { $done{$theirs{$_}} } keys %theirs};
-    delete @seen{keys %done};
-}
+my @kept;
 
 # --- between the two ---
 
@@ -120,9 +93,10 @@ close $up;
 exit 1 unless $finished;
 
 sub closed { (readable(shift, $down))[0] && !sysread $down, my $rest, 1 }
-my $fd = syscall(OPEN, $daemon + 0, 0);
-open $pidfd, '<&=', $fd if $fd >= 0;
-look() until closed(LOOK);    # by its end alone
+# The daemon closes the descriptor of a task that has all its memory, and counts on that to end what the kernel tells it
+# of that task; with a copy it would be told of what it has freed. So only the descriptor of an only task is held.
+@kept = () if @kept > 1;
+1 until closed(undef);    # by its end alone
 
 # How it ended is written down by its parent. When not all has come, the container is removed; then this ends too.
 sub status { open my $in, '<', 'lazy-pages.status' or return ''; my $line = <$in> // ''; chomp $line; $line }
