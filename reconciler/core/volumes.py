@@ -44,11 +44,11 @@ def find(workload: str, volume: str, index: Index, current: Copy | None) -> Foun
 
 
 def is_void(host: str, volume: VolumeFacts, workload: str, index: Index) -> bool:
-    """Whether a hand-over has left it that was undone: its destination is fenced, and another host runs on as the
-    owner since. What the next hand-over stages there takes its place."""
+    """Whether a hand-over has left it that was undone: its destination is fenced, or went no further than the
+    reservation, and another host runs on as the owner. What the next hand-over stages there takes its place."""
     markers = dict(index.markers.get(workload, ()))
     here = markers.get(host)
-    if here is None or (here.role, here.phase) != ("destination", Phase.FENCED):
+    if here is None or here.role != "destination" or here.phase not in (Phase.FENCED, Phase.RESERVED):
         return False
     owned = any(m.phase == Phase.RUNNING and m.epoch >= here.epoch for h, m in markers.items() if h != host)
     return owned and volume.labels.get(LABEL_RUN) == here.run

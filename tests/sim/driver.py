@@ -225,7 +225,8 @@ class SimDriver:
             yield from fenced(fence, settled, "discard", name)
             yield from fenced(fence, settled, "rm", old["id"])
         for volume in wanted.volumes:
-            if marker and (marker.role, marker.phase) == ("destination", Phase.FENCED) and marker.run:
+            left = marker and marker.role == "destination" and marker.phase in (Phase.FENCED, Phase.RESERVED)
+            if left and marker.run:
                 yield from self.remove_volume(volume.name, fence, marker.run)
             yield from self._check_free(volume.name, fence, handover.run)
         yield from guard.mark(fence, Phase.RESERVED, "destination", run=handover.run, peer=handover.move.source)

@@ -66,7 +66,8 @@ def stage(handover: Handover, *, secrets: Mapping[str, bytes]) -> Program[Locate
 def _make_way(handover: Handover, marker: Marker | None) -> Program[None]:
     """Volumes that a hand-over has left here which was undone are void, and go. Any other with data of its own is
     a refusal, before this host is told of the hand-over."""
-    undone = marker.run if marker and (marker.role, marker.phase) == ("destination", Phase.FENCED) else ""
+    left = marker and marker.role == "destination" and marker.phase in (Phase.FENCED, Phase.RESERVED)
+    undone = marker.run if marker and left else ""
     for volume in handover.workload.spec.container.volumes:
         if undone:
             yield from stores.remove_volume(volume.name, handover.fence, undone)
