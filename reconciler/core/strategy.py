@@ -98,6 +98,14 @@ def can_follow(destination: HostFacts) -> str:
     return ""
 
 
+def is_alone(container: ContainerFacts) -> str:
+    """Why memory that follows a restore is not surely right; empty when it is.
+
+    The keeper stands in for a page daemon that dies with one process only: of several some would read zeros until
+    `confirm` finds out and the source goes on. And what they share by copy-on-write is multiplied."""
+    return f"it has {container.processes} processes" if container.processes > 1 else ""
+
+
 def can_precopy(container: ContainerFacts, source: HostFacts, destination: HostFacts) -> str:
     """Why memory cannot be copied in rounds before the freeze; empty when it can."""
     if _TRACKS not in source.features:
@@ -128,7 +136,7 @@ def choose(
             why.append(f"restore-back, because {obstacle}")
     strategy = policy.strategy
     if strategy is Strategy.AUTO:
-        obstacle = can_follow(destination)
+        obstacle = can_follow(destination) or is_alone(container)
         strategy = Strategy.COLD if obstacle else Strategy.LAZY
         if obstacle:
             why.append(f"no lazy restore, because {obstacle}")

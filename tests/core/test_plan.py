@@ -239,3 +239,12 @@ def test_plans_are_acyclic_complete_and_repeatable(situation):
         assert set(step.needs) <= done, "needs come first, so there is no cycle"
         assert step.host not in plan.unknown_hosts and step.peer not in plan.unknown_hosts
         done.add(step.id)
+
+
+def test_memory_of_several_processes_is_there_before_they_run():
+    before, after = workload(on="h1"), workload(on="h2")
+    there = facts("h2")
+    for processes, strategy in ((1, Strategy.LAZY), (2, Strategy.COLD)):
+        plan = make_plan(spec(H1, H2, after), world(facts("h1", container(before, processes=processes)), there))
+        assert plan.moves["web"].strategy is strategy
+    assert ("", "no lazy restore, because it has 2 processes") in plan.changes[0].details

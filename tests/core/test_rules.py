@@ -255,6 +255,10 @@ PAIRS: dict[str, tuple[Scene, Scene]] = {
         Scene(policy={"strategy": "lazy"}, there={"features": ()}),
         Scene(policy={"strategy": "lazy"}),
     ),
+    "strategy.several": (
+        Scene(policy={"strategy": "lazy"}, has={"processes": 3}),
+        Scene(policy={"strategy": "lazy"}, has={"processes": 1}),
+    ),
     "perl.missing": (Scene(there={"tools": (*NEEDED_TOOLS, "iptables-restore")}), Scene()),
     "strategy.precopy": (
         Scene(policy={"strategy": "precopy"}),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reconciler.core.rules.base import Case, Said, host_rule, rule
-from reconciler.core.strategy import KEEPER, can_follow, can_hold, can_precopy, version_tuple
+from reconciler.core.strategy import KEEPER, can_follow, can_hold, can_precopy, is_alone, version_tuple
 from reconciler.model.spec import Cutover, Strategy, TcpHandling
 from reconciler.model.world import HostFacts
 
@@ -204,6 +204,19 @@ def lazy(case: Case) -> Iterator[Said]:
             yield Said(
                 f"there is no lazy restore: {obstacle}",
                 "set strategy: auto, install perl, or set vm.unprivileged_userfaultfd=1 on a kernel that has it",
+            )
+
+
+@rule("strategy.several", warns=True)
+def several(case: Case) -> Iterator[Said]:
+    """The policy demands that memory follows the restore, of a workload with several processes. Should CRIU's page
+    daemon die before all has arrived, some of them read zeros until the move finds out and the source goes on.
+    What they share by copy-on-write is multiplied."""
+    if case.moves and case.container and case.policy.strategy in (Strategy.LAZY, Strategy.PRECOPY):
+        if obstacle := is_alone(case.container):
+            yield Said(
+                f"{obstacle}: a page daemon that dies leaves zeros in some, and what they share is multiplied",
+                "set strategy: auto, which restores all memory before they run",
             )
 
 
