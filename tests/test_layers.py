@@ -9,40 +9,19 @@ PACKAGE = Path(__file__).parent.parent / "reconciler"
 
 LAYERS = [
     ("cli",),
-    ("app", "recover", "resolve", "rehearse", "planfile", "binding", "doctor"),
-    ("compose",),
-    (
-        "load",
-        "render",
-        "observe",
-        "agreement",
-        "preflight",
-        "execute",
-        "survey",
-        "steps",
-        "precopy",
-        "carry",
-        "lease",
-        "watch",
-        "state",
-        "stores",
-        "lab",
-        "inspection",
-        "schema",
-        "wheel",
-        "gitinfo",
-        "inventory",
-    ),
-    ("drivers", "hosts"),
+    ("commands",),
+    ("engine", "load", "state", "stores", "lab", "inspection"),
+    ("runtimes", "hosts"),
+    ("guard",),
     ("core",),
     ("model", "resources"),
-    ("errors", "lenient", "text"),
+    ("errors", "text"),
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 ONLY_IMPORT_IN = {
     "asyncssh": "hosts/ssh",
     "typer": "cli/",
-    "jinja2": "render.py",
+    "jinja2": "load/render.py",
     "sqlite3": "state/",
     "rich": "cli/",
     "yaml": "load/",
@@ -50,7 +29,7 @@ ONLY_IMPORT_IN = {
     "zstandard": "inspection/archive.py",
 }
 FORBIDDEN_IN_CORE = {"asyncio", "os", "pathlib", "logging", "time", "random", "datetime", "secrets", "subprocess"}
-DRIVERS_MAY_SHARE = {"base", "guard", "guard_answers"}
+RUNTIMES_MAY_SHARE = {"base"}
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -98,14 +77,14 @@ def test_core_is_pure(path: Path) -> None:
     assert not {m.split(".")[0] for m in imports(path)} & FORBIDDEN_IN_CORE
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "drivers").rglob("*.py")), ids=lambda p: p.name)
-def test_drivers_know_neither_hosts_nor_each_other(path: Path) -> None:
-    mine = path.relative_to(PACKAGE / "drivers").parts[0].removesuffix(".py")
+@pytest.mark.parametrize("path", sorted((PACKAGE / "runtimes").rglob("*.py")), ids=lambda p: p.name)
+def test_runtimes_know_neither_hosts_nor_each_other(path: Path) -> None:
+    mine = path.relative_to(PACKAGE / "runtimes").parts[0].removesuffix(".py")
     for module in imports(path):
         assert area(module) != "hosts", f"{path.name} imports {module}"
-        if area(module) == "drivers" and module.count(".") >= 2:
+        if area(module) == "runtimes" and module.count(".") >= 2:
             other = module.split(".")[2]
-            assert other == mine or other in DRIVERS_MAY_SHARE, f"{path.name} imports {module}"
+            assert other == mine or other in RUNTIMES_MAY_SHARE, f"{path.name} imports {module}"
 
 
 def test_only_cli_prints() -> None:

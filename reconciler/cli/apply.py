@@ -12,9 +12,9 @@ import typer
 from reconciler.cli.options import AllowEmpty, AsJson, JournalPath, Paths, Set, Values, load_spec, spec_paths
 
 if TYPE_CHECKING:
-    from reconciler.app import Seen
+    from reconciler.commands.app import Seen
+    from reconciler.commands.planfile import SavedPlan
     from reconciler.model.spec import Spec
-    from reconciler.planfile import SavedPlan
 
 
 def register(app: typer.Typer) -> None:
@@ -57,12 +57,12 @@ def apply(
     Exit codes: 0 done or nothing to do; 1 failed and put back, or refused; 4 bad input; 5 in doubt;
     6 locked; 7 a host cannot be used; 8 stale plan; 130 interrupted, after putting back.
     """
-    from reconciler.app import Apply
     from reconciler.cli.signals import answer_to, run_until_done
     from reconciler.cli.views.apply import applied_json, exit_code, render_applied
     from reconciler.cli.views.plan import render_plan
     from reconciler.cli.views.progress import progress_view
     from reconciler.cli.views.style import color_of
+    from reconciler.commands.app import Apply
     from reconciler.core.consent import Consent
     from reconciler.errors import InputError
 
@@ -111,7 +111,7 @@ def _specs_of(
     saved: SavedPlan, where: list[Path] | None, values: list[Path] | None, settings: list[str] | None
 ) -> Spec:
     """The specs at hand, which must be those that a saved plan is bound to."""
-    from reconciler.binding import AGAIN, bind, refuse_other_specs
+    from reconciler.commands.binding import AGAIN, bind, refuse_other_specs
     from reconciler.errors import InputError, StalePlan
     from reconciler.model.world import World
 
@@ -129,7 +129,7 @@ def _specs_of(
 
 
 def _saved_plan(paths: list[Path] | None) -> SavedPlan | None:
-    from reconciler.planfile import is_plan_file, read_plan
+    from reconciler.commands.planfile import is_plan_file, read_plan
 
     if paths and len(paths) == 1 and is_plan_file(paths[0]):
         return read_plan(paths[0])

@@ -40,9 +40,9 @@ def doctor(
 
     Exit codes: 0 all can be used; 4 bad specs or an unknown host; 7 a host cannot be used.
     """
-    from reconciler import doctor as work
     from reconciler.cli.views.doctor import examination_json, render_examination
     from reconciler.cli.views.style import color_of
+    from reconciler.commands import doctor as work
 
     spec = load_hosts(specs, values, settings)
     if sudoers:

@@ -29,7 +29,7 @@ def forget(
 
     Exit codes: 0 done; 1 refused, because the host answers; 4 without evidence.
     """
-    from reconciler.resolve import forget as bury
+    from reconciler.commands.resolve import forget as bury
 
     for line in asyncio.run(bury(load_hosts(paths, values, settings), host, evidence, journal)):
         typer.echo(line)

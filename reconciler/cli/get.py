@@ -22,9 +22,9 @@ def get(paths: Paths = None, values: Values = None, settings: Set = None, as_jso
 
     Exit codes: 0, whatever is found; 4 bad specs; 7 no host could be seen.
     """
-    from reconciler import app
     from reconciler.cli.views.stock import render_stock, stock_json
     from reconciler.cli.views.style import color_of
+    from reconciler.commands import app
 
     spec = load_spec(paths, values, settings, True)
     world = asyncio.run(app.observed(spec))

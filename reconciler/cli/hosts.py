@@ -41,9 +41,9 @@ def add(
 
     Exit codes: 0 written; 4 refused, or not confirmed; 7 the host does not answer.
     """
-    from reconciler import inventory
     from reconciler.errors import InputError
     from reconciler.hosts.ssh.known import presented
+    from reconciler.load import inventory
 
     there = all(path.exists() for path in spec_paths(specs))
     spec = load_spec(specs, None, None, True) if there else None

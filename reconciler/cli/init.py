@@ -104,8 +104,8 @@ def make_repository(folder: Path, lab: Lab | None = None) -> Made:
 
 def _texts(folder: Path, lab: Lab | None) -> dict[str, str]:
     from reconciler import __version__
-    from reconciler.render import render_shipped
-    from reconciler.schema import schemas
+    from reconciler.load.render import render_shipped
+    from reconciler.load.schema import schemas
 
     name = Path(os.path.realpath(folder)).name or "fleet"
     context: dict[str, Any] = {"name": name, "version": __version__, "schema": SCHEMAS, "lab": None}
@@ -128,8 +128,8 @@ def _program(folder: Path) -> dict[str, bytes]:
     import re
 
     from reconciler import __version__
+    from reconciler.commands.wheel import wheel
     from reconciler.resources import data_path
-    from reconciler.wheel import wheel
 
     name, content = wheel()
     lock = re.sub(r"^#.*\n", "", data_path("requirements", "runtime.txt").read_text(), flags=re.MULTILINE)

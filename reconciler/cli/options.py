@@ -38,8 +38,8 @@ def load_spec(
     paths: list[Path] | None, values: list[Path] | None, settings: list[str] | None, allow_empty: bool
 ) -> Spec:
     """Load, validate and stamp specs with their commit. InputError with all findings."""
-    from reconciler.gitinfo import stamped
     from reconciler.load import load, read_values
+    from reconciler.load.gitinfo import stamped
 
     where = spec_paths(paths)
     given = read_values(values or [], settings or [])

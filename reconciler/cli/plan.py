@@ -41,16 +41,16 @@ def plan(
     Exit codes: 0; 1 something is refused; 2 changes (with --detailed-exitcode); 4 bad specs; 7 a host cannot
     be used and nothing can be said.
     """
-    from reconciler import app
-    from reconciler.binding import bind
     from reconciler.cli.views.plan import plan_json, render_plan
     from reconciler.cli.views.style import color_of
-    from reconciler.planfile import SavedPlan, write_plan
+    from reconciler.commands import app
+    from reconciler.commands.binding import bind
+    from reconciler.commands.planfile import SavedPlan, write_plan
 
     spec = load_spec(paths, values, settings, allow_empty)
     if rehearse:
         from reconciler.cli.signals import at_once, run_until_done
-        from reconciler.rehearse import rehearsed_plan
+        from reconciler.commands.rehearse import rehearsed_plan
 
         seen, _ = run_until_done(lambda: rehearsed_plan(spec, journal), at_once)
     else:

@@ -38,8 +38,8 @@ def resolve(
     evidence.
     """
     from reconciler.cli.signals import outlive_terminal
+    from reconciler.commands.resolve import resolve as decide
     from reconciler.errors import InputError
-    from reconciler.resolve import resolve as decide
 
     if lost == (owner is not None) or (lost and cold):
         raise InputError("say either who owns it or that it is lost", fix="--owner HOST, with --cold, or --lost")

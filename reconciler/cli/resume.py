@@ -31,7 +31,7 @@ def resume(
     from reconciler.cli.views.apply import render_resumed, resumed_json
     from reconciler.cli.views.progress import progress_view
     from reconciler.cli.views.style import color_of
-    from reconciler.recover import Resume
+    from reconciler.commands.recover import Resume
 
     spec = load_hosts(paths, values, settings)
     with progress_view() as report:

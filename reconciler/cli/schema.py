@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
         import json
 
         from reconciler.errors import InputError
-        from reconciler.schema import drifted, schemas, write
+        from reconciler.load.schema import drifted, schemas, write
 
         folder = out or DEFAULT_FOLDER
         if as_json and not check:

@@ -29,7 +29,7 @@ def status(
     """
     from reconciler.cli.views.status import render_status, status_json
     from reconciler.cli.views.style import color_of
-    from reconciler.recover import standings
+    from reconciler.commands.recover import standings
 
     spec = load_hosts(paths, values, settings)
     survey, rows = asyncio.run(standings(spec, journal))

@@ -1,5 +1,5 @@
 """What is the same for every kind of host, as wrappers to be put around a fleet: retry, trace, and faults
-for tests. `reconciler.compose` puts them together."""
+for tests. `reconciler.commands.compose` puts them together."""
 
 from __future__ import annotations
 

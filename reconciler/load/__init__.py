@@ -1,6 +1,6 @@
 """YAML of users to a Spec, or every finding at once as file:line:col. Contacts no host.
 
-`run` walks paths and includes; `files` reads, `reconciler.render` fills templates, `compose` reads YAML,
+`run` walks paths and includes; `files` reads, `reconciler.load.render` fills templates, `compose` reads YAML,
 `objects` checks one document, `rules` all of them together; `codes` explains.
 """
 

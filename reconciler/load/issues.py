@@ -7,8 +7,8 @@ from typing import Final
 
 from reconciler.errors import Diagnostic
 from reconciler.load.compose import Issue, unpack
+from reconciler.load.render import Fault, TemplateFault
 from reconciler.load.source import Source
-from reconciler.render import Fault, TemplateFault
 
 _FAULT_CODES: Final = {
     Fault.UNDEFINED: "E130",

@@ -16,10 +16,10 @@ from reconciler.load.compose import Composed, Document, Places, compose
 from reconciler.load.files import Unreadable
 from reconciler.load.limits import MAX_INCLUDE_DEPTH, MAX_SHOWN
 from reconciler.load.objects import check, locate
+from reconciler.load.render import TemplateFault, is_template, render_spec
 from reconciler.load.rules import Fleet, check_fleet
 from reconciler.load.source import Source
 from reconciler.model.spec import Host, MigrationPolicy, Network, Origin, Spec, Workload
-from reconciler.render import TemplateFault, is_template, render_spec
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def load(
 
     `values` fill templates (see `read_values`); `skip` names files in the folders that are not specs, such
     as values files. `allow_empty` accepts paths that vanished, are empty or hold no workload. `commit` and
-    `dirty` of the Spec are left to `reconciler.gitinfo.stamped`.
+    `dirty` of the Spec are left to `reconciler.load.gitinfo.stamped`.
     """
     return load_all(paths, values=values, allow_empty=allow_empty, skip=skip).spec
 

@@ -16,6 +16,16 @@ DEFAULT_TIMEOUT: Seconds = 60.0
 
 
 @dataclass(frozen=True)
+class Fence:
+    """A workload's name and the epoch a command acts under. Hosts refuse lower epochs, and marks of another `run`
+    under the same one."""
+
+    workload: str
+    epoch: int
+    run: str = ""
+
+
+@dataclass(frozen=True)
 class Command:
     """One command on one host, as an argument list; quoting happens in one place, in `hosts`.
 

@@ -1,6 +1,6 @@
 """Locks between controllers that share a journal: one owner a name, and dead owners do not block for long.
 
-Controllers that share no journal are kept apart on the hosts (`reconciler.drivers.guard`: leases and epochs).
+Controllers that share no journal are kept apart on the hosts (`reconciler.guard.guard`: leases and epochs).
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from reconciler.compose import drivers
+from reconciler.commands.compose import drivers
 from reconciler.core.planner import make_plan
 from reconciler.hosts.base import Host, pump
 from reconciler.hosts.ssh import SshFleet

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from reconciler.core.planner import make_plan
 from reconciler.core.saga import GroupState
-from reconciler.execute import Executor
+from reconciler.engine.execute import Executor
 from reconciler.model.plan import Step
 from reconciler.model.record import Mark, Record
 from tests.bench.world import fleet

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from reconciler.app import Applied
 from reconciler.cli.views.apply import applied_json, render_applied
+from reconciler.commands.app import Applied
 from reconciler.core.planner import make_plan
 from reconciler.core.saga import GroupState
-from reconciler.execute import Outcome
+from reconciler.engine.execute import Outcome
 from tests.core.worlds import container, facts, host, spec, workload, world
 
 

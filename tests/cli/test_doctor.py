@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.cli.main import run
 from reconciler.cli.views.doctor import examination_json, render_examination
-from reconciler.doctor import PROGRAMS, Examination, Health, _examined, sudoers
+from reconciler.commands.doctor import PROGRAMS, Examination, Health, _examined, sudoers
 from reconciler.model.world import HostUnknown, Preflight, Versions
 from tests.core.worlds import facts, host
 
@@ -67,7 +67,7 @@ def test_a_name_that_no_spec_defines_is_bad_input(tmp_path, capsys):
 def first_words() -> set[str]:
     """First words of all argument lists given to `Command` or to the guard, read from the syntax trees."""
     found: set[str] = set()
-    for path in [*(PACKAGE / "drivers").rglob("*.py"), *(PACKAGE / "hosts").rglob("*.py")]:
+    for path in [*(PACKAGE / "runtimes").rglob("*.py"), *(PACKAGE / "hosts").rglob("*.py")]:
         if "memory" in path.parts:
             continue
         for node in ast.walk(ast.parse(path.read_text())):

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.app import Seen, refuse_stale
-from reconciler.binding import bind, refuse_other_specs
+from reconciler.commands.app import Seen, refuse_stale
+from reconciler.commands.binding import bind, refuse_other_specs
+from reconciler.commands.planfile import SavedPlan, read_plan, write_plan
 from reconciler.core.planner import make_plan
 from reconciler.errors import InputError, StalePlan
-from reconciler.planfile import SavedPlan, read_plan, write_plan
 from tests.core.worlds import container, facts, host, spec, unknown, workload, world
 
 H1, H2 = host("h1"), host("h2")

@@ -12,15 +12,15 @@ from typing import ClassVar, TypeVar
 
 import pytest
 
-from reconciler.drivers import guard
-from reconciler.drivers.base import Driver, Fence, Handover, Located
 from reconciler.errors import CommandFailed, GuardRefused, Refused
+from reconciler.guard import guard
 from reconciler.hosts.base import Fleet, pump
-from reconciler.model.command import Program
+from reconciler.model.command import Fence, Program
 from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.plan import Move, Phase
 from reconciler.model.spec import Cutover, MigrationPolicySpec, Strategy, TcpHandling, Workload
 from reconciler.model.world import ContainerFacts, HostFacts
+from reconciler.runtimes.base import Driver, Handover, Located
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from pydantic import ValidationError
 
-from reconciler.drivers import actions
+from reconciler.guard import actions
 from reconciler.model.action import Action, MoveActions
 
 SHELLS = [s for s in (("sh",), ("dash",), ("busybox", "sh")) if shutil.which(s[0])]

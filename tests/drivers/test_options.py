@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from reconciler.drivers.podman import options
 from reconciler.errors import Refused
 from reconciler.model.labels import LABEL_SPEC
 from reconciler.model.spec import Mount, Workload
+from reconciler.runtimes.podman import options
 
 
 def workload(**container: object) -> Workload:

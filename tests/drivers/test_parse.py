@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from reconciler.drivers.podman import parse
+from reconciler.runtimes.podman import parse
 
 DATA = sorted((Path(__file__).parent / "data").glob("*.json"))
 

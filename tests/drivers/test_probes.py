@@ -2,15 +2,15 @@
 
 import pytest
 
-from reconciler.drivers.base import LooksCloser
-from reconciler.drivers.podman import PodmanDriver
-from reconciler.drivers.podman.hostconfig import options_of
-from reconciler.drivers.podman.parse import sections
-from reconciler.drivers.podman.probes import arguments, held, of_host
 from reconciler.errors import HostError
 from reconciler.model.command import Result
 from reconciler.model.question import Question
 from reconciler.model.world import DeletedFile
+from reconciler.runtimes.base import LooksCloser
+from reconciler.runtimes.podman import PodmanDriver
+from reconciler.runtimes.podman.hostconfig import options_of
+from reconciler.runtimes.podman.parse import sections
+from reconciler.runtimes.podman.probes import arguments, held, of_host
 from tests.core.worlds import container, facts, workload
 
 QUESTION = Question(

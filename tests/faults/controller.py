@@ -21,10 +21,10 @@ from typing import Any
 import reconciler.cli.views.apply
 import reconciler.cli.views.progress
 import reconciler.cli.views.status
-import reconciler.compose
+import reconciler.commands.compose
+import reconciler.commands.recover
 import reconciler.hosts.ssh
 import reconciler.load
-import reconciler.recover
 from reconciler.cli.main import shielded
 from reconciler.hosts.wrap import About, Fault, FaultKind, FaultyFleet, When
 from reconciler.lab import Lab
@@ -87,7 +87,7 @@ class Striker:
     def install(self) -> None:
         """Wrap journal and fleet of this process."""
         append: Callable[..., Any] = Journal.append
-        reach = reconciler.compose.reach
+        reach = reconciler.commands.compose.reach
 
         def wrapped(journal: Journal, run_id: str, step: str, mark: Mark, *rest: Any, **more: Any) -> Any:
             kind, undo = step.split("/")[1], mark in (Mark.UNDO, Mark.UNDONE, Mark.UNDO_FAILED)
@@ -102,7 +102,7 @@ class Striker:
             return record
 
         Journal.append = wrapped  # type: ignore[method-assign]
-        reconciler.compose.reach = lambda spec: FaultyFleet(reach(spec), self._rule)
+        reconciler.commands.compose.reach = lambda spec: FaultyFleet(reach(spec), self._rule)
 
     def _boundary(self, kind: str, undo: bool, point: Point) -> None:
         for strike in self.job.strikes:

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.drivers import guard, leases
-from reconciler.drivers.base import Fence
 from reconciler.errors import CommandFailed, GuardRefused, InputError
+from reconciler.guard import guard, leases
 from reconciler.hosts.base import pump
-from reconciler.model.command import Command, Result
+from reconciler.model.command import Command, Fence, Result
 from reconciler.model.plan import Phase
 from reconciler.model.spec import Cutover
 

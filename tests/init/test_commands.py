@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from reconciler.cli import init, schema, validate
 from reconciler.errors import InputError
 from reconciler.load import load, load_all
-from reconciler.schema import drifted, schemas
+from reconciler.load.schema import drifted, schemas
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -133,7 +133,10 @@ def test_schemas_are_up_to_date() -> None:
 
 
 def test_schemas_are_deterministic() -> None:
-    code = "import reconciler.schema as s, hashlib; print(hashlib.sha256(repr(s.schemas()).encode()).hexdigest())"
+    code = (
+        "import hashlib, reconciler.load.schema as s;"
+        " print(hashlib.sha256(repr(s.schemas()).encode()).hexdigest())"
+    )
     runs = {
         subprocess.run(
             [sys.executable, "-c", code],

@@ -10,17 +10,17 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.drivers.base import Fence
-from reconciler.drivers.podman import PodmanDriver
+from reconciler.engine.observe import observe
 from reconciler.errors import CommandFailed, HostError
 from reconciler.hosts.base import pump
 from reconciler.hosts.ssh import SshFleet
 from reconciler.lab import DEMO_IMAGE, NETWORK, Lab
 from reconciler.lab.probe import Probe
 from reconciler.load import load
+from reconciler.model.command import Fence
 from reconciler.model.spec import Cutover, HealthCheck, Strategy, TcpHandling, Workload
 from reconciler.model.world import ContainerState, HostUnknown
-from reconciler.observe import observe
+from reconciler.runtimes.podman import PodmanDriver
 from tests.drivers.contract import NAME, DriverContract, Scene
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli.main import run
-from reconciler.drivers.podman import probes
 from reconciler.lab import DEMO_IMAGE, Lab, Probe
 from reconciler.model.base import canonical_json
 from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.spec import Container
+from reconciler.runtimes.podman import probes
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 

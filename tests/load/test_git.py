@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.gitinfo import describe, stamped
+from reconciler.load.gitinfo import describe, stamped
 from reconciler.model.spec import Spec
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")

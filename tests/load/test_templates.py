@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.errors import InputError
 from reconciler.load import load, read_values
-from reconciler.render import Fault, TemplateFault, render_spec
+from reconciler.load.render import Fault, TemplateFault, render_spec
 from tests.load.fleet import host
 
 TEMPLATE = (
@@ -144,7 +144,7 @@ def test_templates_end(template: str) -> None:
 
 
 def test_templates_end_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reconciler.render.MAX_SECONDS", 0.2)
+    monkeypatch.setattr("reconciler.load.render.MAX_SECONDS", 0.2)
     template = "{% for a in range(20000) %}{% set x = range(12000) | join %}{% endfor %}"
     with pytest.raises(TemplateFault, match="longer than") as caught:
         render_spec(template, {})

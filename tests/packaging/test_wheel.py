@@ -7,7 +7,7 @@ import venv
 import zipfile
 from pathlib import Path
 
-from reconciler.wheel import wheel
+from reconciler.commands.wheel import wheel
 
 ROOT = Path(__file__).parents[2]
 

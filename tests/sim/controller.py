@@ -9,15 +9,15 @@ from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from reconciler.compose import Outside, wrapped
+from reconciler.commands.compose import Outside, wrapped
 from reconciler.core.saga import GroupState
+from reconciler.engine.execute import Executor
+from reconciler.engine.steps import Steps
 from reconciler.errors import HostUnreachable, JournalError, ReconcilerError, ReplyLost
-from reconciler.execute import Executor
 from reconciler.hosts.memory import MemoryFleet
 from reconciler.hosts.wrap import WrappedFleet
 from reconciler.model.plan import Plan, Step, StepKind
 from reconciler.model.record import Mark
-from reconciler.steps import Steps
 from tests.sim.driver import SimDriver
 from tests.sim.faults import Point
 

@@ -1,11 +1,10 @@
 """A driver for the runtime in memory: the order of guard operations is the Podman driver's, the commands are
-`memrt`'s. Real: all of `reconciler.drivers.guard`. Not modelled: networks' addresses, secrets."""
+`memrt`'s. Real: all of `reconciler.guard.guard`. Not modelled: networks' addresses, secrets."""
 
 import json
 
-from reconciler.drivers import guard
-from reconciler.drivers.base import Alive, Held, Located, Round
 from reconciler.errors import CommandFailed, Refused
+from reconciler.guard import guard
 from reconciler.model.base import canonical_json, parse_duration
 from reconciler.model.command import Command, Tree
 from reconciler.model.labels import ANNOTATION_CRIU, LABEL_EPOCH, LABEL_RUN, LABEL_SPEC, LABEL_WORKLOAD
@@ -20,6 +19,7 @@ from reconciler.model.world import (
     Versions,
     VolumeFacts,
 )
+from reconciler.runtimes.base import Alive, Held, Located, Round
 
 LIVE = (guard.NONE, Phase.RUNNING, Phase.CONFIRMED)
 SETTLED = (*LIVE, Phase.RETIRED, Phase.FENCED)

@@ -6,17 +6,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial, reduce
 
+from reconciler.commands.recover import note_settled, rebuilt_runs
 from reconciler.core.planner import make_plan
 from reconciler.core.saga import GroupState
-from reconciler.drivers import dossier
+from reconciler.engine.observe import observe
+from reconciler.guard import dossier
 from reconciler.hosts.memory import Deadlock, MemoryFleet, run_virtual
 from reconciler.hosts.memory.machine import FROZEN, REBOOT_TIME, RUNNING
 from reconciler.hosts.memory.runtime import Failed, Runtime
 from reconciler.model.plan import StepKind
 from reconciler.model.record import Mark, Run
 from reconciler.model.world import World
-from reconciler.observe import observe
-from reconciler.recover import note_settled, rebuilt_runs
 from reconciler.state.journal import Journal
 from tests.sim.controller import RUN, Controller
 from tests.sim.driver import SimDriver

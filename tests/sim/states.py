@@ -12,20 +12,20 @@ from dataclasses import dataclass
 
 from reconciler.cli.views.apply import render_resumed
 from reconciler.cli.views.status import render_status
-from reconciler.compose import Outside
+from reconciler.commands.compose import Outside
+from reconciler.commands.recover import Resume, rows
+from reconciler.commands.resolve import decide
 from reconciler.core.planner import make_plan
 from reconciler.core.saga import next_actions
-from reconciler.drivers import dossier, guard
+from reconciler.engine.observe import observe
+from reconciler.engine.survey import take_survey
 from reconciler.errors import ReconcilerError
+from reconciler.guard import dossier, guard
 from reconciler.hosts.memory import Container, MemoryFleet
 from reconciler.hosts.memory.machine import Dump, Hook, ImageSet, MarkerRow
 from reconciler.hosts.wrap import RetryFleet
 from reconciler.model.record import Mark, Record, Run
-from reconciler.observe import observe
-from reconciler.recover import Resume, rows
-from reconciler.resolve import decide
 from reconciler.state.journal import Journal
-from reconciler.survey import take_survey
 from tests.sim.driver import SimDriver
 from tests.sim.shapes import scene
 

@@ -3,9 +3,9 @@
 import asyncio
 from unittest import mock
 
+from reconciler.engine.steps import Steps
 from reconciler.hosts.memory import guard, runtime
 from reconciler.model.plan import StepKind
-from reconciler.steps import Steps
 from tests.sim.driver import SimDriver
 from tests.sim.faults import Fault
 from tests.sim.run import Scenario, simulate

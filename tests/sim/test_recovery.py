@@ -5,11 +5,11 @@ import pytest
 from reconciler.core.planner import make_plan
 from reconciler.core.recovery import marks_from_markers, superseded
 from reconciler.core.saga import GroupState, next_actions
+from reconciler.engine.observe import observe
 from reconciler.hosts.memory import MemoryFleet, run_virtual
 from reconciler.model.plan import StepKind
 from reconciler.model.record import Record
 from reconciler.model.world import Marker
-from reconciler.observe import observe
 from tests.sim.driver import SimDriver
 from tests.sim.shapes import scene
 

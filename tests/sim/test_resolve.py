@@ -4,20 +4,20 @@ import asyncio
 
 import pytest
 
-from reconciler.compose import Outside
+from reconciler.commands.compose import Outside
+from reconciler.commands.recover import Resume, note_settled, rebuilt_runs
+from reconciler.commands.resolve import bury, decide
 from reconciler.core.planner import make_plan
-from reconciler.drivers.base import Handover
+from reconciler.engine.observe import observe
+from reconciler.engine.steps import Steps
+from reconciler.engine.survey import take_survey
 from reconciler.errors import GuardRefused, ReconcilerError, Refused
 from reconciler.hosts.base import pump
 from reconciler.hosts.memory import MemoryFleet, run_virtual
 from reconciler.model.plan import StepKind
 from reconciler.model.record import Mark, Run, RunState
-from reconciler.observe import observe
-from reconciler.recover import Resume, note_settled, rebuilt_runs
-from reconciler.resolve import bury, decide
+from reconciler.runtimes.base import Handover
 from reconciler.state.journal import Journal
-from reconciler.steps import Steps
-from reconciler.survey import take_survey
 from tests.sim.driver import SimDriver
 from tests.sim.shapes import scene
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from reconciler import lease
+from reconciler.engine import lease
 from reconciler.errors import CommandFailed
 from reconciler.model.command import Result
 

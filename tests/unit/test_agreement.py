@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from reconciler.agreement import agreed
 from reconciler.core.planner import make_plan
-from reconciler.drivers import dossier
+from reconciler.engine.agreement import agreed
 from reconciler.errors import HostError
+from reconciler.guard import dossier
 from reconciler.model.plan import Plan
 from reconciler.model.world import Marker
 from tests.core import worlds

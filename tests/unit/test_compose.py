@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler import compose
-from reconciler.compose import run_state
+from reconciler.commands import compose
+from reconciler.commands.compose import run_state
 from reconciler.errors import CommandFailed, JournalError
 from reconciler.hosts import wrap
 from reconciler.hosts.wrap import Backoff

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.commands.planfile import read_plan
 from reconciler.errors import CommandFailed, HostError, InputError, ReconcilerError
 from reconciler.load import load
 from reconciler.load.limits import MAX_SHOWN
-from reconciler.planfile import read_plan
 
 MEGABYTE = "x" * 2**20
 HOST = "apiVersion: reconciler/v1alpha1\nkind: Host\nmetadata: {name: h1}\nspec: {address: 192.0.2.1}\n"

@@ -12,18 +12,18 @@ from typing import Any
 
 import pytest
 
-from reconciler.drivers import dossier, guard, leases
-from reconciler.drivers.guard_answers import outcome_of, shown_of
-from reconciler.drivers.podman import parse, probes
-from reconciler.drivers.podman.driver import PodmanDriver
-from reconciler.drivers.podman.verifying import problems
 from reconciler.errors import HostError
+from reconciler.guard import dossier, guard, leases
+from reconciler.guard.answers import outcome_of, shown_of
 from reconciler.hosts.base import pump
 from reconciler.hosts.outcome import Outcome
 from reconciler.hosts.transfer import _inspect
 from reconciler.model.command import Command, Result
 from reconciler.model.question import Question
 from reconciler.model.world import ContainerFacts, HostFacts, ImageFacts, VolumeFacts
+from reconciler.runtimes.podman import parse, probes
+from reconciler.runtimes.podman.driver import PodmanDriver
+from reconciler.runtimes.podman.verifying import problems
 from tests.core import worlds
 from tests.drivers.test_probes import HOST
 from tests.unit.lies import LIES, ODD, Liar, harmless

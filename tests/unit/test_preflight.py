@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from reconciler import preflight
 from reconciler.core.planner import make_plan
-from reconciler.drivers.podman import PodmanDriver
+from reconciler.engine import preflight
 from reconciler.errors import CommandFailed
 from reconciler.model.command import Result
 from reconciler.model.question import Question
 from reconciler.model.spec import MigrationPolicy
+from reconciler.runtimes.podman import PodmanDriver
 from tests.core.worlds import container, facts, host, spec, workload, world
 
 NAMES = [f"w{number:02}" for number in range(14)]

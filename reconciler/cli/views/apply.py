@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reconciler.app import Applied
 from reconciler.cli.views.status import render_status, standing_json
 from reconciler.cli.views.style import paint
+from reconciler.commands.app import Applied
+from reconciler.commands.recover import Resumed, rows
 from reconciler.core.criu_errors import translate
 from reconciler.core.saga import GroupState
-from reconciler.execute import INTERRUPTED, Outcome
+from reconciler.engine.execute import INTERRUPTED, Outcome
 from reconciler.model.plan import Change, ChangeKind, Step, StepKind
 from reconciler.model.record import RunState
-from reconciler.recover import Resumed, rows
 
 JSON_VERSION = 1
 

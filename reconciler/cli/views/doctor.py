@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reconciler.cli.views.style import paint
 from reconciler.cli.views.verdicts import verdict_json, verdict_table
-from reconciler.doctor import Examination, Examined, Health
+from reconciler.commands.doctor import Examination, Examined, Health
 from reconciler.model.plan import Finding
 from reconciler.model.units import format_bytes
 from reconciler.model.world import HostFacts

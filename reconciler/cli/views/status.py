@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterator, Sequence
 
 from reconciler.cli.views.style import paint
+from reconciler.commands.recover import Standing
 from reconciler.core.accuracy import TOLERANCE, Measured, frozen_seconds
 from reconciler.model.plan import Change
 from reconciler.model.record import Mark, Run
 from reconciler.model.units import format_bytes, format_seconds
 from reconciler.model.world import World
-from reconciler.recover import Standing
 
 JSON_VERSION = 1
 

@@ -46,7 +46,7 @@ async def drain(machine: Machine, name: str, seconds: str) -> Result:
 
 
 def is_action(argv: Sequence[str]) -> bool:
-    """Whether this is the script of `reconciler.drivers.actions`."""
+    """Whether this is the script of `reconciler.guard.actions`."""
     return len(argv) > 9 and argv[0] == "/bin/sh" and argv[3] == "actions"
 
 

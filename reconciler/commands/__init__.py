@@ -1,0 +1,1 @@
+"""Composition, and what each command does; printing is `cli`'s."""

@@ -1,0 +1,193 @@
+"""Plan and apply: looking, deciding, asking, carrying out."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets as randomness
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from reconciler.commands.binding import AGAIN, refuse_other_world
+from reconciler.commands.compose import Outside, drivers, open_fleet, run_state, secrets_of
+from reconciler.commands.planfile import SavedPlan
+from reconciler.core.accuracy import measured_moves
+from reconciler.core.consent import Consent, lacking
+from reconciler.core.planner import make_plan
+from reconciler.core.questions import questions
+from reconciler.engine.execute import Executor, Outcome
+from reconciler.engine.lease import fleet_leases
+from reconciler.engine.observe import observe
+from reconciler.engine.preflight import look_closer
+from reconciler.errors import Locked, Refused, StalePlan
+from reconciler.hosts.base import Fleet
+from reconciler.model.event import Reporter, ignore
+from reconciler.model.plan import Plan
+from reconciler.model.record import Run, RunState
+from reconciler.model.spec import Spec
+from reconciler.model.world import World
+from reconciler.state.identity import owner
+from reconciler.state.journal import Journal
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one look at the hosts gave."""
+
+    world: World
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class Applied:
+    """How an apply ended. `run` is None when there was nothing to do. `where`: the host each workload was seen to
+    run on afterwards (or none), where somebody has looked."""
+
+    plan: Plan
+    run: str | None = None
+    outcome: Outcome | None = None
+    untidied: tuple[str, ...] = ()
+    """What went wrong when all was over."""
+    where: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def state(self) -> RunState:
+        return run_state(self.outcome) if self.outcome else RunState.DONE
+
+
+LEARN_FROM = 40
+"""How many of the latest runs predictions are learned from."""
+
+
+async def look(spec: Spec, fleet: Fleet, journal: Journal) -> Seen:
+    """Observe all hosts and make the plan. Changes nothing, anywhere."""
+    world = await observe(fleet, drivers(), list(spec.hosts))
+    world = await look_closer(fleet, drivers(), world, questions(spec, world))
+    unfinished = {step.workload for run in journal.open_runs() for step in run.plan.steps}
+    return Seen(world, make_plan(spec, world, unfinished, measured_moves(journal.runs(limit=LEARN_FROM))))
+
+
+async def observed(spec: Spec) -> World:
+    """`reconcile get`: one look at the hosts."""
+    async with open_fleet(spec) as fleet:
+        return await observe(fleet, drivers(), list(spec.hosts))
+
+
+async def plan(spec: Spec, journal_path: Path | None = None) -> Seen:
+    """`reconcile plan`."""
+    with Journal.open(journal_path, write=False) as journal:
+        async with open_fleet(spec) as fleet:
+            return await look(spec, fleet, journal)
+
+
+def new_run_id() -> str:
+    """Sortable by time and unique: `20261123-140501-3fa9`."""
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{randomness.token_hex(2)}"
+
+
+@dataclass
+class Apply:
+    """`reconcile apply`: everything it needs, and the order in which it is asked for.
+
+    `show` gets the plan before anything is changed. Then `ask` is asked, where there is somebody to ask;
+    nothing is locked or leased meanwhile, so that afterwards the hosts are looked at again."""
+
+    spec: Spec
+    journal_path: Path | None
+    show: Callable[[Seen], None] = lambda seen: None
+    ask: Callable[[Seen], Awaitable[bool]] | None = None
+    consent: Consent = field(default_factory=Consent)
+    saved: SavedPlan | None = None
+    report: Reporter = ignore
+    untidied: list[str] = field(default_factory=list)
+    _executor: Executor | None = None
+    _lost: Locked | None = None
+
+    def lose(self, error: Locked) -> None:
+        """Another controller has the lease of a host by now: go on as after Ctrl-C, and say so at the end."""
+        self._lost = self._lost or error
+        if self._executor:
+            self._executor.cancel()
+
+    def cancel(self) -> None:
+        """Ctrl-C or SIGTERM: stop as soon as that is safe."""
+        if self._executor:
+            self._executor.cancel()
+        else:
+            raise asyncio.CancelledError
+
+    async def __call__(self) -> Applied:
+        applied = await self._apply()
+        return replace(applied, untidied=tuple(self.untidied))
+
+    async def _apply(self) -> Applied:
+        spec, warn, agreed = self.spec, self.untidied.append, None
+        async with open_fleet(spec, warn) as fleet:
+            if self.ask is not None:
+                with Journal.open(self.journal_path, write=False) as journal:
+                    agreed = await look(spec, fleet, journal)
+                plan = self._checked(agreed)
+                if not plan.steps or not await self.ask(agreed):
+                    return Applied(plan)
+            with Journal.open(self.journal_path) as journal, journal.locked("apply", owner()):
+                async with fleet_leases(fleet, spec.hosts, owner(), self.lose, warn):
+                    seen = await look(spec, fleet, journal)
+                    if agreed is not None:
+                        refuse_changed(agreed, seen)
+                    plan = self._checked(seen, shown=agreed is not None)
+                    return await self._run(plan, fleet, journal) if plan.steps else Applied(plan)
+
+    def _checked(self, seen: Seen, shown: bool = False) -> Plan:
+        """The plan to carry out: the saved one when the world still is what it was made from."""
+        plan = seen.plan
+        if self.saved is not None:
+            refuse_stale(self.saved, seen)
+            plan = self.saved.plan
+        if not shown:
+            self.show(seen)
+        if missing := lacking(plan, self.consent):
+            raise Refused(missing.text, code="P401", fix=missing.fix)
+        return plan
+
+    async def _run(self, plan: Plan, fleet: Fleet, journal: Journal) -> Applied:
+        run = new_run_id()
+        for workload in plan.workloads.values():
+            secrets_of(workload)  # what is missing is said before anything is changed
+        if self._lost:
+            raise self._lost
+        journal.begin(Run(id=run, plan=plan, started_at=time.time(), actor=owner(), commit=plan.commit))
+        outcome = await self._carry_out(plan, run, fleet, journal)
+        return Applied(plan, run, outcome)
+
+    async def _carry_out(self, plan: Plan, run: str, fleet: Fleet, journal: Journal) -> Outcome:
+        outside = Outside(fleet, warn=self.untidied.append)
+        self._executor = outside.executor(plan, run, journal, report=self.report)
+        outcome = await outside.carry_out(self._executor)
+        if self._lost:
+            stands = "; ".join(f"{name} is {state}" for name, state in outcome.groups.items())
+            self._lost.why = f"{self._lost.why}; {stands}"
+            raise self._lost
+        return outcome
+
+
+def refuse_stale(saved: SavedPlan, seen: Seen) -> None:
+    """StalePlan when the hosts are not as they were when the saved plan was made, or would not do for it any
+    more."""
+    refuse_other_world(saved.binding, seen.world)
+    if _essence(saved.plan) != _essence(seen.plan):
+        raise StalePlan("the same specs and hosts lead to another plan by now", fix=AGAIN)
+
+
+def refuse_changed(agreed: Seen, seen: Seen) -> None:
+    """StalePlan when it is not the plan any more that somebody has agreed to."""
+    found = {(f.rule, f.workload, f.host) for f in seen.plan.findings}
+    known = {(f.rule, f.workload, f.host) for f in agreed.plan.findings}
+    if _essence(agreed.plan) != _essence(seen.plan) or found - known:
+        raise StalePlan("the hosts changed while the plan was looked at", fix="look again: reconcile apply")
+
+
+def _essence(plan: Plan) -> tuple[object, ...]:
+    """What is done to which containers; not how much memory they hold at the moment."""
+    steps = tuple((step.id, step.needs) for step in plan.steps)
+    return steps, tuple((m.workload, m.container_id, m.epoch) for m in plan.moves.values())

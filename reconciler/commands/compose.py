@@ -1,0 +1,182 @@
+"""The one composition: where fleet, wrappers, runtimes, clock, secrets and journal meet.
+
+Every command that touches hosts is put together here, and so is the simulation, which brings hosts, runtimes and a
+clock of its own: what is not composed here exists in neither.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from reconciler.core.saga import GroupState
+from reconciler.engine.execute import Executor, Outcome, Writer
+from reconciler.engine.lenient import Warn, lenient, unsaid
+from reconciler.engine.steps import Secrets, Steps
+from reconciler.errors import InputError, ReconcilerError
+from reconciler.guard import guard
+from reconciler.hosts.base import Fleet, pump
+from reconciler.hosts.wrap import Backoff, RetryFleet, Traced, TraceFleet
+from reconciler.model.command import Seconds
+from reconciler.model.event import Reporter, ignore
+from reconciler.model.plan import Plan
+from reconciler.model.record import Record, RunState
+from reconciler.model.spec import Spec, Workload
+from reconciler.runtimes.base import Driver
+from reconciler.runtimes.podman import PodmanDriver
+
+Note = Callable[[Traced], None]
+
+
+def drivers() -> dict[str, Driver]:
+    """All runtimes: ours, and those of third parties (entry point `reconciler.runtimes`)."""
+    found: dict[str, Driver] = {"podman": PodmanDriver()}
+    for point in entry_points(group="reconciler.runtimes"):
+        found[point.name] = point.load()()
+    return found
+
+
+def secrets_of(workload: Workload) -> dict[str, bytes]:
+    """Values of the secrets a workload refers to. InputError names what is missing, never a value."""
+    values: dict[str, bytes] = {}
+    for name, reference in workload.spec.container.secret_env.items():
+        where = f"workload {workload.metadata.name}, secretEnv {name}"
+        if reference.from_env is not None:
+            value = os.environ.get(reference.from_env)
+            if value is None:
+                raise InputError(f"variable {reference.from_env} is not set", code="E180", where=where)
+            values[name] = value.encode()
+        elif reference.from_file is not None:
+            try:
+                values[name] = Path(reference.from_file).read_bytes().rstrip(b"\n")
+            except OSError as error:
+                raise InputError(
+                    f"secret file {reference.from_file} cannot be read",
+                    code="E180",
+                    where=where,
+                    why=error.strerror or "",
+                ) from error
+    return values
+
+
+def reach(spec: Spec) -> Fleet:
+    """The specs' hosts over SSH, bare."""
+    from reconciler.hosts.ssh import SshFleet
+
+    return SshFleet(spec.hosts)
+
+
+def wrapped(fleet: Fleet, note: Note | None = None) -> Fleet:
+    """A fleet as every controller uses it: what broke on the way is done once more where that does no harm.
+    `note` is told of each try."""
+    return RetryFleet(TraceFleet(fleet, note) if note else fleet, Backoff(tries=2))
+
+
+@asynccontextmanager
+async def open_fleet(spec: Spec, warn: Warn = unsaid) -> AsyncIterator[Fleet]:
+    """The specs' hosts as every controller uses them; connections are closed at the end."""
+    with ExitStack() as files:
+        trace = os.environ.get("RECONCILE_TRACE")
+        note = files.enter_context(_trace_file(Path(trace), warn)) if trace else None
+        fleet = wrapped(reach(spec), note)
+        try:
+            yield fleet
+        finally:
+            with lenient("the connections could not be closed properly", warn):
+                await fleet.close()
+
+
+@contextmanager
+def _trace_file(path: Path, warn: Warn) -> Iterator[Note]:
+    """A file of JSON lines, one for each operation on a host; readable by its owner only, without secrets. It ends
+    where it cannot be written any more."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    except OSError as error:
+        raise InputError("the trace cannot be written", where=str(path), why=error.strerror or "") from error
+    broken = False
+
+    def note(traced: Traced) -> None:
+        nonlocal broken
+        line = json.dumps({"at": round(time.time(), 4), **asdict(traced)}) + "\n"
+        try:
+            if not broken:
+                os.write(handle, line.encode())
+        except OSError as error:
+            broken = True
+            warn(f"the trace {path} is not complete ({error.strerror})")
+
+    try:
+        yield note
+    finally:
+        os.close(handle)
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What a controller acts on and with. The defaults are production's; the simulation has its own."""
+
+    fleet: Fleet
+    drivers: Mapping[str, Driver] = field(default_factory=drivers)
+    secrets: Secrets = secrets_of
+    now: Callable[[], float] = time.time
+    sleep: Callable[[Seconds], Awaitable[None]] = asyncio.sleep
+    warn: Warn = unsaid
+
+    def executor(
+        self,
+        plan: Plan,
+        run: str,
+        journal: Writer,
+        *,
+        report: Reporter = ignore,
+        records: Iterable[Record] = (),
+        recovering: frozenset[str] = frozenset(),
+    ) -> Executor:
+        """What carries a plan out, from the records of an earlier controller on."""
+        return Executor(
+            plan=plan,
+            run=run,
+            steps=Steps(plan, run, self.fleet, self.drivers, self.secrets),
+            journal=journal,
+            now=self.now,
+            sleep=self.sleep,
+            report=report,
+            records=list(records),
+            recovering=recovering,
+            while_frozen=lambda workload: self._beat_hold(plan, workload),
+        )
+
+    async def carry_out(self, executor: Executor) -> Outcome:
+        """Run it to its end, and write down how that was."""
+        outcome = await executor.execute()
+        with lenient("the journal could not note the end of the run; reconcile resume does", self.warn):
+            executor.journal.end(executor.run, run_state(outcome), self.now())
+        return outcome
+
+    async def _beat_hold(self, plan: Plan, workload: str) -> None:
+        """Tell the source of a frozen workload that its controller lives. An unanswered beat is no error: the
+        hook there knows what to do."""
+        try:
+            await pump(guard.beat([workload]), self.fleet.host(plan.moves[workload].source))
+        except ReconcilerError:
+            return
+
+
+def run_state(outcome: Outcome) -> RunState:
+    """The state of a whole run from those of its workloads."""
+    states = set(outcome.groups.values())
+    if GroupState.IN_DOUBT in states:
+        return RunState.IN_DOUBT
+    if states <= {GroupState.DONE}:
+        return RunState.DONE
+    if states <= {GroupState.DONE, GroupState.PUT_BACK, GroupState.SKIPPED}:
+        return RunState.FAILED
+    return RunState.OPEN  # something remains for `resume`

@@ -1,0 +1,161 @@
+"""Looking at hosts without a plan: can they be used, and what would have to be done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reconciler.commands.compose import drivers, open_fleet
+from reconciler.core.feasible import possible_moves, verdicts
+from reconciler.core.pages import PAGES
+from reconciler.core.questions import questions_of
+from reconciler.core.rules import Verdict, check_host
+from reconciler.engine.observe import observe
+from reconciler.engine.preflight import look_closer
+from reconciler.errors import InputError
+from reconciler.hosts.scripts import script
+from reconciler.model.plan import Finding
+from reconciler.model.question import Question
+from reconciler.model.spec import Host, Spec
+from reconciler.model.world import HostFacts, HostUnknown, HostView
+
+SECURITY = "security.floor"
+
+
+class Health(StrEnum):
+    READY = "ready"
+    WARNINGS = "warnings"
+    UNUSABLE = "unusable"
+
+
+@dataclass(frozen=True)
+class Examined:
+    """One host. `problems` are what to mend. `floors`: releases with known holes; distributions often mend those
+    without a new number, so they do not spoil the health."""
+
+    name: str
+    view: HostView
+    problems: tuple[Finding, ...] = ()
+    floors: tuple[Finding, ...] = ()
+
+    @property
+    def health(self) -> Health:
+        if not isinstance(self.view, HostFacts) or any(p.severity == "refuse" for p in self.problems):
+            return Health.UNUSABLE
+        return Health.WARNINGS if self.problems else Health.READY
+
+
+@dataclass(frozen=True)
+class Examination:
+    hosts: tuple[Examined, ...]
+    moves: tuple[Verdict, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        return 7 if any(host.health is Health.UNUSABLE for host in self.hosts) else 0
+
+
+def chosen(spec: Spec, names: Sequence[str]) -> dict[str, Host]:
+    """The hosts to look at; InputError for a name that no spec defines."""
+    if unknown := [name for name in names if name not in spec.hosts]:
+        raise InputError(
+            f"no spec defines the host {', '.join(unknown)}",
+            code="E146",
+            fix=f"known hosts: {', '.join(sorted(spec.hosts)) or 'none; give the inventory with --specs'}",
+        )
+    return {name: host for name, host in spec.hosts.items() if not names or name in names}
+
+
+async def examine(spec: Spec, names: Sequence[str], *, moves: bool = False) -> Examination:
+    """Look at the hosts, at all of them when none is named. Changes nothing."""
+    hosts = chosen(spec, names)
+    async with open_fleet(spec) as fleet:
+        world = await observe(fleet, drivers(), sorted(hosts))
+        possible = possible_moves(spec, world) if moves else ()
+        asked: Mapping[str, Question] = {
+            **dict.fromkeys(world.seen(), Question()),
+            **questions_of(possible, spec, world),
+        }
+        world = await look_closer(fleet, drivers(), world, asked)
+    examined = tuple(_examined(hosts[name], view) for name, view in sorted(world.hosts.items()))
+    return Examination(examined, verdicts(possible, spec, world))
+
+
+def _examined(host: Host, view: HostView) -> Examined:
+    name = host.metadata.name
+    if isinstance(view, HostUnknown):
+        return Examined(name, view, (_unknown(host, view),))
+    found = check_host(view)
+    if view.preflight_error:
+        message = f"it could not be looked at closely: {view.preflight_error}"
+        found.append(
+            Finding(
+                rule="preflight.incomplete",
+                severity="warn",
+                workload="",
+                host=name,
+                message=message,
+                fix=f"reconcile doctor {name}",
+            )
+        )
+    return Examined(
+        name,
+        view,
+        tuple(f for f in found if f.rule != SECURITY),
+        tuple(f for f in found if f.rule == SECURITY),
+    )
+
+
+def _unknown(host: Host, view: HostUnknown) -> Finding:
+    """Why a host did not answer, with the command that shows or mends it."""
+    spec, name = host.spec, host.metadata.name
+    ssh = f"ssh -p {spec.port} {spec.user}@{spec.address}"
+    fixes = {
+        "H201": f"see what says no: {ssh} true",
+        "H202": f"on {name}'s console: cat /etc/ssh/ssh_host_ed25519_key.pub; put that into spec.hostKey",
+        "H203": f"ssh-copy-id -p {spec.port} {spec.user}@{spec.address}, or set spec.identityFile",
+        "H204": f"reconcile doctor {name} --sudoers",
+        "H210": f"{ssh} apt-get install -y podman runc criu iptables",
+        "H211": "set spec.user: root, or spec.sudo: true",
+        "H212": f"{ssh} apt-get install -y podman",
+        "H291": f"{ssh} uptime",
+    }
+    page = PAGES.get(view.code)
+    fix = fixes.get(view.code) or (f"reconcile explain {view.code}" if page else f"{ssh} true")
+    return Finding(
+        rule=view.code or "host-unknown", severity="refuse", workload="", host=name, message=view.reason, fix=fix
+    )
+
+
+PROGRAMS = (
+    "/bin/sh",
+    "/usr/bin/sh",
+    *(f"/usr/bin/{name}" for name in ("podman", "cat", "grep", "kill", "ls", "rm", "tail", "test")),
+)
+"""Everything that is run through sudo, first words only; a test compares it with the code."""
+SCRIPTS = ("transfer-link", "transfer-send", "transfer-receive")
+
+
+def sudoers(hosts: Mapping[str, Host]) -> str:
+    """The sudoers file of each user that is not root, for all hosts it is used on."""
+    users: dict[str, list[str]] = {}
+    for name, host in sorted(hosts.items()):
+        if host.spec.user != "root":
+            users.setdefault(host.spec.user, []).append(name)
+    if not users:
+        return "# All hosts are used as root; no sudoers file is needed."
+    return "\n\n".join(_sudoers(user, names) for user, names in users.items())
+
+
+def _sudoers(user: str, names: Sequence[str]) -> str:
+    programs = [*PROGRAMS, *(script(name).path for name in SCRIPTS)]
+    listed = ", \\\n    ".join(programs)
+    return f"""# /etc/sudoers.d/reconciler on {", ".join(names)}; check it before you log out: visudo -cf FILE
+#
+# These are all programs that Reconciler runs as root. Scripts go to /bin/sh as an argument, and Podman can start
+# privileged containers, so this user is as powerful as root: give the key to nobody else. The last lines hold
+# digests of this version of Reconciler; print them again after an upgrade.
+Defaults:{user} !requiretty
+Cmnd_Alias RECONCILER = {listed}
+{user} ALL=(root) NOPASSWD: RECONCILER"""

@@ -1,0 +1,210 @@
+"""What a crash leaves: finish it, undo it, or say how it stands.
+
+`resume` replays the journal through the same saga as `apply`. Where the journal is lost, it is rebuilt from the
+dossiers and markers on the hosts first; from then on there is no difference.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from reconciler.commands.app import Applied
+from reconciler.commands.compose import Outside, open_fleet
+from reconciler.core.diff import Index
+from reconciler.core.recovery import marks_from_markers, settling_marks
+from reconciler.engine.agreement import agreed
+from reconciler.engine.execute import Executor, Patience
+from reconciler.engine.lease import fleet_leases
+from reconciler.engine.survey import Survey, take_survey
+from reconciler.errors import Locked
+from reconciler.guard import dossier
+from reconciler.hosts.base import Fleet, pump
+from reconciler.hosts.wrap import WithoutFleet
+from reconciler.model.event import Reporter, ignore
+from reconciler.model.plan import Plan
+from reconciler.model.record import Mark, Record, Run, RunState
+from reconciler.model.spec import Spec
+from reconciler.model.world import World
+from reconciler.state.identity import owner
+from reconciler.state.journal import Journal
+
+ONCE = Patience(before_commit=1, commit=1, after_commit=1)
+"""Where a host is known not to answer: what is to be done there is not waited for."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How an unfinished hand-over stands. `owner` is a host, or empty when nobody may start the workload."""
+
+    workload: str
+    phase: str
+    owner: str
+    where: Mapping[str, str]
+    since: float
+    run: str
+    next: str
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """All runs that were taken up again, how they ended, and what is still open then."""
+
+    runs: tuple[Applied, ...]
+    left: Survey
+    untidied: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """As `status` would say it now: undoing what was interrupted is what was asked for."""
+        return self.left.exit_code
+
+
+@dataclass
+class Resume:
+    """`reconcile resume`: finish or undo everything that is unfinished, on this journal or on the hosts."""
+
+    spec: Spec
+    journal_path: Path | None
+    report: Reporter = ignore
+    untidied: list[str] = field(default_factory=list)
+    _executor: Executor | None = None
+    _lost: Locked | None = None
+
+    def _lose(self, error: Locked) -> None:
+        self._lost = self._lost or error
+        self.cancel()
+
+    def cancel(self) -> None:
+        """Ctrl-C or SIGTERM: as for apply."""
+        if self._executor:
+            self._executor.cancel()
+
+    async def __call__(self) -> Resumed:
+        resumed = await self._resume()
+        return replace(resumed, untidied=tuple(self.untidied))
+
+    async def _resume(self) -> Resumed:
+        spec, warn = self.spec, self.untidied.append
+        with Journal.open(self.journal_path) as journal, journal.locked("apply", owner()):
+            async with open_fleet(spec, warn) as fleet, fleet_leases(fleet, spec.hosts, owner(), self._lose, warn):
+                return await self.on(Outside(fleet, warn=warn), journal)
+
+    async def on(self, outside: Outside, journal: Journal) -> Resumed:
+        """The same, on a fleet that is there, with a journal that is ours."""
+        hosts = list(self.spec.hosts)
+        survey = await take_survey(outside.fleet, outside.drivers, hosts, journal)
+        for run in await rebuilt_runs(outside.fleet, survey.world):
+            if not journal.knows(run.id):
+                journal.begin(run)
+                for record in run.records:
+                    journal.append(run.id, record.step, record.mark, record.at, "from the hosts' markers")
+        for run in journal.open_runs():
+            note_settled(run, survey.world, journal)
+        alone = frozenset(name for name, found in survey.open.items() if not found.verdict.for_resume)
+        gone = {name: host.reason for name, host in survey.world.unknown().items()}
+        outside = replace(outside, fleet=WithoutFleet(outside.fleet, gone))
+        runs = [
+            await self._one(run, outside, journal, alone, gone)
+            for run in journal.open_runs()
+            if run.plan.groups.keys() - alone
+        ]
+        left = await take_survey(outside.fleet, outside.drivers, hosts, journal)
+        where = {name: left.runs_on(name) for run in runs for name in run.plan.moves}
+        return Resumed(tuple(replace(run, where=where) for run in runs), left)
+
+    async def _one(
+        self, run: Run, outside: Outside, journal: Journal, alone: frozenset[str], gone: Mapping[str, str]
+    ) -> Applied:
+        """Take up one run; workloads that a person has to decide about are left alone."""
+        if self._lost:
+            raise self._lost
+        plan = dossier.without(run.plan, alone)
+        self._executor = outside.executor(
+            plan,
+            run.id,
+            journal,
+            report=self.report,
+            records=[record for record in run.records if record.step in {step.id for step in plan.steps}],
+            recovering=frozenset(plan.groups),
+        )
+        if any({step.host, step.peer} & gone.keys() for step in plan.steps):
+            self._executor.patience = ONCE
+        outcome = await outside.carry_out(self._executor)
+        if alone & run.plan.groups.keys():
+            journal.end(run.id, RunState.IN_DOUBT, outside.now())
+        if self._lost:
+            stands = "; ".join(f"{name} is {state}" for name, state in outcome.groups.items())
+            self._lost.why = f"{self._lost.why}; {stands}"
+            raise self._lost
+        return Applied(plan, run.id, outcome)
+
+
+async def rebuilt_runs(fleet: Fleet, world: World) -> list[Run]:
+    """Runs as the hosts remember them, for every unfinished hand-over that has a dossier. Each host keeps one for
+    each workload: those of the same run become one again."""
+    index = Index.of(world)
+    plans: dict[str, Plan] = {}
+    marks: dict[str, list[tuple[str, Mark]]] = {}
+    for workload, unsettled in ((name, index.unsettled(name)) for name in index.markers):
+        if not unsettled:
+            continue
+        markers = dict(index.markers[workload])
+        wanted = {marker.run for marker in unsettled.values()}
+        for host in markers:
+            kept = await pump(dossier.read(workload), fleet.host(host))
+            if kept is None or workload not in kept[1].moves or not wanted & {"", kept[0]}:
+                continue  # another controller wrote that dossier, and went no further
+            run_id, part = kept[0], await agreed(workload, host, kept, markers, fleet, world)
+            move = part.moves[workload]
+            found = marks_from_markers(part, workload, markers.get(move.source), markers.get(move.destination))
+            plans[run_id] = dossier.joined(plans[run_id], part) if run_id in plans else part
+            marks.setdefault(run_id, []).extend(found)
+            break
+    return [
+        Run(id=i, plan=plan, started_at=time.time(), actor=owner(), records=_as_records(marks[i]))
+        for i, plan in plans.items()
+    ]
+
+
+def note_settled(run: Run, world: World, journal: Journal) -> None:
+    """Write down what another controller has finished or undone meanwhile, so that it is not done again."""
+    for workload in run.plan.moves:
+        for step, mark in settling_marks(run, workload, world):
+            journal.append(run.id, step, mark, time.time(), "another controller was here meanwhile")
+
+
+def _as_records(marks: list[tuple[str, Mark]]) -> tuple[Record, ...]:
+    now = time.time()
+    return tuple(Record(seq=i, step=step, mark=mark, at=now) for i, (step, mark) in enumerate(marks))
+
+
+async def standings(spec: Spec, journal_path: Path | None) -> tuple[Survey, list[Standing]]:
+    """`reconcile status`: every unfinished hand-over. Changes nothing."""
+    with Journal.open(journal_path, write=False) as journal:
+        async with open_fleet(spec) as fleet:
+            outside = Outside(fleet)
+            survey = await take_survey(fleet, outside.drivers, list(spec.hosts), journal)
+            return survey, rows(survey)
+
+
+def rows(survey: Survey) -> list[Standing]:
+    """A survey as status shows it."""
+    found = []
+    for name, each in survey.open.items():
+        markers = each.matter.markers
+        newest = max(markers.values(), key=lambda m: (m.epoch, m.role == "destination"), default=None)
+        found.append(
+            Standing(
+                workload=name,
+                phase=newest.phase if newest and not newest.broken else "unknown",
+                owner=each.verdict.owner,
+                where={host: "torn" if marker.broken else marker.phase for host, marker in markers.items()},
+                since=each.since,
+                run=each.run or (newest.run if newest else ""),
+                next=each.verdict.next,
+            )
+        )
+    return found

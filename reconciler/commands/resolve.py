@@ -1,0 +1,355 @@
+"""Decide what no machine can decide, on a person's evidence: who owns a workload, that nothing is left of it, or
+that a host is gone for good.
+
+Everything is done under a new epoch, so that nothing of the hand-over that arrives late has any effect. A decision
+can be repeated, or another one made, after any failure in its middle: what is checked comes before anything is
+changed, the other side is fenced before something is started, and nothing is removed before the owner runs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from reconciler.commands.compose import Outside, open_fleet, run_state
+from reconciler.core.diff import Index
+from reconciler.core.saga import next_actions
+from reconciler.core.standing import best_owner
+from reconciler.engine.execute import Outcome
+from reconciler.engine.lease import fleet_leases
+from reconciler.engine.observe import SAME_MACHINE
+from reconciler.engine.survey import Open, Survey, take_survey
+from reconciler.errors import HostError, InputError, ReconcilerError, Refused
+from reconciler.guard import guard
+from reconciler.hosts.base import pump
+from reconciler.model.command import Fence, Program
+from reconciler.model.plan import Move, Phase
+from reconciler.model.record import Mark
+from reconciler.model.spec import Cutover, MigrationPolicySpec, Spec, Strategy
+from reconciler.runtimes.base import Alive, Driver, Handover
+from reconciler.state.identity import owner
+from reconciler.state.journal import Journal
+
+T = TypeVar("T")
+
+
+async def resolve(
+    spec: Spec, workload: str, chosen: str | None, evidence: str, journal_path: Path | None, *, cold: bool = False
+) -> str:
+    """`reconcile resolve`: give a workload that is in question to host `chosen`, or with None give it up as lost.
+    A host that answers and contradicts the evidence makes this a refusal. Returns what was done, in a sentence."""
+    _needs(evidence, "h2 is powered off, seen at its console")
+    if chosen is not None and chosen not in spec.hosts:
+        raise InputError(f"no spec defines host {chosen}", fix=f"one of: {', '.join(sorted(spec.hosts))}")
+    async with _at_work(spec, journal_path) as (outside, journal):
+        return await decide(spec, workload, chosen, evidence, outside, journal, cold=cold)
+
+
+async def forget(spec: Spec, host: str, evidence: str, journal_path: Path | None) -> list[str]:
+    """`reconcile forget`: a host is gone for good. Every hand-over it has part in goes to the other side, or is
+    given up where nothing is left. Returns what was done, a sentence each."""
+    _needs(evidence, "its disks were destroyed, ticket 42")
+    async with _at_work(spec, journal_path) as (outside, journal):
+        return await bury(spec, host, evidence, outside, journal)
+
+
+@asynccontextmanager
+async def _at_work(spec: Spec, journal_path: Path | None) -> AsyncIterator[tuple[Outside, Journal]]:
+    with Journal.open(journal_path) as journal, journal.locked("apply", owner()):
+        async with open_fleet(spec) as fleet, fleet_leases(fleet, spec.hosts, owner()):
+            yield Outside(fleet), journal
+
+
+def _needs(evidence: str, example: str) -> None:
+    if not evidence.strip():
+        raise InputError("this needs evidence", fix=f'say how you know: --evidence "{example}"')
+
+
+async def decide(
+    spec: Spec,
+    workload: str,
+    chosen: str | None,
+    evidence: str,
+    outside: Outside,
+    journal: Journal,
+    *,
+    cold: bool = False,
+    survey: Survey | None = None,
+) -> str:
+    """`resolve`, on a fleet that is there, with a journal that is ours."""
+    survey = survey or await take_survey(outside.fleet, outside.drivers, list(spec.hosts), journal)
+    found = survey.open.get(workload)
+    if found is None:
+        raise Refused(
+            f"nothing is in doubt about {workload}",
+            why=_well(survey, workload),
+            fix="see how everything stands: reconcile status",
+        )
+    for host, marker in sorted(found.matter.markers.items()):
+        if marker.newer:
+            raise Refused(f"the marker of {workload} cannot be replaced", where=host, why=marker.broken)
+    decision = Decision(spec, found, outside, survey, journal, evidence)
+    return await (decision.give_up() if chosen is None else decision.give_to(chosen, cold=cold))
+
+
+async def bury(spec: Spec, host: str, evidence: str, outside: Outside, journal: Journal) -> list[str]:
+    """`forget`, on a fleet that is there, with a journal that is ours."""
+    survey = await take_survey(outside.fleet, outside.drivers, list(spec.hosts), journal)
+    if host in survey.world.seen():
+        raise Refused(f"{host} answers", where=host, fix="finish what is open with it: reconcile status")
+    unknown = survey.world.unknown().get(host)
+    if unknown and unknown.code == SAME_MACHINE:
+        raise Refused(f"{host} answers: {unknown.reason}", where=host, fix="take one of them out of the specs")
+    done = []
+    for name, found in survey.open.items():
+        if host not in found.matter.unknown:
+            continue
+        chosen, how = best_owner(replace(found.matter, unknown=frozenset()))
+        if "--cold" in how:
+            done.append(f"{name}: only its files are left; next: reconcile resolve {name} {how} --evidence TEXT")
+            continue
+        done.append(await decide(spec, name, chosen or None, evidence, outside, journal, survey=survey))
+    return done or [f"nothing is open with {host}; take it out of the specs"]
+
+
+def _well(survey: Survey, workload: str) -> str:
+    host = survey.runs_on(workload)
+    return f"it runs on {host}" if host else "no host that answers has a hand-over of it"
+
+
+@dataclass
+class Decision:
+    """One workload in question, to be decided on `evidence`."""
+
+    spec: Spec
+    found: Open
+    outside: Outside
+    survey: Survey
+    journal: Journal
+    evidence: str
+
+    def __post_init__(self) -> None:
+        self.name = self.found.matter.workload
+        self.seen = self.survey.world.seen()
+        self.left = self.found.matter.left
+        self.markers = self.found.matter.markers
+        self.epoch = self._new_epoch()
+        self.fence = Fence(self.name, self.epoch)
+        newest = max(self.markers.values(), key=lambda m: m.epoch, default=None)
+        self.run = newest.run if newest and newest.run else self.found.run  # hosts refuse others
+
+    def _new_epoch(self) -> int:
+        move = self.found.matter.move
+        known = (self.found.plan.epochs.get(self.name, 0) if self.found.plan else 0, move.epoch if move else 0)
+        return max(Index.of(self.survey.world).epoch(self.name), *known) + 1
+
+    def _handover(self, chosen: str) -> Handover:
+        """The hand-over as planned, under the new epoch. Where nobody remembers one, one that says enough."""
+        plan, move = self.found.plan, self.found.matter.move
+        workload = (plan.workloads if plan else {}).get(self.name) or self.spec.workloads.get(self.name)
+        if workload is None:
+            raise Refused(
+                f"no spec defines {self.name}, and no host remembers its plan",
+                fix="bring its spec back for as long as this takes",
+            )
+        policy = plan.policy_of(self.name) if plan else MigrationPolicySpec()
+        if move is None:
+            others = [host for host in sorted(self.left.keys() | self.markers.keys()) if host != chosen]
+            other = self.markers[chosen].peer if chosen in self.markers else ""
+            other = other or (others[0] if others else "")
+            source = self.found.matter.is_source(chosen)
+            copies = Index.of(self.survey.world).copies.get(self.name, ())
+            have = next((copy.container for copy in copies if copy.host == chosen), None)
+            move = Move(
+                workload=self.name,
+                source=chosen if source else other,
+                destination=other if source else chosen,
+                container_id=have.id if have else "",
+                image_id=have.image_id if have else "",
+                epoch=self.epoch,
+                cutover=Cutover.TRANSACTIONAL,
+                strategy=Strategy.COLD,
+                oci_runtime=have.oci_runtime if have else "",
+            )
+        return Handover(workload, move.model_copy(update={"epoch": self.epoch}), policy, self.run)
+
+    async def give_to(self, chosen: str, *, cold: bool = False) -> str:
+        """`chosen` is the owner: fence all others that answer, and make it run there."""
+        if chosen not in self.seen or chosen in self.found.matter.unknown:
+            raise HostError(f"{chosen} was not seen", where=chosen, fix="make it reachable first")
+        here = self.left.get(chosen) or await self._alive(chosen)
+        self._check(chosen, here, cold=cold)
+        handover = self._handover(chosen)
+        move, driver = handover.move, self._driver(handover)
+        others = sorted(host for host in self._concerned(move) if host != chosen)
+        for host in [chosen, *others]:
+            if host in self.seen:
+                await self._on(host, guard.mend(self.name, self.epoch - 1))
+        spoke = await self._fence_all(handover, others)
+        if cold:
+            await self._on(chosen, guard.mark(self.fence, Phase.RUNNING, "owner", run=self.run))
+            await self._on(chosen, guard.clean(self.name))
+            await self._on(chosen, driver.start(handover.workload, self.fence))
+            await self._on(chosen, driver.resume(handover, self.fence))
+            if chosen == move.destination == self.found.matter.ended and move.source in self.seen:
+                await self._on(move.source, driver.retire(handover))
+        elif chosen == move.destination:
+            await self._finish(handover, here)
+        else:
+            if not here.running or self.found.matter.phase(chosen) == Phase.COMMITTED:
+                # The other side is fenced, or known to be gone: the images are the way back.
+                back = guard.mark(self.fence, Phase.VERIFIED, "source", run=self.run, peer=move.destination)
+                await self._on(chosen, back)
+                if spoke and not here.running:
+                    await self._on(chosen, driver.hang_up(handover))
+            await self._on(chosen, driver.resume(handover, self.fence))
+        # A destination that may have run has newer files than the source: they stay, fenced.
+        ran = self.found.matter.phase(move.destination) in (Phase.COMMITTED, Phase.CONFIRMED, Phase.RUNNING)
+        tidy = chosen == move.source and move.destination in self.seen and not (cold and ran)
+        left = await self._tidy(handover, unstage=tidy)
+        self._note(Mark.UNDONE if chosen == move.source else Mark.DONE, f"{chosen} owns it")
+        told = [f"{host} is fenced" if host in self.seen else f"{host} was not asked" for host in others if host]
+        why = f"{'; '.join(told)}: {self.evidence}" if told else self.evidence
+        return f"{self.name} belongs to {chosen} and runs there{', started anew' if cold else ''}; {why}{left}"
+
+    def _check(self, chosen: str, here: Alive, *, cold: bool) -> None:
+        """Refuse what a host that answers contradicts. Nothing was changed yet."""
+        others = {host: alive for host, alive in self.left.items() if host != chosen}
+        for host, alive in sorted(others.items()):
+            if alive.running and not here.running:
+                self._refuse_running(host)
+            if cold and alive.restorable and chosen != self.found.matter.ended:
+                self._refuse_lost(host, alive)
+        if cold and (here.running or here.restorable):
+            raise Refused(
+                f"{self.name} need not start anew on {chosen}: its memory is there",
+                where=chosen,
+                fix=f"reconcile resolve {self.name} --owner {chosen} --evidence TEXT",
+            )
+        if not (here.running or here.restorable or (cold and here.exists)):
+            fix = "see what status says: reconcile status"
+            if here.exists:
+                fix = f"start it anew from its files: reconcile resolve {self.name} --owner {chosen} --cold ..."
+            raise Refused(
+                f"{chosen} has no copy of {self.name} that runs or can be brought back",
+                where=chosen,
+                why=here.detail,
+                fix=fix,
+            )
+
+    async def _finish(self, handover: Handover, here: Alive) -> None:
+        """The destination is the owner: bring the hand-over to its end. What runs is not touched; a held source is
+        let go last."""
+        move, driver = handover.move, self._driver(handover)
+        if not here.running:
+            await self._on(move.destination, driver.commit_destination(handover))
+            await self._on(move.destination, driver.restore(handover))
+        await self._on(move.destination, driver.confirm(handover))
+        if move.source in self.seen:
+            await self._on(move.source, driver.retire(handover))
+        await self._on(move.destination, driver.finish(handover))
+
+    async def give_up(self) -> str:
+        """Nothing is left anywhere: settle the hand-over, so that the next apply makes the workload from its spec.
+        What is left of containers, their files and volumes, is fenced and kept."""
+        name = self.name
+        for host, alive in sorted(self.left.items()):
+            if alive.running:
+                self._refuse_running(host)
+            if alive.restorable:
+                self._refuse_lost(host, alive)
+        concerned = [host for host in sorted(self.left.keys() | self.markers.keys()) if host in self.seen]
+        if not concerned:
+            raise HostError(f"no host of the hand-over of {name} was seen", fix="make one of them reachable first")
+        handover = self._handover(concerned[0])
+        move = handover.move
+        for host in concerned:
+            await self._on(host, guard.mend(name, self.epoch - 1))
+            await self._on(host, self._driver(handover).fence_off(self._about(handover, host), self.epoch))
+        # What was copied to the destination is a second copy only as long as the source's files are there, and is
+        # none when it has run.
+        ran = self.found.matter.phase(move.destination) in (Phase.COMMITTED, Phase.CONFIRMED, Phase.RUNNING)
+        both = self.found.matter.move is not None and {move.source, move.destination} <= self.seen.keys()
+        source = self.left.get(move.source)
+        left = await self._tidy(handover, unstage=both and not ran and source is not None and source.exists)
+        self._note(Mark.UNDONE, "it is lost")
+        kept = [host for host in concerned if self.left.get(host) and self.left[host].exists]
+        files = f"; what is left of its container on {' and '.join(kept)} is kept" if kept else ""
+        return f"{name} is given up on {' and '.join(concerned)}{files}{left}; make it anew: reconcile apply"
+
+    async def _tidy(self, handover: Handover, *, unstage: bool) -> str:
+        """What only the hand-over needed: the link and its key, with `unstage` the destination's container and the
+        memory for its images. Says what is left; that takes nothing back of the decision."""
+        move, left = handover.move, []
+        if unstage:
+            try:
+                await self._on(move.destination, self._driver(handover).unstage(handover))
+            except ReconcilerError as error:
+                left.append(f"{move.destination} remains to be tidied: {error}")
+        if self.found.matter.move is not None:
+            try:
+                key = f"{self.found.run}-{self.name}"
+                await self.outside.fleet.close_link(move.source, move.destination, key)
+            except ReconcilerError as error:
+                left.append(f"{error}" + (f" ({error.fix})" if error.fix else ""))
+        return "".join(f"; {text}" for text in left)
+
+    def _concerned(self, move: Move) -> set[str]:
+        return {host for host in (move.source, move.destination) if host} | self.left.keys() | self.markers.keys()
+
+    async def _fence_all(self, handover: Handover, hosts: list[str]) -> bool:
+        """Whether clients may have heard of a copy there; of a host that does not answer nobody knows."""
+        spoke, driver = False, self._driver(handover)
+        for host in hosts:
+            if host in self.seen:
+                spoke |= bool(await self._on(host, driver.fence_off(self._about(handover, host), self.epoch)))
+            else:
+                spoke = True
+        return spoke
+
+    def _about(self, handover: Handover, host: str) -> Handover:
+        """The same hand-over, for a host that has no part in it but a copy: it is named where one is refused."""
+        if host in (handover.move.source, handover.move.destination):
+            return handover
+        return replace(handover, move=handover.move.model_copy(update={"destination": host}))
+
+    def _driver(self, handover: Handover) -> Driver:
+        return self.outside.drivers[handover.workload.spec.runtime]
+
+    async def _alive(self, host: str) -> Alive:
+        return await pump(self.outside.drivers["podman"].alive(self.name), self.outside.fleet.host(host))
+
+    async def _on(self, host: str, program: Program[T]) -> T:
+        return await pump(program, self.outside.fleet.host(host))
+
+    def _refuse_running(self, host: str) -> None:
+        raise Refused(
+            f"{host} answers, and {self.name} runs there",
+            where=host,
+            fix=f"reconcile resolve {self.name} --owner {host} --evidence TEXT",
+        )
+
+    def _refuse_lost(self, host: str, alive: Alive) -> None:
+        raise Refused(
+            f"{self.name} is not lost: it can be brought back on {host}",
+            where=host,
+            why=alive.detail,
+            fix=f"reconcile resolve {self.name} --owner {host} --evidence TEXT",
+        )
+
+    def _note(self, mark: Mark, what: str) -> None:
+        """End the workload's part of every run that knows it; other workloads of a run stay as they are."""
+        now, name = time.time(), self.name
+        note = f"resolved by {owner()}: {what}; evidence: {self.evidence}"
+        for run in self.journal.open_runs():
+            if name not in run.plan.groups:
+                continue
+            for step in run.plan.groups[name]:
+                self.journal.append(run.id, step.id, mark, now, note if step.kind.traits.commits else "")
+            groups = next_actions(run.plan, self.journal.run(run.id).records).groups
+            if all(state.ended for state in groups.values()):
+                self.journal.end(run.id, run_state(Outcome(dict(groups), {})), now)

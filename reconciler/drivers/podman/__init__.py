@@ -1,8 +1,0 @@
-"""Podman: moves, checkpoints and lifecycle of containers through its command line, on the host itself.
-
-Excludes: transport (hosts), decisions (core). Every module yields commands and reads their results.
-"""
-
-from reconciler.drivers.podman.driver import PodmanDriver
-
-__all__ = ["PodmanDriver"]

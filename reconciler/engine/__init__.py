@@ -1,0 +1,1 @@
+"""Carrying plans out: drivers on hosts, one step, the loop, leases, looks at hosts."""

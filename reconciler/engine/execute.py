@@ -1,0 +1,301 @@
+"""Runs a plan: asks the saga what is next, records the intent, acts, records the outcome. Nothing else.
+
+`apply` and `resume` are the same loop; they differ in the journal they start from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from reconciler.core.accuracy import frozen_seconds
+from reconciler.core.saga import Action, GroupState, Saga, went_with
+from reconciler.core.schedule import Limits, Schedule
+from reconciler.engine.steps import BECAME, Steps
+from reconciler.errors import (
+    GuardRefused,
+    HostError,
+    HostKeyError,
+    HostUnreachable,
+    InDoubt,
+    JournalError,
+    ReconcilerError,
+    ReplyLost,
+)
+from reconciler.model.command import Bytes, Seconds
+from reconciler.model.event import Event, Reporter, StepEnded, StepProgress, StepStarted, ignore
+from reconciler.model.plan import Plan, Step
+from reconciler.model.record import Mark, Record, Run, RunState
+
+INTERRUPTED = "interrupted"
+"""What is written of a step that was cut short because somebody asked to stop."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How often and how long a step is tried again when its host does not answer.
+
+    Before the commit going back is cheap, so little is tried; after it the way is forward, so more is."""
+
+    before_commit: int = 2
+    commit: int = 4
+    after_commit: int = 6
+    pause: Seconds = 0.5
+    frozen_pause: Seconds = 0.05
+    """The first pause while clients wait and the source can still take over again."""
+    longest_pause: Seconds = 8.0
+
+
+class Writer(Protocol):
+    """Where records become durable before effects. `after`: the last record the writer knows; Locked when there
+    are others behind it, for then another controller has taken over the run."""
+
+    def append(
+        self,
+        run_id: str,
+        step: str,
+        mark: Mark,
+        at: float,
+        note: str = "",
+        data: dict[str, str] | None = None,
+        *,
+        after: int | None = None,
+    ) -> Record: ...
+
+    def end(self, run_id: str, state: RunState, at: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How each workload ended, and what went wrong, first cause first."""
+
+    groups: dict[str, GroupState]
+    errors: dict[str, tuple[tuple[Step, bool, str], ...]]
+    became: dict[str, str] = field(default_factory=dict)
+    """What became of workloads that were put back, where they do not simply run on."""
+    failures: tuple[ReconcilerError, ...] = ()
+    frozen: dict[str, Seconds] = field(default_factory=dict)
+    """How long each move kept its workload frozen: what a client can have waited."""
+    cancelled: bool = False
+
+
+@dataclass
+class Executor:
+    """Carries out one run. `records` are those of an earlier controller, for a resume."""
+
+    plan: Plan
+    run: str
+    steps: Steps
+    journal: Writer
+    now: Callable[[], float]
+    report: Reporter = ignore
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    records: list[Record] = field(default_factory=list)
+    recovering: frozenset[str] = frozenset()
+    limits: Limits = field(default_factory=Limits)
+    patience: Patience = field(default_factory=Patience)
+    while_frozen: Callable[[str], Awaitable[None]] | None = None
+    _running: dict[asyncio.Task[None], Action] = field(default_factory=dict)
+    _failures: list[ReconcilerError] = field(default_factory=list)
+    _broken: BaseException | None = None
+
+    def __post_init__(self) -> None:
+        self._saga = Saga(self.plan, self.records, self.recovering)
+        self._schedule = Schedule(self._saga, self.limits)
+
+    def cancel(self) -> None:
+        """Stop as soon as that is safe: before a commit by going back, after it by finishing."""
+        self._saga.cancel()
+        for task, action in self._running.items():
+            step = action.step
+            if not action.undo and step.kind.traits.interruptible and not self._saga.committed(step.workload):
+                task.cancel()
+
+    async def execute(self) -> Outcome:
+        """Run until nothing is left to do or may be done.
+
+        When the journal fails, or another controller has taken over (Locked), nothing new is started, what is
+        under way ends, and that error is raised: a held source whose controller falls silent resumes by itself."""
+        self.steps.generation = len(self.records)
+        for record in self.records:
+            if record.mark is Mark.DONE:
+                self.steps.data[record.step] = record.data
+        self._try_again()
+        heartbeat = asyncio.create_task(self._beat(), name="heartbeat") if self.while_frozen else None
+        try:
+            self._start_ready()
+            while self._running:
+                await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+                self._collect()
+                if self._broken is None:
+                    self._start_ready()
+            if self._broken is not None:
+                raise self._as_left(self._broken) from self._broken
+            return self._outcome()
+        finally:
+            if heartbeat:
+                heartbeat.cancel()
+            for task in self._running:
+                task.cancel()
+
+    def _as_left(self, error: BaseException) -> BaseException:
+        """A failed journal, with the next command; in doubt when a workload may run nowhere until then."""
+        if not isinstance(error, JournalError):
+            return error
+        marks = self._saga.progress
+        held = {s.workload for s in self.plan.steps if s.kind.traits.commits and marks.of(s) is not None}
+        for step in self.plan.steps:
+            restored = step.kind.traits.thaws and marks.of(step) is Mark.DONE
+            resumed = step.kind.traits.freezes and marks.of(step) is Mark.UNDONE
+            if restored or resumed:
+                held.discard(step.workload)
+        error.fix = f"{error.fix}; then: reconcile resume".removeprefix("; then: ")
+        if not held:
+            return error
+        names = ", ".join(sorted(held))
+        return InDoubt(f"{names} may run nowhere until the journal can be written", why=str(error), fix=error.fix)
+
+    def _collect(self) -> None:
+        """Take note of the tasks that have ended. One that was cancelled before it began has done nothing."""
+        for task in [t for t in self._running if t.done()]:
+            self._schedule.ended(self._running.pop(task))
+            if not task.cancelled() and (error := task.exception()):
+                self._broken = self._broken or error
+
+    def _start_ready(self) -> None:
+        for action in self._schedule.pick():
+            name = f"{'undo ' if action.undo else ''}{action.step.id}"
+            self._running[asyncio.create_task(self._act(action), name=name)] = action
+
+    async def _act(self, action: Action) -> None:
+        step = action.step
+        started = self.now()
+        self._write(step, Mark.UNDO if action.undo else Mark.INTENT)
+        self._tell(StepStarted(step, action.undo))
+        lost, error, data = False, "", dict[str, str]()
+        try:
+            data = await self._with_patience(action)
+        except asyncio.CancelledError:
+            if not self._saga.cancelled:
+                raise
+            error = INTERRUPTED
+        except ReplyLost as failure:
+            error, lost = str(failure), True
+            self._failures.append(failure)
+        except ReconcilerError as failure:
+            error, lost = str(failure), self._leaves_doubt(action, failure)
+            self._failures.append(failure)
+        if action.undo:
+            mark = Mark.UNDO_FAILED if error else Mark.UNDONE
+        else:
+            mark = Mark.LOST if lost else Mark.FAILED if error else Mark.DONE
+        self._write(step, mark, note=error, data=data)
+        if mark is Mark.DONE:
+            self.steps.data[step.id] = data
+        self._tell(StepEnded(step, action.undo, self.now() - started, error, lost, data.get("unhealthy", "")))
+
+    async def _with_patience(self, action: Action) -> dict[str, str]:
+        """Try a step again while its host does not answer; every effect is idempotent. ReplyLost at the end
+        when any try may have had an effect that cannot be asked for."""
+        step = action.step
+        urgent = self._is_urgent(action)
+        tries = self.patience.after_commit if urgent else self.patience.before_commit
+        pause = self.patience.pause
+        if not action.undo and step.kind.traits.commits:
+            tries = self.patience.commit
+        elif not urgent and step.workload in self._saga.frozen:
+            pause = self.patience.frozen_pause
+        lost: ReplyLost | None = None
+        for left in range(tries, 0, -1):
+            try:
+                if action.undo:
+                    return await self.steps.undo(step)
+                return await self.steps.do(step, lambda done: self._progress(step, done))
+            except ReplyLost as error:
+                lost = error
+                if left == 1:
+                    raise
+            except HostError:
+                if left == 1:
+                    if lost:
+                        raise lost from None
+                    raise
+            await self.sleep(pause)
+            pause = min(pause * 2, self.patience.longest_pause)
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    def _try_again(self) -> None:
+        """A resume asks again where an answer was missing, and repeats undos and tidying that failed."""
+        marks = self._saga.progress
+        for step in self.plan.steps:
+            mark = marks.of(step)
+            if mark is Mark.LOST or (mark is Mark.FAILED and step.kind.traits.tidying):
+                self._write(step, Mark.INTENT, note="asked again by resume")
+            elif mark is Mark.UNDO_FAILED and not went_with(step, self.plan, marks):
+                self._write(step, Mark.UNDO, note="tried again by resume")
+
+    def _write(self, step: Step, mark: Mark, note: str = "", data: dict[str, str] | None = None) -> None:
+        after = self.records[-1].seq if self.records else 0
+        record = self.journal.append(self.run, step.id, mark, self.now(), note, data or {}, after=after)
+        self.records.append(record)
+        self._saga.note(record)
+
+    def _progress(self, step: Step, done: Bytes) -> None:
+        self._tell(StepProgress(step, done, step.expected_bytes))
+
+    def _tell(self, event: Event) -> None:
+        """Who shows what happens has no say in it: after its first failure nothing is shown any more."""
+        try:
+            self.report(event)
+        except Exception:
+            self.report = ignore
+
+    def _is_urgent(self, action: Action) -> bool:
+        """Whether going back is not cheap any more, or the very thing that must succeed."""
+        if action.undo:
+            return action.step.kind.traits.urgent_undo
+        return self._saga.committed(action.step.workload)
+
+    def _leaves_doubt(self, action: Action, error: ReconcilerError) -> bool:
+        """After the commit a destination that cannot be asked may well run: that is no reason to go back. Nor is
+        its guard's refusal: another controller has decided meanwhile, and may have finished."""
+        unknown = isinstance(error, HostUnreachable | HostKeyError | GuardRefused)
+        return unknown and not action.undo and not action.step.kind.traits.commits and self._is_urgent(action)
+
+    async def _beat(self) -> None:
+        """Tell the hosts that this controller lives, as long as something is frozen. One host that does not
+        answer must not make the others' holds give up."""
+        assert self.while_frozen
+        beats: dict[str, asyncio.Future[None]] = {}
+        try:
+            while True:
+                for workload in list(self._saga.frozen):
+                    if workload not in beats or beats[workload].done():
+                        beats[workload] = asyncio.ensure_future(self.while_frozen(workload))
+                await self.sleep(1.0)
+        finally:
+            for beat in beats.values():
+                beat.cancel()
+
+    def _outcome(self) -> Outcome:
+        errors: dict[str, list[tuple[Step, bool, str]]] = {}
+        became: dict[str, str] = {}
+        for record in self.records:
+            if record.mark is Mark.UNDONE and BECAME in record.data:
+                became.setdefault(self.plan.step(record.step).workload, record.data[BECAME])
+            if record.mark in (Mark.FAILED, Mark.LOST, Mark.UNDO_FAILED):
+                step = self.plan.step(record.step)
+                errors.setdefault(step.workload, []).append((step, record.mark is Mark.UNDO_FAILED, record.note))
+        told = {w: tuple(found) for w, found in errors.items()}
+        run = Run(id=self.run, plan=self.plan, started_at=0.0, actor="", records=tuple(self.records))
+        spans = {name: frozen_seconds(run, name) for name in self.plan.moves}
+        return Outcome(
+            dict(self._saga.states),
+            told,
+            became,
+            tuple(self._failures),
+            {name: seconds for name, seconds in spans.items() if seconds is not None},
+            self._saga.cancelled,
+        )

@@ -1,0 +1,123 @@
+"""Leases on hosts: two controllers that share no journal, such as two CI jobs, exclude each other there."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+
+from reconciler.engine.lenient import Warn, lenient, unsaid
+from reconciler.errors import GuardRefused, HostError, Locked, ReconcilerError
+from reconciler.guard import guard, leases
+from reconciler.hosts.base import Fleet, pump
+from reconciler.model.command import Seconds
+from reconciler.state.identity import is_dead_here
+
+NAME = "reconciler"
+"""The lease an apply takes on every host it can reach."""
+TTL: Seconds = 45.0
+"""A dead controller's lease ends after this; take-over is promised within 60 s."""
+BEAT: Seconds = 10.0
+
+
+@asynccontextmanager
+async def fleet_leases(
+    fleet: Fleet,
+    hosts: Iterable[str],
+    owner: str,
+    on_lost: Callable[[Locked], None] = lambda _: None,
+    warn: Warn = unsaid,
+) -> AsyncIterator[None]:
+    """Hold the lease on all hosts that answer. Locked names the other controller; nothing is kept then.
+    `on_lost` is told when another controller has a lease by now: this one was silent for too long. `warn` is told
+    of leases that could not be given back.
+
+    A host that does not answer is unknown to the plan as well, so nothing is done there."""
+    names = sorted(hosts)
+    results = await asyncio.gather(*(_take(fleet, name, owner) for name in names), return_exceptions=True)
+    taken = [name for name, result in zip(names, results, strict=True) if result is None]
+    failure = next((r for r in results if isinstance(r, BaseException) and not isinstance(r, HostError)), None)
+    if failure is not None:
+        await _drop(fleet, taken, owner, warn)
+        raise failure
+    heartbeat = asyncio.create_task(_keep_all(fleet, taken, owner, on_lost), name="lease heartbeat")
+    try:
+        yield
+    finally:
+        heartbeat.cancel()
+        await asyncio.gather(heartbeat, return_exceptions=True)
+        await _drop(fleet, taken, owner, warn)
+
+
+async def _take(fleet: Fleet, name: str, owner: str) -> None:
+    host = fleet.host(name)
+    await pump(guard.install(), host)
+    try:
+        await pump(leases.take(NAME, owner, TTL), host)
+    except GuardRefused as refused:
+        lease = await pump(leases.show(NAME), host)
+        if lease is None or is_dead_here(lease.owner):
+            if lease is not None:
+                await pump(leases.drop(NAME, lease.owner), host)
+            await pump(leases.take(NAME, owner, TTL), host)
+            return
+        raise Locked(
+            f"{lease.owner} works on {name}",
+            where=name,
+            why=f"its lease is good for {max(0, round(lease.left_s))} s more",
+            fix="wait until it has finished; a dead controller's lease ends by itself",
+        ) from refused
+
+
+async def _keep_all(fleet: Fleet, names: list[str], owner: str, on_lost: Callable[[Locked], None]) -> None:
+    async with asyncio.TaskGroup() as group:
+        for name in names:
+            group.create_task(_keep(fleet, name, owner, on_lost), name=f"lease on {name}")
+
+
+async def _keep(fleet: Fleet, name: str, owner: str, on_lost: Callable[[Locked], None]) -> None:
+    """Beat until the lease is somebody else's. One that is nobody's was voided by a reboot, as long as the last
+    beat is not older than it was good for: it is taken again. Else another controller may have come and gone."""
+    host, last = fleet.host(name), time.time()
+    while True:
+        await asyncio.sleep(BEAT)
+        try:
+            await pump(leases.beat(NAME, owner), host)
+        except GuardRefused as refused:
+            holder = await _holder(fleet, name)
+            if holder or time.time() - last > TTL:
+                on_lost(_taken_over(name, holder, refused))
+                return
+            with suppress(ReconcilerError):
+                await _take(fleet, name, owner)
+        except ReconcilerError:
+            continue
+        last = time.time()
+
+
+async def _holder(fleet: Fleet, name: str) -> str:
+    with suppress(ReconcilerError):
+        lease = await pump(leases.show(NAME), fleet.host(name))
+        return lease.owner if lease else ""
+    return ""
+
+
+def _taken_over(name: str, holder: str, refused: GuardRefused) -> Locked:
+    return Locked(
+        f"{holder or 'another controller'} took over {name}, as this one was silent for too long",
+        where=name,
+        code="S602",
+        why=str(refused),
+        fix="nothing more was started here; see how it stands: reconcile status",
+    )
+
+
+async def _drop(fleet: Fleet, names: list[str], owner: str, warn: Warn) -> None:
+    async def one(name: str) -> None:
+        kept = f"the lease on {name} could not be given back; it ends by itself in {TTL:g} s"
+        # A host that is gone keeps none, and by now it may be another's.
+        with lenient(kept, warn), suppress(HostError, GuardRefused):
+            await pump(leases.drop(NAME, owner), fleet.host(name))
+
+    await asyncio.gather(*(one(name) for name in names))

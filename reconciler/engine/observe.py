@@ -1,0 +1,85 @@
+"""Hosts and drivers to World: all hosts at once, each with a time limit. What cannot be read is unknown."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+
+from reconciler.errors import HostError, HostUnreachable, ReconcilerError
+from reconciler.hosts.base import Fleet, pump
+from reconciler.model.command import Seconds
+from reconciler.model.world import HostFacts, HostUnknown, HostView, World
+from reconciler.runtimes.base import Driver
+
+HOST_LIMIT: Seconds = 60.0
+"""Longest a host may take to connect and answer everything."""
+AT_ONCE = 20
+"""Hosts asked at the same time, unless told otherwise."""
+PAUSE: Seconds = 0.2
+"""Before a host that cannot be reached is asked once more."""
+_UNREADABLE = "H290"
+SAME_MACHINE = "H292"
+
+
+async def observe(
+    fleet: Fleet,
+    drivers: Mapping[str, Driver],
+    hosts: Sequence[str],
+    *,
+    limit: int = AT_ONCE,
+    host_limit: Seconds = HOST_LIMIT,
+) -> World:
+    """Ask each host once. A host that does not answer is unknown; its failure is not the others'."""
+    slots = asyncio.Semaphore(limit)
+    driver = drivers["podman"]
+
+    async def one(name: str) -> HostView:
+        async with slots:
+            return await _host(fleet, driver, name, host_limit)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = {name: group.create_task(one(name), name=f"observe {name}") for name in sorted(set(hosts))}
+    return World(hosts=_told_apart({name: task.result() for name, task in tasks.items()}))
+
+
+def _told_apart(hosts: Mapping[str, HostView]) -> dict[str, HostView]:
+    """Hosts that are one machine under several names are unknown: each of its workloads would be seen twice."""
+    names: dict[str, list[str]] = {}
+    for name, host in hosts.items():
+        if isinstance(host, HostFacts) and host.machine:
+            names.setdefault(host.machine, []).append(name)
+    views = dict(hosts)
+    for same in names.values():
+        for name in same if len(same) > 1 else ():
+            others = " and ".join(other for other in same if other != name)
+            reason = f"it is the same machine as {others}; keep one of these Host specs"
+            views[name] = HostUnknown(name=name, reason=reason, code=SAME_MACHINE)
+    return views
+
+
+async def _host(fleet: Fleet, driver: Driver, name: str, host_limit: Seconds) -> HostView:
+    try:
+        async with asyncio.timeout(host_limit):
+            try:
+                facts: HostFacts = await pump(driver.observe(name), fleet.host(name))
+            except HostUnreachable:
+                await asyncio.sleep(PAUSE)
+                facts = await pump(driver.observe(name), fleet.host(name))
+    except TimeoutError:
+        return HostUnknown(name=name, reason=f"it did not answer within {host_limit:g} s", code="H291")
+    except HostError as error:
+        reason = f"{error.what} ({error.why})" if error.why else error.what
+        return HostUnknown(name=name, reason=reason, code=error.code)
+    except ReconcilerError as error:
+        return HostUnknown(name=name, reason=str(error), code=error.code)
+    except (ValueError, KeyError, TypeError) as error:
+        # pydantic's errors are ValueErrors: output that no parser understands is not a world.
+        return HostUnknown(name=name, reason=f"its answers cannot be read: {_line(error)}", code=_UNREADABLE)
+    if facts.clock_s:
+        facts = facts.model_copy(update={"clock_offset_s": round(facts.clock_s - time.time(), 3)})
+    return facts
+
+
+def _line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:200]

@@ -1,0 +1,134 @@
+"""What there is to be decided: every workload whose hand-over may not have ended, looked at on its hosts.
+
+Status, resume, resolve and forget start from the same survey. It changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from reconciler.core.diff import Index
+from reconciler.core.recovery import marks_from_markers, settling_marks, what_resume_does
+from reconciler.core.saga import GroupState
+from reconciler.core.standing import Matter, Verdict, in_question, judge
+from reconciler.engine.observe import observe
+from reconciler.errors import ReconcilerError
+from reconciler.guard import dossier
+from reconciler.hosts.base import Fleet, pump
+from reconciler.model.plan import Plan
+from reconciler.model.record import Record, Run
+from reconciler.model.world import Marker, World
+from reconciler.runtimes.base import Alive, Driver
+from reconciler.state.journal import Journal
+
+
+@dataclass(frozen=True)
+class Open:
+    """One workload in question. `run` and `plan`: those of the journal or of a host's dossier, else None."""
+
+    matter: Matter
+    run: str = ""
+    plan: Plan | None = None
+    since: float = 0.0
+
+    @property
+    def verdict(self) -> Verdict:
+        return judge(self.matter)
+
+
+@dataclass(frozen=True)
+class Survey:
+    world: World
+    open: Mapping[str, Open]
+
+    @property
+    def exit_code(self) -> int:
+        """5 when something is in doubt, 1 when something is unfinished, else 0."""
+        if any(not found.verdict.owner for found in self.open.values()):
+            return 5
+        return 1 if self.open else 0
+
+    def runs_on(self, workload: str) -> str:
+        """The host it was seen to run on, if there is one."""
+        copies = Index.of(self.world).copies.get(workload, ())
+        return next((copy.host for copy in copies if copy.container.state.has_processes), "")
+
+
+async def take_survey(
+    fleet: Fleet, drivers: Mapping[str, Driver], hosts: list[str], journal: Journal, world: World | None = None
+) -> Survey:
+    """Look at all hosts, and closer at the workloads in question."""
+    world = world or await observe(fleet, drivers, hosts)
+    index = Index.of(world)
+    runs = {step.workload: run for run in journal.open_runs() for step in run.plan.steps}
+    names = sorted(in_question(index, runs))
+    return Survey(
+        world, {name: await _look(name, index, world, runs.get(name), fleet, drivers, journal) for name in names}
+    )
+
+
+async def _look(
+    name: str,
+    index: Index,
+    world: World,
+    run: Run | None,
+    fleet: Fleet,
+    drivers: Mapping[str, Driver],
+    journal: Journal,
+) -> Open:
+    markers = dict(index.markers.get(name, ()))
+    places = sorted(markers.keys() | {copy.host for copy in index.copies.get(name, ())})
+    kept = (run.id, run.plan) if run else await remembered(name, places, fleet)
+    move = kept[1].moves.get(name) if kept else None
+    concerned = {marker.peer for marker in markers.values() if marker.peer and not marker.broken}
+    concerned |= {move.source, move.destination} if move else set()
+    concerned |= {step.host for step in run.plan.groups.get(name, ())} if run else set()
+    left: dict[str, Alive] = {}
+    for host in sorted({*places, *concerned}):
+        if host in world.seen():
+            try:
+                left[host] = await pump(drivers["podman"].alive(name), fleet.host(host))
+            except ReconcilerError:
+                concerned.add(host)
+    matter = Matter(
+        workload=name,
+        markers=markers,
+        left=left,
+        unknown=frozenset(concerned - left.keys()),
+        unsettled=frozenset(index.unsettled(name)),
+        move=move,
+    )
+    if kept and (run or resumable(kept[0], index.unsettled(name), journal)):
+        state, todo = what_resume_does(kept[1], name, _records(run, kept[1], name, world))
+        matter = replace(matter, known=True, back=state is GroupState.BACK, todo=todo)
+    run_id, plan = kept or ("", None)
+    return Open(matter, run_id, plan, since=run.started_at if run else 0.0)
+
+
+def resumable(run: str, unsettled: Mapping[str, Marker], journal: Journal) -> bool:
+    """Whether resume takes up a run that only hosts remember: it is theirs, and no journal has ended it."""
+    return bool({marker.run for marker in unsettled.values()} & {"", run}) and not journal.knows(run)
+
+
+async def remembered(name: str, hosts: Iterable[str], fleet: Fleet) -> tuple[str, Plan] | None:
+    """Run and plan of a workload's hand-over as its hosts remember them; None when none does."""
+    for host in hosts:
+        try:
+            kept = await pump(dossier.read(name), fleet.host(host))
+        except ReconcilerError:
+            continue
+        if kept and name in kept[1].moves:
+            return kept
+    return None
+
+
+def _records(run: Run | None, plan: Plan, workload: str, world: World) -> list[Record]:
+    """What resume starts from: the journal with what others have done meanwhile, or what markers tell."""
+    if run is not None:
+        marks = settling_marks(run, workload, world)
+    else:
+        markers, move = dict(Index.of(world).markers.get(workload, ())), plan.moves[workload]
+        marks = marks_from_markers(plan, workload, markers.get(move.source), markers.get(move.destination))
+    told = [Record(seq=0, step=step, mark=mark, at=0.0) for step, mark in marks]
+    return [*(run.records if run else ()), *told]

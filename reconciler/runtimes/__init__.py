@@ -1,0 +1,1 @@
+"""What moves workloads: a package each."""

@@ -1,0 +1,241 @@
+"""What a runtime driver must answer. Third parties add one through the entry point `reconciler.runtimes`.
+
+A driver is a set of generator functions (`Program`): they yield `Command`s for one host, receive `Result`s
+and return a typed outcome. Every method is idempotent: it looks at what is there first, so that a step
+whose reply was lost can be done again. Commands that start, restore, resume or remove a workload go through
+the host-side guard with the workload's fence (`reconciler.guard.guard`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Protocol, runtime_checkable
+
+from reconciler.model.command import Fence, Program, Seconds, Tree
+from reconciler.model.plan import Move
+from reconciler.model.question import Question
+from reconciler.model.spec import HealthCheck, MigrationPolicySpec, NetworkDefinition, Workload
+from reconciler.model.world import Alive as Alive
+from reconciler.model.world import HostFacts
+
+ENDED = "C340"
+"""The code of errors that say that a workload's program has ended by itself."""
+
+
+@dataclass(frozen=True)
+class Located:
+    """Where a container's movable state is on a host. `trees`: images, rootfs and volumes, in this order."""
+
+    container_id: str
+    trees: tuple[Tree, ...]
+
+    @property
+    def text(self) -> str:
+        """For the journal."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def parse(cls, text: str) -> Located:
+        raw = json.loads(text)
+        return cls(raw["container_id"], tuple(Tree(**tree) for tree in raw["trees"]))
+
+
+@dataclass(frozen=True)
+class Handover:
+    """What the steps of one move need to know. `staged`: what `stage` answered, where a caller has it at hand."""
+
+    workload: Workload
+    move: Move
+    policy: MigrationPolicySpec
+    run: str
+    staged: Located | None = None
+
+    @property
+    def name(self) -> str:
+        return self.workload.metadata.name
+
+    @property
+    def fence(self) -> Fence:
+        return Fence(self.name, self.move.epoch)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A frozen source: its images are complete. `freeze_s`: what the runtime reports."""
+
+    image_bytes: int
+    freeze_s: Seconds = 0.0
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round of a pre-copy wrote down, in bytes, and where."""
+
+    image_bytes: int
+    tree: Tree
+
+
+@runtime_checkable
+class LooksCloser(Protocol):
+    """A driver that can answer a plan's questions about a host, in one round trip. Rules that need the answers say
+    nothing about hosts of other drivers."""
+
+    def preflight(self, host: HostFacts, question: Question) -> Program[HostFacts]:
+        """The host's facts with `preflight`, and `held` of the containers asked about. Changes nothing."""
+        ...
+
+
+class Driver(Protocol):
+    """One container runtime."""
+
+    NAME: str
+
+    def observe(self, host: str) -> Program[HostFacts]:
+        """Everything plans need to know about a host. Changes nothing."""
+        ...
+
+    def alive(self, workload: str) -> Program[Alive]:
+        """Whether a copy of the workload exists and runs on this host; read from the runtime and /proc."""
+        ...
+
+    def prepare_host(self) -> Program[None]:
+        """Install the host-side scripts under their digests. Changes nothing else."""
+        ...
+
+    def pull_image(self, image: str) -> Program[str]:
+        """Make an image present; returns its ID."""
+        ...
+
+    def create_network(self, name: str, network: NetworkDefinition) -> Program[None]: ...
+
+    def create_volume(self, name: str, fence: Fence, run: str) -> Program[None]:
+        """An empty volume that carries the labels of workload, epoch and run. One that this run has made is taken
+        as it is; any other of that name is refused, for it may hold data."""
+        ...
+
+    def locate_volume(self, name: str, workload: str) -> Program[Tree]:
+        """Where a volume of the workload is; another's is refused."""
+        ...
+
+    def keep_volume(self, tree: Tree) -> Program[None]:
+        """What was copied into a volume outlives a power cut from here on."""
+        ...
+
+    def remove_volume(self, name: str, fence: Fence, made_by: str = "") -> Program[None]:
+        """Remove a volume that carries the workload's label; another's is refused. `made_by`: only one that this
+        run has made; any other stays."""
+        ...
+
+    def create(
+        self, workload: Workload, fence: Fence, *, oci_runtime: str, secrets: Mapping[str, bytes]
+    ) -> Program[str]:
+        """Create the container from the spec, not started; returns its ID."""
+        ...
+
+    def start(self, workload: Workload, fence: Fence) -> Program[None]: ...
+
+    def stop(self, workload: str, fence: Fence) -> Program[None]: ...
+
+    def update(self, workload: Workload, fence: Fence, run: str) -> Program[None]:
+        """Give the running container the values of its spec that can change while it runs, and remember that it
+        has them."""
+        ...
+
+    def update_back(self, workload: str, fence: Fence, run: str) -> Program[None]:
+        """Undo `update` of this run, as far as it went."""
+        ...
+
+    def remove(self, workload: str, fence: Fence) -> Program[None]:
+        """Stop and remove the container that carries our label. Volumes stay."""
+        ...
+
+    def set_aside(self, workload: str, fence: Fence) -> Program[None]:
+        """Stop the container and rename it to `NAME_aside`, so that its successor can take the name."""
+        ...
+
+    def bring_back(self, workload: str, fence: Fence) -> Program[None]:
+        """Undo `set_aside`: the name, and running again if it ran."""
+        ...
+
+    def remove_aside(self, workload: str, fence: Fence) -> Program[None]:
+        """Remove what `set_aside` left."""
+        ...
+
+    def health(self, workload: str, check: HealthCheck, address: str) -> Program[None]:
+        """Wait until the check passes, at most its `within`; CommandFailed says what it answered last."""
+        ...
+
+    def stage(self, handover: Handover, *, secrets: Mapping[str, bytes]) -> Program[Located]:
+        """On the destination: everything a restore needs, made from the spec; no user code runs."""
+        ...
+
+    def unstage(self, handover: Handover) -> Program[None]:
+        """On the destination: remove what `stage` made; proves that nothing of it runs."""
+        ...
+
+    def locate(self, handover: Handover) -> Program[Located]:
+        """On the source: where its state is and will be dumped to; makes room for the images."""
+        ...
+
+    def pre_dump(self, handover: Handover, number: int) -> Program[Round]:
+        """On the source, while it runs: all memory (round 1), or what changed since the round before. A round can
+        be done again; round 1 begins anew."""
+        ...
+
+    def take_round(self, handover: Handover, number: int) -> Program[Tree]:
+        """On the destination: an empty folder for a round of a pre-copy."""
+        ...
+
+    def build_on(self, handover: Handover, number: int) -> Program[None]:
+        """On the source: `hold` will dump what changed since that round, its last one."""
+        ...
+
+    def hold(self, handover: Handover) -> Program[Held]:
+        """On the source: dump and keep frozen (transactional) or stopped (restore-back)."""
+        ...
+
+    def resume(self, handover: Handover, fence: Fence) -> Program[str]:
+        """On the source: make it run again, from the freeze or from its images. Idempotent. Returns what became of
+        it where that is not simply so, e.g. that it has ended by itself; else an empty text."""
+        ...
+
+    def commit_source(self, handover: Handover) -> Program[None]:
+        """On the source: from here on it never resumes by itself. Fails when it already has resumed."""
+        ...
+
+    def commit_destination(self, handover: Handover) -> Program[None]:
+        """On the destination: durable permission to restore."""
+        ...
+
+    def restore(self, handover: Handover) -> Program[None]:
+        """On the destination: restore from the images; idempotent when it already runs."""
+        ...
+
+    def verify(self, handover: Handover) -> Program[None]:
+        """On the destination: what runs is what the spec says (I4), read from the runtime and /proc."""
+        ...
+
+    def confirm(self, handover: Handover) -> Program[None]:
+        """On the destination: it is the owner now; restart policy as the spec says."""
+        ...
+
+    def retire(self, handover: Handover) -> Program[None]:
+        """On the source: let go of the frozen copy, remove container and moved volumes."""
+        ...
+
+    def finish(self, handover: Handover) -> Program[None]:
+        """On the destination: wait until all memory is there, and free what only the move needed (images, page
+        daemon). Nothing where a later hand-over has the workload."""
+        ...
+
+    def fence_off(self, handover: Handover, epoch: int) -> Program[bool]:
+        """Raise the epoch here, and prove that no copy runs and none can come up: CommandFailed otherwise. Answers
+        whether clients may have heard of a copy here."""
+        ...
+
+    def hang_up(self, handover: Handover) -> Program[None]:
+        """On the source, before it goes back from a destination that clients may have heard: their connections
+        end as it does, for they are ahead of it."""
+        ...

@@ -1,0 +1,274 @@
+"""The side a workload comes to: stage, restore, verify, confirm, finish, unstage.
+
+Staging makes a container that is restorable without any of its code having run, and without its addresses having
+appeared on the network, where they still belong to the source: a network namespace that answers for them before
+anything listens in it resets the clients' connections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from reconciler.core.causes import telling
+from reconciler.core.made_from import changed_fields
+from reconciler.errors import CommandFailed, GuardRefused, HostError, Refused
+from reconciler.guard import guard
+from reconciler.model.command import Command, Fence, Program, Seconds
+from reconciler.model.labels import LABEL_SPEC
+from reconciler.model.plan import Phase
+from reconciler.model.spec import RestartPolicy, Strategy
+from reconciler.model.world import ContainerFacts, ContainerState, Marker
+from reconciler.runtimes.base import Handover, Located
+from reconciler.runtimes.podman import containers, health, moving, options, pagemaps, paths, stores, verifying
+
+DRAIN_LIMIT: Seconds = 600.0
+_ON_THEIR_WAY = 1
+"""How `drain.sh` ends when its time is up and memory pages are still arriving."""
+_RESERVED = (Phase.RESERVED,)
+
+
+def stage(handover: Handover, *, secrets: Mapping[str, bytes]) -> Program[Located]:
+    name, move, fence = handover.name, handover.move, handover.fence
+    yield from moving.check_restart_switch(handover)
+    image = yield from _image(handover)
+    old = yield from containers.ours(name, name)
+    if old is not None and old.state.has_processes:
+        raise Refused(f"a copy of {name} runs on {move.destination} already", code="P439", fix="plan again")
+    marker = yield from _marker(handover)
+    again = _staged_before(handover, old, marker)
+    if not again:
+        if old is not None:
+            yield from _discard(old, fence, (*containers.SETTLED, Phase.RESERVED))
+        yield from _make_way(handover, marker)
+    yield from guard.mark(fence, Phase.RESERVED, "destination", run=handover.run, peer=move.source)
+    if not again:
+        for volume in handover.workload.spec.container.volumes:
+            yield from stores.create_volume(volume.name, fence, handover.run)
+        yield from containers.store_secrets(name, secrets)
+        argv = options.create_argv(
+            handover.workload,
+            image=image,
+            oci_runtime=move.oci_runtime,
+            restart=RestartPolicy.NO.value,
+            attach=False,
+        )
+        yield from guard.run(fence, _RESERVED, argv)
+        yield from _dry_start(handover)
+    facts = yield from _attach(handover)
+    yield from moving.make_room(handover, facts)
+    lazy = ("lazy-pages",) if move.follows else ()
+    cgroup = yield from moving.cgroup_config(handover, facts)
+    yield from moving.allow_restore(name, *lazy, *(yield from moving.restore_config(handover)), *cgroup)
+    yield from moving.forbid_restore(name)
+    return moving.located(facts, expected_bytes=0 if move.strategy is Strategy.PRECOPY else move.memory_bytes)
+
+
+def _make_way(handover: Handover, marker: Marker | None) -> Program[None]:
+    """Volumes that a hand-over has left here which was undone are void, and go. Any other with data of its own is
+    a refusal, before this host is told of the hand-over."""
+    left = marker and marker.role == "destination" and marker.phase in (Phase.FENCED, Phase.RESERVED)
+    undone = marker.run if marker and left else ""
+    for volume in handover.workload.spec.container.volumes:
+        if undone:
+            yield from stores.remove_volume(volume.name, handover.fence, undone)
+        yield from stores.check_free(volume.name, handover.fence, handover.run)
+
+
+def _staged_before(handover: Handover, old: ContainerFacts | None, marker: Marker | None) -> bool:
+    """Whether this container is what an earlier `stage` of the same move made, whose reply was lost."""
+    return (
+        old is not None
+        and marker is not None
+        and (marker.epoch, marker.phase, marker.role) == (handover.fence.epoch, Phase.RESERVED, "destination")
+        and old.state is ContainerState.EXITED
+        and old.exit_code != 0
+        and old.started_at > 0
+        and not changed_fields(handover.workload.spec.container, old.labels.get(LABEL_SPEC, ""))
+    )
+
+
+def _marker(handover: Handover) -> Program[Marker | None]:
+    shown = yield from guard.show(handover.name)
+    return shown[0].marker if shown else None
+
+
+def _image(handover: Handover) -> Program[str]:
+    """What to call the image here: as in the spec where that is the source's image, else by its ID."""
+    spec_name, wanted = handover.workload.spec.container.image, handover.move.image_id
+    for known_as in (spec_name, wanted):
+        if (yield from stores.image_id(known_as)) == wanted:
+            return known_as
+    raise HostError(
+        f"the image {spec_name} ({wanted[:12]}) is not on {handover.move.destination}",
+        code="H214",
+        fix="plan again: it is copied from the source",
+    )
+
+
+def _dry_start(handover: Handover) -> Program[None]:
+    """Start it with a hook that ends it right before its first instruction.
+
+    That leaves what a restore needs (an OCI config and a start time, which Podman otherwise never sets) in a
+    container that has exited. Only this one Podman command sees the hook.
+    """
+    name, fence = handover.name, handover.fence
+    start = ("podman", f"--hooks-dir={paths.DRY_START_HOOKS}", "start", "--", name)
+    yield from guard.run(fence, _RESERVED, start, ok=(0, 1, 125, 126, 127))
+    yield from guard.run(fence, _RESERVED, ("podman", "wait", "--", name))
+    yield from guard.run(fence, _RESERVED, ("podman", "container", "cleanup", "--", name))
+    facts = yield from containers.inspect(name)
+    if facts is None or facts.state is not ContainerState.EXITED or facts.exit_code == 0 or not facts.started_at:
+        raise CommandFailed(
+            f"{name} could not be prepared on {handover.move.destination}",
+            code="C313",
+            why=f"after the dry start it is {facts.state.value if facts else 'gone'}",
+        )
+    mounted = yield Command(("grep", "-F", f"upperdir={facts.upper_dir},", "/proc/mounts"), ok=(0, 1))
+    if mounted.status == 0:
+        raise CommandFailed(f"the file system of {name} is still mounted", code="C313")
+
+
+def _attach(handover: Handover) -> Program[ContainerFacts]:
+    """Give it its networks. It does not run, so nothing appears on them before the restore."""
+    name, fence = handover.name, handover.fence
+    attachments = handover.workload.spec.container.networks
+    if attachments:
+        # All anew, in the spec's order: that numbers the interfaces as on the source.
+        facts = yield from containers.inspect(name)
+        for present in facts.networks if facts else ():
+            argv = ("podman", "network", "disconnect", "--", present.name, name)
+            yield from guard.run(fence, _RESERVED, argv)
+        for attachment in attachments:
+            yield from guard.run(fence, _RESERVED, options.connect_argv(name, attachment))
+    return (yield from moving.save(name))
+
+
+def _discard(facts: ContainerFacts, fence: Fence, phases: tuple[Phase | str, ...]) -> Program[None]:
+    # All of it under the fence: a copy that another controller has restored lives on its page daemon and images.
+    for argv in (
+        paths.shell("stop-pages", facts.userdata, facts.id),
+        paths.unmount_rooms(facts.userdata),
+        ("podman", "rm", "--force", "--volumes", "--", facts.id),
+    ):
+        yield from guard.run(fence, phases, argv)
+    left = yield Command(paths.shell("processes", facts.id))
+    if left.stdout.strip():
+        raise CommandFailed(
+            f"processes of {facts.name} are left: {', '.join(left.stdout.split(chr(10))).strip(', ')}", code="C314"
+        )
+
+
+def unstage(handover: Handover) -> Program[None]:
+    name = handover.name
+    fence = yield from _fence_here(handover)
+    facts = yield from moving.copy_here(name)
+    if facts is not None:
+        yield from _discard(facts, fence, (guard.NONE, Phase.RESERVED, Phase.FENCED, Phase.RETIRED))
+        yield from containers.drop_secrets(name, facts)
+    for volume in handover.workload.spec.container.volumes:
+        yield from stores.remove_volume(volume.name, fence, handover.run)
+    yield from moving.write_criu_config(name)
+    yield from moving.forget(name)
+    yield from guard.mark(fence, Phase.FENCED, "destination", run=handover.run, peer=handover.move.source)
+
+
+def _fence_here(handover: Handover) -> Program[Fence]:
+    """The move's epoch, or the higher one this host was fenced with."""
+    marker = yield from _marker(handover)
+    if marker is not None and marker.phase == Phase.FENCED and marker.epoch > handover.fence.epoch:
+        return Fence(handover.name, marker.epoch)
+    return handover.fence
+
+
+def commit_destination(handover: Handover) -> Program[None]:
+    """Clients wait: nothing is asked before the guard has refused."""
+    try:
+        yield from guard.mark(
+            handover.fence, Phase.COMMITTED, "destination", run=handover.run, peer=handover.move.source
+        )
+    except GuardRefused:
+        marker = yield from _marker(handover)
+        if marker is None or (marker.epoch, marker.phase) != (handover.fence.epoch, Phase.RUNNING):
+            raise
+
+
+def restore(handover: Handover) -> Program[None]:
+    staged = handover.staged
+    if staged is None:
+        facts = yield from moving.saved(handover.name)
+        if facts is None:
+            raise CommandFailed(f"{handover.name} was not staged on {handover.move.destination}", code="C313")
+        staged = moving.located(facts)
+    lazy = "checkpoint" if handover.move.follows else ""
+    if handover.move.strategy is Strategy.PRECOPY:
+        yield from pagemaps.arrange(paths.userdata_of(staged.trees[0].path))
+        lazy = "lazy"
+    yield from moving.restore(handover, handover.fence, Phase.COMMITTED, staged, lazy=lazy)
+
+
+def verify(handover: Handover) -> Program[None]:
+    facts = yield from moving.copy_here(handover.name)
+    if facts is None or facts.state is not ContainerState.RUNNING or facts.name != handover.name:
+        if facts is not None and facts.state is ContainerState.EXITED:
+            raise (yield from health.ended(facts))
+        state = "gone" if facts is None else facts.state.value
+        if facts is not None and facts.name != handover.name:
+            state = f"{state} there under the name {facts.name}, which somebody gave it"
+        raise CommandFailed(
+            f"{handover.name} does not run on {handover.move.destination}: it is {state}", code="C315"
+        )
+    truth = yield Command(paths.shell("truth", str(facts.pid), f"{facts.userdata}/config.json"), secret=True)
+    problems = verifying.problems(handover.workload, handover.move.image_id, facts, truth.stdout)
+    if problems:
+        raise CommandFailed(
+            f"{handover.name} on {handover.move.destination} is not what its spec says",
+            code="C316",
+            why="; ".join(problems),
+        )
+
+
+def confirm(handover: Handover) -> Program[None]:
+    """Memory that follows a lazy restore must have arrived first: until then only the source's copy is whole. When
+    that takes very long the move goes on, and `finish` waits for the rest."""
+    yield from _drain(handover, ok=(0, _ON_THEIR_WAY))
+    yield from _on_disk(handover)
+    yield from guard.mark(handover.fence, Phase.RUNNING, "owner", run=handover.run, peer=handover.move.source)
+    yield from moving.set_restart(handover, handover.fence, (Phase.RUNNING,), on=True)
+
+
+def _drain(handover: Handover, *, ok: tuple[int, ...] = (0,)) -> Program[ContainerFacts | None]:
+    facts = yield from containers.ours(handover.name, handover.name)
+    if facts is not None:
+        argv = paths.shell("drain", facts.userdata, str(round(DRAIN_LIMIT)))
+        try:
+            yield Command(argv, timeout=DRAIN_LIMIT + 30, changes=True, ok=ok)
+        except CommandFailed as error:
+            raise CommandFailed(
+                f"not all memory of {handover.name} arrived on {handover.move.destination}",
+                exit_code=error.status,
+                stderr=error.stderr,
+                where=error.where,
+                code="C329",
+                why=telling(error.stderr),
+            ) from error
+    return facts
+
+
+def _on_disk(handover: Handover) -> Program[None]:
+    """What arrived must outlive a power cut before the source removes its own."""
+    facts = yield from moving.saved(handover.name)
+    if facts is not None:
+        folders = [tree.path for tree in moving.located(facts).trees if tree.kind != "images"]
+        yield Command(("sync", "-f", "--", *folders), timeout=stores.SYNC_LIMIT, changes=True)
+
+
+def finish(handover: Handover) -> Program[None]:
+    marker = yield from _marker(handover)
+    if marker is not None and marker.epoch > handover.fence.epoch:
+        return  # a later hand-over has it by now, and what is here is that one's
+    facts = yield from _drain(handover)
+    if facts is None:
+        return
+    yield from moving.write_criu_config(handover.name)
+    yield from moving.free_room(facts)
+    yield from guard.clean(handover.name)

@@ -1,0 +1,85 @@
+"""Does a copy run here, and making sure that none does."""
+
+from __future__ import annotations
+
+from reconciler.errors import CommandFailed, ReplyLost
+from reconciler.guard import guard
+from reconciler.model.command import Command, Fence, Program
+from reconciler.model.plan import Phase
+from reconciler.model.world import ContainerFacts
+from reconciler.runtimes.base import Alive, Handover
+from reconciler.runtimes.podman import moving, paths
+
+
+def alive(workload: str) -> Program[Alive]:
+    shown = yield from guard.show(workload)
+    hook = shown[0].hook if shown else guard.Hook()
+    if hook.state == "held":
+        frozen = hook.verdict != "resume"
+        detail = "frozen, its images are complete" if frozen else "about to run on"
+        return Alive(exists=True, running=not frozen, restorable=frozen, frozen=frozen, detail=detail)
+    if hook.state == "starting":
+        return Alive(exists=True, running=True, detail="being dumped")
+    facts = yield from moving.copy_here(workload)
+    if facts is None:
+        return Alive(exists=False, running=False, detail="no container")
+    processes = yield from living(facts)
+    images = yield Command(("test", "-s", f"{paths.images_dir(facts.userdata)}/inventory.img"), ok=(0, 1))
+    return Alive(
+        exists=True,
+        running=facts.state.has_processes or bool(processes),
+        restorable=images.status == 0,
+        pid=facts.pid,
+        detail=facts.state.value,
+    )
+
+
+def fence_off(handover: Handover, epoch: int) -> Program[bool]:
+    """The marker first: after it, the guard runs nothing under the move's epoch any more. It waits for a command
+    that runs at this moment, so a restore under way is over when the marker is written."""
+    name, fence, move = handover.name, Fence(handover.name, epoch), handover.move
+    shown = yield from guard.show(name)
+    if shown and shown[0].marker is not None and shown[0].marker.role == "source":
+        yield from guard.mark(fence, Phase.FENCED, "source", run=handover.run, peer=move.destination)
+    else:
+        yield from guard.mark(fence, Phase.FENCED, "destination", run=handover.run, peer=move.source)
+    if shown and shown[0].hook.state == "held":
+        return False  # frozen, and from here on it never resumes by itself
+    yield from moving.forbid_restore(name)
+    noted = yield from moving.saved(name)
+    left = (yield from _end(fence, noted.id)) if noted else []
+    try:
+        facts = yield from moving.copy_here(name)
+    except (CommandFailed, ReplyLost):
+        if noted and not left:
+            return True  # Podman hangs. By the kernel, what was staged does not run; the marker keeps it so.
+        raise
+    if facts is None:
+        return True  # somebody has removed it: nobody knows what it did before
+    yield Command(paths.shell("stop-pages", facts.userdata, facts.id), changes=True)
+    left = yield from _end(fence, facts.id)
+    if facts.state.has_processes and not left:
+        yield from guard.run(fence, (Phase.FENCED,), ("podman", "wait", "--", facts.id), ok=(0, 125))
+        facts = (yield from moving.copy_here(name)) or facts
+        left = yield from living(facts)
+    if left:
+        raise CommandFailed(
+            f"a copy of {name} still runs on {handover.move.destination}",
+            code="C317",
+            why=f"Podman says {facts.state.value}; processes: {', '.join(left)}",
+            fix=f"end it there by hand: podman kill {facts.name}",
+        )
+    spoke = yield Command(paths.shell("spoke", facts.userdata, paths.saved_inspection(name)), ok=(0, 1, 2))
+    return spoke.status != 1
+
+
+def _end(fence: Fence, container: str) -> Program[list[str]]:
+    """Kill a container's processes by the kernel's list of them; what lives nevertheless."""
+    ended = yield from guard.run(fence, (Phase.FENCED,), paths.shell("end", container))
+    return ended.stdout.splitlines()
+
+
+def living(facts: ContainerFacts) -> Program[list[str]]:
+    """What lives of a container, whatever Podman says."""
+    found = yield Command(paths.shell("processes", facts.id))
+    return found.stdout.splitlines()

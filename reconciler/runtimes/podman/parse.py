@@ -1,0 +1,309 @@
+"""Pure parsers of what Podman, CRIU and /proc print. Tested with recorded output in `tests/drivers/data`."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from reconciler.core import answers
+from reconciler.model.world import (
+    ContainerFacts,
+    ContainerMount,
+    ContainerNetwork,
+    ContainerState,
+    ImageFacts,
+    NetworkFacts,
+    TcpConnection,
+    VolumeFacts,
+)
+from reconciler.runtimes.podman.hostconfig import options_of
+
+SECTION = "@@ "
+"""Starts a line that names the next section in the output of the observation scripts."""
+
+_TCP_ESTABLISHED = "01"
+_STATES = {
+    "configured": ContainerState.CREATED,
+    "created": ContainerState.CREATED,
+    "initialized": ContainerState.CREATED,
+    "running": ContainerState.RUNNING,
+    "paused": ContainerState.PAUSED,
+    "exited": ContainerState.EXITED,
+    "stopped": ContainerState.EXITED,
+}
+_VERSION = re.compile(r"\d{1,9}(?:\.\d{1,9})+", re.ASCII)
+_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
+_ENDPOINT = re.compile(r"([0-9A-F]{8}|[0-9A-F]{32}):[0-9A-F]{4}", re.IGNORECASE)
+_CGROUP = re.compile(r"[A-Za-z0-9_.:/@-]{1,1000}")
+"""A path in CRIU's configuration file, where a line end would begin another option."""
+MOST_PID = 2**22
+
+
+def sections(text: str) -> dict[str, str]:
+    """The parts of a script's output by the name after `@@ `; what comes before the first is dropped."""
+    parts: dict[str, list[str]] = {}
+    current: list[str] = []
+    for line in text.splitlines():
+        if line.startswith(SECTION):
+            current = parts.setdefault(line[len(SECTION) :].strip(), [])
+        else:
+            current.append(line)
+    return {name: "\n".join(lines) for name, lines in parts.items()}
+
+
+def version(text: str) -> str:
+    """The first version number in a program's `--version`; empty when there is none."""
+    match = _VERSION.search(text)
+    return match[0] if match else ""
+
+
+def version_tuple(text: str) -> tuple[int, ...]:
+    """`5.4.2` as numbers, for comparing; empty for an empty text."""
+    return tuple(int(part) for part in text.split(".") if _NUMBER.fullmatch(part))
+
+
+def timestamp(text: str) -> float:
+    """Seconds since the epoch of a Go time stamp; 0 for its zero time and for what is not one."""
+    match = re.match(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(\.\d+)?\s*(Z|[+-]\d\d:?\d\d)?", text)
+    if not match or match[1].startswith("0001-"):
+        return 0.0
+    zone = (match[3] or "Z").replace("Z", "+00:00")
+    with contextlib.suppress(ValueError):
+        return datetime.fromisoformat(match[1] + zone).timestamp() + float(match[2] or 0)
+    return 0.0
+
+
+def json_list(text: str, field: str) -> list[dict[str, Any]]:
+    """A JSON list of objects; empty for no output."""
+    return [answers.mapping(item, field) for item in answers.items(answers.parsed(text or "[]", field), field)]
+
+
+def state_of(inspected: Mapping[str, Any]) -> ContainerState:
+    """Podman sets CheckpointedAt on a container it ended by a checkpoint, and clears it when restored."""
+    state = answers.mapping(inspected.get("State"), "the state of a container")
+    known = _STATES.get(str(state.get("Status", "")).lower(), ContainerState.OTHER)
+    if known is ContainerState.EXITED and timestamp(str(state.get("CheckpointedAt") or "")):
+        return ContainerState.CHECKPOINTED
+    return known
+
+
+def container(inspected: Mapping[str, Any]) -> ContainerFacts:
+    """One element of `podman container inspect`. Nothing that is measured (memory, sizes, TCP) is set."""
+    name = answers.name(inspected.get("Name"), "the name of a container")
+    what = f"of container {name}"
+
+    def part(section: Mapping[str, Any], key: str) -> dict[str, Any]:
+        return answers.mapping(section.get(key), f"{key} {what}")
+
+    state, config, host_config = (part(inspected, key) for key in ("State", "Config", "HostConfig"))
+    networks = part(part(inspected, "NetworkSettings"), "Networks")
+    upper = part(part(inspected, "GraphDriver"), "Data").get("UpperDir")
+    return ContainerFacts(
+        id=answers.full_id(inspected.get("Id"), f"the ID {what}"),
+        name=name,
+        image_id=answers.image_id(inspected.get("Image"), f"the image {what}"),
+        image_name=answers.shown(inspected.get("ImageName"), f"the image {what}"),
+        state=state_of(inspected),
+        labels=answers.labels(config.get("Labels"), f"the labels {what}"),
+        annotations=answers.labels(config.get("Annotations"), f"the annotations {what}"),
+        oci_runtime=answers.word(inspected.get("OCIRuntime"), f"the OCI runtime {what}").rsplit("/", 1)[-1],
+        pid=answers.number(state.get("Pid"), f"the process {what}", most=MOST_PID),
+        exit_code=answers.number(state.get("ExitCode"), f"the exit code {what}", least=-(2**31), most=2**32),
+        started_at=timestamp(answers.string(state.get("StartedAt"), f"the start {what}")),
+        networks=tuple(_network(key, facts, what) for key, facts in sorted(networks.items())),
+        mounts=tuple(
+            _mount(mount, what) for mount in answers.items(inspected.get("Mounts"), f"the mounts {what}")
+        ),
+        auto_remove=bool(host_config.get("AutoRemove")),
+        restart=answers.word(part(host_config, "RestartPolicy").get("Name") or "no", f"the restart policy {what}"),
+        userdata=_folder(inspected.get("StaticDir"), f"the folder {what}"),
+        upper_dir=_folder(upper, f"the upper directory {what}"),
+        options=options_of(inspected),
+    )
+
+
+def _network(name: str, value: object, what: str) -> ContainerNetwork:
+    facts = answers.mapping(value, f"a network {what}")
+    ip = facts.get("IPAddress") or facts.get("GlobalIPv6Address")
+    mac = facts.get("MacAddress")
+    return ContainerNetwork(
+        name=answers.name(name, f"a network {what}"),
+        ip=answers.address(ip, f"an address {what}") if ip else None,
+        mac=answers.mac(mac, f"a MAC address {what}") if mac else None,
+    )
+
+
+def _mount(value: object, what: str) -> ContainerMount:
+    """Volumes of ours are copied, so their folder must be one; of other mounts nothing is used but to be shown."""
+    mount = answers.mapping(value, f"a mount {what}")
+    kind = answers.word(mount.get("Type"), f"the kind of a mount {what}")
+    source = mount.get("Source")
+    is_volume = kind == "volume"
+    return ContainerMount(
+        kind=kind,
+        name=answers.name(mount["Name"], f"a volume {what}") if is_volume and mount.get("Name") else None,
+        source=_folder(source, f"a volume {what}")
+        if is_volume
+        else answers.shown(source, f"a mount {what}", 4096),
+        target=answers.shown(mount.get("Destination"), f"a mount {what}", 4096),
+    )
+
+
+def _folder(value: object, field: str) -> str:
+    return answers.path(value, field) if value else ""
+
+
+def containers(text: str) -> tuple[ContainerFacts, ...]:
+    """`podman container inspect ID...`"""
+    return tuple(container(item) for item in json_list(text.strip(), "the inspection of a container"))
+
+
+def stored(text: str) -> dict[str, tuple[str, str]]:
+    """Container IDs with name and image ID, from the `containers.json` of the container storage.
+
+    Unlike all of Podman's own lists, reading it does not wait for a container that is being checkpointed.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    for line in text.splitlines():
+        for item in json_list(line.strip(), "the list of containers"):
+            container_id = answers.full_id(item.get("id"), "the ID of a container")
+            names = answers.items(item.get("names"), "the names of a container")
+            name = answers.name(names[0], "the name of a container") if names else ""
+            found[container_id] = (name, answers.image_id(item.get("image"), "the image of a container"))
+    return found
+
+
+def images(text: str) -> tuple[ImageFacts, ...]:
+    """`podman image ls --format json`"""
+
+    def texts(item: Mapping[str, Any], key: str) -> list[str]:
+        return [answers.string(value, f"{key} of an image", 1000) for value in answers.items(item.get(key), key)]
+
+    return tuple(
+        ImageFacts(
+            id=answers.image_id(item.get("Id"), "the ID of an image"),
+            names=tuple(texts(item, "Names")),
+            digests=tuple(
+                sorted(
+                    {*texts(item, "RepoDigests"), *filter(None, [answers.word(item.get("Digest"), "a digest")])}
+                )
+            ),
+            size_bytes=answers.number(item.get("Size"), "the size of an image"),
+        )
+        for item in json_list(text.strip(), "the list of images")
+    )
+
+
+def networks(text: str) -> tuple[NetworkFacts, ...]:
+    """`podman network ls --format json`"""
+    return tuple(_network_facts(item) for item in json_list(text.strip(), "the list of networks"))
+
+
+def _network_facts(item: Mapping[str, Any]) -> NetworkFacts:
+    name = answers.name(item.get("name"), "the name of a network")
+    what = f"of network {name}"
+    driver = answers.word(item.get("driver"), f"the driver {what}")
+    subnets = [
+        answers.mapping(s, f"a subnet {what}") for s in answers.items(item.get("subnets"), f"the subnets {what}")
+    ]
+    return NetworkFacts(
+        name=name,
+        driver=driver,
+        subnets=tuple(answers.subnet(s["subnet"], f"a subnet {what}") for s in subnets if "subnet" in s),
+        # For bridges this is the bridge that Podman makes itself.
+        parent=(answers.word(item.get("network_interface"), f"the parent {what}") or None)
+        if driver != "bridge"
+        else None,
+        mode=answers.word(
+            answers.mapping(item.get("options"), f"the options {what}").get("mode"), f"the mode {what}"
+        )
+        if driver == "bridge"
+        else "",
+    )
+
+
+def volumes(text: str) -> tuple[VolumeFacts, ...]:
+    """`podman volume ls --format json`"""
+    return tuple(
+        VolumeFacts(
+            name=answers.name(item.get("Name"), "the name of a volume"),
+            mountpoint=_folder(item.get("Mountpoint"), "the folder of a volume"),
+            labels=answers.labels(item.get("Labels"), "the labels of a volume"),
+        )
+        for item in json_list(text.strip(), "the list of volumes")
+    )
+
+
+def tcp_established(text: str) -> tuple[TcpConnection, ...]:
+    """Established connections in `/proc/PID/net/tcp` and `tcp6`, without those within the container."""
+    found = []
+    for line in text.splitlines():
+        fields = line.split()
+        if len(fields) < 4 or fields[3] != _TCP_ESTABLISHED or ":" not in fields[1]:
+            continue
+        local, peer = _endpoint(fields[1]), _endpoint(fields[2])
+        if local[0].is_loopback or local[0] == peer[0]:
+            continue
+        found.append(TcpConnection(local=_text(local), peer=_text(peer)))
+    return tuple(found)
+
+
+def endpoint(text: str) -> str:
+    """`6401010A:2328` of /proc/net as `10.1.1.100:9000`."""
+    return _text(_endpoint(text))
+
+
+def _endpoint(text: str) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]:
+    """`6401010A:2328`: the kernel prints addresses as host-order 32-bit words (little-endian machines)."""
+    if not _ENDPOINT.fullmatch(text):
+        raise answers.refused(text, "an end of a connection", "an address and a port in hexadecimal digits")
+    address, _, port = text.partition(":")
+    words = [bytes.fromhex(address[i : i + 8])[::-1] for i in range(0, len(address), 8)]
+    ip = ipaddress.ip_address(b"".join(words))
+    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+    return mapped or ip, int(port, 16)
+
+
+def _text(endpoint: tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]) -> str:
+    ip, port = endpoint
+    return f"[{ip}]:{port}" if ip.version == 6 else f"{ip}:{port}"
+
+
+def cpu_flags(text: str) -> tuple[str, ...]:
+    """The flags of the first CPU in /proc/cpuinfo."""
+    for line in text.splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() in ("flags", "Features"):
+            return tuple(sorted(set(value.split())))
+    return ()
+
+
+def numbers(text: str, names: Sequence[str]) -> dict[str, int]:
+    """`name value` lines as numbers; names that are missing or not numbers become 0."""
+    found = dict.fromkeys(names, 0)
+    for line in text.splitlines():
+        name, _, value = line.partition(" ")
+        if name in found and _NUMBER.fullmatch(value.strip()):
+            found[name] = int(value)
+    return found
+
+
+def cgroup_path(config: str) -> str:
+    """The cgroup v2 path of a container from its OCI config: `/a/libpod-ID`, or systemd's `SLICE:PREFIX:NAME`."""
+    try:
+        text = str(json.loads(config)["linux"]["cgroupsPath"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    if not _CGROUP.fullmatch(text):
+        return ""
+    if ":" not in text:
+        return text
+    unit, prefix, name = text.split(":", 2)
+    parts = unit.removesuffix(".slice").split("-")
+    slices = ["-".join(parts[: i + 1]) + ".slice" for i in range(len(parts))]
+    return "/" + "/".join([*slices, f"{prefix}-{name}.scope"])

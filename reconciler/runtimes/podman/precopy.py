@@ -1,0 +1,59 @@
+"""Pre-copy: rounds of memory are dumped with the OCI runtime while the container runs, and copied; the dump under
+the freeze builds on the last one. On the destination nothing is merged: pages of round 1 that are still current
+are served from where they lie (`pagemaps`)."""
+
+from __future__ import annotations
+
+from reconciler.core.causes import criu_cause, telling
+from reconciler.errors import CommandFailed
+from reconciler.guard import guard
+from reconciler.model.command import Command, Program, Seconds, Tree
+from reconciler.model.plan import Phase
+from reconciler.runtimes.base import Handover, Round
+from reconciler.runtimes.podman import moving, parse, paths, source
+
+PRE_DUMP_LIMIT: Seconds = 900.0
+
+
+def pre_dump(handover: Handover, number: int) -> Program[Round]:
+    """On the source, while it runs. Round 1 is all memory, a later one what changed since the round before."""
+    facts = yield from moving.saved(handover.name)
+    if facts is None:
+        raise CommandFailed(f"{handover.name} was not located on {handover.move.source}", code="C312")
+    runtime = handover.move.oci_runtime or "runc"
+    argv = paths.shell("pre-dump", facts.userdata, str(number), runtime, facts.id)
+    try:
+        done = yield from guard.run(handover.fence, (Phase.RESERVED,), argv, timeout=PRE_DUMP_LIMIT)
+    except CommandFailed as error:
+        log = yield from moving.criu_errors(handover.name, f"{paths.rounds_dir(facts.userdata)}/dump.log")
+        raise CommandFailed(
+            f"round {number} of the pre-copy of {handover.name} failed on {handover.move.source}; it runs on",
+            argv=error.argv,
+            exit_code=error.status,
+            stderr=error.stderr,
+            log_tail=log,
+            where=error.where,
+            code="C333",
+            why=criu_cause(log) or telling(error.stderr),
+        ) from error
+    size = parse.numbers(done.stdout, ("bytes",))["bytes"]
+    return Round(size, _tree(facts.userdata, number))
+
+
+def take_round(handover: Handover, number: int) -> Program[Tree]:
+    """On the destination: an empty folder for a round."""
+    facts = yield from moving.saved(handover.name)
+    if facts is None:
+        raise CommandFailed(f"{handover.name} was not staged on {handover.move.destination}", code="C313")
+    tree = _tree(facts.userdata, number)
+    yield Command(paths.shell("round", tree.path), changes=True)
+    return tree
+
+
+def build_on(handover: Handover, number: int) -> Program[None]:
+    """On the source: what is dumped under the freeze is only what changed since that round."""
+    yield from source.dump_config(handover, "track-mem", f"prev-images-dir ../precopy/{number}")
+
+
+def _tree(userdata: str, number: int) -> Tree:
+    return Tree("round", f"{paths.rounds_dir(userdata)}/{number}")

@@ -1,0 +1,153 @@
+"""A closer look at a host for a plan: one command, beyond the observation. Pure parsers of what it prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from reconciler.core import answers
+from reconciler.errors import HostError
+from reconciler.model.command import Command, Program, Seconds
+from reconciler.model.question import Question
+from reconciler.model.world import (
+    ContainerFacts,
+    DeletedFile,
+    HostFacts,
+    Preflight,
+    ProcessFacts,
+)
+from reconciler.runtimes.podman import parse, paths
+from reconciler.runtimes.podman.verifying import CAPABILITIES
+
+LOOK_LIMIT: Seconds = 30.0
+HARMLESS_DEVICES = frozenset(
+    f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts/ptmx", "console")
+)
+
+
+def preflight(host: HostFacts, question: Question) -> Program[HostFacts]:
+    """The host's facts with the answers to one part in them. Changes nothing."""
+    looked = yield Command(paths.shell("preflight", *arguments(question)), timeout=LOOK_LIMIT)
+    parts = parse.sections(looked.stdout)
+    if "end" not in parts:
+        raise HostError("the closer look stopped early", code=answers.CODE)
+    containers = tuple(
+        facts.model_copy(update={"held": held(parts[f"container {facts.id}"], facts)})
+        if f"container {facts.id}" in parts
+        else facts
+        for facts in host.containers
+    )
+    looked_at = of_host(parts, question) if question.host else host.preflight
+    return host.model_copy(update={"preflight": looked_at, "containers": containers})
+
+
+def arguments(question: Question) -> Sequence[str]:
+    """The question as the script takes it."""
+    words: list[str] = ["host", "itself"] if question.host else []
+    for path in question.paths:
+        words += ["path", path]
+    for address in question.addresses:
+        words += ["address", address]
+    for name in question.names:
+        words += ["name", name]
+    for container_id, pid in question.containers:
+        words += ["container", container_id, str(pid)]
+    return words
+
+
+def of_host(parts: Mapping[str, str], question: Question) -> Preflight:
+    """What concerns the host as a whole."""
+    rows = _rows(parts.get("host", ""))
+    criu = parts.get("criu", "").strip()
+    replies = [line.split() for line in parts.get("answers", "").splitlines()]
+    return Preflight(
+        complaint="" if criu == "ok" else answers.shown(" ".join(criu.split()), "what CRIU says"),
+        libcriu="libcriu" in rows,
+        confinement=tuple(sorted(answers.word(row, "a security module") for row in rows.get("confinement", ()))),
+        seccomp="seccomp" in rows,
+        capabilities=capabilities(*rows.get("capabilities", ())),
+        addresses=tuple(answers.address(row, "an address of its own") for row in rows.get("address", ())),
+        listening=tuple(filter(None, map(_listener, parts.get("listening", "").splitlines()))),
+        sudo=answers.word(next(iter(rows.get("sudo", ())), ""), "the version of sudo"),
+        paths={
+            path: answers.word(parts.get(f"path {path}", "").strip(), "the file system of a path")
+            for path in question.paths
+        },
+        answers={
+            answers.address(row[0], "an address that answers"): answers.mac(row[1], "the MAC that answers")
+            for row in replies
+            if len(row) == 2
+        },
+        units={name: _names(parts.get(f"units {name}", "")) for name in question.names},
+    )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(sorted({answers.shown(word, "a systemd unit") for word in text.split()}))
+
+
+def held(text: str, facts: ContainerFacts) -> ProcessFacts | None:
+    """What one container's processes hold; None where they cannot be told from the host's own."""
+    rows = _rows(text)
+    if "capabilities" not in rows:
+        return None
+    own = {word.strip("[]") for word in rows.get("socket", ())}
+    label = " ".join(rows.get("confined", ())).strip()
+    return ProcessFacts(
+        programs=tuple(sorted(set(rows.get("program", ())) - {""})),
+        kernel_objects=tuple(sorted({word.strip("[]") for word in rows.get("object", ())})),
+        devices=tuple(sorted(set(rows.get("device", ())) - HARMLESS_DEVICES)),
+        deleted_files=tuple(sorted(set(map(_deleted, rows.get("deleted", ()))), key=lambda f: (f.path, f.bytes))),
+        unix_peers=tuple(sorted({peer for row in rows.get("unix", ()) if (peer := _peer(row, own))})),
+        lost_watches=len(rows.get("lost-watch", ())),
+        terminals=tuple(sorted(set(rows.get("terminal", ())))),
+        traced=tuple(sorted(set(rows.get("traced", ())))),
+        visitors=_visitors(rows.get("parent", ()), facts.pid),
+        foreign_mounts=tuple(sorted({_pair(row) for row in rows.get("mount", ())})),
+        seccomp="seccomp" in rows,
+        confined_by="" if label.startswith("unconfined") else label,
+        capabilities=capabilities(*rows.get("capabilities", ())),
+    )
+
+
+def capabilities(mask: str = "0") -> tuple[str, ...]:
+    """Names of the bits of a `CapBnd:` line; bits that are newer than us are left out."""
+    bits = answers.mask(mask, "capabilities")
+    return tuple(name for bit, name in enumerate(CAPABILITIES) if bits >> bit & 1)
+
+
+def _rows(text: str) -> dict[str, list[str]]:
+    """Lines `key value` by key."""
+    rows: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        key, _, value = line.partition(" ")
+        if key:
+            rows.setdefault(key, []).append(answers.shown(value, "a row of the closer look", 4096))
+    return rows
+
+
+def _listener(line: str) -> str:
+    protocol, _, endpoint = line.partition(" ")
+    return f"{protocol}/{parse.endpoint(endpoint)}" if ":" in endpoint else ""
+
+
+def _deleted(row: str) -> DeletedFile:
+    size, _, path = row.partition(" ")
+    return DeletedFile(path=path, bytes=int(answers.real(size, "the size of a file")))
+
+
+def _peer(row: str, own: set[str]) -> str:
+    """`LOCAL PEER [NAME]`: the other end of one of the container's own sockets, when it is outside."""
+    local, peer, *name = row.split() if len(row.split()) > 1 else ("", "")
+    return (name[0] if name else f"socket {peer}") if local in own and peer not in own else ""
+
+
+def _visitors(parents: Sequence[str], first: int) -> tuple[str, ...]:
+    """`PID PARENT NAME` of each process: those whose parent is outside, and which are not the first one."""
+    rows = [fields for row in parents if len(fields := row.split(None, 2)) > 1]
+    inside = {row[0] for row in rows}
+    return tuple(sorted(row[-1] for row in rows if row[0] != str(first) and row[1] not in inside))
+
+
+def _pair(row: str) -> tuple[str, str]:
+    kind, _, target = row.partition(" ")
+    return kind, target

@@ -1,0 +1,229 @@
+"""The side a workload leaves: locate, hold, resume, commit, retire.
+
+While a source is held, the checkpoint command holds Podman's lock on the container, so that `podman inspect` would
+wait. What is needed then is written down before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from reconciler.core.causes import criu_cause, telling
+from reconciler.errors import CommandFailed, Refused
+from reconciler.guard import guard
+from reconciler.model.base import parse_duration
+from reconciler.model.command import Fence, Program, Seconds
+from reconciler.model.plan import Phase
+from reconciler.model.spec import RestartPolicy, Strategy, TcpHandling
+from reconciler.model.world import ContainerFacts, ContainerState
+from reconciler.runtimes.base import Handover, Held, Located
+from reconciler.runtimes.podman import containers, fencing, moving, parse, paths, stores
+
+DUMP_LIMIT: Seconds = 900.0
+RELEASE_LIMIT: Seconds = 120.0
+_HOLDING = ("starting", "held")
+_UNUSABLE = 3
+"""How `held.sh` ends when the source is held and its images cannot be used."""
+
+
+def locate(handover: Handover) -> Program[Located]:
+    name = handover.name
+    if (yield from _hook_state(name)) in _HOLDING:
+        return moving.located((yield from _saved(handover)))
+    facts = yield from containers.ours(name, name)
+    if facts is None or facts.state is not ContainerState.RUNNING:
+        state = facts.state.value if facts else "not there"
+        paused = facts is not None and facts.state is ContainerState.PAUSED
+        raise Refused(
+            f"{name} cannot move: it is {state} on {handover.move.source}",
+            code="P436",
+            fix=f"let it run there (podman unpause {name}), then plan again" if paused else "plan again",
+        )
+    if facts.id != handover.move.container_id:
+        raise Refused(f"{name} was made anew since the plan", code="P437", fix="plan again")
+    if facts.auto_remove:
+        raise Refused(
+            f"{name} removes itself when it ends (--rm), so nothing would be left to go back to",
+            code="P438",
+            fix="let Reconciler make it anew from its spec",
+        )
+    yield from moving.check_restart_switch(handover)
+    yield from guard.mark(
+        handover.fence, Phase.RESERVED, "source", run=handover.run, peer=handover.move.destination
+    )
+    yield from moving.save(name)
+    yield from moving.set_restart(handover, handover.fence, (Phase.RESERVED,), on=False)
+    yield from moving.make_room(handover, facts)
+    if handover.move.strategy is Strategy.PRECOPY:
+        yield from moving.write_criu_config(name)  # of the dump's, a pre-dump takes not even the network lock
+    else:
+        yield from dump_config(handover)
+    return moving.located(facts)
+
+
+def dump_config(handover: Handover, *more: str) -> Program[None]:
+    """CRIU's config for the dump; `more` lines of a pre-copy."""
+    hook = f"action-script {(yield from guard.install_hook(handover.name))}"
+    lines = (hook, *moving.DUMP_CONFIG, *moving.tcp_config(handover), *more)
+    yield from moving.write_criu_config(handover.name, *lines)
+
+
+def hold(handover: Handover) -> Program[Held]:
+    facts = yield from _saved(handover)
+    log = f"{facts.userdata}/dump.log"
+    try:
+        outcome = yield from guard.hold(
+            handover.fence,
+            ("podman", "container", "checkpoint", *moving.options(handover), "--", handover.name),
+            cutover=handover.move.cutover,
+            silence_s=parse_duration(handover.policy.silence_limit),
+            freeze_s=parse_duration(handover.policy.freeze_limit),
+            fence_network=True,
+            run=handover.run,
+            peer=handover.move.destination,
+            timeout=DUMP_LIMIT,  # the guard gives up earlier, by the policy's limit
+            log=log,
+            under=paths.shell("held", facts.userdata),
+        )
+    except CommandFailed as error:
+        if error.status != _UNUSABLE:
+            raise
+        raise CommandFailed(
+            f"what CRIU saved of {handover.name} cannot be used",
+            argv=error.argv,
+            exit_code=error.status,
+            stderr=error.stderr,
+            where=error.where,
+            code="C310",
+            why=telling(error.stderr),
+        ) from error
+    if outcome.what == "resumed" or (outcome.what == "exited" and outcome.status != 0):
+        raise (yield from _not_held(handover, outcome, log))
+    sizes = parse.numbers(outcome.tail, ("bytes", "freeze_us"))
+    return Held(image_bytes=sizes["bytes"], freeze_s=sizes["freeze_us"] / 1e6)
+
+
+def _not_held(handover: Handover, outcome: guard.Outcome, log: str) -> Program[CommandFailed]:
+    errors = yield from moving.criu_errors(handover.name, log)
+    facts = yield from containers.inspect(handover.name)
+    runs = facts is not None and facts.state is ContainerState.RUNNING
+    after = "it runs on" if runs else f"it does NOT run: {facts.state.value if facts else 'its container is gone'}"
+    return CommandFailed(
+        f"{handover.name} could not be held on {handover.move.source}; {after}",
+        exit_code=outcome.status,
+        stderr=outcome.tail,
+        log_tail=errors or outcome.tail,
+        code="C310",
+        why=(criu_cause(errors) or telling(outcome.tail)) + moving.kept_log(handover, bool(errors)),
+    )
+
+
+def resume(handover: Handover, fence: Fence) -> Program[str]:
+    name, source = handover.name, handover.move.source
+    outcome = yield from guard.resume(fence, run=handover.run)
+    facts = yield from _found_again(handover, fence)
+    if facts is None and outcome.what == "gone":
+        raise CommandFailed(f"{name} cannot resume: its container is gone", code="C311")
+    if facts is None:
+        yield from moving.forget(name)
+        yield from guard.clean(name)
+        return f"somebody removed its container on {source} while it was held"
+    ended, told = False, ""
+    if outcome.what == "gone":
+        yield from _from_images(handover, fence, facts)
+    elif not facts.state.has_processes:
+        ended, told = True, f"it ended by itself on {source} while it was held (exit code {facts.exit_code})"
+        if (yield from _started_again(handover, fence, facts)):
+            ended, told = False, f"{told} and was started again, as its restart policy says"
+    yield from moving.write_criu_config(name)
+    yield from moving.set_restart(handover, fence, (Phase.RUNNING,), on=True)
+    facts = yield from moving.copy_here(name)
+    if facts is not None and facts.state is ContainerState.PAUSED:
+        told = f"somebody paused it on {source}; let it run with: podman unpause {name}"
+    elif facts is None or not (ended or facts.state is ContainerState.RUNNING):
+        raise CommandFailed(f"{name} does not run after it was told to resume", code="C311")
+    yield from moving.free_room(facts)
+    yield from moving.forget(name)
+    yield from guard.clean(name)
+    return told
+
+
+def _found_again(handover: Handover, fence: Fence) -> Program[ContainerFacts | None]:
+    """The source's container, under its own name again where somebody has given it another one."""
+    facts = yield from moving.copy_here(handover.name)
+    if facts is not None and facts.name != handover.name:
+        argv = ("podman", "rename", facts.id, handover.name)
+        yield from guard.run(fence, (Phase.RUNNING, Phase.HELD), argv)
+    return facts
+
+
+def _from_images(handover: Handover, fence: Fence, facts: ContainerFacts) -> Program[None]:
+    """Nothing frozen is left: its images are the way back."""
+    name = handover.name
+    if facts.state.has_processes and not (yield from fencing.living(facts)):
+        # It was ended a moment ago, and Podman has not noted that yet.
+        yield from guard.run(fence, (Phase.HELD,), ("podman", "wait", "--", facts.id))
+        facts = (yield from moving.copy_here(name)) or facts
+    if not facts.state.has_processes:
+        if (yield from moving.hangs_up(name)):
+            policy = handover.policy.model_copy(update={"tcp": TcpHandling.CLOSE})
+            handover = replace(handover, policy=policy)
+        yield from moving.allow_restore(name, *(yield from moving.restore_config(handover)))
+        yield from moving.restore(handover, fence, Phase.HELD, moving.located(facts))
+    yield from guard.mark(fence, Phase.RUNNING, "owner", run=handover.run)
+
+
+def _started_again(handover: Handover, fence: Fence, facts: ContainerFacts) -> Program[bool]:
+    """The application ended by itself, while its restart policy was switched off for the move: do what that says.
+    Where it says nothing the workload stays as it is, which is not this move's doing; the next apply starts it."""
+    policy = handover.workload.spec.container.restart
+    if policy is RestartPolicy.NO or (policy is RestartPolicy.ON_FAILURE and facts.exit_code == 0):
+        return False
+    yield from guard.run(fence, (Phase.RUNNING,), ("podman", "start", "--", facts.id))
+    return True
+
+
+def commit_source(handover: Handover) -> Program[None]:
+    yield from guard.commit(handover.fence)
+
+
+def retire(handover: Handover) -> Program[None]:
+    name = handover.name
+    shown = yield from guard.show(name)
+    marker = shown[0].marker if shown else None
+    if marker is not None and marker.phase == Phase.RETIRED and marker.epoch == handover.fence.epoch:
+        return
+    if marker is None:
+        # Deleted. Who lets go has proof that the destination runs, which is what it would say.
+        peer = handover.move.destination
+        yield from guard.mark(handover.fence, Phase.COMMITTED, "source", run=handover.run, peer=peer)
+    yield from guard.release(handover.fence, timeout=RELEASE_LIMIT)
+    facts = yield from moving.copy_here(name)
+    if facts is not None:
+        # The images as well under the fence: another controller may be on its way back to them.
+        remove = ("podman", "rm", "--force", "--volumes", "--", facts.id)
+        for argv in (paths.unmount_rooms(facts.userdata), remove):
+            yield from guard.run(handover.fence, (Phase.COMMITTED, Phase.FENCED), argv)
+        yield from containers.drop_secrets(name, facts)
+    for volume in handover.workload.spec.container.volumes:
+        yield from stores.drop_volume(volume.name, handover.fence)
+    yield from moving.forget(name)
+    yield from guard.mark(
+        handover.fence, Phase.RETIRED, "source", run=handover.run, peer=handover.move.destination
+    )
+    yield from guard.clean(name)
+
+
+def _hook_state(workload: str) -> Program[str]:
+    shown = yield from guard.show(workload)
+    return shown[0].hook.state if shown else guard.NONE
+
+
+def _saved(handover: Handover) -> Program[ContainerFacts]:
+    """The source as it was located."""
+    facts = yield from moving.saved(handover.name)
+    if facts is None or facts.id != handover.move.container_id:
+        raise CommandFailed(
+            f"{handover.name} was not located for this move on {handover.move.source}", code="C312"
+        )
+    return facts

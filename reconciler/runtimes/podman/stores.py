@@ -1,0 +1,123 @@
+"""Images, networks and volumes: shared things of a host. Only what carries our label is ever removed."""
+
+from __future__ import annotations
+
+from reconciler.core.volumes import saved_and_removed
+from reconciler.errors import CommandFailed, Refused
+from reconciler.guard import guard
+from reconciler.model.command import Command, Fence, Program, Seconds, Tree
+from reconciler.model.labels import LABEL_EPOCH, LABEL_RUN, LABEL_WORKLOAD
+from reconciler.model.spec import NetworkDefinition
+from reconciler.model.world import VolumeFacts
+from reconciler.runtimes.podman import parse
+
+PULL_LIMIT: Seconds = 1800.0
+SYNC_LIMIT: Seconds = 600.0
+_NOT_FOUND = 125
+
+
+def image_id(image: str) -> Program[str | None]:
+    """The ID of an image by name, digest or ID; None when it is not there."""
+    argv = ("podman", "image", "inspect", "--format", "{{.Id}}", "--", image)
+    result = yield Command(argv, ok=(0, 1, _NOT_FOUND))
+    return result.stdout.strip() or None
+
+
+def pull_image(image: str) -> Program[str]:
+    found = yield from image_id(image)
+    if found is None:
+        yield Command(("podman", "pull", "--quiet", "--", image), timeout=PULL_LIMIT, changes=True)
+        found = yield from image_id(image)
+    if found is None:
+        raise CommandFailed(f"{image} was pulled but is not there")
+    return found
+
+
+def create_network(name: str, network: NetworkDefinition) -> Program[None]:
+    """Make a network as defined; one with the same driver and subnets is fine, another is refused."""
+    listed = yield Command(("podman", "network", "ls", "--format", "json"))
+    for facts in parse.networks(listed.stdout):
+        if facts.name != name:
+            continue
+        wanted = (network.ipam.subnet,) if network.ipam else facts.subnets
+        if facts.driver == network.driver and facts.subnets == wanted and facts.parent == network.parent:
+            return
+        raise Refused(
+            f"a network named {name} is there already, and it is another one",
+            code="P433",
+            why=f"it is {facts.driver} {', '.join(facts.subnets)} {facts.parent or ''}".strip(),
+            fix="change the spec, or remove the network by hand",
+        )
+    options = [f"--driver={network.driver}"]
+    if network.parent:
+        options.append(f"--opt=parent={network.parent}")
+    if network.ipam:
+        options.append(f"--subnet={network.ipam.subnet}")
+        options += [f"--gateway={network.ipam.gateway}"] if network.ipam.gateway else []
+        options += [f"--ip-range={network.ipam.ip_range}"] if network.ipam.ip_range else []
+    yield Command(("podman", "network", "create", *options, "--", name), changes=True)
+
+
+def _volume(name: str) -> Program[VolumeFacts | None]:
+    listed = yield Command(("podman", "volume", "ls", "--format", "json"))
+    return next((v for v in parse.volumes(listed.stdout) if v.name == name), None)
+
+
+def _check_owner(volume: VolumeFacts, workload: str) -> None:
+    owner = volume.labels.get(LABEL_WORKLOAD)
+    if owner != workload:
+        raise Refused(
+            f"the volume {volume.name} belongs to {owner or 'something else than Reconciler'}, not to {workload}",
+            code="P434",
+            fix=f"use another volume name, or move its data away: podman volume export {volume.name}",
+        )
+
+
+def check_free(name: str, fence: Fence, run: str) -> Program[bool]:
+    """Whether there is no volume of that name yet; one that this run has made is fine, any other refused."""
+    found = yield from _volume(name)
+    if found is None:
+        return True
+    _check_owner(found, fence.workload)
+    if found.labels.get(LABEL_RUN) == run:
+        return False
+    raise Refused(
+        f"a volume {name} of {fence.workload} is there already, with data of its own",
+        code="P440",
+        fix=f"plan again; to drop it: {saved_and_removed(name)}",
+    )
+
+
+def create_volume(name: str, fence: Fence, run: str) -> Program[None]:
+    if not (yield from check_free(name, fence, run)):
+        return
+    labels = {LABEL_WORKLOAD: fence.workload, LABEL_EPOCH: str(fence.epoch), LABEL_RUN: run}
+    options = (f"--label={key}={value}" for key, value in labels.items())
+    yield from guard.run(fence, guard.ANY, ("podman", "volume", "create", *options, "--", name))
+
+
+def locate_volume(name: str, workload: str) -> Program[Tree]:
+    found = yield from _volume(name)
+    if found is None or not found.mountpoint:
+        raise CommandFailed(f"the volume {name} of {workload} is not there, or not a folder", code="C350")
+    _check_owner(found, workload)
+    return Tree("volume", found.mountpoint, name=name)
+
+
+def keep_volume(tree: Tree) -> Program[None]:
+    yield Command(("sync", "-f", "--", tree.path), timeout=SYNC_LIMIT, changes=True)
+
+
+def remove_volume(name: str, fence: Fence, made_by: str = "") -> Program[None]:
+    found = yield from _volume(name)
+    if found is None or (made_by and found.labels.get(LABEL_RUN) != made_by):
+        return
+    _check_owner(found, fence.workload)
+    yield from guard.run(fence, guard.ANY, ("podman", "volume", "rm", "--", name))
+
+
+def drop_volume(name: str, fence: Fence) -> Program[None]:
+    """Remove a volume of the workload's at the end of a hand-over; one of that name that is a stranger's stays."""
+    found = yield from _volume(name)
+    if found is not None and found.labels.get(LABEL_WORKLOAD) == fence.workload:
+        yield from remove_volume(name, fence)

@@ -1,0 +1,61 @@
+"""Changing what can change while a container runs (`reconciler.model.inplace`).
+
+Podman's labels cannot change, so what a container has since is noted beside its workload's marker: its ID, what it
+has now, and what it had before for the way back. The note is written last; one of another container means nothing.
+"""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from reconciler.errors import CommandFailed
+from reconciler.guard import guard
+from reconciler.model.base import parse_size
+from reconciler.model.command import Fence, Program
+from reconciler.model.labels import LABEL_SPEC
+from reconciler.model.spec import Container, Workload
+from reconciler.model.world import ContainerFacts
+from reconciler.runtimes.podman import containers, options
+from reconciler.runtimes.podman.noted import Note, notes, write
+
+
+def update(workload: Workload, fence: Fence, run: str) -> Program[None]:
+    name, wanted = workload.metadata.name, workload.spec.container
+    facts = yield from _running(name)
+    had = (yield from notes((name,))).get(facts.id)
+    now = options.spec_label(wanted)
+    if had is not None and (had.now, had.run) == (now, run):
+        return
+    before = had.now if had else facts.labels.get(LABEL_SPEC, "")
+    yield from guard.run(fence, containers.LIVE, update_argv(wanted, facts.id))
+    yield from write(name, Note(facts.id, now, before, run))
+
+
+def update_back(workload: str, fence: Fence, run: str) -> Program[None]:
+    facts = yield from _running(workload)
+    had = (yield from notes((workload,))).get(facts.id)
+    text = facts.labels.get(LABEL_SPEC, "")
+    if had is not None:
+        text = had.before if had.run == run else had.now
+    try:
+        wanted = Container.model_validate_json(text)
+    except ValidationError:
+        raise CommandFailed(f"what {workload} was made from cannot be read", code="C351") from None
+    yield from guard.run(fence, containers.LIVE, update_argv(wanted, facts.id))
+    yield from write(workload, Note(facts.id, text))
+
+
+def update_argv(container: Container, container_id: str) -> tuple[str, ...]:
+    limits = container.limits
+    values = [f"--restart={container.restart.value}"]
+    values += [f"--memory={parse_size(limits.memory)}b"] if limits.memory else []
+    values += [f"--cpus={limits.cpus:g}"] if limits.cpus is not None else []
+    values += [f"--pids-limit={limits.pids}"] if limits.pids is not None else []
+    return ("podman", "update", *values, "--", container_id)
+
+
+def _running(workload: str) -> Program[ContainerFacts]:
+    facts = yield from containers.ours(workload, workload)
+    if facts is None:
+        raise CommandFailed(f"{workload} cannot be changed: its container is not there", code="C351")
+    return facts
