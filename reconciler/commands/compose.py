@@ -17,9 +17,10 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from reconciler.core.saga import GroupState
+from reconciler.engine.effects import Secrets
 from reconciler.engine.execute import Executor, Outcome, Writer
 from reconciler.engine.lenient import Warn, lenient, unsaid
-from reconciler.engine.steps import Secrets, Steps
+from reconciler.engine.steps import Steps
 from reconciler.errors import InputError, ReconcilerError
 from reconciler.guard import guard
 from reconciler.hosts.base import Fleet, pump

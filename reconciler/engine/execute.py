@@ -13,7 +13,8 @@ from typing import Protocol
 from reconciler.core.accuracy import frozen_seconds
 from reconciler.core.saga import Action, GroupState, Saga, went_with
 from reconciler.core.schedule import Limits, Schedule
-from reconciler.engine.steps import BECAME, Steps
+from reconciler.engine.effects import BECAME
+from reconciler.engine.steps import Steps
 from reconciler.errors import (
     GuardRefused,
     HostError,

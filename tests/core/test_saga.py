@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from reconciler.core.saga import GroupState, Progress, Saga, next_actions
 from reconciler.core.schedule import Limits, Schedule
+from reconciler.engine.effects import EFFECTS
 from reconciler.model.plan import TRAITS, Plan, StepKind
 from reconciler.model.record import Mark, Record
 from tests.sim.run import Scenario, Simulation, run_virtual
@@ -168,6 +169,11 @@ def test_a_saga_that_was_told_record_by_record_is_one_that_reads_the_journal(cou
 def test_every_kind_of_step_has_traits_and_what_can_be_undone_is_not_shared():
     assert TRAITS.keys() == set(StepKind)
     assert not any(t.undoable and (t.shared or t.one_way) for t in TRAITS.values())
+
+
+def test_every_kind_of_step_has_an_effect_and_an_undo_where_its_traits_say_so():
+    assert EFFECTS.keys() == set(StepKind)
+    assert {kind for kind, effect in EFFECTS.items() if effect.undo} == {k for k in StepKind if k.traits.undoable}
 
 
 def test_a_copy_of_a_plan_does_not_keep_the_index_of_other_steps():

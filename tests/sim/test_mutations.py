@@ -3,7 +3,7 @@
 import asyncio
 from unittest import mock
 
-from reconciler.engine.steps import Steps
+from reconciler.engine.effects import EFFECTS, Effect, back
 from reconciler.hosts.memory import guard, runtime
 from reconciler.model.plan import StepKind
 from tests.sim.driver import SimDriver
@@ -37,21 +37,24 @@ def first_found(rules):
 
 
 async def commit_destination_only(self, step, progress):
-    handover, driver = self._handover(step), self._driver(step)
-    await self._on(step.host, driver.commit_destination(handover))
+    handover, driver = self.handover(step), self.driver(step)
+    await self.on(step.host, driver.commit_destination(handover))
     return {}
 
 
 async def restore_then_commit(self, step, progress):
-    handover, driver = self._handover(step), self._driver(step)
-    await self._on(step.host, driver.restore(handover))
-    await self._on(step.peer, driver.commit_source(handover))
+    handover, driver = self.handover(step), self.driver(step)
+    await self.on(step.host, driver.restore(handover))
+    await self.on(step.peer, driver.commit_source(handover))
     return {}
 
 
 def test_commit_written_after_restore_is_found():
-    bug = {StepKind.COMMIT: commit_destination_only, StepKind.RESTORE: restore_then_commit}
-    with mock.patch.dict(Steps._EFFECTS, bug):
+    bug = {
+        StepKind.COMMIT: Effect(commit_destination_only, back.fence_off),
+        StepKind.RESTORE: Effect(restore_then_commit),
+    }
+    with mock.patch.dict(EFFECTS, bug):
         assert first_found("I1") is not None
 
 
@@ -123,12 +126,12 @@ def test_a_source_let_go_before_all_memory_has_arrived_is_found():
         assert found_among({Fault.PAGES_LOST}, "I2")
 
 
-async def take_nothing_back(self, handover, when):
+async def take_nothing_back(acting, handover, when):
     return
 
 
 def test_actions_that_are_not_taken_back_are_found():
-    with mock.patch.object(Steps, "_take_back_actions", take_nothing_back):
+    with mock.patch.object(back, "take_back_actions", take_nothing_back):
         assert found_among({Fault.RESTORE_FAILS}, "actions", {"move-with-actions"})
 
 

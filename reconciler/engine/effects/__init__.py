@@ -1,0 +1,13 @@
+"""What each kind of step does on its hosts, and how it is undone: a module for each family of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from reconciler.engine.effects import artifacts, moving, plain
+from reconciler.engine.effects.base import BECAME, Acting, Data, Effect, Secrets
+from reconciler.model.plan import StepKind
+
+EFFECTS: Mapping[StepKind, Effect] = {**artifacts.EFFECTS, **plain.EFFECTS, **moving.EFFECTS}
+
+__all__ = ["BECAME", "EFFECTS", "Acting", "Data", "Effect", "Secrets"]

@@ -1,0 +1,73 @@
+"""Images, networks and volumes: what a workload needs on its host before it can be made there."""
+
+from __future__ import annotations
+
+from reconciler.engine.carry import VolumeCopy
+from reconciler.engine.effects.base import Acting, Data, Effect
+from reconciler.hosts.base import Progress
+from reconciler.model.plan import Step, StepKind
+
+
+async def pull_image(acting: Acting, step: Step, progress: Progress) -> Data:
+    return {"image": await acting.on(step.host, acting.driver(step).pull_image(step.subject))}
+
+
+async def copy_image(acting: Acting, step: Step, progress: Progress) -> Data:
+    assert step.peer
+    key = f"{acting.run}-{step.workload}-image"
+    await acting.fleet.open_link(step.peer, step.host, key)
+    name = acting.plan.workloads[step.workload].spec.container.image
+    try:
+        report = await acting.fleet.copy_image(step.peer, step.host, key, step.subject, name, progress)
+    finally:
+        await acting.fleet.close_link(step.peer, step.host, key)
+    return {"bytes": str(report.bytes), "seconds": f"{report.seconds:.3f}", "how": report.how}
+
+
+async def create_network(acting: Acting, step: Step, progress: Progress) -> Data:
+    network = acting.plan.networks[step.subject].spec
+    await acting.on(step.host, acting.driver(step).create_network(step.subject, network))
+    return {}
+
+
+async def create_volume(acting: Acting, step: Step, progress: Progress) -> Data:
+    await acting.on(step.host, acting.driver(step).create_volume(step.subject, acting.fence(step), acting.run))
+    return {}
+
+
+async def remove_new_volume(acting: Acting, step: Step) -> Data:
+    program = acting.driver(step).remove_volume(step.subject, acting.fence(step), acting.run)
+    await acting.on(step.host, program)
+    return {}
+
+
+async def copy_volume(acting: Acting, step: Step, progress: Progress) -> Data:
+    compression = acting.plan.policy_of(step.workload).compression
+    return await _volume_copy(acting, step).carry(compression, progress)
+
+
+async def end_copy(acting: Acting, step: Step) -> Data:
+    await _volume_copy(acting, step).end()
+    return {}
+
+
+def _volume_copy(acting: Acting, step: Step) -> VolumeCopy:
+    return VolumeCopy(step, acting.driver(step), acting.fleet, acting.run)
+
+
+async def remove_volume(acting: Acting, step: Step, progress: Progress) -> Data:
+    """Only while the volume that it was copied into is there and the workload's."""
+    assert step.peer
+    await acting.on(step.peer, acting.driver(step).locate_volume(step.subject, step.workload))
+    await acting.on(step.host, acting.driver(step).remove_volume(step.subject, acting.fence(step)))
+    return {}
+
+
+EFFECTS = {
+    StepKind.PULL_IMAGE: Effect(pull_image),
+    StepKind.COPY_IMAGE: Effect(copy_image),
+    StepKind.CREATE_NETWORK: Effect(create_network),
+    StepKind.CREATE_VOLUME: Effect(create_volume, remove_new_volume),
+    StepKind.COPY_VOLUME: Effect(copy_volume, end_copy),
+    StepKind.REMOVE_VOLUME: Effect(remove_volume),
+}

@@ -1,0 +1,74 @@
+"""What effects act on and with, and what an effect is."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from reconciler.hosts.base import Fleet, Progress, pump
+from reconciler.model.command import Fence, Program
+from reconciler.model.plan import Plan, Step, StepKind
+from reconciler.model.spec import Workload
+from reconciler.runtimes.base import Driver, Handover
+
+T = TypeVar("T")
+
+Data = dict[str, str]
+"""What a step leaves in the journal for later steps."""
+
+BECAME = "became"
+"""In the data of a step that was undone: what became of its workload, where it does not simply run on."""
+
+Secrets = Callable[[Workload], Mapping[str, bytes]]
+
+
+@dataclass
+class Acting:
+    """One run on a fleet. `data` holds what done steps recorded, by step id.
+
+    `generation` grows with every controller that takes a run over: each acts on plain containers under its own
+    epoch, so that one which only stood still, and wakes up in the middle of a step, is refused."""
+
+    plan: Plan
+    run: str
+    fleet: Fleet
+    drivers: Mapping[str, Driver]
+    secrets: Secrets
+    data: dict[str, Data] = field(default_factory=dict)
+    generation: int = 0
+
+    def driver(self, step: Step) -> Driver:
+        workload = self.plan.workloads.get(step.workload)
+        return self.drivers[workload.spec.runtime if workload else "podman"]
+
+    def fence(self, step: Step) -> Fence:
+        run = self.run if self.made_anew(step.workload) else ""
+        return Fence(step.workload, self.plan.epochs.get(step.workload, 0) + self.generation, run)
+
+    def made_anew(self, workload: str) -> bool:
+        return any(step.kind is StepKind.CREATE for step in self.plan.groups[workload])
+
+    def handover(self, step: Step) -> Handover:
+        name, plan = step.workload, self.plan
+        return Handover(plan.workloads[name], plan.moves[name], plan.policy_of(name), self.run)
+
+    def link(self, step: Step) -> str:
+        return f"{self.run}-{step.workload}"
+
+    async def on(self, host: str, program: Program[T]) -> T:
+        return await pump(program, self.fleet.host(host))
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a kind of step does, and how that is taken back; both may be done again. What they return is recorded.
+    `undo`: None where there is nothing to take back."""
+
+    do: Callable[[Acting, Step, Progress], Awaitable[Data]]
+    undo: Callable[[Acting, Step], Awaitable[Data]] | None = None
+
+
+async def leave(acting: Acting, step: Step) -> Data:
+    """An undo for what does no harm where it is, and is tidied with the rest."""
+    return {}

@@ -1,0 +1,72 @@
+"""Steps that act on a container without a hand-over."""
+
+from __future__ import annotations
+
+from reconciler.engine.effects.base import Acting, Data, Effect
+from reconciler.hosts.base import Progress
+from reconciler.model.plan import Step, StepKind
+
+
+async def create(acting: Acting, step: Step, progress: Progress) -> Data:
+    workload, driver = acting.plan.workloads[step.workload], acting.driver(step)
+    runtime = workload.spec.container.oci_runtime or ""
+    program = driver.create(workload, acting.fence(step), oci_runtime=runtime, secrets=acting.secrets(workload))
+    return {"container": await acting.on(step.host, program)}
+
+
+async def remove_new(acting: Acting, step: Step) -> Data:
+    await acting.on(step.host, acting.driver(step).remove(step.workload, acting.fence(step)))
+    return {}
+
+
+async def start(acting: Acting, step: Step, progress: Progress) -> Data:
+    workload, driver = acting.plan.workloads[step.workload], acting.driver(step)
+    await acting.on(step.host, driver.start(workload, acting.fence(step)))
+    return {}
+
+
+async def stop(acting: Acting, step: Step, progress: Progress) -> Data:
+    await acting.on(step.host, acting.driver(step).stop(step.workload, acting.fence(step)))
+    return {}
+
+
+async def stop_again(acting: Acting, step: Step) -> Data:
+    return await stop(acting, step, lambda _: None)
+
+
+async def update(acting: Acting, step: Step, progress: Progress) -> Data:
+    workload = acting.plan.workloads[step.workload]
+    await acting.on(step.host, acting.driver(step).update(workload, acting.fence(step), acting.run))
+    return {}
+
+
+async def update_back(acting: Acting, step: Step) -> Data:
+    await acting.on(step.host, acting.driver(step).update_back(step.workload, acting.fence(step), acting.run))
+    return {}
+
+
+async def set_aside(acting: Acting, step: Step, progress: Progress) -> Data:
+    await acting.on(step.host, acting.driver(step).set_aside(step.workload, acting.fence(step)))
+    return {}
+
+
+async def bring_back(acting: Acting, step: Step) -> Data:
+    await acting.on(step.host, acting.driver(step).bring_back(step.workload, acting.fence(step)))
+    return {}
+
+
+async def remove(acting: Acting, step: Step, progress: Progress) -> Data:
+    driver = acting.driver(step)
+    remove = driver.remove_aside if step.subject == "aside" else driver.remove
+    await acting.on(step.host, remove(step.workload, acting.fence(step)))
+    return {}
+
+
+EFFECTS = {
+    StepKind.CREATE: Effect(create, remove_new),
+    StepKind.START: Effect(start, stop_again),
+    StepKind.STOP: Effect(stop),
+    StepKind.UPDATE: Effect(update, update_back),
+    StepKind.SET_ASIDE: Effect(set_aside, bring_back),
+    StepKind.REMOVE: Effect(remove),
+}
