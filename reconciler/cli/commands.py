@@ -18,6 +18,7 @@ from reconciler.cli import (
     plan,
     resolve,
     resume,
+    runtimes,
     schema,
     status,
     validate,
@@ -38,6 +39,7 @@ def register_all(app: typer.Typer) -> None:
         forget,
         history,
         doctor,
+        runtimes,
         schema,
         explain,
     ):

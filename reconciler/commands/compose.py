@@ -13,7 +13,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import entry_points
 from pathlib import Path
 
 from reconciler.core.saga import GroupState
@@ -30,18 +29,16 @@ from reconciler.model.event import Reporter, ignore
 from reconciler.model.plan import Plan
 from reconciler.model.record import Record, RunState
 from reconciler.model.spec import Spec, Workload
-from reconciler.runtimes.base import Driver
-from reconciler.runtimes.podman import PodmanDriver
+from reconciler.runtimes import registry
+from reconciler.runtimes.base import Runtime
 
 Note = Callable[[Traced], None]
 
 
-def drivers() -> dict[str, Driver]:
-    """All runtimes: ours, and those of third parties (entry point `reconciler.runtimes`)."""
-    found: dict[str, Driver] = {"podman": PodmanDriver()}
-    for point in entry_points(group="reconciler.runtimes"):
-        found[point.name] = point.load()()
-    return found
+def drivers() -> dict[str, Runtime]:
+    """All runtimes that can be used. Each of them is asked what is on the hosts, also those that no spec names: a
+    workload whose spec is gone is removed, and none is made twice because its runtime has another name now."""
+    return registry.usable()
 
 
 def secrets_of(workload: Workload) -> dict[str, bytes]:
@@ -125,7 +122,7 @@ class Outside:
     """What a controller acts on and with. The defaults are production's; the simulation has its own."""
 
     fleet: Fleet
-    drivers: Mapping[str, Driver] = field(default_factory=drivers)
+    drivers: Mapping[str, Runtime] = field(default_factory=drivers)
     secrets: Secrets = secrets_of
     now: Callable[[], float] = time.time
     sleep: Callable[[Seconds], Awaitable[None]] = asyncio.sleep

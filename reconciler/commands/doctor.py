@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,7 +19,7 @@ from reconciler.hosts.scripts import script
 from reconciler.model.plan import Finding
 from reconciler.model.question import Question
 from reconciler.model.spec import Host, Spec
-from reconciler.model.world import HostFacts, HostUnknown, HostView
+from reconciler.model.world import HostFacts, HostUnknown, HostView, World
 
 SECURITY = "security.floor"
 
@@ -65,6 +66,16 @@ def chosen(spec: Spec, names: Sequence[str]) -> dict[str, Host]:
             fix=f"known hosts: {', '.join(sorted(spec.hosts)) or 'none; give the inventory with --specs'}",
         )
     return {name: host for name, host in spec.hosts.items() if not names or name in names}
+
+
+def installed(spec: Spec, names: Sequence[str]) -> World:
+    """One look at the hosts that are named, for what is installed there."""
+
+    async def look() -> World:
+        async with open_fleet(spec) as fleet:
+            return await observe(fleet, drivers(), sorted(chosen(spec, names)))
+
+    return asyncio.run(look())
 
 
 async def examine(spec: Spec, names: Sequence[str], *, moves: bool = False) -> Examination:

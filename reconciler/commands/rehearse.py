@@ -22,6 +22,7 @@ from reconciler.model.command import Bytes, Fence, Seconds
 from reconciler.model.plan import Finding, Move, Plan
 from reconciler.model.spec import Cutover, Spec
 from reconciler.model.units import format_bytes, format_seconds
+from reconciler.runtimes import registry
 from reconciler.runtimes.base import Handover
 from reconciler.state.identity import owner
 from reconciler.state.journal import Journal
@@ -74,7 +75,7 @@ async def _one(handover: Handover, fleet: Fleet) -> Rehearsal:
     name, move = handover.name, handover.move
     if move.cutover is not Cutover.TRANSACTIONAL:
         return Rehearsal(name, skipped="it cannot be held, only stopped, so it is not rehearsed")
-    driver, host = drivers()[handover.workload.spec.runtime], fleet.host(move.source)
+    driver, host = registry.need(drivers(), handover.workload.spec.runtime, "moves"), fleet.host(move.source)
     fence = Fence(name, move.epoch)
     try:
         await pump(driver.prepare_host(), host)

@@ -22,7 +22,7 @@ from reconciler.core.standing import best_owner
 from reconciler.engine.execute import Outcome
 from reconciler.engine.lease import fleet_leases
 from reconciler.engine.observe import SAME_MACHINE
-from reconciler.engine.survey import Open, Survey, take_survey
+from reconciler.engine.survey import Open, Survey, alive, take_survey
 from reconciler.errors import HostError, InputError, ReconcilerError, Refused
 from reconciler.guard import guard
 from reconciler.hosts.base import pump
@@ -30,6 +30,7 @@ from reconciler.model.command import Fence, Program
 from reconciler.model.plan import Move, Phase
 from reconciler.model.record import Mark
 from reconciler.model.spec import Cutover, MigrationPolicySpec, Spec, Strategy
+from reconciler.runtimes import registry
 from reconciler.runtimes.base import Alive, Driver, Handover
 from reconciler.state.identity import owner
 from reconciler.state.journal import Journal
@@ -218,12 +219,12 @@ class Decision:
 
     def _check(self, chosen: str, here: Alive, *, cold: bool) -> None:
         """Refuse what a host that answers contradicts. Nothing was changed yet."""
-        others = {host: alive for host, alive in self.left.items() if host != chosen}
-        for host, alive in sorted(others.items()):
-            if alive.running and not here.running:
+        others = {host: has for host, has in self.left.items() if host != chosen}
+        for host, has in sorted(others.items()):
+            if has.running and not here.running:
                 self._refuse_running(host)
-            if cold and alive.restorable and chosen != self.found.matter.ended:
-                self._refuse_lost(host, alive)
+            if cold and has.restorable and chosen != self.found.matter.ended:
+                self._refuse_lost(host, has)
         if cold and (here.running or here.restorable):
             raise Refused(
                 f"{self.name} need not start anew on {chosen}: its memory is there",
@@ -257,11 +258,11 @@ class Decision:
         """Nothing is left anywhere: settle the hand-over, so that the next apply makes the workload from its spec.
         What is left of containers, their files and volumes, is fenced and kept."""
         name = self.name
-        for host, alive in sorted(self.left.items()):
-            if alive.running:
+        for host, has in sorted(self.left.items()):
+            if has.running:
                 self._refuse_running(host)
-            if alive.restorable:
-                self._refuse_lost(host, alive)
+            if has.restorable:
+                self._refuse_lost(host, has)
         concerned = [host for host in sorted(self.left.keys() | self.markers.keys()) if host in self.seen]
         if not concerned:
             raise HostError(f"no host of the hand-over of {name} was seen", fix="make one of them reachable first")
@@ -318,10 +319,10 @@ class Decision:
         return replace(handover, move=handover.move.model_copy(update={"destination": host}))
 
     def _driver(self, handover: Handover) -> Driver:
-        return self.outside.drivers[handover.workload.spec.runtime]
+        return registry.need(self.outside.drivers, handover.workload.spec.runtime, "moves")
 
     async def _alive(self, host: str) -> Alive:
-        return await pump(self.outside.drivers["podman"].alive(self.name), self.outside.fleet.host(host))
+        return await alive(self.name, host, self.outside.fleet, self.outside.drivers, self.found.runtimes)
 
     async def _on(self, host: str, program: Program[T]) -> T:
         return await pump(program, self.outside.fleet.host(host))

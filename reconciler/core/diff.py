@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from reconciler.core.made_from import can_stay, changed_fields
 from reconciler.core.placement import NotPlaced, place
 from reconciler.core.strategy import version_tuple
+from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.inplace import PODMAN_KEEPS_UPDATES
 from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.plan import Change, ChangeKind, Finding, Phase
@@ -262,6 +263,11 @@ def _place_and_state(
     if current is None:
         yield change(ChangeKind.CREATE, "no host runs it", "", destination=host)
         return
+    if current.container.runtime != workload.spec.runtime:
+        runtimes = f"it is made with {current.container.runtime}, its spec says {workload.spec.runtime}"
+        fix = f"set runtime: {current.container.runtime} and state: absent, apply, then give it the other runtime"
+        yield _refuse("runtime-changed", name, current.host, runtimes, fix)
+        return
     changed = container_changes(workload.spec.container, current.container)
     runs = current.container.state.has_processes
     if changed and wants_running and current.host == host and _can_stay(workload, current, index):
@@ -303,7 +309,10 @@ def _place_and_state(
 
 def _can_stay(workload: Workload, current: Copy, index: Index) -> bool:
     container = current.container
-    able = version_tuple(index.seen[current.host].versions.podman) >= PODMAN_KEEPS_UPDATES
+    able = (
+        container.runtime == DEFAULT_RUNTIME
+        and version_tuple(index.seen[current.host].versions.podman) >= PODMAN_KEEPS_UPDATES
+    )
     label = container.labels.get(LABEL_SPEC, "")
     runs = container.state is ContainerState.RUNNING
     return able and runs and can_stay(workload.spec.container, label, container.memory_bytes)

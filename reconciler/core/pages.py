@@ -8,6 +8,18 @@ from __future__ import annotations
 from reconciler.core.plan_pages import PLAN_PAGES, Page
 
 PAGES: dict[str, Page] = {
+    "C360": Page(
+        "no such runtime",
+        "A plan or a journal names a runtime that no package on this machine provides, or one that could not be "
+        "loaded. Nothing was done. Install the package that the plan was made with; `reconcile runtimes` lists "
+        "what is there.",
+    ),
+    "C361": Page(
+        "the runtime cannot do that",
+        "Not every runtime has every ability; `reconcile runtimes` shows which. A workload whose runtime does not "
+        "move what runs stays where it is: a copy too many is stopped on its host by the runtime's own means; "
+        "then look again: `reconcile status`.",
+    ),
     "C337": Page(
         "the destination does not answer right before the commit",
         "Everything was copied, and going back was still free, so the source runs again. Nothing was handed over.",

@@ -14,6 +14,11 @@ class Page:
 
 
 PLAN_PAGES: dict[str, Page] = {
+    "runtime-changed": Page(
+        "another runtime",
+        "A workload is made by one runtime, and another one would not see it. Let the one that has it remove it "
+        "(`state: absent`), then give it to the other.",
+    ),
     "P400": Page(
         "refused",
         "A rule says no while the workload still runs, and nothing was changed. The message names the rule, "

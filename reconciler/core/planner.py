@@ -13,9 +13,10 @@ from reconciler.core.follows import network_row
 from reconciler.core.images import image_id
 from reconciler.core.rows import Outlook, action_rows, loss_rows, move_rows, stay_rows, update_rows, volume_rows
 from reconciler.core.rules import check_change
+from reconciler.core.rules.ability import can
 from reconciler.core.strategy import FIRST, LAST_ROUND, choose, network_lock, predict
 from reconciler.core.volumes import Found, wanted_volumes
-from reconciler.model.base import digest, parse_duration
+from reconciler.model.base import DEFAULT_RUNTIME, digest, parse_duration
 from reconciler.model.plan import Change, ChangeKind, Finding, Move, Plan, Step, StepKind
 from reconciler.model.spec import DesiredState, Spec, Strategy, Workload
 from reconciler.model.world import HostFacts, World
@@ -107,8 +108,10 @@ class _Builder:
                 return self._create(change)
             case ChangeKind.REMOVE:
                 assert change.source
-                stop = self._step(StepKind.STOP, change.workload, change.source)
-                self._step(StepKind.REMOVE, change.workload, change.source, needs=(stop,))
+                here = next(c for c in self.index.copies[change.workload] if c.host == change.source)
+                by = here.container.runtime
+                stop = self._step(StepKind.STOP, change.workload, change.source, runtime=by)
+                self._step(StepKind.REMOVE, change.workload, change.source, needs=(stop,), runtime=by)
                 return self._told(change, loss_rows(change, self.index), stay_rows(change, self.index))
             case ChangeKind.START:
                 assert change.source
@@ -137,8 +140,10 @@ class _Builder:
         peer: str | None = None,
         subject: str = "",
         expected_bytes: int = 0,
+        runtime: str = "",
     ) -> str:
         step_id = "/".join(filter(None, (workload, kind.value, host, subject[:24])))
+        wanted = self.spec.workloads.get(workload)
         self.steps.append(
             Step(
                 id=step_id,
@@ -146,6 +151,7 @@ class _Builder:
                 workload=workload,
                 host=host,
                 peer=peer,
+                runtime=runtime or (wanted.spec.runtime if wanted else DEFAULT_RUNTIME),
                 subject=subject,
                 needs=tuple(needs),
                 expected_bytes=expected_bytes,
@@ -230,7 +236,7 @@ class _Builder:
 
     def _image(self, workload: Workload, host: str) -> list[str]:
         name, wanted = workload.metadata.name, workload.spec.container.image
-        if image_id(self._facts(host), wanted):
+        if not can(self.world, workload.spec.runtime, "images") or image_id(self._facts(host), wanted):
             return []
         for peer, facts in sorted(self.index.seen.items()):
             if found := image_id(facts, wanted):

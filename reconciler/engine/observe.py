@@ -1,4 +1,4 @@
-"""Hosts and drivers to World: all hosts at once, each with a time limit. What cannot be read is unknown."""
+"""Hosts and runtimes to World: all hosts at once, each with a time limit. What cannot be read is unknown."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
+from reconciler.core.joined import joined
 from reconciler.errors import HostError, HostUnreachable, ReconcilerError
-from reconciler.hosts.base import Fleet, pump
+from reconciler.hosts.base import Fleet, each, pump
 from reconciler.model.command import Seconds
 from reconciler.model.world import HostFacts, HostUnknown, HostView, World
-from reconciler.runtimes.base import Driver
+from reconciler.runtimes.base import Runtime, abilities
 
 HOST_LIMIT: Seconds = 60.0
 """Longest a host may take to connect and answer everything."""
@@ -24,23 +25,24 @@ SAME_MACHINE = "H292"
 
 async def observe(
     fleet: Fleet,
-    drivers: Mapping[str, Driver],
+    drivers: Mapping[str, Runtime],
     hosts: Sequence[str],
     *,
     limit: int = AT_ONCE,
     host_limit: Seconds = HOST_LIMIT,
 ) -> World:
-    """Ask each host once. A host that does not answer is unknown; its failure is not the others'."""
+    """Ask each host once, for what each runtime has there. A host that does not answer one of them is unknown, for
+    a workload may be there; its failure is not the others'."""
     slots = asyncio.Semaphore(limit)
-    driver = drivers["podman"]
 
     async def one(name: str) -> HostView:
         async with slots:
-            return await _host(fleet, driver, name, host_limit)
+            return await _host(fleet, drivers, name, host_limit)
 
     async with asyncio.TaskGroup() as group:
         tasks = {name: group.create_task(one(name), name=f"observe {name}") for name in sorted(set(hosts))}
-    return World(hosts=_told_apart({name: task.result() for name, task in tasks.items()}))
+    views = _told_apart({name: task.result() for name, task in tasks.items()})
+    return World(hosts=views, abilities={name: abilities(driver) for name, driver in drivers.items()})
 
 
 def _told_apart(hosts: Mapping[str, HostView]) -> dict[str, HostView]:
@@ -58,14 +60,14 @@ def _told_apart(hosts: Mapping[str, HostView]) -> dict[str, HostView]:
     return views
 
 
-async def _host(fleet: Fleet, driver: Driver, name: str, host_limit: Seconds) -> HostView:
+async def _host(fleet: Fleet, drivers: Mapping[str, Runtime], name: str, host_limit: Seconds) -> HostView:
     try:
         async with asyncio.timeout(host_limit):
             try:
-                facts: HostFacts = await pump(driver.observe(name), fleet.host(name))
+                facts = await _asked(fleet, drivers, name)
             except HostUnreachable:
                 await asyncio.sleep(PAUSE)
-                facts = await pump(driver.observe(name), fleet.host(name))
+                facts = await _asked(fleet, drivers, name)
     except TimeoutError:
         return HostUnknown(name=name, reason=f"it did not answer within {host_limit:g} s", code="H291")
     except HostError as error:
@@ -79,6 +81,11 @@ async def _host(fleet: Fleet, driver: Driver, name: str, host_limit: Seconds) ->
     if facts.clock_s:
         facts = facts.model_copy(update={"clock_offset_s": round(facts.clock_s - time.time(), 3)})
     return facts
+
+
+async def _asked(fleet: Fleet, drivers: Mapping[str, Runtime], name: str) -> HostFacts:
+    answers = await each(*(pump(driver.observe(name), fleet.host(name)) for driver in drivers.values()))
+    return joined(dict(zip(drivers, answers, strict=True)))
 
 
 def _line(error: Exception) -> str:

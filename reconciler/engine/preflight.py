@@ -13,7 +13,7 @@ from reconciler.hosts.base import Fleet, Host, pump
 from reconciler.model.command import Seconds
 from reconciler.model.question import Question
 from reconciler.model.world import HostFacts, World
-from reconciler.runtimes.base import Driver, LooksCloser
+from reconciler.runtimes.base import LooksCloser, Runtime
 
 HOST_LIMIT: Seconds = 180.0
 """Longest the closer look at one host may take. What was not seen by then, or not at two tries, is said:
@@ -21,18 +21,18 @@ unknown is not fine."""
 
 
 async def look_closer(
-    fleet: Fleet, drivers: Mapping[str, Driver], world: World, questions: Mapping[str, Question]
+    fleet: Fleet, drivers: Mapping[str, Runtime], world: World, questions: Mapping[str, Question]
 ) -> World:
     """The world with the answers in it. What a host does not answer keeps the facts it had, and why."""
-    driver = drivers["podman"]
+    lookers = [driver for driver in drivers.values() if isinstance(driver, LooksCloser)]
     seen = world.seen()
-    if not isinstance(driver, LooksCloser):
-        return world
     slots = asyncio.Semaphore(AT_ONCE)
 
     async def one(host: HostFacts, question: Question) -> HostFacts:
         async with slots:
-            return await _host(driver, fleet.host(host.name), host, question)
+            for looker in lookers:
+                host = await _host(looker, fleet.host(host.name), host, question)
+            return host
 
     async with asyncio.TaskGroup() as group:
         tasks = [

@@ -19,7 +19,8 @@ from reconciler.hosts.base import Fleet, pump
 from reconciler.model.plan import Plan
 from reconciler.model.record import Record, Run
 from reconciler.model.world import Marker, World
-from reconciler.runtimes.base import Alive, Driver
+from reconciler.runtimes import registry
+from reconciler.runtimes.base import Alive, Runtime
 from reconciler.state.journal import Journal
 
 
@@ -31,6 +32,8 @@ class Open:
     run: str = ""
     plan: Plan | None = None
     since: float = 0.0
+    runtimes: tuple[str, ...] = ()
+    """Those that may have it."""
 
     @property
     def verdict(self) -> Verdict:
@@ -56,7 +59,7 @@ class Survey:
 
 
 async def take_survey(
-    fleet: Fleet, drivers: Mapping[str, Driver], hosts: list[str], journal: Journal, world: World | None = None
+    fleet: Fleet, drivers: Mapping[str, Runtime], hosts: list[str], journal: Journal, world: World | None = None
 ) -> Survey:
     """Look at all hosts, and closer at the workloads in question."""
     world = world or await observe(fleet, drivers, hosts)
@@ -74,7 +77,7 @@ async def _look(
     world: World,
     run: Run | None,
     fleet: Fleet,
-    drivers: Mapping[str, Driver],
+    drivers: Mapping[str, Runtime],
     journal: Journal,
 ) -> Open:
     markers = dict(index.markers.get(name, ()))
@@ -84,11 +87,12 @@ async def _look(
     concerned = {marker.peer for marker in markers.values() if marker.peer and not marker.broken}
     concerned |= {move.source, move.destination} if move else set()
     concerned |= {step.host for step in run.plan.groups.get(name, ())} if run else set()
+    runtimes = _runtimes(name, index, kept[1] if kept else None, drivers)
     left: dict[str, Alive] = {}
     for host in sorted({*places, *concerned}):
         if host in world.seen():
             try:
-                left[host] = await pump(drivers["podman"].alive(name), fleet.host(host))
+                left[host] = await alive(name, host, fleet, drivers, runtimes)
             except ReconcilerError:
                 concerned.add(host)
     matter = Matter(
@@ -103,7 +107,22 @@ async def _look(
         state, todo = what_resume_does(kept[1], name, _records(run, kept[1], name, world))
         matter = replace(matter, known=True, back=state is GroupState.BACK, todo=todo)
     run_id, plan = kept or ("", None)
-    return Open(matter, run_id, plan, since=run.started_at if run else 0.0)
+    return Open(matter, run_id, plan, since=run.started_at if run else 0.0, runtimes=runtimes)
+
+
+def _runtimes(name: str, index: Index, plan: Plan | None, drivers: Mapping[str, Runtime]) -> tuple[str, ...]:
+    """Those of its copies and of its plan; all where neither is known."""
+    known = {copy.container.runtime for copy in index.copies.get(name, ())}
+    known |= {step.runtime for step in plan.groups.get(name, ())} if plan else set()
+    return tuple(sorted(known or drivers.keys()))
+
+
+async def alive(
+    workload: str, host: str, fleet: Fleet, drivers: Mapping[str, Runtime], runtimes: Iterable[str]
+) -> Alive:
+    """Whether a copy of the workload runs on a host, in whichever of the runtimes has most of it."""
+    found = [await pump(registry.need(drivers, name).alive(workload), fleet.host(host)) for name in runtimes]
+    return max(found, key=lambda one: (one.running, one.frozen, one.restorable, one.exists))
 
 
 def resumable(run: str, unsettled: Mapping[str, Marker], journal: Journal) -> bool:

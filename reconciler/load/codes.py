@@ -176,6 +176,18 @@ CODES: dict[str, Code] = {
         "Two Hosts have the same address, port and jump host. A move between them would have the same source "
         "and destination. Remove one of them.",
     ),
+    "E155": Code(
+        "unknown runtime",
+        "No installed package provides the runtime that `runtime` names. `reconcile runtimes` lists those there "
+        "are. A third party's package registers one under the entry point `reconciler.runtimes`; it has to be "
+        "installed wherever plans are made and applied.",
+    ),
+    "E156": Code(
+        "a runtime cannot be used",
+        "The package that provides the runtime is installed, and could not be loaded or lacks what it claims; the "
+        "message says which. Workloads of other runtimes are not concerned. Update or reinstall the package, then "
+        "see: reconcile runtimes",
+    ),
     "E180": Code(
         "a secret is not there",
         "`secretEnv` names a variable or file of the controller that is not set or cannot be read. Nothing was "

@@ -10,7 +10,9 @@ from typing import Final
 from reconciler.errors import Diagnostic
 from reconciler.load.messages import close
 from reconciler.load.objects import Entry
+from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.spec import DesiredState, Host, IpamSpec, Network, Workload
+from reconciler.runtimes import registry
 
 _HOSTS_SHOWN: Final = 8
 _NAMES_COMPARED: Final = 1000
@@ -51,6 +53,7 @@ def check_fleet(fleet: Fleet) -> Iterator[Diagnostic]:
         if isinstance(model, Host):
             yield from _jump(entry, model, fleet)
         elif isinstance(model, Workload):
+            yield from _runtime(entry, model)
             yield from _within(entry, model)
             yield from claims.identity(entry, model)
             if model.spec.state is DesiredState.ABSENT:
@@ -106,6 +109,22 @@ def _placement(
         yield entry.diagnostic(
             "E149", "no host satisfies the placement", "spec", "placement", "labels", on_key=True, hint=hint
         )
+
+
+def _runtime(entry: Entry, workload: Workload) -> Iterator[Diagnostic]:
+    """A runtime that is not there, or that cannot be used. Absent workloads have one too: it removes them."""
+    name, at = workload.spec.runtime, ("spec", "runtime")
+    if name == DEFAULT_RUNTIME:
+        return
+    found = registry.find(name)
+    if found is None:
+        known = registry.names()
+        hint = close(name, known) or "a package that provides it says so with `reconciler.runtimes`"
+        message = f"no runtime `{name}` is installed here; known: {', '.join(known)}"
+        yield entry.diagnostic("E155", message, *at, hint=hint)
+    elif found.problem:
+        message = f"the runtime `{name}` of package {found.package} cannot be used"
+        yield entry.diagnostic("E156", message, *at, hint=found.problem)
 
 
 def _unfit(host: Host, wanted: Mapping[str, str]) -> str:

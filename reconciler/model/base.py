@@ -20,6 +20,9 @@ NAME_PATTERN = r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$"
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=63)]
 
+DEFAULT_RUNTIME = "podman"
+"""What runs a workload whose spec names no runtime."""
+
 
 class Model(BaseModel):
     """Base of all models."""

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from reconciler.model.base import Model
+from reconciler.model.base import DEFAULT_RUNTIME, Model
 from reconciler.model.spec import Cutover, Host, MigrationPolicySpec, Network, Origin, Strategy, Workload
 
 PLAN_VERSION = 1
@@ -100,6 +100,7 @@ class StepTraits:
     `urgent_undo`: going back is not done before this undo has succeeded, so it is tried for longer.
     `barred_by`: its undo waits as long as that of a step of this kind has failed.
     `goes_with`: its undo needs no other try when a step of this kind was undone.
+    `ability`: what the workload's runtime must be able to do for it, by name.
     """
 
     undoable: bool = False
@@ -114,33 +115,34 @@ class StepTraits:
     urgent_undo: bool = False
     barred_by: StepKind | None = None
     goes_with: StepKind | None = None
+    ability: str = "lifecycle"
 
 
 TRAITS: Mapping[StepKind, StepTraits] = {
-    StepKind.PULL_IMAGE: StepTraits(shared=True, interruptible=True),
-    StepKind.COPY_IMAGE: StepTraits(shared=True, interruptible=True),
-    StepKind.CREATE_NETWORK: StepTraits(shared=True),
-    StepKind.CREATE_VOLUME: StepTraits(undoable=True, plain=True),
-    StepKind.COPY_VOLUME: StepTraits(undoable=True, interruptible=True),
+    StepKind.PULL_IMAGE: StepTraits(shared=True, interruptible=True, ability="images"),
+    StepKind.COPY_IMAGE: StepTraits(shared=True, interruptible=True, ability="images"),
+    StepKind.CREATE_NETWORK: StepTraits(shared=True, ability="networks"),
+    StepKind.CREATE_VOLUME: StepTraits(undoable=True, plain=True, ability="volumes"),
+    StepKind.COPY_VOLUME: StepTraits(undoable=True, interruptible=True, ability="volumes"),
     StepKind.CREATE: StepTraits(undoable=True, plain=True),
     # Its container may be taken away first; what has the name by then is another one.
     StepKind.START: StepTraits(undoable=True, plain=True, goes_with=StepKind.CREATE),
     StepKind.STOP: StepTraits(one_way=True, plain=True),
-    StepKind.UPDATE: StepTraits(undoable=True, plain=True),
+    StepKind.UPDATE: StepTraits(undoable=True, plain=True, ability="updates"),
     # An old container is not brought back while its successor may still run.
     StepKind.SET_ASIDE: StepTraits(undoable=True, plain=True, barred_by=StepKind.CREATE),
     StepKind.REMOVE: StepTraits(one_way=True, tidying=True, plain=True),
-    StepKind.REMOVE_VOLUME: StepTraits(one_way=True, tidying=True, plain=True),
-    StepKind.RESERVE: StepTraits(undoable=True),
+    StepKind.REMOVE_VOLUME: StepTraits(one_way=True, tidying=True, plain=True, ability="volumes"),
+    StepKind.RESERVE: StepTraits(undoable=True, ability="moves"),
     # What was staged is kept until the source runs again: its images may be all that is left of the workload.
-    StepKind.STAGE: StepTraits(undoable=True, interruptible=True, barred_by=StepKind.HOLD),
-    StepKind.PRECOPY: StepTraits(undoable=True, interruptible=True),
-    StepKind.HOLD: StepTraits(undoable=True, freezes=True, interruptible=True, urgent_undo=True),
-    StepKind.TRANSFER: StepTraits(interruptible=True),
-    StepKind.COMMIT: StepTraits(undoable=True, commits=True, urgent_undo=True),
-    StepKind.RESTORE: StepTraits(thaws=True),
-    StepKind.CONFIRM: StepTraits(interruptible=True),
-    StepKind.RETIRE: StepTraits(one_way=True, tidying=True),
+    StepKind.STAGE: StepTraits(undoable=True, interruptible=True, barred_by=StepKind.HOLD, ability="moves"),
+    StepKind.PRECOPY: StepTraits(undoable=True, interruptible=True, ability="precopies"),
+    StepKind.HOLD: StepTraits(undoable=True, freezes=True, interruptible=True, urgent_undo=True, ability="moves"),
+    StepKind.TRANSFER: StepTraits(interruptible=True, ability="moves"),
+    StepKind.COMMIT: StepTraits(undoable=True, commits=True, urgent_undo=True, ability="moves"),
+    StepKind.RESTORE: StepTraits(thaws=True, ability="moves"),
+    StepKind.CONFIRM: StepTraits(interruptible=True, ability=""),
+    StepKind.RETIRE: StepTraits(one_way=True, tidying=True, ability="moves"),
 }
 
 
@@ -155,6 +157,7 @@ class Step(Model):
     workload: str
     host: str
     peer: str | None = None
+    runtime: str = DEFAULT_RUNTIME
     subject: str = ""
     needs: tuple[str, ...] = ()
     expected_bytes: int = 0

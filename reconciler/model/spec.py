@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, Strict, model_validator
 
 from reconciler.model.action import MoveActions
-from reconciler.model.base import Duration, Model, Name, Size
+from reconciler.model.base import DEFAULT_RUNTIME, Duration, Model, Name, Size
 from reconciler.model.fields import (
     CONTAINER_USER,
     ENV_NAME,
@@ -223,7 +223,7 @@ class UpdateConsent(Model):
 
 
 class WorkloadSpec(Model):
-    runtime: Literal["podman"] = "podman"
+    runtime: Name = DEFAULT_RUNTIME
     container: Container
     placement: Placement
     state: DesiredState = DesiredState.RUNNING

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from reconciler.model.base import Model
+from reconciler.model.base import DEFAULT_RUNTIME, Model
 
 
 class ContainerState(StrEnum):
@@ -98,6 +98,7 @@ class ContainerFacts(Model):
     name: str
     image_id: str
     image_name: str = ""
+    runtime: str = DEFAULT_RUNTIME
     state: ContainerState
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
@@ -212,6 +213,7 @@ class HostFacts(Model):
     arch: str = ""
     cpu_flags: tuple[str, ...] = ()
     versions: Versions = Versions()
+    runtimes: dict[str, str] = Field({}, description="Version of each runtime that is installed, by name")
     features: tuple[str, ...] = Field((), description="CRIU features present, e.g. uffd, mem_dirty_track")
     tools: tuple[str, ...] = Field((), description="Programs found, e.g. iptables-restore, nft, rsync, zstd")
     memory_free_bytes: int = 0
@@ -244,6 +246,7 @@ class World(Model):
     """All hosts asked in one observation."""
 
     hosts: dict[str, HostView] = {}
+    abilities: dict[str, tuple[str, ...]] = Field({}, description="What each runtime that was asked can do")
 
     def seen(self) -> dict[str, HostFacts]:
         return {n: h for n, h in self.hosts.items() if isinstance(h, HostFacts)}

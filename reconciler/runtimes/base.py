@@ -1,9 +1,11 @@
-"""What a runtime driver must answer. Third parties add one through the entry point `reconciler.runtimes`.
+"""What a runtime can be asked for, by ability. Third parties add one by the entry point `reconciler.runtimes`.
 
-A driver is a set of generator functions (`Program`): they yield `Command`s for one host, receive `Result`s
-and return a typed outcome. Every method is idempotent: it looks at what is there first, so that a step
-whose reply was lost can be done again. Commands that start, restore, resume or remove a workload go through
-the host-side guard with the workload's fence (`reconciler.guard.guard`).
+A runtime is a set of generator functions (`Program`): they yield `Command`s for one host, receive `Result`s
+and return a typed outcome. It has an ability when it has all methods of its protocol (`isinstance`); whoever needs
+one asks for it, and says in words where it is missing (`reconciler.runtimes.registry`). Every method is
+idempotent: it looks at what is there first, so that a step whose reply was lost can be done again. Commands that
+start, restore, resume or remove a workload go through the host-side guard with the workload's fence
+(`reconciler.guard.guard`).
 """
 
 from __future__ import annotations
@@ -78,22 +80,14 @@ class Round:
 
 
 @runtime_checkable
-class LooksCloser(Protocol):
-    """A driver that can answer a plan's questions about a host, in one round trip. Rules that need the answers say
-    nothing about hosts of other drivers."""
-
-    def preflight(self, host: HostFacts, question: Question) -> Program[HostFacts]:
-        """The host's facts with `preflight`, and `held` of the containers asked about. Changes nothing."""
-        ...
-
-
-class Driver(Protocol):
-    """One container runtime."""
+class Runtime(Protocol):
+    """What every runtime is asked for."""
 
     NAME: str
 
     def observe(self, host: str) -> Program[HostFacts]:
-        """Everything plans need to know about a host. Changes nothing."""
+        """Everything plans need to know about a host. Changes nothing. On a host without the runtime there is
+        nothing of it (`runtimes` lacks it); an error makes the whole host unknown."""
         ...
 
     def alive(self, workload: str) -> Program[Alive]:
@@ -104,11 +98,90 @@ class Driver(Protocol):
         """Install the host-side scripts under their digests. Changes nothing else."""
         ...
 
+
+@runtime_checkable
+class LooksCloser(Protocol):
+    """Can answer a plan's questions about a host, in one round trip. Rules that need the answers say nothing about
+    hosts where no runtime can."""
+
+    def preflight(self, host: HostFacts, question: Question) -> Program[HostFacts]:
+        """The host's facts with `preflight`, and `held` of the containers asked about. Changes nothing."""
+        ...
+
+
+@runtime_checkable
+class Lifecycle(Protocol):
+    """Makes, starts, stops and removes instances."""
+
+    def create(
+        self, workload: Workload, fence: Fence, *, oci_runtime: str, secrets: Mapping[str, bytes]
+    ) -> Program[str]:
+        """Create the container from the spec, not started; returns its ID."""
+        ...
+
+    def start(self, workload: Workload, fence: Fence) -> Program[None]: ...
+
+    def stop(self, workload: str, fence: Fence) -> Program[None]: ...
+
+    def remove(self, workload: str, fence: Fence) -> Program[None]:
+        """Stop and remove the container that carries our label. Volumes stay."""
+        ...
+
+    def set_aside(self, workload: str, fence: Fence) -> Program[None]:
+        """Stop the container and rename it to `NAME_aside`, so that its successor can take the name."""
+        ...
+
+    def bring_back(self, workload: str, fence: Fence) -> Program[None]:
+        """Undo `set_aside`: the name, and running again if it ran."""
+        ...
+
+    def remove_aside(self, workload: str, fence: Fence) -> Program[None]:
+        """Remove what `set_aside` left."""
+        ...
+
+
+@runtime_checkable
+class Updates(Protocol):
+    """Changes some values of an instance while it runs."""
+
+    def update(self, workload: Workload, fence: Fence, run: str) -> Program[None]:
+        """Give the running container the values of its spec that can change while it runs, and remember that it
+        has them."""
+        ...
+
+    def update_back(self, workload: str, fence: Fence, run: str) -> Program[None]:
+        """Undo `update` of this run, as far as it went."""
+        ...
+
+
+@runtime_checkable
+class Checks(Protocol):
+    """Can ask an instance whether it is well."""
+
+    def health(self, workload: str, check: HealthCheck, address: str) -> Program[None]:
+        """Wait until the check passes, at most its `within`; CommandFailed says what it answered last."""
+        ...
+
+
+@runtime_checkable
+class Images(Protocol):
+    """Instances are made from images that hosts keep."""
+
     def pull_image(self, image: str) -> Program[str]:
         """Make an image present; returns its ID."""
         ...
 
+
+@runtime_checkable
+class Networks(Protocol):
+    """Instances join networks that can be made."""
+
     def create_network(self, name: str, network: NetworkDefinition) -> Program[None]: ...
+
+
+@runtime_checkable
+class Volumes(Protocol):
+    """Instances have volumes that outlive and follow them."""
 
     def create_volume(self, name: str, fence: Fence, run: str) -> Program[None]:
         """An empty volume that carries the labels of workload, epoch and run. One that this run has made is taken
@@ -128,44 +201,10 @@ class Driver(Protocol):
         run has made; any other stays."""
         ...
 
-    def create(
-        self, workload: Workload, fence: Fence, *, oci_runtime: str, secrets: Mapping[str, bytes]
-    ) -> Program[str]:
-        """Create the container from the spec, not started; returns its ID."""
-        ...
 
-    def start(self, workload: Workload, fence: Fence) -> Program[None]: ...
-
-    def stop(self, workload: str, fence: Fence) -> Program[None]: ...
-
-    def update(self, workload: Workload, fence: Fence, run: str) -> Program[None]:
-        """Give the running container the values of its spec that can change while it runs, and remember that it
-        has them."""
-        ...
-
-    def update_back(self, workload: str, fence: Fence, run: str) -> Program[None]:
-        """Undo `update` of this run, as far as it went."""
-        ...
-
-    def remove(self, workload: str, fence: Fence) -> Program[None]:
-        """Stop and remove the container that carries our label. Volumes stay."""
-        ...
-
-    def set_aside(self, workload: str, fence: Fence) -> Program[None]:
-        """Stop the container and rename it to `NAME_aside`, so that its successor can take the name."""
-        ...
-
-    def bring_back(self, workload: str, fence: Fence) -> Program[None]:
-        """Undo `set_aside`: the name, and running again if it ran."""
-        ...
-
-    def remove_aside(self, workload: str, fence: Fence) -> Program[None]:
-        """Remove what `set_aside` left."""
-        ...
-
-    def health(self, workload: str, check: HealthCheck, address: str) -> Program[None]:
-        """Wait until the check passes, at most its `within`; CommandFailed says what it answered last."""
-        ...
+@runtime_checkable
+class Transactional(Protocol):
+    """Moves what runs: frozen at the source, committed once, restored at the destination or gone on with."""
 
     def stage(self, handover: Handover, *, secrets: Mapping[str, bytes]) -> Program[Located]:
         """On the destination: everything a restore needs, made from the spec; no user code runs."""
@@ -177,19 +216,6 @@ class Driver(Protocol):
 
     def locate(self, handover: Handover) -> Program[Located]:
         """On the source: where its state is and will be dumped to; makes room for the images."""
-        ...
-
-    def pre_dump(self, handover: Handover, number: int) -> Program[Round]:
-        """On the source, while it runs: all memory (round 1), or what changed since the round before. A round can
-        be done again; round 1 begins anew."""
-        ...
-
-    def take_round(self, handover: Handover, number: int) -> Program[Tree]:
-        """On the destination: an empty folder for a round of a pre-copy."""
-        ...
-
-    def build_on(self, handover: Handover, number: int) -> Program[None]:
-        """On the source: `hold` will dump what changed since that round, its last one."""
         ...
 
     def hold(self, handover: Handover) -> Program[Held]:
@@ -239,3 +265,44 @@ class Driver(Protocol):
         """On the source, before it goes back from a destination that clients may have heard: their connections
         end as it does, for they are ahead of it."""
         ...
+
+
+@runtime_checkable
+class PreCopies(Protocol):
+    """Writes memory down in rounds while it runs."""
+
+    def pre_dump(self, handover: Handover, number: int) -> Program[Round]:
+        """On the source, while it runs: all memory (round 1), or what changed since the round before. A round can
+        be done again; round 1 begins anew."""
+        ...
+
+    def take_round(self, handover: Handover, number: int) -> Program[Tree]:
+        """On the destination: an empty folder for a round of a pre-copy."""
+        ...
+
+    def build_on(self, handover: Handover, number: int) -> Program[None]:
+        """On the source: `hold` will dump what changed since that round, its last one."""
+        ...
+
+
+class Driver(Runtime, Lifecycle, Updates, Checks, Images, Networks, Volumes, Transactional, PreCopies, Protocol):
+    """All that plans may ask for, as Podman has it."""
+
+
+ABILITIES: Mapping[str, type] = {
+    "lifecycle": Lifecycle,
+    "updates": Updates,
+    "checks": Checks,
+    "images": Images,
+    "networks": Networks,
+    "volumes": Volumes,
+    "moves": Transactional,
+    "precopies": PreCopies,
+    "looks": LooksCloser,
+}
+"""By the name that plans and tables have for it."""
+
+
+def abilities(runtime: Runtime) -> tuple[str, ...]:
+    """The names of what it can do."""
+    return tuple(name for name, protocol in ABILITIES.items() if isinstance(runtime, protocol))

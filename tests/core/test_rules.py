@@ -47,9 +47,13 @@ class Scene:
     here_too: tuple = ()
     there_too: tuple = ()
     objects: tuple = ()
+    runtime: str = "podman"
+    abilities: dict = field(default_factory=dict)
 
     def findings(self) -> list[Finding]:
         wanted = workload(on="h2", **self.wants)
+        named = wanted.spec.model_copy(update={"runtime": self.runtime})
+        wanted = wanted.model_copy(update={"spec": named})
         if self.policy:
             named = wanted.spec.model_copy(update={"migration": PolicyRefs(policy="p")})
             wanted = wanted.model_copy(update={"spec": named})
@@ -70,7 +74,7 @@ class Scene:
             destination="h2",
             reason="test",
         )
-        hosts = world(source, destination)
+        hosts = world(source, destination).model_copy(update={"abilities": self.abilities})
         return check_change(change, specs, hosts, Index.of(hosts))
 
 
@@ -345,6 +349,14 @@ PAIRS: dict[str, tuple[Scene, Scene]] = {
                 "mounts": (ContainerMount(kind="bind", source="/srv", target="/mnt"),),
             }
         ),
+    ),
+    "runtime.ability": (
+        Scene(runtime="plain", abilities={"plain": ("lifecycle",)}),
+        Scene(runtime="plain", abilities={"plain": ("lifecycle",)}, kind=ChangeKind.CREATE),
+    ),
+    "runtime.missing": (
+        Scene(runtime="plain", kind=ChangeKind.CREATE),
+        Scene(runtime="plain", kind=ChangeKind.CREATE, there={"runtimes": {"plain": "1"}}),
     ),
     "process.database": (Scene(has=held(programs=("postgres",))), Scene(has=held(programs=("nginx",)))),
 }

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from reconciler.core.diff import Index
-from reconciler.core.rules import capacity, container, identity, kernel, network, process, runtime, security
+from reconciler.core.rules import (
+    ability,
+    capacity,
+    container,
+    identity,
+    kernel,
+    network,
+    process,
+    runtime,
+    security,
+)
 from reconciler.core.rules.base import RULES, Case, Rule, case_of
 from reconciler.core.rules.verdict import Answer, Verdict, verdict
 from reconciler.model.plan import Change, Finding
@@ -16,6 +26,7 @@ __all__ = [
     "Case",
     "Rule",
     "Verdict",
+    "ability",
     "capacity",
     "check_change",
     "check_host",

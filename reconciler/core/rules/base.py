@@ -128,15 +128,19 @@ def rule(rule_id: str, *, warns: bool = False, alone: HostCheck | None = None) -
     return decorate
 
 
-def host_rule(rule_id: str, *, warns: bool = False, arrivals: bool = False) -> Callable[[HostCheck], HostCheck]:
+def host_rule(
+    rule_id: str, *, warns: bool = False, arrivals: bool = False, runtime: str = ""
+) -> Callable[[HostCheck], HostCheck]:
     """Register a function about one host: asked for both hosts of a move, and by `reconcile doctor`.
 
-    `arrivals`: asked instead for every host that a container is made on.
+    `arrivals`: asked instead for every host that a container is made on. `runtime`: only of its workloads.
     """
 
     def decorate(function: HostCheck) -> HostCheck:
         def check(case: Case) -> Iterator[Said]:
             hosts: tuple[HostFacts | None, ...]
+            if runtime and case.workload and case.workload.spec.runtime != runtime:
+                return
             if arrivals:
                 hosts = (case.destination,) if case.arrives else ()
             else:

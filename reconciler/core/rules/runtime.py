@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from reconciler.core.rules.base import Case, Said, host_rule, rule
 from reconciler.core.strategy import KEEPER, can_follow, can_hold, can_precopy, is_alone, version_tuple
+from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.spec import Cutover, Strategy, TcpHandling
 from reconciler.model.world import HostFacts
 
@@ -40,7 +41,7 @@ KNOWN_BAD = (
 )
 
 
-@host_rule("podman.missing", arrivals=True)
+@host_rule("podman.missing", arrivals=True, runtime=DEFAULT_RUNTIME)
 def podman_missing(host: HostFacts) -> Iterator[Said]:
     """Podman must be installed where a container is made, in release 4.0 or newer: older ones cannot give a
     container its address and MAC on several networks."""

@@ -10,7 +10,8 @@ from reconciler.hosts.base import Fleet, Progress, pump
 from reconciler.model.command import Fence, Program
 from reconciler.model.plan import Plan, Step, StepKind
 from reconciler.model.spec import Workload
-from reconciler.runtimes.base import Driver, Handover
+from reconciler.runtimes import registry
+from reconciler.runtimes.base import Driver, Handover, Runtime
 
 T = TypeVar("T")
 
@@ -33,14 +34,14 @@ class Acting:
     plan: Plan
     run: str
     fleet: Fleet
-    drivers: Mapping[str, Driver]
+    drivers: Mapping[str, Runtime]
     secrets: Secrets
     data: dict[str, Data] = field(default_factory=dict)
     generation: int = 0
 
     def driver(self, step: Step) -> Driver:
-        workload = self.plan.workloads.get(step.workload)
-        return self.drivers[workload.spec.runtime if workload else "podman"]
+        """The runtime of a step's workload, which can do what its kind needs."""
+        return registry.need(self.drivers, step.runtime, step.kind.traits.ability)
 
     def fence(self, step: Step) -> Fence:
         run = self.run if self.made_anew(step.workload) else ""

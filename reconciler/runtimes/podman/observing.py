@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from reconciler.core import answers
 from reconciler.errors import HostError
 from reconciler.guard import guard
-from reconciler.model.base import NAME_PATTERN
+from reconciler.model.base import DEFAULT_RUNTIME, NAME_PATTERN
 from reconciler.model.command import Command, Program, Seconds
 from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.world import ContainerFacts, ContainerState, HostFacts, Versions
@@ -34,14 +34,15 @@ def observe(host: str) -> Program[HostFacts]:
     noted = yield from notes(sorted(name for name in names if re.fullmatch(NAME_PATTERN, name)))
     found = tuple(as_noted(container, noted) for container in found)
     found, clock = yield from _measure(found)
-    tools = _words(parts, "tools")
+    tools, podman = _words(parts, "tools"), parse.version(parts.get("version podman", ""))
     return HostFacts(
         name=host,
         machine=answers.word("/".join(parts.get("machine", "").split()), "its identity"),
         arch=answers.word(parts.get("arch", "").strip(), "its architecture"),
         cpu_flags=parse.cpu_flags(parts.get("cpu", "")),
+        runtimes={DEFAULT_RUNTIME: podman} if podman else {},
         versions=Versions(
-            podman=parse.version(parts.get("version podman", "")),
+            podman=podman,
             runc=parse.version(parts.get("version runc", "")),
             crun=parse.version(parts.get("version crun", "")),
             criu=parse.version(parts.get("version criu", "")),

@@ -1,0 +1,44 @@
+"""`reconcile runtimes`: what is there to run workloads with, and what each can do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reconciler.cli.options import AsJson, load_spec
+
+JSON_VERSION = 1
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command()
+    def runtimes(
+        hosts: Annotated[
+            list[str] | None, typer.Argument(help="Hosts to ask what is installed there; none: no host.")
+        ] = None,
+        specs: Annotated[list[Path] | None, typer.Option("--specs", help="Spec files and folders.")] = None,
+        as_json: AsJson = False,
+    ) -> None:
+        """Show the runtimes that specs may name, where they come from and what they can do.
+
+        Exit codes: 0; 1 one of them cannot be used; 7 a host could not be seen.
+        """
+        from reconciler.cli.views.runtimes import render_runtimes, runtimes_json
+        from reconciler.commands.doctor import installed
+        from reconciler.runtimes import registry
+
+        found = registry.everything()
+        world = installed(load_spec(specs, None, None, True), hosts) if hosts else None
+        if as_json:
+            typer.echo(json.dumps({"version": JSON_VERSION, **runtimes_json(found, world)}, indent=2))
+        else:
+            typer.echo(render_runtimes(found, world))
+        if world and world.unknown():
+            raise typer.Exit(7)
+        if any(one.problem for one in found):
+            raise typer.Exit(1)

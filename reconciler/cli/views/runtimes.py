@@ -1,0 +1,47 @@
+"""Runtimes as people read them and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reconciler.model.world import HostFacts, HostView, World
+from reconciler.runtimes.registry import Found
+
+
+def render_runtimes(found: Sequence[Found], world: World | None) -> str:
+    """A line each: name, where it comes from, what it can do; with hosts a table of its version on each."""
+    rows = [("runtime", "from", "abilities")]
+    rows += [(one.name, one.package, one.problem or " ".join(one.abilities)) for one in found]
+    lines = _table(rows)
+    if world:
+        names = [one.name for one in found if one.runtime is not None]
+        rows_by_host = [(host, *(_version(view, name) for name in names)) for host, view in world.hosts.items()]
+        lines += ["", *_table([("host", *names), *rows_by_host])]
+    return "\n".join(lines)
+
+
+def _version(view: HostView, runtime: str) -> str:
+    if not isinstance(view, HostFacts):
+        return "not seen"
+    return (view.runtimes[runtime] or "yes") if runtime in view.runtimes else "-"
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+
+
+def runtimes_json(found: Sequence[Found], world: World | None) -> dict[str, object]:
+    """For scripts. `hosts`: versions by host; null for one that was not seen."""
+    body: dict[str, object] = {
+        "runtimes": [
+            {"name": one.name, "from": one.package, "abilities": list(one.abilities), "problem": one.problem}
+            for one in found
+        ]
+    }
+    if world:
+        seen = world.seen()
+        body["hosts"] = {name: seen[name].runtimes if name in seen else None for name in world.hosts}
+    return body

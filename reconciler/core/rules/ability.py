@@ -1,0 +1,58 @@
+"""What the workload's runtime can do, wherever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.core.rules.base import Case, Said, rule
+from reconciler.model.base import DEFAULT_RUNTIME
+from reconciler.model.plan import ChangeKind
+from reconciler.model.spec import Strategy
+from reconciler.model.world import World
+
+NEEDS = {ChangeKind.MOVE: "moves", ChangeKind.UPDATE: "updates"}
+"""What a change needs first; all others make, start, stop or remove."""
+
+
+def can(world: World, runtime: str, ability: str) -> bool:
+    """Whether a runtime can; one that nobody asked is not said to lack anything."""
+    known = world.abilities.get(runtime)
+    return known is None or ability in known
+
+
+@rule("runtime.ability")
+def lacks(case: Case) -> Iterator[Said]:
+    """The workload's runtime cannot do what the change needs: not every runtime moves what runs, has images,
+    networks, volumes or health checks. `reconcile runtimes` shows what each can."""
+    runtime = case.container.runtime if case.container else DEFAULT_RUNTIME
+    if case.workload and case.change.kind is not ChangeKind.REMOVE:
+        runtime = case.workload.spec.runtime
+    for ability in _needed(case):
+        if not can(case.world, runtime, ability):
+            fix = "see what it can: reconcile runtimes"
+            if ability == "moves":
+                fix = "remove it (state: absent) and apply, then place it elsewhere: it starts anew there"
+            yield Said(f"the runtime {runtime} lacks the ability `{ability}`", fix)
+
+
+def _needed(case: Case) -> Iterator[str]:
+    kind, wanted = case.change.kind, case.wanted
+    yield NEEDS.get(kind, "lifecycle")
+    if case.workload and case.workload.spec.health and kind not in (ChangeKind.STOP, ChangeKind.REMOVE):
+        yield "checks"
+    if case.arrives and wanted:
+        yield from (name for name in ("networks", "volumes") if getattr(wanted, name))
+    if case.moves and case.policy.strategy is Strategy.PRECOPY:
+        yield "precopies"
+
+
+@rule("runtime.missing")
+def missing(case: Case) -> Iterator[Said]:
+    """The workload's runtime must be there where one is made. What is asked of Podman's release is said by
+    `podman.missing`."""
+    name = case.workload.spec.runtime if case.workload else DEFAULT_RUNTIME
+    if case.arrives and case.destination and name != DEFAULT_RUNTIME and name not in case.destination.runtimes:
+        host = case.destination.name
+        yield Said(
+            f"the runtime {name} is not installed on {host}", f"install it on {host}, or place it elsewhere"
+        )

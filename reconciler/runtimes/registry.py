@@ -1,0 +1,127 @@
+"""Which runtimes there are: ours, and those of installed packages (entry point `reconciler.runtimes`).
+
+One that cannot be used is named with its package and the reason; the others work on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import cast
+
+from reconciler.errors import Refused
+from reconciler.model.base import DEFAULT_RUNTIME
+from reconciler.runtimes.base import ABILITIES, Driver, Runtime, abilities
+
+GROUP = "reconciler.runtimes"
+OURS = "built in"
+
+
+def _podman() -> Runtime:
+    from reconciler.runtimes.podman import PodmanDriver
+
+    return PodmanDriver()
+
+
+BUILT_IN: dict[str, Callable[[], Runtime]] = {DEFAULT_RUNTIME: _podman}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A runtime by name. `package`: where it comes from; `problem`: why it cannot be used, else empty."""
+
+    name: str
+    package: str
+    runtime: Runtime | None = None
+    problem: str = ""
+
+    @property
+    def abilities(self) -> tuple[str, ...]:
+        return abilities(self.runtime) if self.runtime else ()
+
+
+def names() -> list[str]:
+    """All that specs may name, without loading any of them."""
+    return sorted({*BUILT_IN, *(point.name for point in entry_points(group=GROUP))})
+
+
+def find(name: str) -> Found | None:
+    """One of them, loaded."""
+    return next(iter(_all(name)), None)
+
+
+def everything() -> tuple[Found, ...]:
+    """All of them, loaded, those that cannot be used included."""
+    return tuple(_all())
+
+
+def usable() -> dict[str, Runtime]:
+    """All that can be used, by name: what observations ask and steps act through."""
+    return {found.name: found.runtime for found in _all() if found.runtime is not None}
+
+
+def need(runtimes: Mapping[str, Runtime], name: str, ability: str = "") -> Driver:
+    """The runtime of that name, which has the ability (what else it can is not known); Refused otherwise."""
+    runtime = runtimes.get(name)
+    if runtime is None:
+        raise Refused(
+            f"there is no runtime {name} here",
+            code="C360",
+            why=f"usable: {', '.join(sorted(runtimes))}",
+            fix="install the package that provides it, then see: reconcile runtimes",
+        )
+    if ability and not isinstance(runtime, ABILITIES[ability]):
+        raise Refused(
+            f"the runtime {name} lacks the ability `{ability}`",
+            code="C361",
+            fix="see what it can: reconcile runtimes",
+        )
+    return cast(Driver, runtime)
+
+
+def _all(only: str = "") -> list[Found]:
+    found = [Found(name, OURS, make()) for name, make in BUILT_IN.items() if only in ("", name)]
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        if only in ("", point.name):
+            taken = next((other.package for other in found if other.name == point.name), "")
+            found.append(_taken(point, taken) if taken else _loaded(point))
+    return found
+
+
+def _package(point: EntryPoint) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point.dist else point.value.split(":")[0]
+
+
+def _taken(point: EntryPoint, by: str) -> Found:
+    return Found(point.name, _package(point), problem=f"the name is taken: {point.name} is {by}")
+
+
+def _loaded(point: EntryPoint) -> Found:
+    package = _package(point)
+    try:
+        made = point.load()()
+    except Exception as error:  # a third party's code: whatever it is, the others work on
+        return Found(point.name, package, problem=f"it cannot be loaded: {type(error).__name__}: {error}")
+    if problem := _problem(point.name, made):
+        return Found(point.name, package, problem=problem)
+    return Found(point.name, package, made)
+
+
+def _problem(name: str, made: object) -> str:
+    """What it lacks of a runtime, or of an ability it has the beginnings of."""
+    if getattr(made, "NAME", "") != name:
+        return f"its NAME is {getattr(made, 'NAME', '')!r}"
+    for ability, protocol in {"every runtime": Runtime, **ABILITIES}.items():
+        wanted = [word for word, kind in vars(protocol).items() if callable(kind) and not word.startswith("_")]
+        missing = [word for word in wanted if not _has(made, word, protocol)]
+        begun = protocol is Runtime or protocol in type(made).__mro__ or len(missing) < len(wanted)
+        if missing and begun:
+            return f"it lacks {', '.join(missing)} of `{ability}`"
+    return ""
+
+
+def _has(made: object, word: str, protocol: type) -> bool:
+    """A method of its own; one that it only inherits from the protocol does nothing."""
+    method = getattr(type(made), word, None)
+    return callable(method) and method is not getattr(protocol, word)
