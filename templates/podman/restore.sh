@@ -114,12 +114,13 @@ fail() {
 }
 started=
 if [ -n "$lazy" ] && ! { serving "$userdata/lazy-pages.pid" && [ -S "$userdata/lazy-pages.socket" ]; }; then
-    [ -d "$userdata/$lazy" ] || { echo "there are no images in $userdata/$lazy: was the container removed?" >&2; exit 1; }
+    removed() { echo "there are no images in $userdata/$lazy: was the container removed?" >&2; exit 1; }
+    [ -d "$userdata/$lazy" ] || removed
     # Exit 9: CRIU has marked no page of some process as lazy, as it does when a stack pointer begins a page.
     [ -e "$images/marked" ] || all_marked || exit 9
     stop_serving 2>/dev/null
     rm -f "$userdata/lazy-pages.status" "$userdata/lazy-pages.log" "$userdata/keeper.log"
-    mkdir -m 700 "$userdata/pages" || exit 1
+    mkdir -m 700 "$userdata/pages" 2>/dev/null || removed
     started=yes
     # How the daemon ends is written down: without it, memory that never came would read as zeros (drain.sh).
     setsid /bin/sh -c 'criu lazy-pages -D "$1/$2" -W "$1/pages" -o "$1/lazy-pages.log" &
