@@ -35,15 +35,15 @@ def history(
     """Show what was done: when, by whom, from which commit, and how it ended."""
     from reconciler.cli.views.status import accuracy_json, history_json, render_accuracy, render_history
     from reconciler.cli.views.style import color_of
+    from reconciler.commands.compose import open_store
     from reconciler.core.accuracy import measured_moves
     from reconciler.errors import InputError
-    from reconciler.state.journal import Journal
 
     if journal is not None and not journal.exists():
         raise InputError(
             "no such journal", code="E197", where=str(journal), fix="leave --journal out, or mend the path"
         )
-    with Journal.open(journal, write=False) as kept:
+    with open_store(journal, write=False) as kept:
         runs = kept.runs(workload=workload, limit=limit)
         if workload is not None and not runs:
             raise _unknown(workload, kept.runs(limit=LOOK_BACK))

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reconciler.commands.binding import AGAIN, refuse_other_world
-from reconciler.commands.compose import Outside, drivers, open_fleet, run_state, secrets_of
+from reconciler.commands.compose import Outside, drivers, open_fleet, open_store, run_state, secrets_of
 from reconciler.commands.planfile import SavedPlan
-from reconciler.core.accuracy import measured_moves
 from reconciler.core.consent import Consent, lacking
 from reconciler.core.planner import make_plan
 from reconciler.core.questions import questions
@@ -28,7 +27,7 @@ from reconciler.model.record import Run, RunState
 from reconciler.model.spec import Spec
 from reconciler.model.world import World
 from reconciler.state.identity import owner
-from reconciler.state.journal import Journal
+from reconciler.state.store import Store
 
 
 @dataclass(frozen=True)
@@ -56,16 +55,12 @@ class Applied:
         return run_state(self.outcome) if self.outcome else RunState.DONE
 
 
-LEARN_FROM = 40
-"""How many of the latest runs predictions are learned from."""
-
-
-async def look(spec: Spec, fleet: Fleet, journal: Journal) -> Seen:
+async def look(spec: Spec, fleet: Fleet, journal: Store) -> Seen:
     """Observe all hosts and make the plan. Changes nothing, anywhere."""
     world = await observe(fleet, drivers(), list(spec.hosts))
     world = await look_closer(fleet, drivers(), world, questions(spec, world))
     unfinished = {step.workload for run in journal.open_runs() for step in run.plan.steps}
-    return Seen(world, make_plan(spec, world, unfinished, measured_moves(journal.runs(limit=LEARN_FROM))))
+    return Seen(world, make_plan(spec, world, unfinished, journal.measured()))
 
 
 async def observed(spec: Spec) -> World:
@@ -76,7 +71,7 @@ async def observed(spec: Spec) -> World:
 
 async def plan(spec: Spec, journal_path: Path | None = None) -> Seen:
     """`reconcile plan`."""
-    with Journal.open(journal_path, write=False) as journal:
+    with open_store(journal_path, write=False) as journal:
         async with open_fleet(spec) as fleet:
             return await look(spec, fleet, journal)
 
@@ -125,12 +120,12 @@ class Apply:
         spec, warn, agreed = self.spec, self.untidied.append, None
         async with open_fleet(spec, warn) as fleet:
             if self.ask is not None:
-                with Journal.open(self.journal_path, write=False) as journal:
+                with open_store(self.journal_path, write=False) as journal:
                     agreed = await look(spec, fleet, journal)
                 plan = self._checked(agreed)
                 if not plan.steps or not await self.ask(agreed):
                     return Applied(plan)
-            with Journal.open(self.journal_path) as journal, journal.locked("apply", owner()):
+            with open_store(self.journal_path) as journal, journal.locked("apply", owner()):
                 async with fleet_leases(fleet, spec.hosts, owner(), self.lose, warn):
                     seen = await look(spec, fleet, journal)
                     if agreed is not None:
@@ -150,7 +145,7 @@ class Apply:
             raise Refused(missing.text, code="P401", fix=missing.fix)
         return plan
 
-    async def _run(self, plan: Plan, fleet: Fleet, journal: Journal) -> Applied:
+    async def _run(self, plan: Plan, fleet: Fleet, journal: Store) -> Applied:
         run = new_run_id()
         for workload in plan.workloads.values():
             secrets_of(workload)  # what is missing is said before anything is changed
@@ -160,7 +155,7 @@ class Apply:
         outcome = await self._carry_out(plan, run, fleet, journal)
         return Applied(plan, run, outcome)
 
-    async def _carry_out(self, plan: Plan, run: str, fleet: Fleet, journal: Journal) -> Outcome:
+    async def _carry_out(self, plan: Plan, run: str, fleet: Fleet, journal: Store) -> Outcome:
         outside = Outside(fleet, warn=self.untidied.append)
         self._executor = outside.executor(plan, run, journal, report=self.report)
         outcome = await outside.carry_out(self._executor)

@@ -31,6 +31,8 @@ from reconciler.model.record import Record, RunState
 from reconciler.model.spec import Spec, Workload
 from reconciler.runtimes import registry
 from reconciler.runtimes.base import Runtime
+from reconciler.state.journal import Journal
+from reconciler.state.store import Store
 
 Note = Callable[[Traced], None]
 
@@ -89,6 +91,11 @@ async def open_fleet(spec: Spec, warn: Warn = unsaid) -> AsyncIterator[Fleet]:
         finally:
             with lenient("the connections could not be closed properly", warn):
                 await fleet.close()
+
+
+def open_store(path: Path | None = None, *, write: bool = True) -> Store:
+    """Where runs are kept, for every command. `write=False` changes nothing, nor makes it where there is none."""
+    return Journal.open(path, write=write)
 
 
 @contextmanager

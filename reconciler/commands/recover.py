@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reconciler.commands.app import Applied
-from reconciler.commands.compose import Outside, open_fleet
+from reconciler.commands.compose import Outside, open_fleet, open_store
 from reconciler.core.diff import Index
 from reconciler.core.recovery import marks_from_markers, settling_marks
 from reconciler.engine.agreement import agreed
@@ -29,7 +29,7 @@ from reconciler.model.record import Mark, Record, Run, RunState
 from reconciler.model.spec import Spec
 from reconciler.model.world import World
 from reconciler.state.identity import owner
-from reconciler.state.journal import Journal
+from reconciler.state.store import Store
 
 ONCE = Patience(before_commit=1, commit=1, after_commit=1)
 """Where a host is known not to answer: what is to be done there is not waited for."""
@@ -88,11 +88,11 @@ class Resume:
 
     async def _resume(self) -> Resumed:
         spec, warn = self.spec, self.untidied.append
-        with Journal.open(self.journal_path) as journal, journal.locked("apply", owner()):
+        with open_store(self.journal_path) as journal, journal.locked("apply", owner()):
             async with open_fleet(spec, warn) as fleet, fleet_leases(fleet, spec.hosts, owner(), self._lose, warn):
                 return await self.on(Outside(fleet, warn=warn), journal)
 
-    async def on(self, outside: Outside, journal: Journal) -> Resumed:
+    async def on(self, outside: Outside, journal: Store) -> Resumed:
         """The same, on a fleet that is there, with a journal that is ours."""
         hosts = list(self.spec.hosts)
         survey = await take_survey(outside.fleet, outside.drivers, hosts, journal)
@@ -116,7 +116,7 @@ class Resume:
         return Resumed(tuple(replace(run, where=where) for run in runs), left)
 
     async def _one(
-        self, run: Run, outside: Outside, journal: Journal, alone: frozenset[str], gone: Mapping[str, str]
+        self, run: Run, outside: Outside, journal: Store, alone: frozenset[str], gone: Mapping[str, str]
     ) -> Applied:
         """Take up one run; workloads that a person has to decide about are left alone."""
         if self._lost:
@@ -169,7 +169,7 @@ async def rebuilt_runs(fleet: Fleet, world: World) -> list[Run]:
     ]
 
 
-def note_settled(run: Run, world: World, journal: Journal) -> None:
+def note_settled(run: Run, world: World, journal: Store) -> None:
     """Write down what another controller has finished or undone meanwhile, so that it is not done again."""
     for workload in run.plan.moves:
         for step, mark in settling_marks(run, workload, world):
@@ -183,7 +183,7 @@ def _as_records(marks: list[tuple[str, Mark]]) -> tuple[Record, ...]:
 
 async def standings(spec: Spec, journal_path: Path | None) -> tuple[Survey, list[Standing]]:
     """`reconcile status`: every unfinished hand-over. Changes nothing."""
-    with Journal.open(journal_path, write=False) as journal:
+    with open_store(journal_path, write=False) as journal:
         async with open_fleet(spec) as fleet:
             outside = Outside(fleet)
             survey = await take_survey(fleet, outside.drivers, list(spec.hosts), journal)

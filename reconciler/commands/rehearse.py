@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.commands.app import Seen, look, new_run_id
-from reconciler.commands.compose import drivers, open_fleet
+from reconciler.commands.compose import drivers, open_fleet, open_store
 from reconciler.core.criu_errors import translate
 from reconciler.engine.lease import fleet_leases
 from reconciler.errors import CommandFailed, ReconcilerError
@@ -25,7 +25,6 @@ from reconciler.model.units import format_bytes, format_seconds
 from reconciler.runtimes import registry
 from reconciler.runtimes.base import Handover
 from reconciler.state.identity import owner
-from reconciler.state.journal import Journal
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Rehearsal:
 
 async def rehearsed_plan(spec: Spec, journal_path: Path | None) -> Seen:
     """A plan whose moves were tried up to the freeze. It excludes other controllers, as apply does."""
-    with Journal.open(journal_path) as journal, journal.locked("apply", owner()):
+    with open_store(journal_path) as journal, journal.locked("apply", owner()):
         async with open_fleet(spec) as fleet, fleet_leases(fleet, spec.hosts, owner()):
             first = await look(spec, fleet, journal)
             rehearsals = await rehearse(first.plan, fleet)

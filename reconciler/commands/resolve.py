@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from reconciler.commands.compose import Outside, open_fleet, run_state
+from reconciler.commands.compose import Outside, open_fleet, open_store, run_state
 from reconciler.core.diff import Index
 from reconciler.core.saga import next_actions
 from reconciler.core.standing import best_owner
@@ -33,7 +33,7 @@ from reconciler.model.spec import Cutover, MigrationPolicySpec, Spec, Strategy
 from reconciler.runtimes import registry
 from reconciler.runtimes.base import Alive, Driver, Handover
 from reconciler.state.identity import owner
-from reconciler.state.journal import Journal
+from reconciler.state.store import Store
 
 T = TypeVar("T")
 
@@ -59,8 +59,8 @@ async def forget(spec: Spec, host: str, evidence: str, journal_path: Path | None
 
 
 @asynccontextmanager
-async def _at_work(spec: Spec, journal_path: Path | None) -> AsyncIterator[tuple[Outside, Journal]]:
-    with Journal.open(journal_path) as journal, journal.locked("apply", owner()):
+async def _at_work(spec: Spec, journal_path: Path | None) -> AsyncIterator[tuple[Outside, Store]]:
+    with open_store(journal_path) as journal, journal.locked("apply", owner()):
         async with open_fleet(spec) as fleet, fleet_leases(fleet, spec.hosts, owner()):
             yield Outside(fleet), journal
 
@@ -76,7 +76,7 @@ async def decide(
     chosen: str | None,
     evidence: str,
     outside: Outside,
-    journal: Journal,
+    journal: Store,
     *,
     cold: bool = False,
     survey: Survey | None = None,
@@ -97,7 +97,7 @@ async def decide(
     return await (decision.give_up() if chosen is None else decision.give_to(chosen, cold=cold))
 
 
-async def bury(spec: Spec, host: str, evidence: str, outside: Outside, journal: Journal) -> list[str]:
+async def bury(spec: Spec, host: str, evidence: str, outside: Outside, journal: Store) -> list[str]:
     """`forget`, on a fleet that is there, with a journal that is ours."""
     survey = await take_survey(outside.fleet, outside.drivers, list(spec.hosts), journal)
     if host in survey.world.seen():
@@ -130,7 +130,7 @@ class Decision:
     found: Open
     outside: Outside
     survey: Survey
-    journal: Journal
+    journal: Store
     evidence: str
 
     def __post_init__(self) -> None:

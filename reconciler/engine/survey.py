@@ -21,7 +21,7 @@ from reconciler.model.record import Record, Run
 from reconciler.model.world import Marker, World
 from reconciler.runtimes import registry
 from reconciler.runtimes.base import Alive, Runtime
-from reconciler.state.journal import Journal
+from reconciler.state.store import Store
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Survey:
 
 
 async def take_survey(
-    fleet: Fleet, drivers: Mapping[str, Runtime], hosts: list[str], journal: Journal, world: World | None = None
+    fleet: Fleet, drivers: Mapping[str, Runtime], hosts: list[str], journal: Store, world: World | None = None
 ) -> Survey:
     """Look at all hosts, and closer at the workloads in question."""
     world = world or await observe(fleet, drivers, hosts)
@@ -78,7 +78,7 @@ async def _look(
     run: Run | None,
     fleet: Fleet,
     drivers: Mapping[str, Runtime],
-    journal: Journal,
+    journal: Store,
 ) -> Open:
     markers = dict(index.markers.get(name, ()))
     places = sorted(markers.keys() | {copy.host for copy in index.copies.get(name, ())})
@@ -125,7 +125,7 @@ async def alive(
     return max(found, key=lambda one: (one.running, one.frozen, one.restorable, one.exists))
 
 
-def resumable(run: str, unsettled: Mapping[str, Marker], journal: Journal) -> bool:
+def resumable(run: str, unsettled: Mapping[str, Marker], journal: Store) -> bool:
     """Whether resume takes up a run that only hosts remember: it is theirs, and no journal has ended it."""
     return bool({marker.run for marker in unsettled.values()} & {"", run}) and not journal.knows(run)
 

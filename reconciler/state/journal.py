@@ -1,7 +1,7 @@
 """The journal: every intent before its effect, every outcome after it. Append-only and durable on return.
 
-It never holds secrets: plans have references only, and records hold what steps pass on purpose. Calls are
-synchronous, so that a cancelled task cannot split one.
+It never holds secrets: plans have references only, and records hold what steps pass on purpose. What its calls
+promise, and which errors may be retried, is said in `reconciler.state.store`.
 """
 
 from __future__ import annotations
@@ -12,20 +12,41 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from pydantic import ValidationError
 
-from reconciler.errors import JournalError, Locked
+from reconciler.core.accuracy import RECENT, Measured, measured_moves
+from reconciler.errors import JournalError
 from reconciler.model.plan import Plan
 from reconciler.model.record import Mark, Record, Run, RunState
+from reconciler.model.spec import Strategy
 from reconciler.state.locks import Locks, beating
 from reconciler.state.schema import connect, connect_memory, transaction, translated
+from reconciler.state.store import UNFINISHED, replaced, workloads_of
 
 MEMORY = ":memory:"
-UNFINISHED = (RunState.OPEN, RunState.IN_DOUBT)
+MEASURED_SINCE = 2
+"""The format that has a table of what moves took."""
+LATEST_MOVES = """
+    SELECT run, workload, source, destination, strategy, memory, copied, hold_s, copy_s, restore_s, frozen_s,
+        predicted_s, most_s
+    FROM (
+        SELECT measured_moves.*, runs.started_at, row_number() OVER (
+            PARTITION BY source, destination ORDER BY runs.started_at DESC, runs.id DESC
+        ) AS place FROM measured_moves JOIN runs ON runs.id = measured_moves.run
+    )
+    WHERE place <= ? ORDER BY started_at DESC, run DESC, workload
+"""
+MEASURED = """
+    REPLACE INTO measured_moves (run, workload, source, destination, strategy, memory, copied, hold_s, copy_s,
+        restore_s, frozen_s, predicted_s, most_s)
+    VALUES (:run, :workload, :source, :destination, :strategy, :memory, :copied, :hold_s, :copy_s, :restore_s,
+        :frozen_s, :predicted_s, :most_s)
+"""
 
 
 def default_path() -> Path:
@@ -55,16 +76,18 @@ class Journal:
         file = Path(path) if path is not None else default_path()
         if not write and not file.exists():
             return cls(connect_memory(), None)
-        return cls(connect(file, write=write), file)
+        journal = cls(connect(file, write=write), file)
+        if write:
+            journal._measure_old()
+        return journal
 
     def begin(self, run: Run) -> None:
         """Write down a run and its plan, before its first step."""
         plan = run.plan.model_dump_json(by_alias=True)
         row = (run.id, plan, run.started_at, run.actor, run.commit, run.state.value, run.ended_at)
-        names = {s.workload for s in run.plan.steps} | {c.workload for c in run.plan.changes}
         with translated(self._where), transaction(self._connection):
             self._connection.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-            pairs = [(name, run.id) for name in sorted(names)]
+            pairs = [(name, run.id) for name in sorted(workloads_of(run))]
             self._connection.executemany("INSERT INTO run_workloads VALUES (?, ?)", pairs)
 
     def append(
@@ -85,24 +108,21 @@ class Journal:
         with translated(self._where), transaction(self._connection):
             last = self._connection.execute("SELECT max(seq) FROM records WHERE run = ?", (run_id,)).fetchone()[0]
             if after is not None and ((last or 0) != after or self._has_ended(run_id)):
-                raise Locked(
-                    "another controller has taken over this run",
-                    where=run_id,
-                    fix="see how it stands: reconcile status",
-                )
+                raise replaced(run_id)
             seq = (last or 0) + 1
             row = (run_id, seq, step, mark.value, at, note, json.dumps(kept, sort_keys=True))
             self._connection.execute("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?)", row)
         return Record(seq=seq, step=step, mark=mark, at=at, note=note, data=kept)
 
     def end(self, run_id: str, state: RunState, at: float) -> None:
-        """Write down how a run stands; a run in doubt may be ended again later."""
+        """Write down how a run stands, and what its moves took; a run in doubt may be ended again later."""
         with translated(self._where), transaction(self._connection):
             done = self._connection.execute(
                 "UPDATE runs SET state = ?, ended_at = ? WHERE id = ?", (state.value, at, run_id)
             )
             if done.rowcount != 1:
                 raise self._unknown(run_id)
+            self._measure(run_id)
 
     def run(self, run_id: str) -> Run:
         """One run with its records."""
@@ -129,6 +149,17 @@ class Journal:
             return self._runs("SELECT * FROM runs ORDER BY started_at DESC, id DESC LIMIT ?", (limit,))
         query = "SELECT * FROM runs WHERE id IN (SELECT run FROM run_workloads WHERE workload = ?)"
         return self._runs(f"{query} ORDER BY started_at DESC, id DESC LIMIT ?", (workload, limit))
+
+    def measured(self) -> list[Measured]:
+        """The latest moves between each two hosts, newest first: what predictions are learned from."""
+        with translated(self._where):
+            if self._connection.execute("PRAGMA user_version").fetchone()[0] < MEASURED_SINCE:
+                return self._measured_by_hand()  # an older release's, and this one may only read
+            rows = self._connection.execute(LATEST_MOVES, (RECENT,)).fetchall()
+        return [
+            Measured(run, workload, source, destination, Strategy(strategy), *took)
+            for run, workload, source, destination, strategy, *took in rows
+        ]
 
     @contextmanager
     def locked(self, names: str | Iterable[str], owner: str) -> Iterator[None]:
@@ -185,6 +216,30 @@ class Journal:
                 why=str(error).splitlines()[0],
                 fix="use the version of reconciler that wrote it",
             ) from error
+
+    def _measured_by_hand(self) -> list[Measured]:
+        query = "SELECT id FROM runs WHERE ended_at IS NOT NULL ORDER BY started_at DESC, id DESC LIMIT 40"
+        found: list[Measured] = []
+        for (run_id,) in self._connection.execute(query).fetchall():
+            with suppress(JournalError, ValueError):
+                found += measured_moves([self.run(run_id)])
+        return found
+
+    def _measure(self, run_id: str) -> None:
+        """Keep what the moves of a run took. One that cannot be read has nothing to say."""
+        with suppress(JournalError, ValueError):
+            moves = measured_moves([self.run(run_id)])
+            self._connection.executemany(MEASURED, [asdict(move) for move in moves])
+
+    def _measure_old(self) -> None:
+        """Once, what an older release has kept; the migration has listed it."""
+        with translated(self._where):
+            if not self._connection.execute("SELECT 1 FROM unmeasured").fetchone():
+                return
+            with transaction(self._connection):
+                for (run_id,) in self._connection.execute("SELECT run FROM unmeasured").fetchall():
+                    self._measure(run_id)
+                self._connection.execute("DELETE FROM unmeasured")
 
     def _has_ended(self, run_id: str) -> bool:
         row = self._connection.execute("SELECT state FROM runs WHERE id = ?", (run_id,)).fetchone()

@@ -37,16 +37,9 @@ class Locks:
         wanted = sorted(set(names))
         with translated(self._where), transaction(self._connection):
             for name in wanted:
-                held = self._get(name)
-                if held is None:
-                    since = now
-                elif held.owner == owner:
-                    since = held.since
-                elif is_dead(held, owner, now):
-                    since = now
-                else:
-                    raise _locked(held)
-                self._connection.execute("REPLACE INTO locks VALUES (?, ?, ?, ?)", (name, owner, since, now))
+                lock = claimed(self._get(name), name, owner, now)
+                row = (name, owner, lock.since, now)
+                self._connection.execute("REPLACE INTO locks VALUES (?, ?, ?, ?)", row)
             return tuple(lock for lock in map(self._get, wanted) if lock is not None)
 
     def beat(self, owner: str, now: float) -> int:
@@ -70,6 +63,15 @@ class Locks:
     def _get(self, name: str) -> Lock | None:
         row = self._connection.execute("SELECT * FROM locks WHERE name = ?", (name,)).fetchone()
         return Lock(name=row[0], owner=row[1], since=row[2], heartbeat=row[3]) if row else None
+
+
+def claimed(held: Lock | None, name: str, owner: str, now: float) -> Lock:
+    """The lock as it is when `owner` takes it now; Locked when it is another living controller's."""
+    if held is None or (held.owner != owner and is_dead(held, owner, now)):
+        return Lock(name=name, owner=owner, since=now, heartbeat=now)
+    if held.owner != owner:
+        raise _locked(held)
+    return held.model_copy(update={"heartbeat": now})
 
 
 def is_dead(lock: Lock, me: str, now: float) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from reconciler.errors import JournalError
 
-VERSION = 1
+VERSION = 2
 """Kept in the file's user_version. A newer file is refused; an older one gets the missing migrations."""
 
 APPLICATION = 0x52636E4A
@@ -43,6 +43,16 @@ MIGRATIONS: dict[int, str] = {
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE probe (room BLOB) STRICT;
     CREATE INDEX runs_by_state ON runs(state);
+    """,
+    2: """
+    CREATE TABLE measured_moves (
+        run TEXT NOT NULL REFERENCES runs(id), workload TEXT NOT NULL, source TEXT NOT NULL,
+        destination TEXT NOT NULL, strategy TEXT NOT NULL, memory INTEGER NOT NULL, copied INTEGER NOT NULL,
+        hold_s REAL NOT NULL, copy_s REAL NOT NULL, restore_s REAL NOT NULL, frozen_s REAL NOT NULL,
+        predicted_s REAL NOT NULL, most_s REAL NOT NULL, PRIMARY KEY (run, workload)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE unmeasured (run TEXT PRIMARY KEY REFERENCES runs(id)) STRICT, WITHOUT ROWID;
+    INSERT INTO unmeasured SELECT id FROM runs WHERE ended_at IS NOT NULL ORDER BY started_at DESC LIMIT 40;
     """,
 }
 

@@ -17,7 +17,7 @@ from reconciler.hosts.memory.runtime import Failed, Runtime
 from reconciler.model.plan import StepKind
 from reconciler.model.record import Mark, Run
 from reconciler.model.world import World
-from reconciler.state.journal import Journal
+from reconciler.state.memory import MemoryStore
 from tests.sim.controller import RUN, Controller
 from tests.sim.driver import SimDriver
 from tests.sim.faults import ARMS, Boundary, Fault, Strike
@@ -77,7 +77,7 @@ class Simulation:
         self.scene = scene(s.shape, on_disk=s.on_disk, restart=s.restart, stay=s.stay)
         self.universe = self.scene.universe
         self.pending = list(s.strikes)
-        self.journal = Journal.open(":memory:")
+        self.journal = MemoryStore()
 
     # --- called by controllers ---
 
@@ -299,7 +299,7 @@ class Simulation:
         """The records a new controller starts from. Without a journal, what the hosts know of unfinished moves;
         where they know of none, it applies the specs anew."""
         if self.journal_lost:
-            self.journal = Journal.open(":memory:")
+            self.journal = MemoryStore()
             world = await self.look()
             if self.scene.newer:
                 self.scene.spec = self.scene.newer
@@ -437,7 +437,7 @@ class Simulation:
         if self.plan.errored:
             self.watcher.fail("I5", f"cannot plan again: {[f.message for f in self.plan.findings]}")
             return
-        self.journal = Journal.open(":memory:")
+        self.journal = MemoryStore()
         self.run, self.runs = f"run{self.runs + 1}", self.runs + 1
         self.journal.begin(Run(id=self.run, plan=self.plan, started_at=0.0, actor="sim"))
         controller = Controller(self, "again", run=self.run)

@@ -25,7 +25,7 @@ from reconciler.hosts.memory import Container, MemoryFleet
 from reconciler.hosts.memory.machine import Dump, Hook, ImageSet, MarkerRow
 from reconciler.hosts.wrap import RetryFleet
 from reconciler.model.record import Mark, Record, Run
-from reconciler.state.journal import Journal
+from reconciler.state.memory import MemoryStore
 from tests.sim.driver import SimDriver
 from tests.sim.shapes import scene
 
@@ -168,7 +168,7 @@ class Course:
         self.machines = self.universe.machines
         self.fleet = MemoryFleet(self.universe)
         self.outside = Outside(RetryFleet(self.fleet), drivers={"podman": SimDriver()}, secrets=lambda _: {})
-        self.journal = Journal.open(":memory:")
+        self.journal = MemoryStore()
         self.commands: list[str] = []
         self.problems: list[str] = []
 

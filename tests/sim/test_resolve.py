@@ -17,7 +17,7 @@ from reconciler.hosts.memory import MemoryFleet, run_virtual
 from reconciler.model.plan import StepKind
 from reconciler.model.record import Mark, Run, RunState
 from reconciler.runtimes.base import Handover
-from reconciler.state.journal import Journal
+from reconciler.state.memory import MemoryStore
 from tests.sim.driver import SimDriver
 from tests.sim.shapes import scene
 
@@ -30,7 +30,7 @@ class Stage:
     def __init__(self, shape="move-restore-back", kinds=UPTO_COPY):
         self.scene, self.kinds = scene(shape), kinds
         self.machines = self.scene.universe.machines
-        self.fleet, self.journal = MemoryFleet(self.scene.universe), Journal.open(":memory:")
+        self.fleet, self.journal = MemoryFleet(self.scene.universe), MemoryStore()
 
     async def look(self):
         return await observe(self.fleet, {"podman": SimDriver()}, sorted(self.scene.spec.hosts))
@@ -268,7 +268,7 @@ def test_two_moves_of_one_lost_run_are_one_run_again():
         assert [run.id for run in runs] == ["run1"]
         assert set(runs[0].plan.moves) == {"a", "b"}
         assert {r.step for r in runs[0].records} <= {step.id for step in runs[0].plan.steps}
-        with Journal.open(":memory:") as journal:
+        with MemoryStore() as journal:
             for run in runs:
                 journal.begin(run)
                 for record in run.records:

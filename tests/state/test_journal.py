@@ -45,39 +45,6 @@ def test_a_run_comes_back_as_it_was_written(path: Path) -> None:
         assert journal.run("r1").ended_at == 1003.0
 
 
-def test_the_memory_journal_behaves_alike() -> None:
-    with Journal.open(":memory:") as journal, journal.locked("apply", "a@b/1"):
-        journal.begin(a_run())
-        assert journal.append("r1", "s1", Mark.INTENT, 1.0).seq == 1
-        assert [run.id for run in journal.open_runs()] == ["r1"]
-
-
-def test_runs_are_listed_newest_first_and_by_workload(path: Path) -> None:
-    with Journal.open(path) as journal:
-        for n in range(6):
-            journal.begin(a_run(f"r{n}", "web" if n % 2 else "db", 1000.0 + n))
-        assert [run.id for run in journal.runs(limit=3)] == ["r5", "r4", "r3"]
-        assert [run.id for run in journal.runs("db")] == ["r4", "r2", "r0"]
-        assert journal.runs("nothing") == []
-        journal.end("r3", RunState.IN_DOUBT, 2000.0)
-        journal.end("r1", RunState.FAILED, 2000.0)
-        assert [run.id for run in journal.open_runs()] == ["r0", "r2", "r3", "r4", "r5"]
-
-
-def test_unknown_and_repeated_runs_are_errors(path: Path) -> None:
-    with Journal.open(path) as journal:
-        journal.begin(a_run())
-        for wrong in (
-            lambda: journal.begin(a_run()),
-            lambda: journal.run("none"),
-            lambda: journal.append("none", "s", Mark.INTENT, 1.0),
-            lambda: journal.end("none", RunState.DONE, 1.0),
-        ):
-            with pytest.raises(JournalError):
-                wrong()
-        journal.append("r1", "s1", Mark.INTENT, 1.0)
-
-
 def test_records_survive_a_kill(path: Path) -> None:
     """The process dies without closing anything right after `append` returned."""
     with Journal.open(path) as journal:

@@ -24,36 +24,6 @@ def journal(tmp_path: Path) -> Journal:
     return Journal.open(tmp_path / "journal.db")
 
 
-def test_all_or_nothing_and_the_holder_is_named(journal: Journal) -> None:
-    journal.locks.take(["b"], ELSEWHERE, 1000.0)
-    with pytest.raises(Locked, match=r"anna@ci-7.* works on b since") as caught:
-        journal.locks.take(["a", "b", "c"], OTHER, 1001.0)
-    assert caught.value.exit_code == 6
-    assert [lock.name for lock in journal.locks.all()] == ["b"]
-    journal.locks.release(["b"], OTHER)
-    with pytest.raises(Locked):
-        journal.locks.take(["b"], OTHER, 1002.0)
-    journal.locks.release(["b"], ELSEWHERE)
-    assert [lock.owner for lock in journal.locks.take(["a", "b", "c"], OTHER, 1003.0)] == [OTHER] * 3
-
-
-def test_taking_again_keeps_since(journal: Journal) -> None:
-    journal.locks.take(["a"], ELSEWHERE, 1000.0)
-    (again,) = journal.locks.take(["a"], ELSEWHERE, 1050.0)
-    assert (again.since, again.heartbeat) == (1000.0, 1050.0)
-
-
-def test_a_silent_owner_elsewhere_is_taken_over_after_a_minute(journal: Journal) -> None:
-    journal.locks.take(["a"], ELSEWHERE, 1000.0)
-    with pytest.raises(Locked):
-        journal.locks.take(["a"], OTHER, 1060.0)
-    assert journal.locks.beat(ELSEWHERE, 1050.0) == 1
-    with pytest.raises(Locked):
-        journal.locks.take(["a"], OTHER, 1110.0)
-    journal.locks.take(["a"], OTHER, 1110.1)
-    assert journal.locks.beat(ELSEWHERE, 1111.0) == 0
-
-
 def test_a_clock_that_went_back_expires_nothing(journal: Journal) -> None:
     journal.locks.take(["a"], ELSEWHERE, 5000.0)
     with pytest.raises(Locked):
