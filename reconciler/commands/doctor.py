@@ -20,6 +20,8 @@ from reconciler.model.plan import Finding
 from reconciler.model.question import Question
 from reconciler.model.spec import Host, Spec
 from reconciler.model.world import HostFacts, HostUnknown, HostView, World
+from reconciler.runtimes import registry
+from reconciler.runtimes.registry import Found
 
 SECURITY = "security.floor"
 
@@ -51,6 +53,8 @@ class Examined:
 class Examination:
     hosts: tuple[Examined, ...]
     moves: tuple[Verdict, ...] = ()
+    unusable: tuple[Found, ...] = ()
+    """Runtimes of packages that are installed here and do not work."""
 
     @property
     def exit_code(self) -> int:
@@ -90,7 +94,8 @@ async def examine(spec: Spec, names: Sequence[str], *, moves: bool = False) -> E
         }
         world = await look_closer(fleet, drivers(), world, asked)
     examined = tuple(_examined(hosts[name], view) for name, view in sorted(world.hosts.items()))
-    return Examination(examined, verdicts(possible, spec, world))
+    unusable = tuple(found for found in registry.everything() if found.problem)
+    return Examination(examined, verdicts(possible, spec, world), unusable)
 
 
 def _examined(host: Host, view: HostView) -> Examined:

@@ -89,4 +89,4 @@ def _joined(one: Question | None, other: Question) -> Question:
 
 def answered(world: World, hosts: Iterable[HostFacts]) -> World:
     """The world with hosts that were looked at closely."""
-    return World(hosts={**world.hosts, **{host.name: host for host in hosts}})
+    return world.model_copy(update={"hosts": {**world.hosts, **{host.name: host for host in hosts}}})

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from reconciler.core.joined import joined
 from reconciler.errors import HostError, HostUnreachable, ReconcilerError
-from reconciler.hosts.base import Fleet, each, pump
+from reconciler.hosts.base import Fleet, pump
 from reconciler.model.command import Seconds
 from reconciler.model.world import HostFacts, HostUnknown, HostView, World
 from reconciler.runtimes.base import Runtime, abilities
@@ -84,8 +84,8 @@ async def _host(fleet: Fleet, drivers: Mapping[str, Runtime], name: str, host_li
 
 
 async def _asked(fleet: Fleet, drivers: Mapping[str, Runtime], name: str) -> HostFacts:
-    answers = await each(*(pump(driver.observe(name), fleet.host(name)) for driver in drivers.values()))
-    return joined(dict(zip(drivers, answers, strict=True)))
+    host = fleet.host(name)
+    return joined({runtime: await pump(driver.observe(name), host) for runtime, driver in drivers.items()})
 
 
 def _line(error: Exception) -> str:

@@ -54,6 +54,7 @@ class SimDriver:
             name=host,
             machine=seen["machine"],
             arch="x86_64",
+            runtimes={"podman": "5.4.2"},
             versions=Versions(podman="5.4.2", runc="1.1.15", crun="1.28", criu="4.2", kernel="6.18.0"),
             features=("uffd", "mem_dirty_track"),
             tools=TOOLS,

@@ -20,6 +20,11 @@ def render_examination(found: Examination, color: bool, *, security: bool) -> st
     lines: list[str] = []
     for host in found.hosts:
         lines += _host(host, width, color, security)
+    for runtime in found.unusable:
+        lines += [
+            "",
+            f"{paint('yellow', '!', color)} the runtime {runtime.name} of {runtime.package}: {runtime.problem}",
+        ]
     if found.moves:
         lines += ["", *verdict_table(found.moves, color)]
     bad = sum(host.health is Health.UNUSABLE for host in found.hosts)
@@ -45,6 +50,7 @@ def _facts(host: Examined, security: bool) -> str:
         return ""
     have = host.view.versions
     named = [f"{n} {v}" for n in ("podman", "runc", "crun", "criu") if (v := getattr(have, n))]
+    named += [f"{n} {v}".strip() for n, v in host.view.runtimes.items() if n not in type(have).model_fields]
     parts = [
         *named,
         f"Linux {have.kernel}",
@@ -63,6 +69,7 @@ def examination_json(found: Examination) -> dict[str, object]:
         "usable": found.exit_code == 0,
         "hosts": [_host_json(host) for host in found.hosts],
         "moves": [verdict_json(verdict) for verdict in found.moves],
+        "unusableRuntimes": [{"name": r.name, "from": r.package, "problem": r.problem} for r in found.unusable],
     }
 
 
@@ -72,6 +79,7 @@ def _host_json(host: Examined) -> dict[str, object]:
     if isinstance(view, HostFacts):
         body |= {
             "versions": view.versions.model_dump(mode="json", by_alias=True),
+            "runtimes": view.runtimes,
             "features": list(view.features),
             "memoryFreeBytes": view.memory_free_bytes,
             "diskFreeBytes": view.disk_free_bytes,
