@@ -1,11 +1,16 @@
-"""The journal's tables, and opening the file they are in. Nothing here knows what runs or locks mean."""
+"""The journal's tables, and opening the file they are in. Nothing here knows what runs or locks mean.
+
+Only SQLite may open a file that is there: closing any other descriptor of it drops the locks (POSIX) of all
+connections this process has, and another process would then take itself for the last user and remove the log.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reconciler.errors import JournalError
@@ -15,7 +20,6 @@ VERSION = 2
 
 APPLICATION = 0x52636E4A
 """Kept in the file's application_id: RcnJ."""
-MAGIC = b"SQLite format 3\0"
 TABLES = {"runs", "run_workloads", "records", "locks", "probe"}
 NO_JOURNAL = "the journal is damaged or not a journal"
 ANOTHER = "choose another file with --journal or RECONCILE_JOURNAL"
@@ -81,9 +85,6 @@ def _look(path: Path) -> None:
     """JournalError when the file is somebody else's, before SQLite opens it to write, which may change it."""
     if not path.is_file() or path.stat().st_size == 0:
         return
-    with path.open("rb") as file:
-        if file.read(len(MAGIC)) != MAGIC:
-            raise JournalError(NO_JOURNAL, where=str(path), fix=f"{_WAY_OUT}; or {ANOTHER}")
     # Without its log the file of a journal whose disk was full is half-way between two states.
     still = "&immutable=1" if _can_stand_still(path) else ""
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{still}", uri=True)
@@ -159,17 +160,13 @@ def _can_stand_still(path: Path) -> bool:
 
 def _create(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with closing_fd(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)) as fd:
-        if os.fstat(fd).st_mode & 0o077:
-            os.fchmod(fd, 0o600)
-
-
-@contextmanager
-def closing_fd(fd: int) -> Iterator[int]:
-    try:
-        yield fd
-    finally:
-        os.close(fd)
+    with suppress(FileExistsError):
+        os.close(os.open(path.resolve(), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    if not os.access(path, os.W_OK):
+        number = errno.EROFS if os.statvfs(path).f_flag & os.ST_RDONLY else errno.EACCES
+        raise OSError(number, os.strerror(number))
+    if path.stat().st_mode & 0o077 and path.is_file():
+        path.chmod(0o600)
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, *, write: bool) -> None:
@@ -214,7 +211,7 @@ def _explain(error: sqlite3.Error) -> tuple[str, str]:
     """What happened, and the way out."""
     name: str = getattr(error, "sqlite_errorname", "")
     if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
-        return NO_JOURNAL, _WAY_OUT
+        return NO_JOURNAL, f"{_WAY_OUT}; or {ANOTHER}"
     if name.startswith("SQLITE_READONLY"):
         return "the journal is read-only", ANOTHER
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):

@@ -190,6 +190,43 @@ def test_a_disk_that_fills_up_fails_the_append_and_keeps_the_rest(small_disk: Pa
     assert "True True" in done.stdout
 
 
+def test_a_journal_whose_disk_was_full_is_not_called_damaged(small_disk: Path) -> None:
+    """Its writer died, and its log holds what the file does not."""
+    code = OPEN + (
+        "import os\n"
+        "from tests.state.test_journal import a_run\n"
+        "from reconciler.model.record import Mark\n"
+        "if not os.fork():\n"
+        "    j = Journal.open(path); j.begin(a_run())\n"
+        "    try:\n"
+        "        while True: j.append('r1', 's', Mark.INTENT, 1.0, 'x' * 5000)\n"
+        "    except JournalError: os._exit(0)\n"
+        "os.wait()\n"
+        "print(path.with_name('j.db-wal').stat().st_size > 0)\n"
+        "try: Journal.open(path)\n"
+        "except JournalError as e: print(e.what)\n"
+        "with Journal.open(path, write=False) as j: print(len(j.run('r1').records) > 10)\n"
+    )
+    done = in_small_disk(small_disk, "true", code)
+    assert done.stdout.split("\n") == ["True", "the journal cannot be written", "True", ""], done
+
+
+@pytest.mark.parametrize("write", [True, False])
+def test_a_connection_that_ends_leaves_the_others_their_locks(path: Path, write: bool) -> None:
+    """Else another process takes itself for the last user, and removes the log under us."""
+    with Journal.open(path) as journal:
+        journal.begin(a_run())
+        Journal.open(path, write=write).close()
+        log = path.with_name("journal.db-wal")
+        inode = log.stat().st_ino
+        code = "import sys; from reconciler.state.journal import Journal; Journal.open(sys.argv[1]).close()"
+        subprocess.run([sys.executable, "-c", code, str(path)], cwd=Path(__file__).parents[2], check=True)
+        assert log.stat().st_ino == inode
+        journal.append("r1", "s1", Mark.INTENT, 1.0)
+    with Journal.open(path) as journal:
+        assert len(journal.run("r1").records) == 1
+
+
 def test_a_read_only_disk_is_refused_and_can_be_read(small_disk: Path) -> None:
     code = OPEN + (
         "import subprocess\n"
