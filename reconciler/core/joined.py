@@ -9,8 +9,8 @@ from reconciler.model.world import HostFacts, Versions
 
 
 def joined(parts: Mapping[str, HostFacts]) -> HostFacts:
-    """What runtimes, by name, said of one host. What each has of its own is put together, every container with its
-    runtime's name; of the host itself the first that knows something is believed."""
+    """What runtimes, by name, said of one host. What each has of its own is put together, all with its runtime's
+    name; of the host itself the first that knows something is believed."""
     seen = [_named(runtime, facts) for runtime, facts in parts.items()]
     if len(seen) == 1:
         return seen[0]
@@ -27,10 +27,12 @@ def joined(parts: Mapping[str, HostFacts]) -> HostFacts:
 
 
 def _named(runtime: str, facts: HostFacts) -> HostFacts:
-    if all(container.runtime == runtime for container in facts.containers):
-        return facts
-    containers = (container.model_copy(update={"runtime": runtime}) for container in facts.containers)
-    return facts.model_copy(update={"containers": tuple(containers)})
+    named = {}
+    for field in ("containers", "images", "networks"):
+        items = getattr(facts, field)
+        if any(item.runtime != runtime for item in items):
+            named[field] = tuple(item.model_copy(update={"runtime": runtime}) for item in items)
+    return facts.model_copy(update=named) if named else facts
 
 
 def _first(values: Sequence[Any]) -> Any:

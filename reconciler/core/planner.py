@@ -163,7 +163,7 @@ class _Builder:
         return self.index.seen[host]
 
     def _networks(self, workload: Workload, host: str) -> list[str]:
-        have = {network.name for network in self._facts(host).networks}
+        have = {network.name for network in self._facts(host).of(workload.spec.runtime).networks}
         return [
             self._step(StepKind.CREATE_NETWORK, workload.metadata.name, host, subject=n.name)
             for n in workload.spec.container.networks
@@ -236,9 +236,13 @@ class _Builder:
 
     def _image(self, workload: Workload, host: str) -> list[str]:
         name, wanted = workload.metadata.name, workload.spec.container.image
-        if not can(self.world, workload.spec.runtime, "images") or image_id(self._facts(host), wanted):
+        runtime = workload.spec.runtime
+        if not can(self.world, runtime, "images") or image_id(self._facts(host).of(runtime), wanted):
             return []
-        for peer, facts in sorted(self.index.seen.items()):
+        # What copies images between hosts knows Podman's only.
+        peers = sorted(self.index.seen.items()) if runtime == DEFAULT_RUNTIME else ()
+        for peer, seen in peers:
+            facts = seen.of(runtime)
             if found := image_id(facts, wanted):
                 size = next(i.size_bytes for i in facts.images if i.id == found)
                 return [self._step(StepKind.COPY_IMAGE, name, host, peer=peer, subject=found, expected_bytes=size)]

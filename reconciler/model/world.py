@@ -126,6 +126,7 @@ class ImageFacts(Model):
     names: tuple[str, ...] = ()
     digests: tuple[str, ...] = ()
     size_bytes: int = 0
+    runtime: str = DEFAULT_RUNTIME
 
 
 class NetworkFacts(Model):
@@ -134,6 +135,8 @@ class NetworkFacts(Model):
     subnets: tuple[str, ...] = ()
     parent: str | None = None
     mode: str = Field("", description="How a bridge is kept; `unmanaged`: the host's own, with its own uplinks")
+
+    runtime: str = DEFAULT_RUNTIME
 
     @property
     def on_segment(self) -> bool:
@@ -228,6 +231,14 @@ class HostFacts(Model):
     markers: tuple[Marker, ...] = ()
     preflight: Preflight | None = Field(None, description="Only of hosts that a change concerns")
     preflight_error: str = ""
+
+    def of(self, runtime: str) -> HostFacts:
+        """As a runtime sees it: without the images and networks that only others have."""
+        if len(self.runtimes) < 2:
+            return self
+        images = tuple(image for image in self.images if image.runtime == runtime)
+        networks = tuple(network for network in self.networks if network.runtime == runtime)
+        return self.model_copy(update={"images": images, "networks": networks})
 
 
 class HostUnknown(Model):

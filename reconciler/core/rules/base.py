@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from reconciler.core.diff import Copy, Index
+from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.plan import Change, ChangeKind, Finding
 from reconciler.model.spec import Container, MigrationPolicySpec, Spec, Workload
 from reconciler.model.world import ContainerFacts, HostFacts, Preflight, ProcessFacts, World
@@ -179,12 +180,17 @@ def case_of(change: Change, spec: Spec, world: World, index: Index) -> Case:
     seen = index.seen
     workload = spec.workloads.get(change.workload)
     copies = index.copies.get(change.workload, ())
+    runtime = workload.spec.runtime if workload else DEFAULT_RUNTIME
+    source, destination = (
+        facts.of(runtime) if facts else None
+        for facts in (seen.get(change.source or ""), seen.get(change.destination or ""))
+    )
     return Case(
         change=change,
         workload=workload,
         policy=spec.policy_of(workload) if workload else MigrationPolicySpec(),
-        source=seen.get(change.source or ""),
-        destination=seen.get(change.destination or ""),
+        source=source,
+        destination=destination,
         copy=next((c for c in copies if c.host == change.source), None),
         spec=spec,
         world=world,
