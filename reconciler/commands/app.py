@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets as randomness
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,13 +17,13 @@ from reconciler.core.consent import Consent, lacking
 from reconciler.core.planner import make_plan
 from reconciler.core.questions import questions
 from reconciler.engine.execute import Executor, Outcome
-from reconciler.engine.lease import fleet_leases
+from reconciler.engine.lease import Leases, fleet_leases
 from reconciler.engine.observe import observe
 from reconciler.engine.preflight import look_closer
 from reconciler.errors import Locked, Refused, StalePlan
 from reconciler.hosts.base import Fleet
 from reconciler.model.event import Reporter, ignore
-from reconciler.model.plan import Plan
+from reconciler.model.plan import ChangeKind, Plan
 from reconciler.model.record import Run, RunState
 from reconciler.model.spec import Spec
 from reconciler.model.world import World
@@ -59,8 +60,12 @@ async def look(spec: Spec, fleet: Fleet, journal: Store) -> Seen:
     """Observe all hosts and make the plan. Changes nothing, anywhere."""
     world = await observe(fleet, drivers(), list(spec.hosts))
     world = await look_closer(fleet, drivers(), world, questions(spec, world))
-    unfinished = {step.workload for run in journal.open_runs() for step in run.plan.steps}
-    return Seen(world, make_plan(spec, world, unfinished, journal.measured()))
+    return Seen(world, make_plan(spec, world, unfinished(journal), journal.measured()))
+
+
+def unfinished(journal: Store) -> set[str]:
+    """Workloads that a run which has not ended changes."""
+    return {step.workload for run in journal.open_runs() for step in run.plan.steps}
 
 
 async def observed(spec: Spec) -> World:
@@ -125,13 +130,34 @@ class Apply:
                 plan = self._checked(agreed)
                 if not plan.steps or not await self.ask(agreed):
                     return Applied(plan)
-            with open_store(self.journal_path) as journal, journal.locked("apply", owner()):
-                async with fleet_leases(fleet, spec.hosts, owner(), self.lose, warn):
-                    seen = await look(spec, fleet, journal)
-                    if agreed is not None:
-                        refuse_changed(agreed, seen)
-                    plan = self._checked(seen, shown=agreed is not None)
-                    return await self._run(plan, fleet, journal) if plan.steps else Applied(plan)
+            async with AsyncExitStack() as held:
+                journal = held.enter_context(open_store(self.journal_path))
+                leases = await self._leases(agreed, fleet, journal, held)
+                seen = await look(spec, fleet, journal)
+                if agreed is not None:
+                    refuse_changed(agreed, seen)
+                plan = self._checked(seen, shown=agreed is not None)
+                if not plan.steps:
+                    return Applied(plan)
+                held.enter_context(journal.locked(plan.groups, owner()))
+                refuse_begun(plan, journal)
+                await keep_touched(leases, plan, seen.world)
+                return await self._run(plan, fleet, journal)
+
+    async def _leases(self, agreed: Seen | None, fleet: Fleet, journal: Store, held: AsyncExitStack) -> Leases:
+        """Leases on the hosts that the plan touches. Where there is no plan yet they are taken on all, which saves
+        a look; when another controller has one of them, a look tells whether it is in the way."""
+
+        async def take(hosts: Iterable[str]) -> Leases:
+            leases = fleet_leases(fleet, hosts, owner(), self.lose, self.untidied.append)
+            return await held.enter_async_context(leases)
+
+        if agreed is None:
+            try:
+                return await take(self.spec.hosts)
+            except Locked:
+                agreed = await look(self.spec, fleet, journal)
+        return await take(touched(agreed.plan, agreed.world.seen()))
 
     def _checked(self, seen: Seen, shown: bool = False) -> Plan:
         """The plan to carry out: the saved one when the world still is what it was made from."""
@@ -164,6 +190,40 @@ class Apply:
             self._lost.why = f"{self._lost.why}; {stands}"
             raise self._lost
         return outcome
+
+
+MAKES = {ChangeKind.CREATE, ChangeKind.RECREATE}
+
+
+def touched(plan: Plan, hosts: Iterable[str]) -> frozenset[str]:
+    """The hosts nobody else may change while the plan is carried out: of `hosts` those it acts on; all, when it
+    makes something, for then it also counts on that there is no such workload or address on any other."""
+    if any(change.kind in MAKES for change in plan.changes):
+        return frozenset(hosts)
+    places = {name for step in plan.steps for name in (step.host, step.peer)}
+    places |= {name for change in plan.changes for name in (change.source, change.destination)}
+    return frozenset(name for name in places if name)
+
+
+def refuse_begun(plan: Plan, journal: Store) -> None:
+    """StalePlan when another controller has left a run of the plan's workloads before they were locked."""
+    if begun := unfinished(journal) & plan.groups.keys():
+        raise StalePlan(
+            f"another run has changed {', '.join(sorted(begun))} meanwhile",
+            fix="see how it stands: reconcile status",
+        )
+
+
+async def keep_touched(leases: Leases, plan: Plan, world: World) -> None:
+    """Give back what the plan does not need; StalePlan when it needs more than is held."""
+    wanted = touched(plan, world.seen())
+    if missing := wanted - leases.hosts:
+        raise StalePlan(
+            "the plan was made while another controller may have been at work",
+            where=", ".join(sorted(missing)),
+            fix="look again: reconcile apply",
+        )
+    await leases.keep_only(wanted)
 
 
 def refuse_stale(saved: SavedPlan, seen: Seen) -> None:

@@ -7,7 +7,8 @@ dossiers and markers on the hosts first; from then on there is no difference.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -88,28 +89,38 @@ class Resume:
 
     async def _resume(self) -> Resumed:
         spec, warn = self.spec, self.untidied.append
-        with open_store(self.journal_path) as journal, journal.locked("apply", owner()):
+        with open_store(self.journal_path) as journal:
             async with open_fleet(spec, warn) as fleet, fleet_leases(fleet, spec.hosts, owner(), self._lose, warn):
                 return await self.on(Outside(fleet, warn=warn), journal)
 
     async def on(self, outside: Outside, journal: Store) -> Resumed:
         """The same, on a fleet that is there, with a journal that is ours."""
-        hosts = list(self.spec.hosts)
-        survey = await take_survey(outside.fleet, outside.drivers, hosts, journal)
-        for run in await rebuilt_runs(outside.fleet, survey.world):
-            if not journal.knows(run.id):
+        known = journal.open_runs()
+        with ExitStack() as held:
+            held.enter_context(journal.locked(_workloads(known), owner()))
+            survey = await take_survey(outside.fleet, outside.drivers, list(self.spec.hosts), journal)
+            rebuilt = [r for r in await rebuilt_runs(outside.fleet, survey.world) if not journal.knows(r.id)]
+            held.enter_context(journal.locked(_workloads(rebuilt) - _workloads(known), owner()))
+            for run in rebuilt:
                 journal.begin(run)
                 for record in run.records:
                     journal.append(run.id, record.step, record.mark, record.at, "from the hosts' markers")
-        for run in journal.open_runs():
+            return await self._take_up({run.id for run in (*known, *rebuilt)}, survey, outside, journal)
+
+    async def _take_up(self, known: Collection[str], survey: Survey, outside: Outside, journal: Store) -> Resumed:
+        """Finish or undo the runs whose workloads are locked; one that began since is somebody else's."""
+
+        def ours() -> list[Run]:
+            return [run for run in journal.open_runs() if run.id in known]
+
+        hosts = list(self.spec.hosts)
+        for run in ours():
             note_settled(run, survey.world, journal)
         alone = frozenset(name for name, found in survey.open.items() if not found.verdict.for_resume)
         gone = {name: host.reason for name, host in survey.world.unknown().items()}
         outside = replace(outside, fleet=WithoutFleet(outside.fleet, gone))
         runs = [
-            await self._one(run, outside, journal, alone, gone)
-            for run in journal.open_runs()
-            if run.plan.groups.keys() - alone
+            await self._one(run, outside, journal, alone, gone) for run in ours() if run.plan.groups.keys() - alone
         ]
         left = await take_survey(outside.fleet, outside.drivers, hosts, journal)
         where = {name: left.runs_on(name) for run in runs for name in run.plan.moves}
@@ -140,6 +151,10 @@ class Resume:
             self._lost.why = f"{self._lost.why}; {stands}"
             raise self._lost
         return Applied(plan, run.id, outcome)
+
+
+def _workloads(runs: Iterable[Run]) -> set[str]:
+    return {name for run in runs for name in run.plan.groups}
 
 
 async def rebuilt_runs(fleet: Fleet, world: World) -> list[Run]:

@@ -42,10 +42,11 @@ class Rehearsal:
 
 async def rehearsed_plan(spec: Spec, journal_path: Path | None) -> Seen:
     """A plan whose moves were tried up to the freeze. It excludes other controllers, as apply does."""
-    with open_store(journal_path) as journal, journal.locked("apply", owner()):
+    with open_store(journal_path) as journal:
         async with open_fleet(spec) as fleet, fleet_leases(fleet, spec.hosts, owner()):
             first = await look(spec, fleet, journal)
-            rehearsals = await rehearse(first.plan, fleet)
+            with journal.locked(first.plan.moves, owner()):
+                rehearsals = await rehearse(first.plan, fleet)
             again = await look(spec, fleet, journal)  # a trial uses up an epoch
     return Seen(again.world, with_rehearsals(again.plan, rehearsals))
 

@@ -60,7 +60,7 @@ async def forget(spec: Spec, host: str, evidence: str, journal_path: Path | None
 
 @asynccontextmanager
 async def _at_work(spec: Spec, journal_path: Path | None) -> AsyncIterator[tuple[Outside, Store]]:
-    with open_store(journal_path) as journal, journal.locked("apply", owner()):
+    with open_store(journal_path) as journal:
         async with open_fleet(spec) as fleet, fleet_leases(fleet, spec.hosts, owner()):
             yield Outside(fleet), journal
 
@@ -79,10 +79,24 @@ async def decide(
     journal: Store,
     *,
     cold: bool = False,
-    survey: Survey | None = None,
 ) -> str:
-    """`resolve`, on a fleet that is there, with a journal that is ours."""
-    survey = survey or await take_survey(outside.fleet, outside.drivers, list(spec.hosts), journal)
+    """`resolve`, on a fleet that is there and leased."""
+    with journal.locked(workload, owner()):
+        survey = await take_survey(outside.fleet, outside.drivers, list(spec.hosts), journal)
+        return await _decide(spec, workload, chosen, evidence, outside, journal, survey, cold=cold)
+
+
+async def _decide(
+    spec: Spec,
+    workload: str,
+    chosen: str | None,
+    evidence: str,
+    outside: Outside,
+    journal: Store,
+    survey: Survey,
+    *,
+    cold: bool = False,
+) -> str:
     found = survey.open.get(workload)
     if found is None:
         raise Refused(
@@ -98,7 +112,13 @@ async def decide(
 
 
 async def bury(spec: Spec, host: str, evidence: str, outside: Outside, journal: Store) -> list[str]:
-    """`forget`, on a fleet that is there, with a journal that is ours."""
+    """`forget`, on a fleet that is there and leased."""
+    unfinished = {name for run in journal.open_runs() for name in run.plan.groups}
+    with journal.locked(unfinished, owner()):
+        return await _bury(spec, host, evidence, outside, journal)
+
+
+async def _bury(spec: Spec, host: str, evidence: str, outside: Outside, journal: Store) -> list[str]:
     survey = await take_survey(outside.fleet, outside.drivers, list(spec.hosts), journal)
     if host in survey.world.seen():
         raise Refused(f"{host} answers", where=host, fix="finish what is open with it: reconcile status")
@@ -113,7 +133,7 @@ async def bury(spec: Spec, host: str, evidence: str, outside: Outside, journal: 
         if "--cold" in how:
             done.append(f"{name}: only its files are left; next: reconcile resolve {name} {how} --evidence TEXT")
             continue
-        done.append(await decide(spec, name, chosen or None, evidence, outside, journal, survey=survey))
+        done.append(await _decide(spec, name, chosen or None, evidence, outside, journal, survey))
     return done or [f"nothing is open with {host}; take it out of the specs"]
 
 

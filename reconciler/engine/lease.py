@@ -4,21 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 
 from reconciler.engine.lenient import Warn, lenient, unsaid
 from reconciler.errors import GuardRefused, HostError, Locked, ReconcilerError
-from reconciler.guard import guard, leases
+from reconciler.guard import guard
+from reconciler.guard import leases as guard_leases
 from reconciler.hosts.base import Fleet, pump
 from reconciler.model.command import Seconds
 from reconciler.state.identity import is_dead_here
 
 NAME = "reconciler"
-"""The lease an apply takes on every host it can reach."""
+"""The lease a controller takes on every host that it acts on."""
 TTL: Seconds = 45.0
 """A dead controller's lease ends after this; take-over is promised within 60 s."""
 BEAT: Seconds = 10.0
+
+
+@dataclass
+class Leases:
+    """Leases that are held and kept alive: a heartbeat for each host."""
+
+    fleet: Fleet
+    owner: str
+    warn: Warn
+    beats: dict[str, asyncio.Task[None]]
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        return frozenset(self.beats)
+
+    async def keep_only(self, hosts: Collection[str]) -> None:
+        """Give back all others: nothing is done there, and other controllers may."""
+        others = sorted(self.beats.keys() - set(hosts))
+        tasks = [self.beats.pop(name) for name in others]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await _drop(self.fleet, others, self.owner, self.warn)
 
 
 @asynccontextmanager
@@ -28,7 +53,7 @@ async def fleet_leases(
     owner: str,
     on_lost: Callable[[Locked], None] = lambda _: None,
     warn: Warn = unsaid,
-) -> AsyncIterator[None]:
+) -> AsyncIterator[Leases]:
     """Hold the lease on all hosts that answer. Locked names the other controller; nothing is kept then.
     `on_lost` is told when another controller has a lease by now: this one was silent for too long. `warn` is told
     of leases that could not be given back.
@@ -41,26 +66,25 @@ async def fleet_leases(
     if failure is not None:
         await _drop(fleet, taken, owner, warn)
         raise failure
-    heartbeat = asyncio.create_task(_keep_all(fleet, taken, owner, on_lost), name="lease heartbeat")
+    beats = {n: asyncio.create_task(_keep(fleet, n, owner, on_lost), name=f"lease on {n}") for n in taken}
+    leases = Leases(fleet, owner, warn, beats)
     try:
-        yield
+        yield leases
     finally:
-        heartbeat.cancel()
-        await asyncio.gather(heartbeat, return_exceptions=True)
-        await _drop(fleet, taken, owner, warn)
+        await leases.keep_only(())
 
 
 async def _take(fleet: Fleet, name: str, owner: str) -> None:
     host = fleet.host(name)
     await pump(guard.install(), host)
     try:
-        await pump(leases.take(NAME, owner, TTL), host)
+        await pump(guard_leases.take(NAME, owner, TTL), host)
     except GuardRefused as refused:
-        lease = await pump(leases.show(NAME), host)
+        lease = await pump(guard_leases.show(NAME), host)
         if lease is None or is_dead_here(lease.owner):
             if lease is not None:
-                await pump(leases.drop(NAME, lease.owner), host)
-            await pump(leases.take(NAME, owner, TTL), host)
+                await pump(guard_leases.drop(NAME, lease.owner), host)
+            await pump(guard_leases.take(NAME, owner, TTL), host)
             return
         raise Locked(
             f"{lease.owner} works on {name}",
@@ -70,12 +94,6 @@ async def _take(fleet: Fleet, name: str, owner: str) -> None:
         ) from refused
 
 
-async def _keep_all(fleet: Fleet, names: list[str], owner: str, on_lost: Callable[[Locked], None]) -> None:
-    async with asyncio.TaskGroup() as group:
-        for name in names:
-            group.create_task(_keep(fleet, name, owner, on_lost), name=f"lease on {name}")
-
-
 async def _keep(fleet: Fleet, name: str, owner: str, on_lost: Callable[[Locked], None]) -> None:
     """Beat until the lease is somebody else's. One that is nobody's was voided by a reboot, as long as the last
     beat is not older than it was good for: it is taken again. Else another controller may have come and gone."""
@@ -83,7 +101,7 @@ async def _keep(fleet: Fleet, name: str, owner: str, on_lost: Callable[[Locked],
     while True:
         await asyncio.sleep(BEAT)
         try:
-            await pump(leases.beat(NAME, owner), host)
+            await pump(guard_leases.beat(NAME, owner), host)
         except GuardRefused as refused:
             holder = await _holder(fleet, name)
             if holder or time.time() - last > TTL:
@@ -98,7 +116,7 @@ async def _keep(fleet: Fleet, name: str, owner: str, on_lost: Callable[[Locked],
 
 async def _holder(fleet: Fleet, name: str) -> str:
     with suppress(ReconcilerError):
-        lease = await pump(leases.show(NAME), fleet.host(name))
+        lease = await pump(guard_leases.show(NAME), fleet.host(name))
         return lease.owner if lease else ""
     return ""
 
@@ -118,6 +136,6 @@ async def _drop(fleet: Fleet, names: list[str], owner: str, warn: Warn) -> None:
         kept = f"the lease on {name} could not be given back; it ends by itself in {TTL:g} s"
         # A host that is gone keeps none, and by now it may be another's.
         with lenient(kept, warn), suppress(HostError, GuardRefused):
-            await pump(leases.drop(NAME, owner), fleet.host(name))
+            await pump(guard_leases.drop(NAME, owner), fleet.host(name))
 
     await asyncio.gather(*(one(name) for name in names))
