@@ -42,6 +42,9 @@ FOUND = (
     "seed 2764: move-and-more restart: restore-fails at restore:before-intent; controller-killed at undo"
     " stage:after-intent; all-cut-off at confirm:after-intent; controller-and-journal-lost at undo stage:in-effect"
     " (after 6)",
+    # the new container and its data were removed when the host of the old ones was gone for good
+    "seed 700809: recreate-elsewhere restart: unhealthy at confirm:before-intent; source-lost at undo"
+    " copy-volume:in-effect; source-cut-off at undo start:after-effect",
 )
 HEAD = re.compile(r"seed (\d+): ([a-z-]+)(?: ([a-z_,]+))?: (.*)")
 STRIKE = re.compile(r"([a-z-]+) at (undo )?([a-z-]+):([a-z-]+)(?: \(after (\d+)\))?")

@@ -36,6 +36,10 @@ async def create_volume(acting: Acting, step: Step, progress: Progress) -> Data:
 
 
 async def remove_new_volume(acting: Acting, step: Step) -> Data:
+    """Only while the volume that was copied into it is there and the workload's."""
+    for other in acting.plan.groups[step.workload]:
+        if other.kind is StepKind.COPY_VOLUME and other.subject == step.subject and other.peer:
+            await acting.on(other.peer, acting.driver(step).locate_volume(step.subject, step.workload))
     program = acting.driver(step).remove_volume(step.subject, acting.fence(step), acting.run)
     await acting.on(step.host, program)
     return {}
