@@ -13,6 +13,7 @@ from reconciler.load.objects import Entry
 from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.spec import DesiredState, Host, IpamSpec, Network, Workload
 from reconciler.runtimes import registry
+from reconciler.runtimes.registry import Found
 
 _HOSTS_SHOWN: Final = 8
 _NAMES_COMPARED: Final = 1000
@@ -48,12 +49,15 @@ def check_fleet(fleet: Fleet) -> Iterator[Diagnostic]:
     hosts, networks = fleet.hosts(), fleet.networks()
     all_hosts_valid = len(hosts) == len(fleet.names("Host"))
     claims = _Claims()
+    used = {entry.model.spec.runtime for entry in fleet.entries.values() if isinstance(entry.model, Workload)}
+    runtimes = {name: registry.find(name) for name in sorted(used - {DEFAULT_RUNTIME})}
     for entry in fleet.entries.values():
         model = entry.model
         if isinstance(model, Host):
             yield from _jump(entry, model, fleet)
         elif isinstance(model, Workload):
-            yield from _runtime(entry, model)
+            if (runtime := model.spec.runtime) in runtimes:
+                yield from _runtime(entry, runtime, runtimes[runtime])
             yield from _within(entry, model)
             yield from claims.identity(entry, model)
             if model.spec.state is DesiredState.ABSENT:
@@ -111,12 +115,9 @@ def _placement(
         )
 
 
-def _runtime(entry: Entry, workload: Workload) -> Iterator[Diagnostic]:
+def _runtime(entry: Entry, name: str, found: Found | None) -> Iterator[Diagnostic]:
     """A runtime that is not there, or that cannot be used. Absent workloads have one too: it removes them."""
-    name, at = workload.spec.runtime, ("spec", "runtime")
-    if name == DEFAULT_RUNTIME:
-        return
-    found = registry.find(name)
+    at = ("spec", "runtime")
     if found is None:
         known = registry.names()
         hint = close(name, known) or "a package that provides it says so with `reconciler.runtimes`"

@@ -13,6 +13,7 @@ from typing import cast
 from reconciler.errors import Refused
 from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.runtimes.base import ABILITIES, Driver, Runtime, abilities
+from reconciler.text import printable, short
 
 GROUP = "reconciler.runtimes"
 OURS = "built in"
@@ -101,8 +102,9 @@ def _loaded(point: EntryPoint) -> Found:
     package = _package(point)
     try:
         made = point.load()()
-    except Exception as error:  # a third party's code: whatever it is, the others work on
-        return Found(point.name, package, problem=f"it cannot be loaded: {type(error).__name__}: {error}")
+    except (Exception, SystemExit) as error:  # a third party's code: whatever it is, the others work on
+        why = short(printable(f"{type(error).__name__}: {error}"))
+        return Found(point.name, package, problem=f"it cannot be loaded: {why}")
     if problem := _problem(point.name, made):
         return Found(point.name, package, problem=problem)
     return Found(point.name, package, made)
