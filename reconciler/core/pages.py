@@ -328,8 +328,9 @@ PAGES: dict[str, Page] = {
     ),
     "S600": Page(
         "locked",
-        "Another reconcile on this machine, or another controller, is applying. Wait for it. A dead one's "
-        "lock ends by itself.",
+        "Another reconcile works on a host or a workload that this one needs; the message names it. Plans that "
+        "touch nothing in common run at the same time; one that makes something needs all hosts. Wait for it. A "
+        "dead one's lock ends by itself within 60 s.",
     ),
     "S601": Page(
         "the journal cannot be used",
