@@ -9,6 +9,7 @@ import pytest
 
 from reconciler.cli.main import run
 from reconciler.commands import app, compose
+from reconciler.engine.lease import Leases
 from reconciler.hosts.memory import MemoryFleet, Universe
 from reconciler.runtimes import registry
 from reconciler.runtimes.base import Lifecycle, Transactional
@@ -37,9 +38,20 @@ spec:
 """
 
 
+class Unasked(Leases):
+    """Leases that no host is asked for."""
+
+    @property
+    def hosts(self):
+        return frozenset(("h1", "h2"))
+
+    async def keep_only(self, hosts):
+        return None
+
+
 @asynccontextmanager
-async def no_leases(*_):
-    yield
+async def no_leases(fleet, hosts, owner, lost, warn):
+    yield Unasked(fleet, owner, warn, {})
 
 
 @pytest.fixture
