@@ -29,8 +29,11 @@ def forget(
 
     Exit codes: 0 done; 1 refused, because the host answers; 4 without evidence.
     """
+    from reconciler.cli.signals import outlive_terminal
     from reconciler.commands.resolve import forget as bury
 
-    for line in asyncio.run(bury(load_hosts(paths, values, settings), host, evidence, journal)):
+    spec = load_hosts(paths, values, settings)
+    outlive_terminal()
+    for line in asyncio.run(bury(spec, host, evidence, journal)):
         typer.echo(line)
     return 0

@@ -86,6 +86,13 @@ class Server:
         done = subprocess.run(["pgrep", "-P", str(self.pid)], capture_output=True, text=True, check=False)
         return [int(line) for line in done.stdout.split()]
 
+    def connections(self) -> list[int]:
+        """The same, and their children: newer versions of OpenSSH leave the connection to one of those."""
+        sessions = self.sessions()
+        words = ["pgrep", "-P", ",".join(map(str, sessions)), "-x", "sshd(-.*)?"]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        return sessions + [int(line) for line in done.stdout.split()]
+
     def drop(self) -> None:
         """Kill all connections; the server goes on."""
         for pid in self.sessions():

@@ -168,7 +168,7 @@ async def test_a_silent_host_is_noticed(server: Server, fleets: Fleets) -> None:
     await host.run(reads("true"))
     task = asyncio.create_task(host.run(reads("sleep", "300", timeout=60)))
     await asyncio.sleep(0.3)
-    frozen = server.sessions()
+    frozen = server.connections()
     for pid in frozen:
         os.kill(pid, 19)
     started = time.monotonic()

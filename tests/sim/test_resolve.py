@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.commands.compose import Outside
 from reconciler.commands.recover import Resume, note_settled, rebuilt_runs
-from reconciler.commands.resolve import bury, decide
+from reconciler.commands.resolve import Decision, bury, decide
 from reconciler.core.planner import make_plan
 from reconciler.engine.observe import observe
 from reconciler.engine.steps import Steps
@@ -88,6 +88,42 @@ def test_a_rebooted_source_whose_images_are_at_the_destination():
         assert not make_plan(s.scene.spec, await s.look()).steps
 
     run_virtual(course())
+
+
+@pytest.mark.parametrize("cut", ["before", "after"])
+@pytest.mark.parametrize("chosen", ["h1", "h2"])
+def test_a_decision_that_was_interrupted_is_made_again(monkeypatch, chosen, cut):
+    """Ctrl-C before or after any of its commands; the same words then end it, or nothing is in doubt any more."""
+    on = Decision._on
+
+    async def course(last):
+        s, count = Stage(shape="move"), 0
+        await s.play()
+
+        async def interrupted(decision, host, program):
+            nonlocal count
+            count += 1
+            if count == last and cut == "before":
+                raise asyncio.CancelledError
+            result = await on(decision, host, program)
+            if count == last:
+                raise asyncio.CancelledError
+            return result
+
+        monkeypatch.setattr(Decision, "_on", interrupted)
+        whole = True
+        try:
+            await s.decide(chosen)
+        except asyncio.CancelledError:
+            whole = False
+            monkeypatch.setattr(Decision, "_on", on)
+            if "web" in (await s.survey()).open:
+                await s.decide(chosen)
+        assert s.running() == [chosen], last
+        assert "web" not in (await s.survey()).open, last
+        return whole
+
+    assert next(last for last in range(1, 40) if run_virtual(course(last))) > 3
 
 
 def test_a_fenced_destination_can_be_given_the_workload():
