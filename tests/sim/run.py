@@ -412,8 +412,12 @@ class Simulation:
             self.watcher.fail("I5", f"the plan {when} is not empty: {found}")
 
     async def _plan_again(self):
-        """A new plan. Where it is refused for another copy of a volume, a person takes away the wrong one."""
+        """A new plan. Where it is refused for another copy of a volume, a person takes away the wrong one; where a
+        stopped workload belongs elsewhere, its spec says for now that it runs where it is."""
         plan = make_plan(self.scene.spec, await self.look())
+        for finding in [f for f in plan.findings if f.rule == "stopped-elsewhere"]:
+            self._place(finding.workload, finding.host)
+            plan = make_plan(self.scene.spec, await self.look())
         stale = [f for f in plan.findings if f.rule.startswith("volume.")]
         for finding in stale:
             unclear = finding.rule == "volume.unclear"
@@ -427,6 +431,13 @@ class Simulation:
                     with suppress(Failed):  # a container uses it
                         Runtime(machine, b"").volume_rm(name)
         return make_plan(self.scene.spec, await self.look()) if stale else plan
+
+    def _place(self, name, host) -> None:
+        workload, spec = self.scene.spec.workloads[name], self.scene.spec
+        placement = workload.spec.placement.model_copy(update={"host": host})
+        placed = workload.model_copy(update={"spec": workload.spec.model_copy(update={"placement": placement})})
+        self.scene.spec = spec.model_copy(update={"workloads": {**spec.workloads, name: placed}})
+        self.scene.wanted[name] = host
 
     async def _apply_again(self) -> None:
         """What was put back can be applied again, and then succeeds."""

@@ -42,6 +42,10 @@ FOUND = (
     "seed 2764: move-and-more restart: restore-fails at restore:before-intent; controller-killed at undo"
     " stage:after-intent; all-cut-off at confirm:after-intent; controller-and-journal-lost at undo stage:in-effect"
     " (after 6)",
+    # rebooted where it had gone, while newer specs name a third host
+    "seed 3108: move-elsewhere on_disk: controller-stopped-and-replaced-by-one-with-another-journal at"
+    " restore:before-intent; slow-host at reserve:in-effect (after 7); destination-reboots at retire:in-effect"
+    " (after 7)",
     # the new container and its data were removed when the host of the old ones was gone for good
     "seed 700809: recreate-elsewhere restart: unhealthy at confirm:before-intent; source-lost at undo"
     " copy-volume:in-effect; source-cut-off at undo start:after-effect",
