@@ -67,7 +67,12 @@ sub readable {    # which of them, within so many seconds
     return if select($bits, undef, undef, $seconds) <= 0;
     return map { vec($bits, fileno $_, 1) } @from;
 }
-readable(RESTORE, $listen) or die "nothing was restored\n";
+# Until then nobody needs the daemon, which would wait for ever: whoever removes the container has not seen it.
+for (my $waited = 0; !readable(1, $listen); $waited++) {
+    next if $waited < RESTORE && lives() && -e "$home/keeper.pid";
+    kill 'TERM', $daemon;
+    die "nothing was restored\n";
+}
 accept my $up, $listen or die "accept: $!\n";
 close $listen;
 

@@ -79,6 +79,9 @@ class Bench:
             for n in wanted.networks
         ]
         volumes = [f"--volume={v.name}:{v.target}" for v in wanted.volumes]
+        for volume in wanted.volumes:
+            label = f"--label={LABEL_WORKLOAD}={name}"
+            self.lab.exec("h1", ["podman", "volume", "create", "--ignore", label, volume.name])
         labels = [f"--label={LABEL_WORKLOAD}={name}", f"--label={LABEL_SPEC}={canonical_json(wanted)}"]
         argv = [
             "podman",
