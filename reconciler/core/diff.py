@@ -194,7 +194,16 @@ def _workload(name: str, spec: Spec, world: World, index: Index) -> Iterator[Cha
             "make the host reachable, or take it out of the specs once it is surely off",
         )
         return
-    yield from _place_and_state(workload, current, placed.host, spec, index)
+    found = tuple(_place_and_state(workload, current, placed.host, spec, index))
+    yield from found or _stands_still(workload, current)
+
+
+def _stands_still(workload: Workload, current: Copy | None) -> Iterator[Finding]:
+    """Nothing differs but that somebody has paused it; whoever did may not want it to run."""
+    if current and current.container.state is ContainerState.PAUSED:
+        text = f"it is paused on {current.host}, state is running"
+        fix = f"let it run there: podman unpause {current.container.name}"
+        yield _refuse("paused", workload.metadata.name, current.host, text, fix)
 
 
 def _unsettled(name: str, copies: tuple[Copy, ...], index: Index) -> Finding | None:

@@ -115,4 +115,9 @@ PLAN_PAGES: dict[str, Page] = {
         "A stopped container has no processes to move. Start it where it is (placement.host, state: running), "
         "apply, then move it.",
     ),
+    "paused": Page(
+        "somebody has paused it",
+        "Its state should be running, and its processes stand still: somebody has typed `podman pause`. Whoever "
+        "did may have a reason, so it is not let run by itself. On its host: podman unpause WORKLOAD.",
+    ),
 }

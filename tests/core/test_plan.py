@@ -159,6 +159,13 @@ def test_stopped_copy_is_started():
     assert kinds(plan) == ["start"]
 
 
+def test_a_paused_copy_is_not_nothing_to_do():
+    web = workload(on="h1")
+    plan = make_plan(spec(H1, web), world(facts("h1", container(web, ContainerState.PAUSED))))
+    assert refusals(plan) == ["paused"] and plan.steps == ()
+    assert plan.findings[0].fix.endswith("podman unpause web")
+
+
 def test_labels_keep_the_current_host_and_else_take_the_first_by_name():
     hosts = [host("h1", {"disk": "ssd"}), host("h2", {"disk": "ssd"}), host("h3")]
     web = workload(labels={"disk": "ssd"})
