@@ -113,7 +113,7 @@ lock() { # FILE: exclusive until this process ends; children get it closed (9>&-
 poke() { [ ! -p "$1" ] || printf 'x\n' 1<>"$1"; } # wake who reads this fifo; never blocks, reader or not
 
 ticker() { # FIFO SECONDS: poke it until this process is gone
-	while sleep "$2" && kill -0 $$; do poke "$1"; done </dev/null >/dev/null 2>&1 6>&- 9>&- &
+	while sleep "$2" && kill -0 $$; do poke "$1"; done </dev/null >/dev/null 2>&1 6>&- 9>&- & # ends by this process's end
 	TICKER=$!
 }
 
@@ -552,7 +552,13 @@ end_kept() { # tasks that stay frozen although neither CRIU nor its hook lives: 
 	ONE=$WORD TWO=$REST
 	printf 'neither CRIU nor its hook was left\n' >"$H/killed"
 	kill -9 "$ONE"
-	while lives "$ONE" "$TWO"; do sleep 0.003; done
+	now
+	END=$((NOW + EXIT_WAIT))
+	while lives "$ONE" "$TWO"; do
+		now
+		[ "$NOW" -lt "$END" ] || die $E_RUNNING "the frozen tasks of $N do not end: the kernel holds process $ONE"
+		sleep 0.003
+	done
 }
 
 unshield() { # what a hook that was killed has left: peers would be told that nobody is here

@@ -17,6 +17,7 @@
 #                  The hold goes on without CRIU; whoever ends it ends the tasks, their images are the way back.
 #                  Before post-dump there are no images: the warden thaws the cgroup, which CRIU leaves as it found
 #                  it, puts the network back and undoes CRIU's locks as far as that can be done from outside
+#   CRIU hangs     before post-dump: the warden kills it when the tasks have been frozen for too long, and does the same
 # With an argument it is one of its own helpers: keeper, warden, isolate, netdown, netup, netunlock, hang_up.
 case ${CRTOOLS_SCRIPT_ACTION-}$# in post-dump0 | pre-dump0 | network-lock0 | network-unlock0 | pre-restore0) ;; *0) exit 0 ;; esac
 
@@ -31,6 +32,7 @@ IP=${RECONCILER_IP:-/usr/sbin/ip} # by path: a shell's own `ip` may not know all
 [ -x "$IP" ] || IP=/sbin/ip
 [ -x "$IP" ] || IP=ip
 CGROUPS=${RECONCILER_CGROUPS:-/sys/fs/cgroup}
+GONE_WAIT=500 # centiseconds, for a process that should end at once
 
 now() { # NOW: centiseconds since boot
 	read -r NOW _ <"$PROC/uptime"
@@ -47,6 +49,16 @@ lives() { # PID [START]: is it that very process? STARTED: when it started
 	[ $# -ge 20 ] && [ "$1" != Z ] && [ "$1" != X ] || return 1
 	STARTED=${20}
 	[ -z "$WANT" ] || [ "$WANT" = "$STARTED" ]
+}
+
+gone() { # PID START: wait until that process is; fails when it has not ended in time, as one that waits in the kernel
+	now
+	END=$((NOW + GONE_WAIT))
+	while lives "$1" "$2"; do
+		now
+		[ "$NOW" -lt "$END" ] || return 1
+		sleep 0.003
+	done
 }
 
 word() { # first complete line of a file into WORD and REST; fails when it is not there yet
@@ -194,16 +206,27 @@ shield() {
 }
 
 unshield() { # after `isolate` has ended, which may be about to make it
-	if word "$H/net.pid"; then while lives "$WORD" "$REST"; do sleep 0.003; done; fi
+	if word "$H/net.pid"; then end_isolate "$WORD" "$REST"; fi
 	if word "$H/shielded"; then nft delete table netdev "$WORD"; fi
 	rm -f "$H/shielded"
+}
+
+end_isolate() { # PID START: it leads a group of its own; one that hangs must not take anything down later
+	gone "$1" "$2" && return
+	say 'taking the interfaces down did not end in time: it was ended'
+	kill -9 -- "-$1"
+	gone "$1" "$2" || say 'it does not end: the kernel holds it'
 }
 
 isolated() { # wait for `isolate`; fails unless it was started and all interfaces are down
 	word "$H/net.pid" || return 1
 	ISOLATOR=$WORD ISOLATOR_START=$REST
+	now
+	END=$((NOW + GONE_WAIT))
 	until word "$H/net.done"; do
 		lives "$ISOLATOR" "$ISOLATOR_START" || break
+		now
+		[ "$NOW" -lt "$END" ] || { end_isolate "$ISOLATOR" "$ISOLATOR_START" || :; break; }
 		sleep 0.003
 	done
 	word "$H/net.done" && [ "$WORD" = 0 ]
@@ -229,9 +252,9 @@ netunlock() { # inside the tasks' network namespace: the filter by which CRIU lo
 	done
 	for TOOL in iptables ip6tables; do
 		command -v $TOOL || continue
-		while $TOOL -w -D INPUT -j CRIU; do :; done
-		while $TOOL -w -D OUTPUT -j CRIU; do :; done
-		$TOOL -w -F CRIU && $TOOL -w -X CRIU
+		while $TOOL -w 5 -D INPUT -j CRIU; do :; done # ends by its last rule
+		while $TOOL -w 5 -D OUTPUT -j CRIU; do :; done # ends by its last rule
+		$TOOL -w 5 -F CRIU && $TOOL -w 5 -X CRIU
 	done >/dev/null 2>&1
 	return 0
 }
@@ -275,7 +298,7 @@ freeze() { # INIT_PID: sets nothing where it is not the container's own cgroup, 
 	printf '%s\n' "$GROUP" >"$H/cgroup"
 	lives "$CRIU"
 	# shellcheck disable=SC2086
-	setsid $SH "$0" warden "$CRIU" "$STARTED" "$1" &
+	setsid $SH "$0" warden "$CRIU" "$STARTED" "$1" "$FREEZE" &
 	printf '1\n' >"$GROUP/cgroup.freeze"
 	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 		sleep 0.001
@@ -297,9 +320,22 @@ thaw() {
 	{ word "$GROUP/cgroup.freeze" && [ "$WORD" != 1 ]; } || printf '0\n' >"$GROUP/cgroup.freeze"
 } 2>/dev/null
 
-warden() { # CRIU_PID CRIU_START INIT_PID
+warden() { # CRIU_PID CRIU_START INIT_PID FREEZE
 	trap : HUP INT TERM PIPE
-	while lives "$1" "$2"; do sleep 0.02; done # not `tail --pid`, which also waits until it is reaped
+	now
+	END=$((NOW + $4))
+	while lives "$1" "$2"; do # not `tail --pid`, which also waits until it is reaped
+		sleep 0.02
+		now
+		[ "$NOW" -ge $((END - 100)) ] && [ ! -e "$H/joined" ] || continue # from then on the hook looks at the clock
+		if [ "$NOW" -lt "$END" ]; then # one that only is slow undoes its dump itself
+			decide_resume
+		elif [ ! -e "$H/late" ]; then
+			: >"$H/late"
+			say 'the source resumes: CRIU hung in the middle of its dump, and was ended'
+			kill -9 "$1"
+		fi
+	done
 	[ ! -e "$H/kept" ] || exit 0
 	thaw
 	[ ! -e "$H/joined" ] || exit 0
@@ -332,7 +368,7 @@ end_tasks() { # INIT_PID INIT_START WHY: their images are all that is left of th
 	kill -9 "$1"
 	unshield
 	if word "$H/cgroup" && [ -w "$WORD/cgroup.kill" ]; then printf '1\n' >"$WORD/cgroup.kill"; fi
-	while lives "$1" "$2"; do sleep 0.003; done
+	gone "$1" "$2" || say 'a task of it does not end: the kernel holds it'
 }
 
 # --- the keeper: sees its hook die by the end of the fifo that only the hook keeps open ---
@@ -416,7 +452,7 @@ hook() {
 	exec 7<>"$H/alive" 8<>"$H/wake"
 	# shellcheck disable=SC2086
 	setsid $SH "$0" keeper "$INIT" "$INIT_START" "$CRIU" "$CRIU_START" 5<"$H/alive" 7>&- 8>&- &
-	while sleep 0.5 && kill -0 $$; do printf 'x\n' 1<>"$H/wake"; done 7>&- 8>&- 2>/dev/null &
+	while sleep 0.5 && kill -0 $$; do printf 'x\n' 1<>"$H/wake"; done 7>&- 8>&- 2>/dev/null & # ends by the hook's end
 	TICKER=$!
 	: >"$H/joined"
 	lock_network
@@ -489,7 +525,7 @@ case ${1-} in
 	exit 0
 	;;
 keeper) keeper "$2" "$3" "$4" "$5" ;;
-warden) warden "$2" "$3" "$4" ;;
+warden) warden "$2" "$3" "$4" "$5" ;;
 isolate) isolate "$2" ;;
 netdown) netdown ;;
 netup) netup ;;

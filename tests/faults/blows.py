@@ -43,7 +43,7 @@ KILL_EARLY = """
 # Its log says so, in the folder that Podman gives it; a slower CRIU leaves the time to read that.
 for round in $(seq 3000); do
     for log in /var/lib/containers/storage/overlay-containers/*/userdata/dump.log; do
-        ! grep -qs 'Turning repair on' "$log" || { pkill -9 -x criu; exit; }
+        ! grep -qs 'Turning repair on' "$log" || { pkill -SIGNAL -x criu; exit; }
     done
 done
 """
@@ -150,14 +150,23 @@ def kill_criu(lab: Lab, host: str, argument: str) -> None:
 
 
 def kill_criu_early(lab: Lab, host: str, argument: str) -> None:
-    """As soon as it has stopped a connection in the coming dump, long before its images are complete."""
-    _script(lab, host, f"cat > {EARLY}", KILL_EARLY)
+    """As soon as it has stopped a connection in the coming dump, long before its images are complete. Or it gets
+    another signal, as STOP."""
+    _script(lab, host, f"cat > {EARLY}", KILL_EARLY.replace("SIGNAL", argument or "KILL"))
     _script(lab, host, f"setsid sh {EARLY} </dev/null >/dev/null 2>&1 &")
 
 
 def kill_pages(lab: Lab, host: str, argument: str) -> None:
     """The daemon that serves memory pages, in the coming restore, or so many seconds into it."""
     text = KILL_PAGES.replace("WAIT", f"sleep {argument}; " if argument else "")
+    _script(lab, host, "cat > /run/kill-pages", text)
+    _script(lab, host, "setsid sh /run/kill-pages </dev/null >/dev/null 2>&1 &")
+
+
+def stop_pages(lab: Lab, host: str, argument: str) -> None:
+    """The daemon that serves memory pages stands still for so many seconds of the coming restore."""
+    stops = 'kill -STOP "$(cat "$folder/lazy-pages.pid")"; '
+    text = KILL_PAGES.replace("WAITkill -9", f"{stops}sleep {argument}; kill -CONT")
     _script(lab, host, "cat > /run/kill-pages", text)
     _script(lab, host, "setsid sh /run/kill-pages </dev/null >/dev/null 2>&1 &")
 
@@ -177,6 +186,15 @@ def strange_container(lab: Lab, host: str, argument: str) -> None:
     """Somebody makes a container of the workload's name."""
     make = "podman create --name counter localhost/reconciler-demo:1 sleep 9"
     _script(lab, host, f"podman rm -f -t 0 counter; {make}")
+
+
+def strange_volume(lab: Lab, host: str, argument: str) -> None:
+    """Somebody makes a volume of that name, with a file in it."""
+    _script(
+        lab,
+        host,
+        f"touch $(podman volume inspect -f '{{{{.Mountpoint}}}}' $(podman volume create {argument}))/his",
+    )
 
 
 def stuck_removing(lab: Lab, host: str, argument: str) -> None:
@@ -234,8 +252,10 @@ BLOWS: dict[str, Blow] = {
         kill_criu_early,
         kill_hook,
         kill_pages,
+        stop_pages,
         hang_podman,
         strange_container,
+        strange_volume,
         stuck_removing,
         podman,
         expire_leases,
@@ -262,6 +282,9 @@ podman unpause counter
 podman container exists counter || podman rename typed counter
 podman ps -aq --filter name='^counter$' | while read -r id; do
     case $(podman inspect -f '{{.Config.Labels}}' $id) in *reconciler*) ;; *) podman rm -f -t 0 $id ;; esac
+done
+for name in $(podman volume ls -q); do # kept where somebody has changed what is in it
+    [ ! -e "$(podman volume inspect -f '{{.Mountpoint}}' $name)/his" ] || podman volume rm $name
 done
 true
 """

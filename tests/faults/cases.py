@@ -202,6 +202,13 @@ def runtimes() -> Iterator[Case]:
     # No image is complete yet: the tasks run on. A connection in a blocking read fails at that moment.
     early = Strike("kill_criu_early", "hold", Point.AFTER_INTENT, host="source")
     yield case(BACK, early, exits=(PUT_BACK,), keeps=False)
+    hangs = Strike("kill_criu_early", "hold", Point.AFTER_INTENT, host="source", argument="STOP")
+    limit = {"freezeLimit": "8s"}
+    yield case(
+        BACK, hangs, name="CRIU hangs in the middle of its dump", policy=limit, exits=(PUT_BACK,), keeps=False
+    )
+    stands = Strike("stop_pages", "restore", Point.AFTER_INTENT, host="destination", argument="2")
+    yield case(EITHER, stands, name="page daemon stands still for 2 s of the restore", keeps=False)
     for wait in ("", "0.1", "0.3"):
         # What the destination has answered until then, its client has from a copy that is ended.
         strike = Strike("kill_pages", "restore", Point.AFTER_INTENT, host="destination", argument=wait)
@@ -319,6 +326,9 @@ def strangers() -> Iterator[Case]:
         strike = Strike("strange_container", "stage", point, host="destination")
         name = f"a stranger's container at the destination, stage:{point}"
         yield case(BACK, strike, name=name, exits=(PUT_BACK,))
+    strike = Strike("strange_volume", "stage", Point.AFTER_INTENT, host="destination", argument="counter-data")
+    name = "a stranger's volume at the destination, stage:after-intent"
+    yield case(BACK, strike, name=name, shape="move-volume", exits=(PUT_BACK,))
     strike = Strike("stuck_removing", "stage", Point.AFTER_OUTCOME, host="destination")
     yield case(EITHER, strike, name="the staged container is stuck in removing", keeps=False)
 

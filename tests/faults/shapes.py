@@ -37,6 +37,15 @@ def move(bench: Bench) -> Scene:
     )
 
 
+def move_volume(bench: Bench) -> Scene:
+    bench.reset()
+    volumes = {"container": {"volumes": [{"name": "counter-data", "target": "/data"}]}}
+    bench.declare("h1", **volumes)
+    bench.run("apply", "--yes")
+    bench.declare("h2", **volumes)
+    return Scene("h1", "h2", lambda: bench.running() == ["h1"], lambda: bench.running() == ["h2"])
+
+
 def create(bench: Bench) -> Scene:
     bench.reset()
     bench.declare("h1")
@@ -111,6 +120,7 @@ def _recreate(
 
 SHAPES: dict[str, Callable[[Bench], Scene]] = {
     "move": move,
+    "move-volume": move_volume,
     "create": create,
     "start": start,
     "stop": stop,

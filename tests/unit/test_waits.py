@@ -9,7 +9,7 @@ from reconciler.resources import data_path
 
 SCRIPTS = sorted(
     path
-    for folder, names in (("podman", "*.sh"), ("host", "transfer-*.sh"))
+    for folder, names in (("podman", "*.sh"), ("host", "*.sh"))
     for path in data_path("templates", folder).glob(names)
 )
 BY_INPUT = re.compile(r"^(while|until) .*(\bread\b|\[ \$# )|while said=")
@@ -30,7 +30,7 @@ def loops(text: str) -> list[tuple[str, str]]:
             continue
         depth = len(line) - len(line.lstrip())
         body = [line]
-        if not re.search(r"\bdone\b", line):
+        if not re.search(r"; done\b", line):
             for later in lines[at + 1 :]:
                 body.append(later)
                 if re.match(rf" {{{depth}}}(\}}? ?)done\b", later) or later.strip().startswith("done"):
