@@ -1,5 +1,6 @@
 """The program's edge: exit codes, suggestions, crash reports, pipes. Runs the real program."""
 
+import json
 import os
 import subprocess
 import sys
@@ -46,6 +47,29 @@ def test_no_traceback_reaches_the_user_and_the_report_holds_no_arguments(tmp_pat
     text = reports[0].read_text()
     assert "a mistake" in text and "hunter2" not in text
     assert reports[0].stat().st_mode & 0o077 == 0
+
+
+def test_a_report_that_cannot_be_saved_is_no_crash_of_its_own(monkeypatch, capsys):
+    def crash(*_, **__):
+        raise RuntimeError("a mistake")
+
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(main, "app", crash)
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    assert main.run(["plan"]) == 1
+    said = capsys.readouterr().err
+    assert "not saved: Could not determine home" in said and "Traceback" not in said
+
+
+def test_findings_have_the_same_names_in_every_json(tmp_path):
+    (tmp_path / "bad.yaml").write_text("kind: Nothing\n")
+    done = run("plan", "--json", str(tmp_path / "bad.yaml"), cwd=tmp_path)
+    assert done.returncode == 4
+    (finding, *_) = json.loads(done.stdout)["error"]["diagnostics"]
+    assert "sourceLine" in finding and not any("_" in name for name in finding)
 
 
 def test_a_reader_that_goes_away_is_no_error():

@@ -32,6 +32,7 @@ FIGURES = results.BUILD / "faults-figures.json"
 
 def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a case of its own, also under `nohup`
     options = _options()
     cases = [c for c in matrix() if not options.only or _matches(c.name, options.only)]
     kept = _passed() if options.again else {}

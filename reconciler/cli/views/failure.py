@@ -13,7 +13,7 @@ from pathlib import Path
 import typer
 
 from reconciler import __version__
-from reconciler.cli.views.diagnostics import render_diagnostics
+from reconciler.cli.views.diagnostics import diagnostic_json, render_diagnostics
 from reconciler.cli.views.style import color_of, paint
 from reconciler.core.criu_errors import translate
 from reconciler.errors import CommandFailed, InputError, ReconcilerError
@@ -40,7 +40,7 @@ def error_json(error: ReconcilerError) -> dict[str, object]:
         "exitCode": error.exit_code,
     }
     if isinstance(error, InputError) and error.diagnostics:
-        fields["diagnostics"] = [vars(d) for d in error.diagnostics]
+        fields["diagnostics"] = [diagnostic_json(d) for d in error.diagnostics]
     return fields
 
 
@@ -73,14 +73,14 @@ def report_crash(error: Exception, arguments: list[str]) -> int:
     text = "".join(traceback.format_exception(error, chain=True))
     command = next((a for a in arguments if not a.startswith("-")), "")
     report = f"reconcile {__version__}, {time.strftime('%Y-%m-%dT%H:%M:%S')}, command: {command}\n\n{text}"
-    folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "reconciler" / "reports"
     try:
+        folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "reconciler" / "reports"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle, name = tempfile.mkstemp(prefix=time.strftime("%Y%m%d-%H%M%S-"), suffix=".txt", dir=folder)
         with open(handle, "w") as file:
             file.write(report)
-    except OSError as failure:
-        name = f"(not saved: {failure.strerror})"
+    except (OSError, RuntimeError) as failure:  # RuntimeError: nobody knows where home is
+        name = f"(not saved: {getattr(failure, 'strerror', None) or failure})"
     typer.echo(
         f"error[R001]: unexpected: {type(error).__name__}\n"
         f"  because  this is a mistake in reconcile, not in your files\n"
