@@ -46,6 +46,9 @@ FOUND = (
     "seed 3108: move-elsewhere on_disk: controller-stopped-and-replaced-by-one-with-another-journal at"
     " restore:before-intent; slow-host at reserve:in-effect (after 7); destination-reboots at retire:in-effect"
     " (after 7)",
+    # memory that takes very long to arrive, on a slow host: it does arrive
+    "seed 701926: move-with-actions stay: source-cut-off at commit:after-effect; slow-host at stage:before-intent;"
+    " pages-take-very-long at restore:before-intent",
     # the new container and its data were removed when the host of the old ones was gone for good
     "seed 700809: recreate-elsewhere restart: unhealthy at confirm:before-intent; source-lost at undo"
     " copy-volume:in-effect; source-cut-off at undo start:after-effect",
