@@ -8,6 +8,7 @@ nobody guesses where there is none.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reconciler.core.diff import Copy, Index
@@ -75,6 +76,9 @@ def kept_on(workload: str, host: str, index: Index) -> tuple[str, ...]:
     return tuple(facts.name for where, facts in index.kept.get(workload, ()) if where == host)
 
 
-def saved_and_removed(volume: str) -> str:
-    """Commands, typed on the volume's host, that take it away and keep what is in it."""
-    return f"podman volume export {volume} --output {volume}.tar && podman volume rm {volume}"
+def saved_and_removed(volume: str, users: Iterable[Copy] = ()) -> str:
+    """Commands, typed on the volume's host, that take it away and keep what is in it. `users`: stopped containers
+    there that still mount it, without which Podman does not let it go."""
+    stopped = [c.container.name for c in users if not c.container.state.has_processes]
+    remove = "".join(f"podman rm {name} && " for name in stopped)
+    return f"podman volume export {volume} --output {volume}.tar && {remove}podman volume rm {volume}"

@@ -3,7 +3,9 @@
 import pytest
 
 from reconciler.core.consent import Consent, lacking
+from reconciler.core.diff import Copy
 from reconciler.core.planner import make_plan
+from reconciler.core.volumes import saved_and_removed
 from reconciler.model.world import ContainerState, TcpConnection
 from tests.core.worlds import container, facts, host, marker, spec, volume, workload, world
 
@@ -134,3 +136,10 @@ def test_what_does_not_run_needs_no_consent():
     old = container(workload(), ContainerState.EXITED)
     plan, _ = planned(workload(env={"A": "2"}), facts("h1", old))
     assert lacking(plan, Consent()) is None
+
+
+def test_what_stands_in_the_way_of_removing_a_volume_is_removed_first():
+    stopped = Copy("h2", container(workload(), state=ContainerState.EXITED, name="web"))
+    running = Copy("h2", container(workload(), name="other"))
+    said = saved_and_removed("data", [stopped, running])
+    assert said == "podman volume export data --output data.tar && podman rm web && podman volume rm data"

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial, reduce
@@ -428,6 +429,8 @@ class Simulation:
                 )
                 for machine in there if not unclear else there[1:]:
                     self.universe.note(f"a person removes volume {name} on {machine.name}")
+                    for container in re.findall(r"podman rm (\S+)", finding.fix):
+                        machine.containers.pop(container, None)
                     with suppress(Failed):  # a container uses it
                         Runtime(machine, b"").volume_rm(name)
         return make_plan(self.scene.spec, await self.look()) if stale else plan

@@ -46,6 +46,9 @@ FOUND = (
     "seed 3108: move-elsewhere on_disk: controller-stopped-and-replaced-by-one-with-another-journal at"
     " restore:before-intent; slow-host at reserve:in-effect (after 7); destination-reboots at retire:in-effect"
     " (after 7)",
+    # the volume that had to make room was still mounted by a container that would never run
+    "seed 702468: recreate-elsewhere: destination-reboots at confirm:before-intent;"
+    " controller-stopped-and-replaced-by-one-with-another-journal at undo start:in-effect",
     # memory that takes very long to arrive, on a slow host: it does arrive
     "seed 701926: move-with-actions stay: source-cut-off at commit:after-effect; slow-host at stage:before-intent;"
     " pages-take-very-long at restore:before-intent",

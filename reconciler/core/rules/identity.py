@@ -65,7 +65,8 @@ def volume_stale(case: Case) -> Iterator[Said]:
         if case.where in found.others and not found.unclear:
             yield Said(
                 f"another copy of volume {found.name} is on {case.where}; the workload's is on {found.at}",
-                f"keep it in a file and make room, on {case.where}: {saved_and_removed(found.name)}",
+                f"keep it in a file and make room, on {case.where}: "
+                f"{saved_and_removed(found.name, case.index.volumes.get((case.where, found.name), ()))}",
             )
 
 
