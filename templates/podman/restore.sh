@@ -127,7 +127,13 @@ stop_serving() {
     ! serving "$userdata/keeper.pid" || kill "$pid"
     rm -rf "$userdata"/lazy-pages.pid "$userdata"/lazy-pages.socket "$userdata"/keeper.pid "$userdata"/pages
 }
+removed() {
+    echo "there are no images in $userdata/$lazy: was the container removed?" >&2
+    [ -z "$addresses" ] || unshield >/dev/null 2>&1
+    exit 1
+}
 fail() {
+    [ -d "$userdata/$lazy" ] || removed # its daemon, if it was started, is ended by the keeper
     echo "$1:" >&2
     cat "$userdata/keeper.log" >&2
     tail -3 "$userdata/lazy-pages.log" >&2
@@ -137,7 +143,6 @@ fail() {
 }
 started=
 if [ -n "$lazy" ] && ! { serving "$userdata/lazy-pages.pid" && [ -S "$userdata/lazy-pages.socket" ]; }; then
-    removed() { echo "there are no images in $userdata/$lazy: was the container removed?" >&2; exit 1; }
     [ -d "$userdata/$lazy" ] || removed
     # Exit 9: CRIU has marked no page of some process as lazy, as it does when a stack pointer begins a page.
     [ -e "$images/marked" ] || all_marked || exit 9
