@@ -157,6 +157,8 @@ class Apply:
                 return await take(self.spec.hosts)
             except Locked:
                 agreed = await look(self.spec, fleet, journal)
+                if agreed.plan.errored and not agreed.plan.steps:
+                    raise  # all is refused while another controller is at work: for what it is doing, most likely
         return await take(touched(agreed.plan, agreed.world.seen()))
 
     def _checked(self, seen: Seen, shown: bool = False) -> Plan:
