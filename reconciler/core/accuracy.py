@@ -92,10 +92,10 @@ def _eager(move: Measured) -> Seconds:
 
 def _spans(run: Run, workload: str) -> dict[tuple[StepKind, Mark], float]:
     """When each step of the workload got each mark, by this run's own controller."""
-    kinds = {step.id: step.kind for step in run.plan.steps if step.workload == workload}
+    kinds = {step.id: step.kind for step in run.plan.groups.get(workload, ())}
     found: dict[tuple[StepKind, Mark], float] = {}
-    for record in run.records:
-        if record.step in kinds and not record.note:
+    for record in run.records_of(workload):
+        if not record.note:
             found.setdefault((kinds[record.step], record.mark), record.at)
     return found
 
@@ -112,10 +112,9 @@ def _measured(run: Run, workload: str) -> Measured | None:
     if hold is None or copy is None or restore is None or frozen is None:
         return None
     move = run.plan.moves[workload]
-    transfer = next(s.id for s in run.plan.steps if s.workload == workload and s.kind is StepKind.TRANSFER)
-    copied = next(
-        (r.data.get("bytes", "0") for r in run.records if r.step == transfer and r.mark is Mark.DONE), "0"
-    )
+    transfer = next(s.id for s in run.plan.groups[workload] if s.kind is StepKind.TRANSFER)
+    arrived = (r for r in run.records_of(workload) if r.step == transfer and r.mark is Mark.DONE)
+    copied = next((r.data.get("bytes", "0") for r in arrived), "0")
     return Measured(
         run=run.id,
         workload=workload,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from functools import cached_property
+from typing import Any, Self
 
 from pydantic import Field
 
@@ -51,6 +54,24 @@ class Run(Model):
     state: RunState = RunState.OPEN
     ended_at: float | None = None
     records: tuple[Record, ...] = ()
+
+    def records_of(self, workload: str) -> Sequence[Record]:
+        """Those of one workload's steps, in order."""
+        return self._by_workload.get(workload, ())
+
+    @cached_property
+    def _by_workload(self) -> Mapping[str, Sequence[Record]]:
+        owners = {step.id: step.workload for step in self.plan.steps}
+        found: dict[str, list[Record]] = {}
+        for record in self.records:
+            if record.step in owners:
+                found.setdefault(owners[record.step], []).append(record)
+        return found
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        copy = super().model_copy(update=update, deep=deep)
+        copy.__dict__.pop("_by_workload", None)  # pydantic copies it with the fields, also of other records
+        return copy
 
 
 class Lock(Model):
