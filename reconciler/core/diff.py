@@ -10,10 +10,11 @@ from reconciler.core.made_from import can_stay, changed_fields
 from reconciler.core.placement import NotPlaced, place
 from reconciler.core.strategy import version_tuple
 from reconciler.model.base import DEFAULT_RUNTIME
+from reconciler.model.container import Container
 from reconciler.model.inplace import PODMAN_KEEPS_UPDATES
 from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.plan import Change, ChangeKind, Finding, Phase
-from reconciler.model.spec import Container, DesiredState, Spec, Workload
+from reconciler.model.spec import DesiredState, Spec, Workload
 from reconciler.model.world import ContainerFacts, ContainerState, HostFacts, Marker, VolumeFacts, World
 
 K = TypeVar("K")

@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from reconciler.model.base import canonical_json, parse_size
+from reconciler.model.container import Container
 from reconciler.model.inplace import FIELDS, How
-from reconciler.model.spec import Container
 
 UNORDERED = ("mounts", "volumes", "ports", "capAdd", "capDrop")
 """Lists whose order means nothing."""

@@ -3,8 +3,8 @@
 import pytest
 
 from reconciler.core.planner import make_plan
+from reconciler.model.container import Container
 from reconciler.model.inplace import FIELDS
-from reconciler.model.spec import Container
 from reconciler.model.world import ContainerState
 from tests.core.worlds import VERSIONS, container, facts, host, spec, workload, world
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reconciler.core.diff import Index
 from reconciler.core.made_from import changed_fields
 from reconciler.model.base import canonical_json, duration_text, parse_duration, parse_size, size_text
-from reconciler.model.spec import Container
+from reconciler.model.container import Container
 from tests.core import worlds
 
 NORMAL = {

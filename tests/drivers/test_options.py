@@ -7,8 +7,9 @@ import json
 import pytest
 
 from reconciler.errors import Refused
+from reconciler.model.container import Mount
 from reconciler.model.labels import LABEL_SPEC
-from reconciler.model.spec import Mount, Workload
+from reconciler.model.spec import Workload
 from reconciler.runtimes.podman import options
 
 

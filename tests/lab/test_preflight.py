@@ -15,8 +15,8 @@ import pytest
 from reconciler.cli.main import run
 from reconciler.lab import DEMO_IMAGE, Lab, Probe
 from reconciler.model.base import canonical_json
+from reconciler.model.container import Container
 from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
-from reconciler.model.spec import Container
 from reconciler.runtimes.podman import probes
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from reconciler.hosts.memory import Container, Machine, Universe
 from reconciler.hosts.memory.machine import MarkerRow, Volume
 from reconciler.model.base import canonical_json
-from reconciler.model.spec import Container as ContainerSpec
+from reconciler.model.container import Container as ContainerSpec
 from reconciler.model.spec import Host, MigrationPolicy, Network, Spec, Workload
 
 API = "reconciler/v1alpha1"

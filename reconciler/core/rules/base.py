@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from reconciler.core.diff import Copy, Index
 from reconciler.model.base import DEFAULT_RUNTIME
+from reconciler.model.container import Container
 from reconciler.model.plan import Change, ChangeKind, Finding
-from reconciler.model.spec import Container, MigrationPolicySpec, Spec, Workload
+from reconciler.model.spec import MigrationPolicySpec, Spec, Workload
 from reconciler.model.world import ContainerFacts, HostFacts, Preflight, ProcessFacts, World
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from reconciler.core.rules.base import Case, Said, rule, together
 from reconciler.core.strategy import version_tuple
+from reconciler.model.container import RestartPolicy
 from reconciler.model.inplace import PODMAN_KEEPS_UPDATES
-from reconciler.model.spec import RestartPolicy
 from reconciler.model.world import ContainerState
 
 UNIT_LABEL = "PODMAN_SYSTEMD_UNIT"

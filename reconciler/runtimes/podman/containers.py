@@ -10,10 +10,11 @@ from reconciler.core.made_from import changed_fields
 from reconciler.errors import CommandFailed, HostError, Refused
 from reconciler.guard import guard
 from reconciler.model.command import Command, Fence, Program
+from reconciler.model.container import RestartPolicy
 from reconciler.model.inplace import PODMAN_KEEPS_UPDATES
 from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.plan import Phase
-from reconciler.model.spec import RestartPolicy, Workload
+from reconciler.model.spec import Workload
 from reconciler.model.world import ContainerFacts, ContainerState
 from reconciler.runtimes.podman import options, parse, paths, stores
 from reconciler.runtimes.podman.noted import as_noted, notes

@@ -14,9 +14,10 @@ from reconciler.core.made_from import changed_fields
 from reconciler.errors import CommandFailed, GuardRefused, HostError, Refused
 from reconciler.guard import guard
 from reconciler.model.command import Command, Fence, Program, Seconds
+from reconciler.model.container import RestartPolicy
 from reconciler.model.labels import LABEL_SPEC
 from reconciler.model.plan import Phase
-from reconciler.model.spec import RestartPolicy, Strategy
+from reconciler.model.spec import Strategy
 from reconciler.model.world import ContainerFacts, ContainerState, Marker
 from reconciler.runtimes.base import Handover, Located
 from reconciler.runtimes.podman import containers, health, moving, options, pagemaps, paths, stores, verifying

@@ -7,7 +7,8 @@ from reconciler.core.causes import last_lines, telling
 from reconciler.errors import CommandFailed
 from reconciler.model.base import parse_duration
 from reconciler.model.command import Command, Program
-from reconciler.model.spec import HealthCheck, RestartPolicy
+from reconciler.model.container import RestartPolicy
+from reconciler.model.spec import HealthCheck
 from reconciler.model.world import ContainerFacts
 from reconciler.runtimes.base import ENDED
 from reconciler.runtimes.podman import containers, paths

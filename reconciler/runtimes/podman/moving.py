@@ -7,11 +7,12 @@ from reconciler.errors import CommandFailed, Refused
 from reconciler.guard import guard
 from reconciler.model.base import parse_duration
 from reconciler.model.command import Bytes, Command, Fence, Program, Seconds, Tree
+from reconciler.model.container import RestartPolicy
 from reconciler.model.inplace import PODMAN_KEEPS_UPDATES
 from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.plan import Phase
 from reconciler.model.room import available_for
-from reconciler.model.spec import RestartPolicy, Strategy, TcpHandling
+from reconciler.model.spec import Strategy, TcpHandling
 from reconciler.model.world import ContainerFacts
 from reconciler.runtimes.base import Handover, Located
 from reconciler.runtimes.podman import containers, pagemaps, parse, paths

@@ -6,8 +6,9 @@ import json
 
 from reconciler.errors import Refused
 from reconciler.model.base import canonical_json, parse_size
+from reconciler.model.container import Container, NetworkAttachment
 from reconciler.model.labels import ANNOTATION_CRIU, LABEL_SPEC, LABEL_WORKLOAD
-from reconciler.model.spec import Container, NetworkAttachment, Workload
+from reconciler.model.spec import Workload
 from reconciler.runtimes.podman import paths
 
 _MOUNT_SEPARATORS = frozenset(',"\n\r')

@@ -13,8 +13,9 @@ from reconciler.errors import CommandFailed, Refused
 from reconciler.guard import guard
 from reconciler.model.base import parse_duration
 from reconciler.model.command import Fence, Program, Seconds
+from reconciler.model.container import RestartPolicy
 from reconciler.model.plan import Phase
-from reconciler.model.spec import RestartPolicy, Strategy, TcpHandling
+from reconciler.model.spec import Strategy, TcpHandling
 from reconciler.model.world import ContainerFacts, ContainerState
 from reconciler.runtimes.base import Handover, Held, Located
 from reconciler.runtimes.podman import containers, fencing, moving, parse, paths, stores

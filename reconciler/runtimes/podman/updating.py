@@ -12,8 +12,9 @@ from reconciler.errors import CommandFailed
 from reconciler.guard import guard
 from reconciler.model.base import parse_size
 from reconciler.model.command import Fence, Program
+from reconciler.model.container import Container
 from reconciler.model.labels import LABEL_SPEC
-from reconciler.model.spec import Container, Workload
+from reconciler.model.spec import Workload
 from reconciler.model.world import ContainerFacts
 from reconciler.runtimes.podman import containers, options
 from reconciler.runtimes.podman.noted import Note, notes, write
