@@ -59,6 +59,7 @@ def apply(
     """
     from reconciler.cli.signals import answer_to, run_until_done
     from reconciler.cli.views.apply import applied_json, exit_code, render_applied
+    from reconciler.cli.views.layout import say
     from reconciler.cli.views.plan import render_plan
     from reconciler.cli.views.progress import progress_view
     from reconciler.cli.views.style import color_of
@@ -81,7 +82,7 @@ def apply(
     def show(seen: Seen) -> None:
         plan = seen.plan
         if not as_json and (plan.changes or plan.findings or plan.unknown_hosts):
-            typer.echo(render_plan(plan, color_of(sys.stdout), seen=len(seen.world.seen())))
+            say(render_plan(plan, color_of(sys.stdout), seen=len(seen.world.seen())))
 
     async def ask(seen: Seen) -> bool:
         if not sys.stdin.isatty():
@@ -103,7 +104,7 @@ def apply(
     if as_json:
         typer.echo(json.dumps(applied_json(applied), indent=2))
     else:
-        typer.echo(render_applied(applied, color_of(sys.stdout)))
+        say(render_applied(applied, color_of(sys.stdout)))
     return exit_code(applied, interrupted)
 
 

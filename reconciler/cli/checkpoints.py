@@ -23,6 +23,7 @@ def show(path: Archive, values: ShowValues = False, as_json: AsJson = False) -> 
     Exit codes: 0 shown; 4 not a checkpoint, damaged or refused.
     """
     from reconciler.cli.views.checkpoints import checkpoint_json, render_checkpoint
+    from reconciler.cli.views.layout import say
     from reconciler.cli.views.style import color_of
     from reconciler.inspection.look import look
 
@@ -30,17 +31,21 @@ def show(path: Archive, values: ShowValues = False, as_json: AsJson = False) -> 
     if as_json:
         typer.echo(json.dumps(checkpoint_json(found, values), indent=2))
     else:
-        typer.echo(render_checkpoint(found, color_of(sys.stdout), values=values))
+        say(render_checkpoint(found, color_of(sys.stdout), values=values))
 
 
 @app.command()
 def files(path: Archive, as_json: AsJson = False) -> None:
     """Files that differ from the container's image, and files that processes have open."""
     from reconciler.cli.views.checkpoints import files_json, render_files
+    from reconciler.cli.views.layout import say
     from reconciler.inspection.look import look
 
     found = look(path)
-    typer.echo(json.dumps(files_json(found), indent=2) if as_json else render_files(found))
+    if as_json:
+        typer.echo(json.dumps(files_json(found), indent=2))
+    else:
+        say(render_files(found))
 
 
 @app.command()
@@ -51,9 +56,13 @@ def diff(
 ) -> None:
     """What changed from one checkpoint to another."""
     from reconciler.cli.views.checkpoints import diff_json, render_diff
+    from reconciler.cli.views.layout import say
     from reconciler.cli.views.style import color_of
     from reconciler.inspection.compare import differences
     from reconciler.inspection.look import look
 
     found = differences(look(first), look(second))
-    typer.echo(json.dumps(diff_json(found), indent=2) if as_json else render_diff(found, color_of(sys.stdout)))
+    if as_json:
+        typer.echo(json.dumps(diff_json(found), indent=2))
+    else:
+        say(render_diff(found, color_of(sys.stdout)))

@@ -41,6 +41,7 @@ def doctor(
     Exit codes: 0 all can be used; 4 bad specs or an unknown host; 7 a host cannot be used.
     """
     from reconciler.cli.views.doctor import examination_json, render_examination
+    from reconciler.cli.views.layout import say
     from reconciler.cli.views.style import color_of
     from reconciler.commands import doctor as work
 
@@ -52,5 +53,5 @@ def doctor(
     if as_json:
         typer.echo(json.dumps(examination_json(found), indent=2))
     else:
-        typer.echo(render_examination(found, color_of(sys.stdout), security=security))
+        say(render_examination(found, color_of(sys.stdout), security=security))
     return found.exit_code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import sys
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from reconciler.cli.options import AsJson
 
 JSON_VERSION = 1
 WIDTH = 100
+"""Columns of a page at most: longer lines are hard to read."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,22 @@ def explain(
     known = topics()
     if topic is None:
         shown = list(known.values())
-        typer.echo(_json(shown) if as_json else listing(shown))
+        _show(shown, listing(shown), as_json)
         return
     found = known.get(topic) or known.get(topic.upper()) or known.get(topic.lower())
     if found is None:
         raise InputError(f"nothing is known about `{topic}`", code="E190", fix=_nearest(topic, known))
-    typer.echo(_json([found]) if as_json else page(found))
+    _show([found], page(found), as_json)
+
+
+def _show(topics: list[Topic], text: str, as_json: bool) -> None:
+    from reconciler.cli.views.layout import folded, width_of
+
+    if as_json:
+        typer.echo(_json(topics))
+    else:
+        width = width_of(sys.stdout)
+        typer.echo(folded(text, width and min(width, WIDTH), hang=0))
 
 
 def topics() -> dict[str, Topic]:
@@ -70,12 +82,10 @@ def topics() -> dict[str, Topic]:
 
 def page(topic: Topic) -> str:
     """A topic as text."""
-    import textwrap
-
     head = f"{topic.id}: {topic.title}" if topic.kind != "rule" else topic.id
     if topic.kind == "rule":
         head += ": stops the change" if topic.severity == "refuse" else ": a warning; the change goes on"
-    parts = [head, *(textwrap.fill(" ".join(block.split()), WIDTH) for block in topic.text.split("\n\n") if block)]
+    parts = [head, *(" ".join(block.split()) for block in topic.text.split("\n\n") if block)]
     return "\n\n".join(parts + ([f"fix  {topic.fix}"] if topic.fix else []))
 
 

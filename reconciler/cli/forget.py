@@ -30,10 +30,11 @@ def forget(
     Exit codes: 0 done; 1 refused, because the host answers; 4 without evidence.
     """
     from reconciler.cli.signals import outlive_terminal
+    from reconciler.cli.views.layout import say
     from reconciler.commands.resolve import forget as bury
 
     spec = load_hosts(paths, values, settings)
     outlive_terminal()
     for line in asyncio.run(bury(spec, host, evidence, journal)):
-        typer.echo(line)
+        say(line)
     return 0

@@ -22,6 +22,7 @@ def get(paths: Paths = None, values: Values = None, settings: Set = None, as_jso
 
     Exit codes: 0, whatever is found; 4 bad specs; 7 no host could be seen.
     """
+    from reconciler.cli.views.layout import say, width_of
     from reconciler.cli.views.stock import render_stock, stock_json
     from reconciler.cli.views.style import color_of
     from reconciler.commands import app
@@ -31,5 +32,5 @@ def get(paths: Paths = None, values: Values = None, settings: Set = None, as_jso
     if as_json:
         typer.echo(json.dumps(stock_json(spec, world), indent=2))
     else:
-        typer.echo(render_stock(spec, world, color_of(sys.stdout)))
+        say(render_stock(spec, world, color_of(sys.stdout), width_of(sys.stdout)))
     return 0 if world.seen() or not world.hosts else 7

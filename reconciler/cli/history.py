@@ -33,6 +33,7 @@ def history(
     as_json: AsJson = False,
 ) -> int:
     """Show what was done: when, by whom, from which commit, and how it ended."""
+    from reconciler.cli.views.layout import say, width_of
     from reconciler.cli.views.status import accuracy_json, history_json, render_accuracy, render_history
     from reconciler.cli.views.style import color_of
     from reconciler.commands.compose import open_store
@@ -49,14 +50,14 @@ def history(
             raise _unknown(workload, kept.runs(limit=LOOK_BACK))
     if accuracy:
         moves = [m for m in measured_moves(runs) if workload in (None, m.workload)]
-        text = (
-            json.dumps(accuracy_json(moves), indent=2) if as_json else render_accuracy(moves, color_of(sys.stdout))
-        )
-        typer.echo(text)
+        if as_json:
+            typer.echo(json.dumps(accuracy_json(moves), indent=2))
+        else:
+            say(render_accuracy(moves, color_of(sys.stdout), width_of(sys.stdout)))
     elif as_json:
         typer.echo(json.dumps(history_json(runs, workload), indent=2))
     else:
-        typer.echo(render_history(runs, workload, color_of(sys.stdout)))
+        say(render_history(runs, workload, color_of(sys.stdout)))
     return 0
 
 

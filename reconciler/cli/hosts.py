@@ -41,6 +41,7 @@ def add(
 
     Exit codes: 0 written; 4 refused, or not confirmed; 7 the host does not answer.
     """
+    from reconciler.cli.views.layout import say
     from reconciler.errors import InputError
     from reconciler.hosts.ssh.known import presented
     from reconciler.load import inventory
@@ -73,11 +74,12 @@ def add(
         body = {"version": JSON_VERSION, "host": name, "fingerprint": found.fingerprint, "file": str(written)}
         typer.echo(json.dumps(body, indent=2))
     else:
-        typer.echo(f"{written}: {name} at {address} with its key {found.fingerprint}")
+        say(f"{written}: {name} at {address} with its key {found.fingerprint}")
 
 
 def _confirm(name: str, shown: str, expected: str) -> None:
     """InputError unless the fingerprint is the expected one, or a person at the terminal says so."""
+    from reconciler.cli.views.layout import say
     from reconciler.errors import InputError
 
     look = "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
@@ -90,6 +92,6 @@ def _confirm(name: str, shown: str, expected: str) -> None:
     if not sys.stdin.isatty():
         fix = f"compare it with the host's console ({look}), then add --fingerprint {shown}"
         raise InputError(what, code="E198", why="nobody has confirmed it", fix=fix)
-    typer.echo(f"{what}\nOn the host's console this shows the true one: {look}", err=True)
+    say(f"{what}\nOn the host's console this shows the true one: {look}", err=True)
     if typer.prompt("Is it the same? (yes/no)", default="no", err=True).strip().lower() not in ("y", "yes"):
         raise InputError(what, code="E198", why="it was not confirmed", fix="nothing was written")

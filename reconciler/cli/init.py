@@ -54,6 +54,8 @@ def register(app: typer.Typer) -> None:
         """Make a starter repository: specs, README and CI for GitHub and GitLab. Files that exist are left."""
         import json
 
+        from reconciler.cli.views.layout import say
+
         found = _lab(lab) if lab is not None else None
         made = make_repository(folder, found)
         if as_json:
@@ -61,16 +63,16 @@ def register(app: typer.Typer) -> None:
             typer.echo(json.dumps(body, indent=2))
             return
         for name in made.written:
-            typer.echo(f"  {folder / name}")
+            say(f"  {folder / name}")
         for name in made.left:
-            typer.echo(f"  {folder / name}  (is there already, left as it is)")
+            say(f"  {folder / name}  (is there already, left as it is)")
         start = "" if folder == Path(".") else f"cd {folder} && "
         if found is not None:
-            typer.echo(f"Next: {start}reconcile plan")
+            say(f"Next: {start}reconcile plan")
         elif HOSTS in made.written:
-            typer.echo(f"Next: put your hosts into {HOSTS}, then {start}reconcile validate")
+            say(f"Next: put your hosts into {HOSTS}, then {start}reconcile validate")
         else:
-            typer.echo(f"Next: {start}reconcile validate")
+            say(f"Next: {start}reconcile validate")
 
 
 def _lab(name: str) -> Lab:

@@ -136,23 +136,27 @@ def _text_of(file: Path) -> str | None:
 
 
 def _progress(line: str) -> None:
-    typer.echo(line, err=True)
+    from reconciler.cli.views.layout import say
+
+    say(line, err=True)
 
 
 def _show(labs: list[Lab], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"version": JSON_VERSION, "labs": [_as_dict(lab) for lab in labs]}))
         return
+    from reconciler.cli.views.layout import say
+
     if not labs:
-        typer.echo("no labs; `reconcile lab up` makes one")
+        say("no labs; `reconcile lab up` makes one")
     for lab in labs:
         limit = lab.spec.rate or "none"
         segment = f"subnet {lab.subnet}, this machine {lab.controller_address}, rate limit {limit}"
-        typer.echo(f"{lab.name}  {lab.spec.backend} hosts, {segment}")
+        say(f"{lab.name}  {lab.spec.backend} hosts, {segment}")
         for host in lab.hosts:
-            typer.echo(f"  {host.name}  {host.address:<14} {host.state}")
-        typer.echo(f"  inventory   {lab.inventory_path}")
-        typer.echo(f"  ssh         ssh -F {lab.ssh_config_path} {lab.hosts[0].name}")
+            say(f"  {host.name}  {host.address:<14} {host.state}")
+        say(f"  inventory   {lab.inventory_path}")
+        say(f"  ssh         ssh -F {lab.ssh_config_path} {lab.hosts[0].name}")
 
 
 def _as_dict(lab: Lab) -> dict[str, Any]:

@@ -41,6 +41,7 @@ def plan(
     Exit codes: 0; 1 something is refused; 2 changes (with --detailed-exitcode); 4 bad specs; 7 a host cannot
     be used and nothing can be said.
     """
+    from reconciler.cli.views.layout import say
     from reconciler.cli.views.plan import plan_json, render_plan
     from reconciler.cli.views.style import color_of
     from reconciler.commands import app
@@ -64,9 +65,9 @@ def plan(
     else:
         text = render_plan(seen.plan, color_of(sys.stdout), seen=len(seen.world.seen()))
         unchanged = "" if rehearse else " Nothing was changed."
-        typer.echo(text + unchanged)
+        say(text + unchanged)
         if binding:
-            typer.echo(f"Saved to {out}, for these specs {binding.at} and these hosts as they are: nothing else.")
+            say(f"Saved to {out}, for these specs {binding.at} and these hosts as they are: nothing else.")
     if seen.plan.errored:
         return 7 if seen.plan.unknown_hosts and not seen.world.seen() else 1
     return 2 if detailed_exitcode and seen.plan.changes else 0

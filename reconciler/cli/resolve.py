@@ -38,6 +38,7 @@ def resolve(
     evidence.
     """
     from reconciler.cli.signals import outlive_terminal
+    from reconciler.cli.views.layout import say
     from reconciler.commands.resolve import resolve as decide
     from reconciler.errors import InputError
 
@@ -45,5 +46,5 @@ def resolve(
         raise InputError("say either who owns it or that it is lost", fix="--owner HOST, with --cold, or --lost")
     spec = load_hosts(paths, values, settings)
     outlive_terminal()
-    typer.echo(asyncio.run(decide(spec, workload, owner, evidence, journal, cold=cold)))
+    say(asyncio.run(decide(spec, workload, owner, evidence, journal, cold=cold)))
     return 0

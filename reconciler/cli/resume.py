@@ -29,6 +29,7 @@ def resume(
     """
     from reconciler.cli.signals import run_until_done
     from reconciler.cli.views.apply import render_resumed, resumed_json
+    from reconciler.cli.views.layout import say
     from reconciler.cli.views.progress import progress_view
     from reconciler.cli.views.style import color_of
     from reconciler.commands.recover import Resume
@@ -40,5 +41,5 @@ def resume(
     if as_json:
         typer.echo(json.dumps(resumed_json(resumed), indent=2))
     else:
-        typer.echo(render_resumed(resumed, color_of(sys.stdout)))
+        say(render_resumed(resumed, color_of(sys.stdout)))
     return 130 if interrupted else resumed.exit_code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,7 @@ def register(app: typer.Typer) -> None:
 
         Exit codes: 0; 1 one of them cannot be used; 7 a host could not be seen.
         """
+        from reconciler.cli.views.layout import say, width_of
         from reconciler.cli.views.runtimes import render_runtimes, runtimes_json
         from reconciler.commands.doctor import installed
         from reconciler.runtimes import registry
@@ -37,7 +39,7 @@ def register(app: typer.Typer) -> None:
         if as_json:
             typer.echo(json.dumps({"version": JSON_VERSION, **runtimes_json(found, world)}, indent=2))
         else:
-            typer.echo(render_runtimes(found, world))
+            say(render_runtimes(found, world, width_of(sys.stdout)))
         if world and world.unknown():
             raise typer.Exit(7)
         if any(one.problem for one in found):

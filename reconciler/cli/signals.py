@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import typer
 
+from reconciler.cli.views.layout import say
 from reconciler.errors import Interrupted
 
 T = TypeVar("T")
@@ -33,7 +34,7 @@ def run_until_done(job: Callable[[], Awaitable[T]], cancel: Callable[[], None]) 
                 task.cancel()
                 return
             if first:
-                typer.echo("stopping: putting back what can be put back, finishing what cannot ...", err=True)
+                say("stopping: putting back what can be put back, finishing what cannot ...", err=True)
 
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -27,6 +27,7 @@ def status(
 
     Exit codes: 0 nothing is unfinished; 5 something is in doubt; 1 otherwise.
     """
+    from reconciler.cli.views.layout import say
     from reconciler.cli.views.status import render_status, status_json
     from reconciler.cli.views.style import color_of
     from reconciler.commands.recover import standings
@@ -36,5 +37,5 @@ def status(
     if as_json:
         typer.echo(json.dumps(status_json(survey.world, rows), indent=2))
     else:
-        typer.echo(render_status(survey.world, rows, color_of(sys.stdout)))
+        say(render_status(survey.world, rows, color_of(sys.stdout)))
     return survey.exit_code

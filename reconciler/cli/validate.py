@@ -36,6 +36,7 @@ def register(app: typer.Typer) -> None:
         import sys
 
         from reconciler.cli.views.diagnostics import render_diagnostics
+        from reconciler.cli.views.layout import say, width_of
         from reconciler.cli.views.style import color_of
         from reconciler.errors import InputError
         from reconciler.load import default_paths, load_all, read_values
@@ -53,8 +54,8 @@ def register(app: typer.Typer) -> None:
             typer.echo(json.dumps(_report(loaded.warnings, loaded), indent=2))
             return
         if loaded.warnings:
-            typer.echo(render_diagnostics(loaded.warnings, color_of(sys.stderr)), err=True)
-        typer.echo(_summary(loaded))
+            say(render_diagnostics(loaded.warnings, color_of(sys.stderr), width_of(sys.stderr)), err=True)
+        say(_summary(loaded))
 
 
 def _summary(loaded: Loaded) -> str:

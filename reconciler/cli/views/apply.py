@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reconciler.cli.views.layout import labelled
 from reconciler.cli.views.status import render_status, standing_json
 from reconciler.cli.views.style import paint
 from reconciler.commands.app import Applied
@@ -15,6 +16,8 @@ from reconciler.model.plan import Change, ChangeKind, Step, StepKind
 from reconciler.model.record import RunState
 
 JSON_VERSION = 1
+MOST_LINES = 6
+"""Lines of an error that are shown after its first one."""
 
 DONE_WORD = {
     ChangeKind.CREATE: "created on {destination}",
@@ -130,11 +133,17 @@ def _workload(change: Change, state: GroupState, applied: Applied, color: bool) 
     for step, undo, text in applied.outcome.errors.get(name, ()):
         what = f"{'undoing ' if undo else ''}{step.kind.value} on {step.host}"
         first, *rest = text.splitlines() or [""]
-        lines.append(f"    {what:<22} {first}")
-        lines += [f"    {'':<22} {line}" for line in rest[-6:]]
+        lines.append(_row(what, first))
+        if len(rest) > MOST_LINES:
+            lines.append(_row("", f"... {len(rest) - MOST_LINES} more lines: reconcile history {name}"))
+        lines += [_row("", line) for line in rest[-MOST_LINES:]]
         if known := translate(text):
-            lines += [f"    {'that means':<22} {known.cause}", f"    {'what helps':<22} {known.fix}"]
-    return [*lines, f"    {'next':<22} {then}"] if then else lines
+            lines += [_row("that means", known.cause), _row("what helps", known.fix)]
+    return [*lines, _row("next", then)] if then else lines
+
+
+def _row(label: str, text: str) -> str:
+    return labelled(label, text, indent=4, column=23)
 
 
 def _only_stopped(outcome: Outcome, name: str) -> bool:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 
+from reconciler.cli.views.layout import columns_of
 from reconciler.cli.views.style import paint
 from reconciler.errors import Diagnostic
 
 JSON_VERSION = 1
 WIDTH = 110
+"""Columns of a source line that are shown at most."""
 _SEVERITY_STYLE = {"error": "red", "warning": "yellow"}
 
 
-def render_diagnostics(diagnostics: Sequence[Diagnostic], color: bool) -> str:
+def render_diagnostics(diagnostics: Sequence[Diagnostic], color: bool, width: int | None = None) -> str:
     """All findings, one block each, in the order given."""
-    return "\n\n".join(_block(d, color) for d in diagnostics) + "\n" if diagnostics else ""
+    return "\n\n".join(_block(d, color, width) for d in diagnostics) + "\n" if diagnostics else ""
 
 
 def diagnostic_json(diagnostic: Diagnostic) -> dict[str, object]:
@@ -33,7 +34,7 @@ def diagnostic_json(diagnostic: Diagnostic) -> dict[str, object]:
     }
 
 
-def _block(found: Diagnostic, color: bool) -> str:
+def _block(found: Diagnostic, color: bool, width: int | None) -> str:
     style = _SEVERITY_STYLE.get(found.severity, "red")
     head = paint(style, f"{found.severity}[{found.code}]", color)
     lines = [f"{head}: {paint('bold', _safe(found.message), color)}"]
@@ -45,10 +46,11 @@ def _block(found: Diagnostic, color: bool) -> str:
     lines.append(f"{gap}{paint('blue', '-->', color)} {place}")
     hint = _safe(found.hint)
     if found.line and found.source_line.strip():
-        source, col, length = _window(found)
+        room = WIDTH if width is None else min(WIDTH, width - len(number) - 3)
+        source, col, length = _window(found, room)
         bar = paint("blue", "|", color)
         carets = "^" * length
-        beside = f" {hint}" if hint and col + length + len(hint) < WIDTH else ""
+        beside = f" {hint}" if hint and col + length + columns_of(hint) < room else ""
         lines.append(f"{gap} {bar}")
         lines.append(f"{paint('blue', number, color)} {bar} {source}")
         lines.append(f"{gap} {bar} {' ' * col}{paint(style, carets + beside, color)}")
@@ -60,26 +62,24 @@ def _block(found: Diagnostic, color: bool) -> str:
     return "\n".join(lines)
 
 
-def _window(found: Diagnostic) -> tuple[str, int, int]:
+def _window(found: Diagnostic, room: int) -> tuple[str, int, int]:
     """The part of the source line to show, and column (from 0) and length of the carets under it."""
-    text, start = found.source_line, max(found.col - 1, 0)
-    start = min(start, len(text))
-    first = 0
-    if start > WIDTH - 20:
-        first = start - WIDTH // 2
-    part = text[first : first + WIDTH]
-    before = ("..." if first else "") + _safe(part[: start - first])
-    marked = _safe(part[start - first : start - first + found.length])
-    after = _safe(part[start - first + found.length :])
-    tail = "..." if first + WIDTH < len(text) else ""
-    return f"{before}{marked}{after}{tail}".rstrip(), _columns(before), max(1, _columns(marked))
+    text = _safe(found.source_line).rstrip()
+    start = min(max(found.col - 1, 0), len(text))
+    before, rest = text[:start], text[start:]
+    if columns_of(before) > room - min(20, room // 2):
+        before = f"...{_first(before[::-1], room // 2 - 3)[::-1]}"
+    left = room - columns_of(before)
+    shown = rest if columns_of(rest) <= left else f"{_first(rest, left - 3)}..."
+    return f"{before}{shown}", columns_of(before), max(1, columns_of(shown[: found.length]))
 
 
-def _columns(text: str) -> int:
-    """Terminal columns a text takes."""
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
-    )
+def _first(text: str, room: int) -> str:
+    """As much of the beginning as fits."""
+    end, used = 0, 0
+    while end < len(text) and (used := used + columns_of(text[end])) <= room:
+        end += 1
+    return text[:end]
 
 
 def _safe(text: str) -> str:

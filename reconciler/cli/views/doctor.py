@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reconciler.cli.views.layout import labelled
 from reconciler.cli.views.style import paint
 from reconciler.cli.views.verdicts import verdict_json, verdict_table
 from reconciler.commands.doctor import Examination, Examined, Health
@@ -42,7 +43,10 @@ def _host(host: Examined, width: int, color: bool, security: bool) -> list[str]:
 
 def _finding(finding: Finding, color: bool) -> list[str]:
     mark = paint("red" if finding.severity == "refuse" else "yellow", "!", color)
-    return [f"  {mark} {finding.rule:<22} {finding.message}", f"    {'fix':<22} {finding.fix}"]
+    return [
+        f"  {mark} {labelled(finding.rule, finding.message, indent=0, column=23)}",
+        labelled("fix", finding.fix, indent=4, column=23),
+    ]
 
 
 def _facts(host: Examined, security: bool) -> str:

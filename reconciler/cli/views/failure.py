@@ -14,6 +14,7 @@ import typer
 
 from reconciler import __version__
 from reconciler.cli.views.diagnostics import diagnostic_json, render_diagnostics
+from reconciler.cli.views.layout import say, width_of
 from reconciler.cli.views.style import color_of, paint
 from reconciler.core.criu_errors import translate
 from reconciler.errors import CommandFailed, InputError, ReconcilerError
@@ -26,7 +27,7 @@ def show_error(error: ReconcilerError, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"version": JSON_VERSION, "error": error_json(error)}, indent=2))
     else:
-        typer.echo(render_error(error, color_of(sys.stderr)), err=True)
+        say(render_error(error, color_of(sys.stderr), width_of(sys.stderr)), err=True)
 
 
 def error_json(error: ReconcilerError) -> dict[str, object]:
@@ -44,10 +45,10 @@ def error_json(error: ReconcilerError) -> dict[str, object]:
     return fields
 
 
-def render_error(error: ReconcilerError, color: bool) -> str:
+def render_error(error: ReconcilerError, color: bool, width: int | None = None) -> str:
     """What, where, why, and the way out."""
     if isinstance(error, InputError) and error.diagnostics:
-        return f"{render_diagnostics(list(error.diagnostics), color)}\n{paint('bold', error.what, color)}"
+        return f"{render_diagnostics(list(error.diagnostics), color, width)}\n{paint('bold', error.what, color)}"
     head = paint("red", f"error[{error.code}]", color)
     place = f"{error.where}: " if error.where else ""
     lines = [f"{head}: {place}{error.what}"]
@@ -81,7 +82,7 @@ def report_crash(error: Exception, arguments: list[str]) -> int:
             file.write(report)
     except (OSError, RuntimeError) as failure:  # RuntimeError: nobody knows where home is
         name = f"(not saved: {getattr(failure, 'strerror', None) or failure})"
-    typer.echo(
+    say(
         f"error[R001]: unexpected: {type(error).__name__}\n"
         f"  because  this is a mistake in reconcile, not in your files\n"
         f"  report   {name}\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from reconciler.cli.views.layout import labelled
 from reconciler.cli.views.style import paint
 from reconciler.core.rules import verdict
 from reconciler.model.plan import Change, ChangeKind, Finding, Plan
@@ -73,7 +74,7 @@ def _change(change: Change, warnings: list[Finding], color: bool) -> list[str]:
         paint(STYLE[change.kind.value], head, color) + (f"  {origin:>{max(0, 78 - len(head))}}" if origin else "")
     ]
     rows = [("why", change.reason), *change.details, *((f"! {w.rule}", f"{w.message}. {w.fix}") for w in warnings)]
-    return lines + [f"    {label:<11} {text}" for label, text in rows]
+    return lines + [labelled(label, text, indent=4, column=12) for label, text in rows]
 
 
 def _refusal(finding: Finding, color: bool) -> list[str]:

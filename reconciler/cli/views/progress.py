@@ -6,12 +6,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import typer
-
+from reconciler.cli.views.layout import folded, say, width_of
 from reconciler.model.event import Event, Reporter, StepEnded, StepProgress, StepStarted
 from reconciler.model.plan import Step
 from reconciler.model.units import format_bytes, format_seconds
 from reconciler.text import printable
+
+WIDE = 120
+"""Columns of a terminal that has room for everything there is to say of a copy."""
 
 
 def title(step: Step, undo: bool = False) -> str:
@@ -26,8 +28,16 @@ def ended_line(event: StepEnded) -> str:
     """One finished step as a line."""
     mark = "?" if event.lost else "x" if event.error else "<" if event.undo else "+"
     text = f"  {mark} {title(event.step, event.undo):<44} {format_seconds(event.seconds):>8}"
-    detail = event.error or event.note
+    detail = _first(event.error or event.note, event.step.workload)
     return f"{text}  {detail}" if detail else text
+
+
+def _first(text: str, workload: str) -> str:
+    """The first line that says something, and where the others are."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if len(lines) < 2:
+        return "".join(lines)
+    return f"{lines[0]} ({len(lines) - 1} more lines: reconcile history {workload})"
 
 
 @contextmanager
@@ -39,16 +49,13 @@ def progress_view() -> Iterator[Reporter]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    console = Console(stderr=True, highlight=False)
-    bars = Progress(
-        TextColumn("    {task.description:<44}"),
-        BarColumn(24),
-        TextColumn("{task.fields[amount]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    )
+    width = width_of(sys.stderr)
+    console = Console(stderr=True, highlight=False, width=width)
+    columns = [TextColumn("    {task.description:<44}"), BarColumn(24), TextColumn("{task.fields[amount]}")]
+    columns += [TimeElapsedColumn(), TimeRemainingColumn()]
+    if console.width < WIDE:
+        columns = [TextColumn("  {task.description}"), TextColumn("{task.fields[amount]}"), TimeElapsedColumn()]
+    bars = Progress(*columns, console=console, transient=True)
     tasks: dict[tuple[str, bool], TaskID] = {}
 
     def show(event: Event) -> None:
@@ -65,7 +72,7 @@ def progress_view() -> Iterator[Reporter]:
             task = tasks.pop((event.step.id, event.undo), None)
             if task is not None:
                 bars.remove_task(task)
-            console.print(printable(ended_line(event)), markup=False)
+            console.print(folded(printable(ended_line(event)), width), markup=False, soft_wrap=True)
 
     with bars:
         yield show
@@ -73,4 +80,4 @@ def progress_view() -> Iterator[Reporter]:
 
 def _plain(event: Event) -> None:
     if isinstance(event, StepEnded):
-        typer.echo(ended_line(event), err=True)
+        say(ended_line(event), err=True)

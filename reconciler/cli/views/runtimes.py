@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reconciler.cli.views.layout import table
 from reconciler.model.world import HostFacts, HostView, World
 from reconciler.runtimes.registry import Found
 
 
-def render_runtimes(found: Sequence[Found], world: World | None) -> str:
+def render_runtimes(found: Sequence[Found], world: World | None, width: int | None = None) -> str:
     """A line each: name, where it comes from, what it can do; with hosts a table of its version on each."""
-    rows = [("runtime", "from", "abilities")]
-    rows += [(one.name, one.package, one.problem or " ".join(one.abilities)) for one in found]
-    lines = _table(rows)
+    rows = [(one.name, one.package, one.problem or " ".join(one.abilities)) for one in found]
+    lines = table(("runtime", "from", "abilities"), rows, width)
     if world:
         names = [one.name for one in found if one.runtime is not None]
         rows_by_host = [(host, *(_version(view, name) for name in names)) for host, view in world.hosts.items()]
-        lines += ["", *_table([("host", *names), *rows_by_host])]
+        lines += ["", *table(("host", *names), rows_by_host, width)]
     return "\n".join(lines)
 
 
@@ -24,13 +24,6 @@ def _version(view: HostView, runtime: str) -> str:
     if not isinstance(view, HostFacts):
         return "not seen"
     return (view.runtimes[runtime] or "yes") if runtime in view.runtimes else "-"
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
 
 
 def runtimes_json(found: Sequence[Found], world: World | None) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 
+from reconciler.cli.views.layout import table
 from reconciler.cli.views.style import paint
 from reconciler.commands.recover import Standing
 from reconciler.core.accuracy import TOLERANCE, Measured, frozen_seconds
@@ -109,7 +110,10 @@ def _changes(run: Run, workload: str | None) -> Iterator[Change]:
 def _notes(run: Run, workload: str | None) -> Iterator[str]:
     for record in run.records:
         if record.note and (workload is None or run.plan.step(record.step).workload == workload):
-            yield f"{record.step} {record.mark.value}: {record.note.splitlines()[0]}"
+            first, *rest = record.note.splitlines()
+            yield f"{record.step} {record.mark.value}: {first}"
+            if workload is not None:
+                yield from (f"  {line}" for line in rest)
 
 
 def accuracy_json(moves: Sequence[Measured]) -> dict[str, object]:
@@ -134,17 +138,26 @@ def accuracy_json(moves: Sequence[Measured]) -> dict[str, object]:
     }
 
 
-def render_accuracy(moves: Sequence[Measured], color: bool) -> str:
+def render_accuracy(moves: Sequence[Measured], color: bool, width: int | None = None) -> str:
     """Predicted and measured, move by move, and how many were predicted well."""
     if not moves:
         return "No move has been carried out with this journal."
-    lines = [f"{'run':<22} {'workload':<20} {'memory':>9} {'predicted':>10} {'measured':>10}  off by"]
-    for m in moves:
-        off = (m.nearest_s - m.frozen_s) / m.frozen_s * 100
-        text = (
-            f"{m.run:<22} {m.workload:<20} {format_bytes(m.memory):>9} {format_seconds(m.predicted_s):>10}"
-            f" {format_seconds(m.frozen_s):>10}  {off:+.0f} %"
+    rows = [
+        (
+            *(
+                m.run,
+                m.workload,
+                format_bytes(m.memory),
+                format_seconds(m.predicted_s),
+                format_seconds(m.frozen_s),
+            ),
+            f"{(m.nearest_s - m.frozen_s) / m.frozen_s * 100:+.0f} %",
         )
+        for m in moves
+    ]
+    shown = table(("run", "workload", "memory", "predicted", "measured", "off by"), rows, width)
+    lines = shown[: -len(moves)]
+    for text, m in zip(shown[len(lines) :], moves, strict=True):
         lines.append(text if m.good else paint("yellow", text, color))
     good = sum(m.good for m in moves)
     lines.append(f"{good} of {len(moves)} predicted within {TOLERANCE:.0%} ({good / len(moves):.0%}).")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reconciler.cli.views.layout import table
 from reconciler.cli.views.style import paint
 from reconciler.core.stock import Item, items, orphans
 from reconciler.model.spec import Spec
@@ -35,15 +36,13 @@ def stock_json(spec: Spec, world: World) -> dict[str, object]:
     }
 
 
-def render_stock(spec: Spec, world: World, color: bool) -> str:
+def render_stock(spec: Spec, world: World, color: bool, width: int | None = None) -> str:
     """For people: workloads as columns, then what is left over."""
     found = items(spec, world)
-    rows = [HEAD, *(_columns(item) for item in found)]
-    widths = [max(len(row[n]) for row in rows) for n in range(len(HEAD))]
-    lines = []
-    for row, item in zip(rows, (None, *found), strict=True):
-        text = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        lines.append(paint("yellow", text, color) if item and item.as_wanted is not True else text)
+    shown = table(HEAD, [_columns(item) for item in found], width)
+    lines = shown[: -len(found)] if found else shown
+    for text, item in zip(shown[len(lines) :], found, strict=True):
+        lines.append(paint("yellow", text, color) if item.as_wanted is not True else text)
     left = orphans(spec, world)
     if left:
         lines += ["", paint("bold", "In no spec:", color)]

@@ -14,5 +14,5 @@ def color_of(stream: IO[Any]) -> bool:
 
 
 def paint(style: str, text: str, color: bool) -> str:
-    """Text in a style, or as it is."""
-    return f"\x1b[{CODES[style]}m{text}\x1b[0m" if color else text
+    """Text in a style, line by line, or as it is."""
+    return "\n".join(f"\x1b[{CODES[style]}m{line}\x1b[0m" for line in text.split("\n")) if color else text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reconciler.cli.views.layout import labelled
 from reconciler.cli.views.style import paint
 from reconciler.core.rules import Answer, Verdict
 
@@ -18,8 +19,9 @@ def verdict_table(verdicts: Sequence[Verdict], color: bool) -> list[str]:
     for name, verdict in zip(names, verdicts, strict=True):
         lines.append(f"{name:<{width}}  {paint(_STYLE[verdict.answer], verdict.answer.value, color)}")
         for finding in sorted(verdict.findings, key=lambda f: f.severity):
-            lines.append(f"  {'!' if finding.severity == 'refuse' else '-'} {finding.rule:<22} {finding.message}")
-            lines.append(f"    {'fix':<22} {finding.fix}")
+            mark = "!" if finding.severity == "refuse" else "-"
+            lines.append(f"  {mark} {labelled(finding.rule, finding.message, indent=0, column=23)}")
+            lines.append(labelled("fix", finding.fix, indent=4, column=23))
     return lines
 
 
