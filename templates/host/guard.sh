@@ -183,6 +183,7 @@ store() { # EPOCH PHASE ROLE RUN PEER: durable on return
 # --- the hook's folder ---
 # conf: EPOCH SILENCE FREEZE FENCE MODE BOOT   runner: PID START     held: UPTIME PID START   beat: UPTIME
 # kept: PID START of frozen tasks that must not run on without CRIU   killed: why they were ended
+# warden: PID START; while it lives after a killed CRIU it unlocks connections
 # verdict: `resume EPOCH` or `commit EPOCH`    final: `release EPOCH` or `resume EPOCH`       status: NUMBER
 # verdict and final are made by ln, so that the first writer wins.
 
@@ -442,11 +443,24 @@ cmd_runner() { # HOOKDIR ARGV: outlives the connection
 	trap : HUP INT TERM PIPE
 	"$@" >"$H/out" 2>&1
 	RC=$?
+	# A CRIU that was killed in the middle: the warden lets its tasks run, once their connections are unlocked.
+	if [ "$RC" != 0 ] && [ ! -e "$H/unlocked" ] && [ ! -e "$H/joined" ]; then warden_gone; fi
 	# CRIU leaves a cgroup as it found it, and the hook had frozen it: whatever still runs there runs on. Not where
 	# CRIU was killed over complete images: its sockets would stay locked.
 	[ -e "$H/kept" ] || ! word "$H/cgroup" || printf '0\n' >"$WORD/cgroup.freeze"
 	printf '%s\n' $RC >"$H/status"
 	poke "$H/notify"
+}
+
+warden_gone() { # what it does may take long where much is to be put back, but has an end
+	word "$H/warden" || return 0
+	ONE=$WORD TWO=$REST
+	now
+	END=$((NOW + EXIT_WAIT))
+	while lives "$ONE" "$TWO" && [ "$NOW" -lt "$END" ]; do
+		sleep 0.02
+		now
+	done
 }
 
 cmd_beat() {

@@ -17,7 +17,8 @@
 #                  The hold goes on without CRIU; whoever ends it ends the tasks, their images are the way back.
 #                  Before post-dump there are no images: the warden thaws the cgroup, which CRIU leaves as it found
 #                  it, puts the network back and undoes CRIU's locks as far as that can be done from outside
-#   CRIU hangs     before post-dump: the warden kills it when the tasks have been frozen for too long, and does the same
+#   CRIU hangs     before post-dump: the warden kills it when the tasks have been frozen for too long, and does the same;
+#                  as the cgroup is frozen again before, no task runs until its connections are as they were
 # With an argument it is one of its own helpers: keeper, warden, isolate, netdown, netup, netunlock, hang_up.
 case ${CRTOOLS_SCRIPT_ACTION-}$# in post-dump0 | pre-dump0 | network-lock0 | network-unlock0 | pre-restore0) ;; *0) exit 0 ;; esac
 
@@ -299,6 +300,7 @@ freeze() { # INIT_PID: sets nothing where it is not the container's own cgroup, 
 	lives "$CRIU"
 	# shellcheck disable=SC2086
 	setsid $SH "$0" warden "$CRIU" "$STARTED" "$1" "$FREEZE" &
+	lives $! && printf '%s %s\n' $! "$STARTED" >"$H/warden"
 	printf '1\n' >"$GROUP/cgroup.freeze"
 	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 		sleep 0.001
@@ -320,28 +322,43 @@ thaw() {
 	{ word "$GROUP/cgroup.freeze" && [ "$WORD" != 1 ]; } || printf '0\n' >"$GROUP/cgroup.freeze"
 } 2>/dev/null
 
+refreeze() { word "$H/cgroup" && [ -w "$WORD/cgroup.freeze" ] && GROUP=$WORD && printf '1\n' >"$GROUP/cgroup.freeze"; }
+
 warden() { # CRIU_PID CRIU_START INIT_PID FREEZE
 	trap : HUP INT TERM PIPE
 	now
-	END=$((NOW + $4))
+	END=$((NOW + $4)) KILLED='' STUCK=''
 	while lives "$1" "$2"; do # not `tail --pid`, which also waits until it is reaped
 		sleep 0.02
 		now
 		[ "$NOW" -ge $((END - 100)) ] && [ ! -e "$H/joined" ] || continue # from then on the hook looks at the clock
 		if [ "$NOW" -lt "$END" ]; then # one that only is slow undoes its dump itself
 			decide_resume
-		elif [ ! -e "$H/late" ]; then
-			: >"$H/late"
+		elif [ -z "$KILLED" ]; then
+			KILLED=$NOW
 			say 'the source resumes: CRIU hung in the middle of its dump, and was ended'
+			refreeze # a task that ran before its sockets are unlocked would see its calls fail, and close them unheard
 			kill -9 "$1"
+		elif [ -z "$STUCK" ] && [ "$NOW" -ge $((KILLED + GONE_WAIT)) ]; then
+			STUCK=yes # its tasks are its own until it has gone: nobody else can let them run
+			say 'CRIU does not end: the kernel holds it, and with it the tasks; see dmesg and the disks of this host'
 		fi
 	done
 	[ ! -e "$H/kept" ] || exit 0
-	thaw
-	[ ! -e "$H/joined" ] || exit 0
-	isolated
-	[ -e "$H/unlocked" ] || unlock "$3" # it ended without saying that its dump had failed: it was killed
+	if [ -e "$H/joined" ]; then
+		thaw
+		exit 0
+	fi
+	if [ -e "$H/unlocked" ]; then
+		thaw
+		isolated
+	else # it ended without saying that its dump had failed: it was killed
+		refreeze
+		isolated
+		unlock "$3"
+	fi
 	unfence "$3"
+	thaw
 }
 
 keep_frozen() { # whatever becomes of CRIU from now on, its tasks do not run past their images

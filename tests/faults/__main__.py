@@ -31,7 +31,7 @@ FIGURES = results.BUILD / "faults-figures.json"
 
 
 def main() -> int:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, lambda *_: _stop())
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a case of its own, also under `nohup`
     options = _options()
     cases = [c for c in matrix() if not options.only or _matches(c.name, options.only)]
@@ -58,6 +58,15 @@ def main() -> int:
     for name, value in figures.items():
         print(f"{name}: {value}")
     return 0 if passed == len(verdicts) else 1
+
+
+STOPPING = threading.Event()
+"""A case under way whose lab is taken down has not failed."""
+
+
+def _stop() -> None:
+    STOPPING.set()
+    sys.exit(143)
 
 
 def _options() -> argparse.Namespace:
@@ -107,8 +116,11 @@ def run_all(cases: list[Case], labs: int, kept: dict[str, Verdict]) -> list[Verd
             bench = Bench(lab, Path(folder))
             while not work.empty():
                 case = work.get()
-                verdict = verdicts[case.name] = Referee(bench, case).judge()
+                verdict = Referee(bench, case).judge()
+                if STOPPING.is_set():
+                    return
                 with saving:
+                    verdicts[case.name] = verdict
                     _save(list(verdicts.values()))
                 line = (
                     f"{'ok  ' if verdict.ok else 'FAIL'} {case.name}  {verdict.outcome}  {verdict.seconds:.0f} s"

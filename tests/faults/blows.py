@@ -39,13 +39,30 @@ DAMAGE = {
 }
 
 EARLY = "/run/kill-early"
-KILL_EARLY = """
-# Its log says so, in the folder that Podman gives it; a slower CRIU leaves the time to read that.
-for round in $(seq 3000); do
-    for log in /var/lib/containers/storage/overlay-containers/*/userdata/dump.log; do
-        ! grep -qs 'Turning repair on' "$log" || { pkill -SIGNAL -x criu; exit; }
-    done
-done
+KILL_EARLY = r"""
+# Its log says so, in the folder that Podman gives it; a slower CRIU leaves the time to read that. Without forks:
+# on a busy machine the images would be complete before.
+my $end = time + 60;
+my $criu;
+while (time < $end) {
+    for my $file ($criu ? () : glob "/proc/[0-9]*/comm") {
+        open my $comm, "<", $file or next;
+        my ($pid) = $file =~ m{(\d+)};
+        $criu = $pid if <$comm> eq "criu\n" && dumps($pid);
+    }
+    for my $log ($criu ? glob("/var/lib/containers/storage/overlay-containers/*/userdata/dump.log") : ()) {
+        local $/;
+        open my $text, "<", $log or next;
+        next unless <$text> =~ /Turning repair on/;
+        kill "SIGNAL", $criu;
+        exit;
+    }
+    select undef, undef, undef, $criu ? 0.0005 : 0.005;
+}
+sub dumps { # others look whether it works, and which version it is
+    open my $asked, "<", "/proc/$_[0]/cmdline" or return;
+    return <$asked> =~ /dump/;
+}
 """
 
 KILL_PAGES = """
@@ -153,7 +170,7 @@ def kill_criu_early(lab: Lab, host: str, argument: str) -> None:
     """As soon as it has stopped a connection in the coming dump, long before its images are complete. Or it gets
     another signal, as STOP."""
     _script(lab, host, f"cat > {EARLY}", KILL_EARLY.replace("SIGNAL", argument or "KILL"))
-    _script(lab, host, f"setsid sh {EARLY} </dev/null >/dev/null 2>&1 &")
+    _script(lab, host, f"setsid perl {EARLY} </dev/null >/dev/null 2>&1 &")
 
 
 def kill_pages(lab: Lab, host: str, argument: str) -> None:

@@ -204,9 +204,7 @@ def runtimes() -> Iterator[Case]:
     yield case(BACK, early, exits=(PUT_BACK,), keeps=False)
     hangs = Strike("kill_criu_early", "hold", Point.AFTER_INTENT, host="source", argument="STOP")
     limit = {"freezeLimit": "8s"}
-    yield case(
-        BACK, hangs, name="CRIU hangs in the middle of its dump", policy=limit, exits=(PUT_BACK,), keeps=False
-    )
+    yield case(BACK, hangs, name="CRIU hangs in the middle of its dump", policy=limit, exits=(PUT_BACK,))
     stands = Strike("stop_pages", "restore", Point.AFTER_INTENT, host="destination", argument="2")
     yield case(EITHER, stands, name="page daemon stands still for 2 s of the restore", keeps=False)
     for wait in ("", "0.1", "0.3"):

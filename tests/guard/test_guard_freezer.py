@@ -103,6 +103,45 @@ def test_a_killed_criu_leaves_nothing_frozen_and_no_interface_down(host: Any, gr
     assert group.is_well()
 
 
+@pytest.fixture
+def unlocking(host: Any, group: Group, tmp_path: Path) -> Path:
+    """A file with what the freezer was told when connections were unlocked; takes a moment, as Perl does."""
+    seen, tools = tmp_path / "seen", tmp_path / "tools"
+    tools.mkdir()
+    perl = tools / "perl"
+    perl.write_text(f"#!/bin/sh\nsleep 0.3\ncat {group.path}/cgroup.freeze >{seen}\n")
+    perl.chmod(0o700)
+    host.env["PATH"] = f"{tools}:{host.env['PATH']}"
+    return seen
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_no_task_runs_before_its_connections_are_unlocked(
+    host: Any, group: Group, until: Any, unlocking: Path, hangs: bool
+) -> None:
+    """A call on a socket in repair mode fails, and a program that closes it then is heard by nobody."""
+    waiting = host.start(*host.hold_words("web", 2, group.pid, fence=1, dump=20, freeze=2 if hangs else 60))
+    until(host.path("web", "hook", "net.fenced").exists)
+    assert not group.is_frozen(), "CRIU has its tasks do things"
+    if hangs:
+        os.kill(criu_of(host), signal.SIGSTOP)
+    else:
+        os.kill(criu_of(host), signal.SIGKILL)
+    waiting.wait()
+    assert unlocking.read_text() == "1\n"
+    assert group.is_well(), "when the guard has answered, it runs"
+
+
+def test_a_killed_criu_and_a_killed_warden(host: Any, group: Group, until: Any, unlocking: Path) -> None:
+    waiting = host.start(*host.hold_words("web", 2, group.pid, fence=1, dump=20))
+    until(host.path("web", "hook", "net.fenced").exists)
+    os.kill(criu_of(host), signal.SIGKILL)
+    until(group.is_frozen)
+    os.kill(int(host.path("web", "hook", "warden").read_text().split()[0]), signal.SIGKILL)
+    waiting.wait()
+    assert not group.is_frozen()
+
+
 def test_a_killed_criu_and_a_killed_guard(host: Any, group: Group, until: Any) -> None:
     """What looks after the cgroup is in a session of its own."""
     waiting = host.start(*host.hold_words("web", 2, group.pid, fence=1, dump=5))
