@@ -46,7 +46,7 @@ def drivers() -> dict[str, Runtime]:
 def secrets_of(workload: Workload) -> dict[str, bytes]:
     """Values of the secrets a workload refers to. InputError names what is missing, never a value."""
     values: dict[str, bytes] = {}
-    for name, reference in workload.spec.container.secret_env.items():
+    for name, reference in workload.spec.secret_env.items():
         where = f"workload {workload.metadata.name}, secretEnv {name}"
         if reference.from_env is not None:
             value = os.environ.get(reference.from_env)

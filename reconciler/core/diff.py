@@ -10,11 +10,10 @@ from reconciler.core.made_from import can_stay, changed_fields
 from reconciler.core.placement import NotPlaced, place
 from reconciler.core.strategy import version_tuple
 from reconciler.model.base import DEFAULT_RUNTIME
-from reconciler.model.container import Container
 from reconciler.model.inplace import PODMAN_KEEPS_UPDATES
 from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.plan import Change, ChangeKind, Finding, Phase
-from reconciler.model.spec import DesiredState, Spec, Workload
+from reconciler.model.spec import DesiredState, Spec, Workload, WorkloadSpec
 from reconciler.model.world import ContainerFacts, ContainerState, HostFacts, Marker, VolumeFacts, World
 
 K = TypeVar("K")
@@ -278,16 +277,16 @@ def _place_and_state(
         fix = f"set runtime: {current.container.runtime} and state: absent, apply, then give it the other runtime"
         yield _refuse("runtime-changed", name, current.host, runtimes, fix)
         return
-    changed = container_changes(workload.spec.container, current.container)
+    changed = payload_changes(workload.spec, current.container)
     runs = current.container.state.has_processes
     if changed and wants_running and current.host == host and _can_stay(workload, current, index):
         reason = f"{', '.join(changed)} changed, which is done while it runs"
-        yield change(ChangeKind.UPDATE, reason, f"spec.container.{changed[0]}", source=host)
+        yield change(ChangeKind.UPDATE, reason, f"spec.{workload.spec.section}.{changed[0]}", source=host)
     elif changed:
         yield change(
             ChangeKind.RECREATE,
             f"{', '.join(changed)} changed",
-            f"spec.container.{changed[0]}",
+            f"spec.{workload.spec.section}.{changed[0]}",
             source=current.host,
             destination=host,
             interrupts=runs,
@@ -318,16 +317,18 @@ def _place_and_state(
 
 
 def _can_stay(workload: Workload, current: Copy, index: Index) -> bool:
-    container = current.container
+    container, wanted = current.container, workload.spec.container
+    if wanted is None:
+        return False
     able = (
         container.runtime == DEFAULT_RUNTIME
         and version_tuple(index.seen[current.host].versions.podman) >= PODMAN_KEEPS_UPDATES
     )
     label = container.labels.get(LABEL_SPEC, "")
     runs = container.state is ContainerState.RUNNING
-    return able and runs and can_stay(workload.spec.container, label, container.memory_bytes)
+    return able and runs and can_stay(wanted, label, container.memory_bytes)
 
 
-def container_changes(wanted: Container, have: ContainerFacts) -> list[str]:
-    """Names of the fields of the `container` section that differ from what the container was made from."""
-    return changed_fields(wanted, have.labels.get(LABEL_SPEC, ""))
+def payload_changes(wanted: WorkloadSpec, have: ContainerFacts) -> list[str]:
+    """Names of the fields that differ from what it was made from; the section's when that cannot be told."""
+    return [name or wanted.section for name in changed_fields(wanted.payload, have.labels.get(LABEL_SPEC, ""))]

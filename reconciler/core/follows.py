@@ -17,14 +17,14 @@ def following(workload: Workload, known: Iterable[NetworkFacts], specs: Mapping[
     not there are made from their specs."""
     shared = {n.name: n.on_segment for n in known}
     made = {name: NetworkFacts(name=name, driver=n.spec.driver).on_segment for name, n in specs.items()}
-    return {n.ip for n in workload.spec.container.networks if n.ip and shared.get(n.name, made.get(n.name, False))}
+    return {n.ip for n in workload.spec.networks if n.ip and shared.get(n.name, made.get(n.name, False))}
 
 
 def stranded(workload: Workload, container: ContainerFacts, follow: set[str]) -> set[str]:
     """Addresses of established connections that stay behind. Where the specs' own actions take an address along,
     that may be the one in front of a static address behind a bridge: then nobody but their writer knows."""
     actions = workload.spec.migration.actions if workload.spec.migration else None
-    static = {n.ip for n in workload.spec.container.networks if n.ip} if actions else set()
+    static = {n.ip for n in workload.spec.networks if n.ip} if actions else set()
     return {a for a in map(local, container.tcp_established) if a not in follow | static}
 
 

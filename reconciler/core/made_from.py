@@ -1,5 +1,5 @@
-"""Whether a container was made from what a spec says. Compared by meaning: its label may hold the spelling of a
-user or of an earlier release, and no spelling is worth making a running container anew."""
+"""Whether an instance was made from what a spec says. Compared by meaning: its label may hold the spelling of a
+user or of an earlier release, and no spelling is worth making what runs anew."""
 
 from __future__ import annotations
 
@@ -8,27 +8,28 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from reconciler.model.base import canonical_json, parse_size
+from reconciler.model.base import Model, canonical_json, parse_size
 from reconciler.model.container import Container
 from reconciler.model.inplace import FIELDS, How
+from reconciler.model.spec import Payload
 
 UNORDERED = ("mounts", "volumes", "ports", "capAdd", "capDrop")
 """Lists whose order means nothing."""
 
 
-def changed_fields(wanted: Container, label: str) -> list[str]:
-    """Names of the fields of the `container` section that differ from what the label says; `container` when it
-    cannot be read."""
+def changed_fields(wanted: Payload, label: str) -> list[str]:
+    """Names of the fields of the section that differ from what the label says; empty ones when it cannot be
+    read."""
     text = canonical_json(wanted)
     if label == text:
         return []
     try:
         made_from = json.loads(label)
     except (ValueError, RecursionError):
-        return ["container"]
+        return [""]
     if not isinstance(made_from, dict):
-        return ["container"]
-    desired, have = _ordered(json.loads(text)), _ordered(_normal(made_from))
+        return [""]
+    desired, have = _ordered(json.loads(text)), _ordered(_normal(made_from, wanted))
     return sorted(key for key in desired.keys() | have.keys() if desired.get(key) != have.get(key))
 
 
@@ -37,7 +38,7 @@ def can_stay(wanted: Container, label: str, memory_in_use: int) -> bool:
     kernel would end it."""
     section = json.loads(canonical_json(wanted))
     try:
-        have = _normal(json.loads(label))
+        have = _normal(json.loads(label), wanted)
     except (ValueError, RecursionError, AttributeError):
         return False
     for name in changed_fields(wanted, label):
@@ -50,16 +51,21 @@ def can_stay(wanted: Container, label: str, memory_in_use: int) -> bool:
     return memory is None or parse_size(memory) > memory_in_use
 
 
-def _normal(raw: dict[str, Any]) -> dict[str, Any]:
-    """The section in its normal form; what this release no longer takes stays as it is."""
+def _normal(raw: dict[str, Any], wanted: Payload) -> dict[str, Any]:
+    """The section in its normal form; what this release no longer takes stays as it is. A runtime's own model is
+    asked where specs are read."""
+    if isinstance(wanted, dict):
+        return raw
+    model = type(wanted)
     try:
-        return _section(raw)
+        return _section(raw, model)
     except ValidationError:
         pass
     found: dict[str, Any] = {}
+    needed = {name: getattr(wanted, name) for name, field in model.model_fields.items() if field.is_required()}
     for key, value in raw.items():
         try:
-            one = _section({"image": "any", key: value})
+            one = _section({**needed, key: value}, model)
         except ValidationError:
             one = {key: value}
         if key in one:
@@ -67,8 +73,8 @@ def _normal(raw: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _section(raw: dict[str, Any]) -> dict[str, Any]:
-    made: dict[str, Any] = json.loads(canonical_json(Container.model_validate(raw)))
+def _section(raw: dict[str, Any], model: type[Model]) -> dict[str, Any]:
+    made: dict[str, Any] = json.loads(canonical_json(model.model_validate(raw)))
     return made
 
 

@@ -166,7 +166,7 @@ class _Builder:
         have = {network.name for network in self._facts(host).of(workload.spec.runtime).networks}
         return [
             self._step(StepKind.CREATE_NETWORK, workload.metadata.name, host, subject=n.name)
-            for n in workload.spec.container.networks
+            for n in workload.spec.networks
             if n.name not in have and n.name in self.spec.networks
         ]
 
@@ -212,7 +212,8 @@ class _Builder:
         for volume in coming:
             if volume.at and not self._still_used(volume, current):
                 self._step(StepKind.REMOVE_VOLUME, name, volume.at, peer=host, subject=volume.name, needs=(last,))
-        rows = [("image", workload.spec.container.image), ("on", host)]
+        rows = [("image", image)] if (image := workload.spec.image) else []
+        rows.append(("on", host))
         back = [("way back", "the old container is started again when the new one is not healthy")]
         return self._told(
             change,
@@ -235,9 +236,9 @@ class _Builder:
         return any(current is None or copy.container.id != current.container.id for copy in users)
 
     def _image(self, workload: Workload, host: str) -> list[str]:
-        name, wanted = workload.metadata.name, workload.spec.container.image
+        name, wanted = workload.metadata.name, workload.spec.image
         runtime = workload.spec.runtime
-        if not can(self.world, runtime, "images") or image_id(self._facts(host).of(runtime), wanted):
+        if not wanted or not can(self.world, runtime, "images") or image_id(self._facts(host).of(runtime), wanted):
             return []
         # What copies images between hosts knows Podman's only.
         peers = sorted(self.index.seen.items()) if runtime == DEFAULT_RUNTIME else ()

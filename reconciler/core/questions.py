@@ -28,10 +28,9 @@ def questions_of(changes: Iterable[Change], spec: Spec, world: World) -> dict[st
         workload = spec.workloads.get(change.workload)
         moves = change.kind is ChangeKind.MOVE
         if change.destination in seen and workload and change.kind in _ARRIVES:
-            container = workload.spec.container
             part = Question(
-                paths=tuple(mount.source for mount in container.mounts),
-                addresses=tuple(n.ip for n in container.networks if n.ip) if _fresh(change) else (),
+                paths=tuple(mount.source for mount in workload.spec.mounts),
+                addresses=tuple(n.ip for n in workload.spec.networks if n.ip) if _fresh(change) else (),
                 names=(change.workload,) if moves else (),
             )
             asked[change.destination] = _joined(asked.get(change.destination), part)

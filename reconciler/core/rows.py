@@ -68,7 +68,7 @@ def stay_rows(change: Change, index: Index, named: Collection[str] = ()) -> Rows
 
 def update_rows(change: Change, spec: Spec) -> Rows:
     """What it will have, and that nothing else happens to it."""
-    container = spec.workloads[change.workload].spec.container
+    container = spec.workloads[change.workload].container
     limits = container.limits.model_dump(exclude_none=True)
     now = ", ".join(f"{name} {value}" for name, value in (*limits.items(), ("restart", container.restart.value)))
     return [("becomes", now), ("keeps", "its process, memory and connections"), ("way back", "the values before")]

@@ -91,7 +91,7 @@ def _containers(spec: Spec, index: Index) -> Iterator[Orphan]:
 def _volumes(spec: Spec, index: Index) -> Iterator[Orphan]:
     for name, volumes in index.kept.items():
         workload, current = spec.workloads.get(name), current_copy(name, index)
-        named = {volume.name for volume in workload.spec.container.volumes} if workload else set()
+        named = {volume.name for volume in workload.spec.volumes} if workload else set()
         for host, facts in volumes:
             if any(_uses(copy, name) for copy in index.volumes.get((host, facts.name), ())):
                 continue

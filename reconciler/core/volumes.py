@@ -58,7 +58,7 @@ def is_void(host: str, volume: VolumeFacts, workload: str, index: Index) -> bool
 def wanted_volumes(workload: Workload, index: Index, current: Copy | None) -> tuple[Found, ...]:
     """The volumes a spec names, and where each of them is."""
     name = workload.metadata.name
-    return tuple(find(name, volume.name, index, current) for volume in workload.spec.container.volumes)
+    return tuple(find(name, volume.name, index, current) for volume in workload.spec.volumes)
 
 
 def mounts(copy: Copy, volume: str) -> bool:

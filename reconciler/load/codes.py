@@ -188,6 +188,12 @@ CODES: dict[str, Code] = {
         "message says which. Workloads of other runtimes are not concerned. Update or reinstall the package, then "
         "see: reconcile runtimes",
     ),
+    "E157": Code(
+        "another runtime's section",
+        "Each runtime takes one section that says what runs: `container` for Podman, `custom` for third parties "
+        "that bring a model of their own. `reconcile runtimes` shows which. Give the section that the runtime "
+        "takes, or name the other runtime.",
+    ),
     "E180": Code(
         "a secret is not there",
         "`secretEnv` names a variable or file of the controller that is not set or cannot be read. Nothing was "

@@ -14,12 +14,13 @@ from reconciler.load.compose import Document, Places, unpack
 from reconciler.load.messages import Finding, Loc, close, findings
 from reconciler.load.source import SECRET_NAME, Source
 from reconciler.model.base import API_VERSION
-from reconciler.model.spec import KINDS, AnyKind, Origin
+from reconciler.model.spec import KINDS, PAYLOADS, AnyKind, Origin
 
 _REQUIRED: Final = ("apiVersion", "kind")
 _HARMLESS: Final = frozenset({"", "true", "false", "yes", "no", "on", "off", "0", "1", "none"})
 _URL_SECRET = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
-_ENV: Final = ("spec", "container", "env")
+_ENVS: Final = tuple(("spec", section, "env") for section in PAYLOADS)
+"""Where the environment of what runs may stand."""
 _ORIGIN_DEPTH: Final = 3
 
 
@@ -105,16 +106,16 @@ def check(document: Document, source: Source) -> Checked:
     if model is None or not isinstance(kind, str):
         return result
     result.entry = Entry(kind, _name_of(value), source, places)
-    secret = list(_secret_names(value)) if kind == "Workload" else []
+    secret = list(_secrets(value)) if kind == "Workload" else []
     try:
         result.entry.model = model.model_validate(value, by_alias=True, by_name=False)
     except ValidationError as error:
         for finding in findings(error, model):
             envelope = finding.loc[:1] == ("apiVersion",) or (not finding.loc and finding.code == "E106")
-            if envelope or (finding.loc[:3] == _ENV and finding.loc[3:4] in [(name,) for name in secret]):
+            if envelope or finding.loc[:4] in secret:
                 continue
-            result.diagnostics.append(_diagnostic(finding, value, places, source))
-    result.diagnostics.extend(_secret_diagnostic(name, places, source) for name in secret)
+            result.diagnostics.append(as_diagnostic(finding, value, places, source))
+    result.diagnostics.extend(_secret_diagnostic(loc, places, source) for loc in secret)
     if result.diagnostics:
         result.entry.model = None
     return result
@@ -142,7 +143,8 @@ def _envelope(value: dict[str, Any], places: Places, source: Source) -> Iterator
         yield source.diagnostic("E108", f"unknown kind {_shown(source, *at)}", *at, hint=hint)
 
 
-def _diagnostic(finding: Finding, value: Any, places: Places, source: Source) -> Diagnostic:
+def as_diagnostic(finding: Finding, value: Any, places: Places, source: Source) -> Diagnostic:
+    """A finding where it stands in a file."""
     index, length = locate(places, finding.loc, finding.on_key)
     named = any(isinstance(part, str) and SECRET_NAME.search(part) for part in finding.loc)
     hide = locate(places, finding.loc) if named else None
@@ -176,22 +178,21 @@ def _shown(source: Source, index: int, length: int) -> str:
     return f"`{first[:60]}...`" if first != text or len(text) > 60 else f"`{text}`"
 
 
-def _secret_names(value: dict[str, Any]) -> Iterator[str]:
-    """Names in `env` whose value looks like a secret written out."""
-    env = locate_value(value, _ENV)
-    if not isinstance(env, dict):
-        return
-    for name, text in env.items():
-        literal = str(text)
-        named = SECRET_NAME.search(name) and not name.upper().endswith(("_FILE", "_PATH"))
-        inside = _URL_SECRET.search(literal) or "PRIVATE KEY-----" in literal
-        if inside or (named and literal.lower() not in _HARMLESS):
-            yield name
+def _secrets(value: dict[str, Any]) -> Iterator[Loc]:
+    """Places of an `env` whose value looks like a secret written out."""
+    for where in _ENVS:
+        env = locate_value(value, where)
+        for name, text in env.items() if isinstance(env, dict) else ():
+            literal = str(text)
+            named = SECRET_NAME.search(name) and not name.upper().endswith(("_FILE", "_PATH"))
+            inside = _URL_SECRET.search(literal) or "PRIVATE KEY-----" in literal
+            if inside or (named and literal.lower() not in _HARMLESS):
+                yield (*where, name)
 
 
-def _secret_diagnostic(name: str, places: Places, source: Source) -> Diagnostic:
+def _secret_diagnostic(loc: Loc, places: Places, source: Source) -> Diagnostic:
     """Neither the message nor the line shows the value."""
-    key = locate(places, (*_ENV, name), on_key=True)
+    key, name = locate(places, loc, on_key=True), loc[-1]
     hint = f"use secretEnv: {{{name}: {{fromEnv: {name}}}}}"
-    hide = locate(places, (*_ENV, name))
+    hide = locate(places, loc)
     return source.diagnostic("E151", f"`{name}` holds a literal secret", *key, hint=hint, hide=hide)

@@ -10,10 +10,11 @@ from typing import Final
 from reconciler.errors import Diagnostic
 from reconciler.load.messages import close
 from reconciler.load.objects import Entry
+from reconciler.load.payload import check_payload
 from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.spec import DesiredState, Host, IpamSpec, Network, Workload
 from reconciler.runtimes import registry
-from reconciler.runtimes.registry import Found
+from reconciler.runtimes.registry import TAKES, Found
 
 _HOSTS_SHOWN: Final = 8
 _NAMES_COMPARED: Final = 1000
@@ -51,6 +52,8 @@ def check_fleet(fleet: Fleet) -> Iterator[Diagnostic]:
     claims = _Claims()
     used = {entry.model.spec.runtime for entry in fleet.entries.values() if isinstance(entry.model, Workload)}
     runtimes = {name: registry.find(name) for name in sorted(used - {DEFAULT_RUNTIME})}
+    takes = {name: found.takes for name, found in runtimes.items() if found and found.takes}
+    takes[DEFAULT_RUNTIME] = TAKES[DEFAULT_RUNTIME]
     for entry in fleet.entries.values():
         model = entry.model
         if isinstance(model, Host):
@@ -58,6 +61,9 @@ def check_fleet(fleet: Fleet) -> Iterator[Diagnostic]:
         elif isinstance(model, Workload):
             if (runtime := model.spec.runtime) in runtimes:
                 yield from _runtime(entry, runtime, runtimes[runtime])
+            if runtime in takes:
+                yield from check_payload(entry, model, takes[runtime])
+                model = entry.model if isinstance(entry.model, Workload) else model
             yield from _within(entry, model)
             yield from claims.identity(entry, model)
             if model.spec.state is DesiredState.ABSENT:
@@ -172,13 +178,13 @@ def _same_machine(fleet: Fleet, hosts: Mapping[str, Host]) -> Iterator[Diagnosti
 
 
 def _subnets(entry: Entry, workload: Workload, networks: Mapping[str, Network]) -> Iterator[Diagnostic]:
-    for n, joined in enumerate(workload.spec.container.networks):
+    for n, joined in enumerate(workload.spec.networks):
         network = networks.get(joined.name)
         if joined.ip is None or network is None or network.spec.ipam is None:
             continue
         if problem := _not_free(joined.ip, network.spec.ipam):
             message = f"{joined.ip} is {problem} of network `{joined.name}`"
-            yield entry.diagnostic("E152", message, "spec", "container", "networks", n, "ip")
+            yield entry.diagnostic("E152", message, "spec", workload.spec.section, "networks", n, "ip")
 
 
 def _not_free(text: str, ipam: IpamSpec) -> str:
@@ -196,15 +202,15 @@ def _not_free(text: str, ipam: IpamSpec) -> str:
 
 def _within(entry: Entry, workload: Workload) -> Iterator[Diagnostic]:
     """Targets and networks used twice by one workload."""
-    container = workload.spec.container
-    targets = [(m.target, ("mounts", n, "target")) for n, m in enumerate(container.mounts)]
-    targets += [(v.target, ("volumes", n, "target")) for n, v in enumerate(container.volumes)]
-    networks = [(a.name, ("networks", n, "name")) for n, a in enumerate(container.networks)]
+    wanted = workload.spec
+    targets = [(m.target, ("mounts", n, "target")) for n, m in enumerate(wanted.mounts)]
+    targets += [(v.target, ("volumes", n, "target")) for n, v in enumerate(wanted.volumes)]
+    networks = [(a.name, ("networks", n, "name")) for n, a in enumerate(wanted.networks)]
     for what, uses in (("target", targets), ("network", networks)):
         seen: set[str] = set()
         for value, loc in uses:
             if value in seen:
-                yield entry.diagnostic("E153", f"{what} `{value}` is used twice", "spec", "container", *loc)
+                yield entry.diagnostic("E153", f"{what} `{value}` is used twice", "spec", wanted.section, *loc)
             seen.add(value)
 
 
@@ -221,21 +227,21 @@ class _Claims:
         yield from self._claim(entry, "E140", f"the name `{workload.identity}`", ("name", workload.identity), loc)
 
     def add(self, entry: Entry, workload: Workload) -> Iterator[Diagnostic]:
-        container = workload.spec.container
-        base = ("spec", "container")
-        for n, joined in enumerate(container.networks):
+        wanted = workload.spec
+        base = ("spec", wanted.section)
+        for n, joined in enumerate(wanted.networks):
             at = (*base, "networks", n)
             if joined.ip is not None:
                 what = f"{joined.ip} on network `{joined.name}`"
                 yield from self._claim(entry, "E141", what, ("ip", joined.name, joined.ip), (*at, "ip"))
             if joined.mac is not None:
                 yield from self._claim(entry, "E142", joined.mac, ("mac", joined.mac), (*at, "mac"))
-        for n, volume in enumerate(container.volumes):
+        for n, volume in enumerate(wanted.volumes):
             what = f"volume `{volume.name}`"
             yield from self._claim(entry, "E144", what, ("volume", volume.name), (*base, "volumes", n, "name"))
-        if workload.spec.placement.host is not None:
-            for n, port in enumerate(container.ports):
-                key = (workload.spec.placement.host, port.host, port.protocol)
+        if wanted.placement.host is not None:
+            for n, port in enumerate(wanted.ports):
+                key = (wanted.placement.host, port.host, port.protocol)
                 yield from self._port(entry, key, port.address, (*base, "ports", n, "host"))
 
     def _claim(

@@ -249,8 +249,8 @@ class _Run:
     def _warnings(self) -> Iterator[Diagnostic]:
         for entry in self.fleet.entries.values():
             if isinstance(entry.model, Workload):
-                image = entry.model.spec.container.image
-                if "@" not in image and ":" not in image.rsplit("/", 1)[-1]:
+                image = entry.model.spec.image
+                if image and "@" not in image and ":" not in image.rsplit("/", 1)[-1]:
                     message = f"image `{image}` has neither tag nor digest"
                     at = ("spec", "container", "image")
                     yield entry.diagnostic("W101", message, *at, hint="pin it: name@sha256:...")

@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import ipaddress
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from reconciler.model.action import MoveActions
 from reconciler.model.base import DEFAULT_RUNTIME, Duration, Model, Name
-from reconciler.model.container import Container
+from reconciler.model.container import (
+    Container,
+    Mount,
+    NetworkAttachment,
+    PublishedPort,
+    SecretRef,
+    VolumeMount,
+)
 from reconciler.model.fields import (
     INTERFACE,
     LABEL_KEY,
@@ -132,14 +139,75 @@ class UpdateConsent(Model):
     allow: Annotated[list[Literal["recreate", "stop"]], Field(min_length=1, max_length=2)]
 
 
+CUSTOM: Final = "custom"
+PAYLOADS: Final = ("container", CUSTOM)
+"""The sections of a workload of which it has exactly one: what runs, in the words of its runtime."""
+
+Payload = Model | dict[str, JsonValue]
+
+
 class WorkloadSpec(Model):
     runtime: Name = DEFAULT_RUNTIME
-    container: Container
+    container: Container | None = None
+    custom: dict[str, JsonValue] | None = Field(
+        None, description="What runs, for a runtime that brings a model of its own, which checks it"
+    )
     placement: Placement
     state: DesiredState = DesiredState.RUNNING
     migration: PolicyRefs | None = None
     health: HealthCheck | None = None
     update: UpdateConsent | None = None
+
+    @model_validator(mode="after")
+    def _one_payload(self) -> Self:
+        if sum(getattr(self, section) is not None for section in PAYLOADS) != 1:
+            names = [f"`{section}`" for section in PAYLOADS]
+            raise ValueError(f"give exactly one of {', '.join(names[:-1])} and {names[-1]}")
+        return self
+
+    @property
+    def section(self) -> str:
+        """The name of the section that says what runs."""
+        return next(section for section in PAYLOADS if getattr(self, section) is not None)
+
+    @property
+    def payload(self) -> Payload:
+        """What runs."""
+        found: Payload = getattr(self, self.section)
+        return found
+
+    @property
+    def image(self) -> str:
+        """The image it is made from; empty where its runtime knows none."""
+        return self.container.image if self.container else ""
+
+    @property
+    def networks(self) -> list[NetworkAttachment]:
+        return self._listed("networks")
+
+    @property
+    def volumes(self) -> list[VolumeMount]:
+        return self._listed("volumes")
+
+    @property
+    def mounts(self) -> list[Mount]:
+        return self._listed("mounts")
+
+    @property
+    def ports(self) -> list[PublishedPort]:
+        return self._listed("ports")
+
+    @property
+    def secret_env(self) -> dict[str, SecretRef]:
+        """Secrets it is given, of payloads that can have some."""
+        found: dict[str, SecretRef] = getattr(self.payload, "secret_env", {})
+        return found
+
+    def _listed(self, field: str) -> list[Any]:
+        """A list of the payload; an empty one where its kind has none of that name. A dictionary has no fields:
+        what is in it concerns its runtime alone."""
+        found: list[Any] = getattr(self.payload, field, [])
+        return found
 
 
 class Workload(Model):
@@ -152,6 +220,12 @@ class Workload(Model):
     def identity(self) -> str:
         """Its name on the hosts, which a new name in the specs does not change."""
         return self.metadata.renamed_from or self.metadata.name
+
+    @property
+    def container(self) -> Container:
+        """For whoever is asked about containers only."""
+        assert self.spec.container is not None, self.metadata.name
+        return self.spec.container
 
 
 class Strategy(StrEnum):

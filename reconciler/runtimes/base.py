@@ -81,7 +81,8 @@ class Round:
 
 @runtime_checkable
 class Runtime(Protocol):
-    """What every runtime is asked for."""
+    """What every runtime is asked for. A third party's may also have `PAYLOAD`: the section of `spec` that says
+    what runs (`container` unless told otherwise), or a pydantic model of its own that `spec.custom` has to fit."""
 
     NAME: str
 

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
+from pydantic import BaseModel
+
 from reconciler.errors import Refused
 from reconciler.model.base import DEFAULT_RUNTIME
+from reconciler.model.spec import CUSTOM, PAYLOADS
 from reconciler.runtimes.base import ABILITIES, Driver, Runtime, abilities
 from reconciler.text import printable, short
 
@@ -29,6 +32,20 @@ BUILT_IN: dict[str, Callable[[], Runtime]] = {DEFAULT_RUNTIME: _podman}
 
 
 @dataclass(frozen=True)
+class Takes:
+    """What a runtime's workloads are made from: a section of `WorkloadSpec`, and the model that `custom` has to
+    fit; None for the sections that have a model of ours."""
+
+    section: str
+    model: type[BaseModel] | None = None
+
+
+CONTAINER = Takes("container")
+TAKES: Mapping[str, Takes] = {DEFAULT_RUNTIME: CONTAINER}
+"""By the names of ours, so that reading specs loads none of them."""
+
+
+@dataclass(frozen=True)
 class Found:
     """A runtime by name. `package`: where it comes from; `problem`: why it cannot be used, else empty."""
 
@@ -40,6 +57,13 @@ class Found:
     @property
     def abilities(self) -> tuple[str, ...]:
         return abilities(self.runtime) if self.runtime else ()
+
+    @property
+    def takes(self) -> Takes | None:
+        """None where it cannot be used."""
+        if self.runtime is None:
+            return None
+        return TAKES[self.name] if self.package == OURS else _takes(self.runtime)
 
 
 def names() -> list[str]:
@@ -114,6 +138,9 @@ def _problem(name: str, made: object) -> str:
     """What it lacks of a runtime, or of an ability it has the beginnings of."""
     if getattr(made, "NAME", "") != name:
         return f"its NAME is {getattr(made, 'NAME', '')!r}"
+    if _takes(made) is None:
+        known = ", ".join(section for section in PAYLOADS if section != CUSTOM)
+        return f"its PAYLOAD is {made.PAYLOAD!r}; it must be a pydantic model, or one of {known}"  # type: ignore[attr-defined]
     for ability, protocol in {"every runtime": Runtime, **ABILITIES}.items():
         wanted = [word for word, kind in vars(protocol).items() if callable(kind) and not word.startswith("_")]
         missing = [word for word in wanted if not _has(made, word, protocol)]
@@ -121,6 +148,14 @@ def _problem(name: str, made: object) -> str:
         if missing and begun:
             return f"it lacks {', '.join(missing)} of `{ability}`"
     return ""
+
+
+def _takes(made: object) -> Takes | None:
+    """What a third party's class says that it takes; None where that is nothing we know."""
+    payload = getattr(made, "PAYLOAD", CONTAINER.section)
+    if isinstance(payload, type) and issubclass(payload, BaseModel):
+        return Takes(CUSTOM, payload)
+    return Takes(payload) if payload in PAYLOADS and payload != CUSTOM else None
 
 
 def _has(made: object, word: str, protocol: type) -> bool:

@@ -82,7 +82,7 @@ class SmallRuntime:
         name = workload.metadata.name
         found = yield from self._find(name)
         if found is not None:
-            wanted = canonical_json(workload.spec.container)
+            wanted = canonical_json(workload.spec.payload)
             if found.state.has_processes or found.labels.get(LABEL_SPEC) == wanted:
                 return found.id
             yield from self._remove(name, fence)

@@ -58,7 +58,7 @@ def _workload(n: int, host: str) -> Workload:
 
 def _container(workload: Workload, n: int) -> ContainerFacts:
     name = workload.metadata.name
-    wanted = workload.spec.container
+    wanted = workload.container
     return ContainerFacts(
         id=f"{n:064x}",
         name=name,

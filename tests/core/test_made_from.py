@@ -81,7 +81,7 @@ def test_an_address_is_taken_in_any_spelling() -> None:
     wants = worlds.workload(networks=[{"name": "lab", "ip": "fd00::5", "mac": "02:00:00:00:0A:0B"}])
     other = worlds.container(worlds.workload("other"), networks=({"name": "lab", "mac": "02:00:00:00:0a:0B"},))
     index = Index.of(worlds.world(worlds.facts("h1", other)))
-    assert wants.spec.container.networks[0].mac == "02:00:00:00:0a:0b"
+    assert wants.container.networks[0].mac == "02:00:00:00:0a:0b"
     assert index.addresses["lab", "02:00:00:00:0a:0b"]
 
 

@@ -56,7 +56,7 @@ def spec(*objects):
 
 def container(of, state=ContainerState.RUNNING, **more):
     """The container that a workload's spec makes."""
-    wanted = of.spec.container
+    wanted = of.container
     more.setdefault("labels", {LABEL_WORKLOAD: of.metadata.name, LABEL_SPEC: canonical_json(wanted)})
     more.setdefault("annotations", {ANNOTATION_CRIU: "/x/criu.conf"})
     more.setdefault("networks", tuple(ContainerNetwork(name=n.name, ip=n.ip, mac=n.mac) for n in wanted.networks))

@@ -75,7 +75,7 @@ class Scene:
         fence = Fence(NAME, epoch)
         values = secrets or {}
         await self.prepare()
-        for volume in self.workload.spec.container.volumes:
+        for volume in self.workload.container.volumes:
             await self.twice(self.source, partial(_create_volume, volume.name))
         await self.twice(self.source, lambda d: d.create(self.workload, fence, oci_runtime="", secrets=values))
         await self.twice(self.source, lambda d: d.start(self.workload, fence))

@@ -47,7 +47,7 @@ def test_a_path_that_would_end_the_mount_option_is_refused(path: str) -> None:
     """Specs cannot say some of these; this is the second lock."""
     mount = Mount.model_construct(source=path, target="/x", read_only=False)
     made = workload()
-    container = made.spec.container.model_copy(update={"mounts": [mount]})
+    container = made.container.model_copy(update={"mounts": [mount]})
     with pytest.raises(Refused):
         argv(made.model_copy(update={"spec": made.spec.model_copy(update={"container": container})}))
 
@@ -71,7 +71,7 @@ def test_the_label_says_what_it_was_made_from() -> None:
 def test_the_criu_config_cannot_be_chosen_by_the_spec() -> None:
     """Specs cannot say it; this is the second lock."""
     made = workload()
-    container = made.spec.container.model_copy(update={"annotations": {"org.criu.config": "/tmp/mine"}})
+    container = made.container.model_copy(update={"annotations": {"org.criu.config": "/tmp/mine"}})
     made = made.model_copy(update={"spec": made.spec.model_copy(update={"container": container})})
     found = [w for w in argv(made) if w.startswith("--annotation=org.criu.config=")]
     assert found == ["--annotation=org.criu.config=/var/lib/reconciler/workloads/web/criu.conf"]

@@ -51,7 +51,7 @@ def problems(text: str, found: ContainerFacts | None = None) -> list[str]:
 
 
 def test_as_the_spec_says() -> None:
-    assert spec_label(workload().spec.container) == facts().labels[LABEL_SPEC]
+    assert spec_label(workload().container) == facts().labels[LABEL_SPEC]
     assert problems(truth()) == []
 
 

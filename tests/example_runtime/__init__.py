@@ -21,7 +21,7 @@ class Plain(SmallRuntime):
         return "1.0", tuple(_facts(one) for one in listed if one["name"].startswith(OURS))
 
     def making(self, name, workload, secrets):
-        wanted = workload.spec.container
+        wanted = workload.container
         argv = ("memrt", "create", OURS + name, "", wanted.image, wanted.restart.value)
         return argv, canonical_json(wanted).encode()
 

@@ -35,7 +35,7 @@ def test_values_fill_templates(tmp_path: Path) -> None:
     assert values["image"] == {"tag": "7.2-alpine", "other": "kept"}
     spec = load([tmp_path], values=values, skip=[tmp_path / "values.yaml"])
     assert list(spec.workloads) == ["web-0", "web-1"]
-    container = spec.workloads["web-1"].spec.container
+    container = spec.workloads["web-1"].container
     assert container.image == "registry.example/web:7.2-alpine"
     assert container.env == {"GREETING": 'a: "b" # c'}
     origin = spec.origin("Workload", "web-1", "spec.placement.host")

@@ -123,7 +123,7 @@ class SimDriver:
     # --- plain containers ---
 
     def create(self, workload, fence, *, oci_runtime, secrets):
-        name, wanted = workload.metadata.name, workload.spec.container
+        name, wanted = workload.metadata.name, workload.container
         found = (yield from show(name))["container"]
         text = canonical_json(wanted)
         if found:
@@ -147,7 +147,7 @@ class SimDriver:
             yield from fenced(fence, LIVE, "start", found["id"])
 
     def update(self, workload, fence, run):
-        name, wanted = workload.metadata.name, workload.spec.container
+        name, wanted = workload.metadata.name, workload.container
         found = (yield from show(name))["container"]
         if found is None:
             raise CommandFailed(f"{name} is not there")
@@ -215,7 +215,7 @@ class SimDriver:
     # --- moves: destination ---
 
     def stage(self, handover, *, secrets):
-        name, fence, wanted = handover.name, handover.fence, handover.workload.spec.container
+        name, fence, wanted = handover.name, handover.fence, handover.workload.container
         old = (yield from show(name))["container"]
         if old and old["state"] in ("running", "frozen"):
             raise Refused(f"a copy of {name} runs on {handover.move.destination} already")
@@ -245,7 +245,7 @@ class SimDriver:
             yield from fenced(fence, phases, "stop-pages", name)
             yield from fenced(fence, phases, "discard", name)
             yield from self._remove(name, fence, phases)
-        for volume in handover.workload.spec.container.volumes:
+        for volume in handover.workload.container.volumes:
             yield from self.remove_volume(volume.name, fence, handover.run)
         yield from guard.mark(fence, Phase.FENCED, "destination", run=handover.run, peer=handover.move.source)
 
@@ -386,19 +386,19 @@ class SimDriver:
         if (yield from show(name))["container"]:
             yield from fenced(fence, (Phase.COMMITTED, Phase.FENCED), "discard", name)
             yield from self._remove(name, fence, (Phase.COMMITTED, Phase.FENCED))
-        for volume in handover.workload.spec.container.volumes:
+        for volume in handover.workload.container.volumes:
             yield from self.remove_volume(volume.name, fence)
         yield from guard.mark(fence, Phase.RETIRED, "source", run=handover.run, peer=handover.move.destination)
         yield from guard.clean(name)
 
     def _restart(self, handover, fence, phase, *, on):
-        policy = handover.workload.spec.container.restart.value
+        policy = handover.workload.container.restart.value
         if policy != "no":
             yield from fenced(fence, (phase,), "restart", handover.name, policy if on else "no")
 
 
 def _trees(handover):
-    volumes = handover.workload.spec.container.volumes
+    volumes = handover.workload.container.volumes
     images = Tree("images", f"/images/{handover.name}", handover.name)
     return (images, *(Tree("volume", f"/volumes/{v.name}", v.name) for v in volumes))
 

@@ -86,7 +86,7 @@ class Builder:
     def have(self, name: str, host: str, state: str = "running", *, epoch: int = 0, changed: bool = False) -> None:
         """A container of the workload, as an earlier apply made it."""
         machine = self.universe.machines[host]
-        wanted = self.workloads[name].spec.container if name in self.workloads else None
+        wanted = self.workloads[name].container if name in self.workloads else None
         text = canonical_json(wanted) if wanted and not changed else self._old_spec(wanted)
         container = Container(self.universe.new_id(), name, name, text, "app", state)
         container.lineage = self.universe.new_lineage()
@@ -101,7 +101,7 @@ class Builder:
     def keep(self, name: str, host: str, *, epoch: int) -> None:
         """Volumes that stayed when the workload was removed."""
         machine = self.universe.machines[host]
-        for volume in self.workloads[name].spec.container.volumes:
+        for volume in self.workloads[name].container.volumes:
             machine.volumes[volume.name] = Volume(name, epoch, "earlier", f"data of {name}")
         machine.markers[name] = MarkerRow(epoch, "running", "owner", "-", "-")
 

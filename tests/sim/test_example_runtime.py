@@ -120,7 +120,7 @@ def test_it_is_listed_with_what_it_can_and_what_is_broken_is_named(fleet, tmp_pa
     assert isinstance(Plain(), Lifecycle) and not isinstance(Plain(), Transactional)
     assert run(["runtimes", "h1"]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert "plain    example-runtime 1.0  lifecycle" in lines
+    assert "plain    example-runtime 1.0  container  lifecycle" in lines
     assert any("broken" in line and "cannot be loaded" in line for line in lines)
     run(["doctor", "h1"])
     told = capsys.readouterr().out

@@ -1,9 +1,12 @@
 """Which runtimes there are. Fake: the installed packages."""
 
 import pytest
+from pydantic import BaseModel, ConfigDict, Field
 
+from reconciler.core.made_from import changed_fields
 from reconciler.errors import InputError, Refused
 from reconciler.load import load
+from reconciler.model.base import canonical_json
 from reconciler.model.plan import TRAITS
 from reconciler.runtimes import registry
 from reconciler.runtimes.base import ABILITIES, Driver, Transactional
@@ -55,6 +58,25 @@ class Other(Least):
     NAME = "podman"
 
 
+class Cell(BaseModel):
+    """A third party's own words for what runs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: str
+    cells: int = Field(1, ge=1)
+
+
+class Jails(Least):
+    NAME = "jails"
+    PAYLOAD = Cell
+
+
+class Odd(Least):
+    NAME = "odd"
+    PAYLOAD = "jail"
+
+
 def breaks():
     raise ImportError("no module named zfs")
 
@@ -102,6 +124,7 @@ def test_steps_need_abilities_there_are():
         (Half, "it lacks unstage, locate, hold"),
         (Claims, "it lacks stage, unstage, locate"),
         (object, "its NAME is ''"),
+        (Odd, "its PAYLOAD is 'jail'; it must be a pydantic model, or one of container"),
         (Other, "the name is taken: podman is built in"),
     ],
 )
@@ -146,3 +169,36 @@ def test_specs_may_name_a_third_party(packages, tmp_path):
     packages(Point("least", Least))
     (tmp_path / "a.yaml").write_text(SPEC.replace("NAME", "least"))
     assert load([tmp_path]).workloads["web"].spec.runtime == "least"
+
+
+@pytest.mark.parametrize(
+    ("name", "payload", "code", "place", "message"),
+    [
+        ("jails", "custom: {path: /jails/web, cells: 0}", "E105", (13, 37), "`cells` must be an integer"),
+        ("jails", "custom: {path: /jails/web, cell: 2}", "E103", (13, 30), "unknown field `cell`"),
+        ("jails", "custom: {cells: 2}", "E106", (13, 3), "`path` is missing"),
+        ("jails", 'container: {image: "a:1"}', "E157", (13, 3), "takes `custom`, not `container`"),
+        ("podman", "custom: {path: /jails/web}", "E157", (13, 3), "takes `container`, not `custom`"),
+        ("jails", 'container: {image: "a:1"}\n  custom: {path: /a}', "E105", (10, 1), "give exactly one of"),
+        ("jails", "state: stopped", "E105", (10, 1), "give exactly one of"),
+    ],
+)
+def test_what_runs_is_checked_by_the_runtimes_own_model(packages, tmp_path, name, payload, code, place, message):
+    packages(Point("jails", Jails))
+    text = SPEC.replace("NAME", name).replace('container: {image: "a:1"}', payload)
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(InputError) as refused:
+        load([tmp_path])
+    found = refused.value.diagnostics[0]
+    assert (found.code, (found.line, found.col)) == (code, place)
+    assert message in found.message
+
+
+def test_a_respelling_of_a_third_partys_payload_is_no_change(packages, tmp_path):
+    packages(Point("jails", Jails))
+    payloads = []
+    for text in ("custom: {path: /a, cells: 1}", "custom: {path: /a}"):
+        (tmp_path / "a.yaml").write_text(SPEC.replace("NAME", "jails").replace('container: {image: "a:1"}', text))
+        payloads.append(load([tmp_path]).workloads["web"].spec.payload)
+    assert payloads == [{"path": "/a"}, {"path": "/a"}]
+    assert changed_fields({"path": "/b"}, canonical_json(payloads[0])) == ["path"]

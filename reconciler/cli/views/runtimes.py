@@ -10,14 +10,19 @@ from reconciler.runtimes.registry import Found
 
 
 def render_runtimes(found: Sequence[Found], world: World | None, width: int | None = None) -> str:
-    """A line each: name, where it comes from, what it can do; with hosts a table of its version on each."""
-    rows = [(one.name, one.package, one.problem or " ".join(one.abilities)) for one in found]
-    lines = table(("runtime", "from", "abilities"), rows, width)
+    """A line each: name, where it comes from, the section of specs it takes, what it can do; with hosts a table of
+    its version on each."""
+    rows = [(one.name, one.package, _takes(one) or "-", one.problem or " ".join(one.abilities)) for one in found]
+    lines = table(("runtime", "from", "takes", "abilities"), rows, width)
     if world:
         names = [one.name for one in found if one.runtime is not None]
         rows_by_host = [(host, *(_version(view, name) for name in names)) for host, view in world.hosts.items()]
         lines += ["", *table(("host", *names), rows_by_host, width)]
     return "\n".join(lines)
+
+
+def _takes(one: Found) -> str | None:
+    return one.takes.section if one.takes else None
 
 
 def _version(view: HostView, runtime: str) -> str:
@@ -30,7 +35,13 @@ def runtimes_json(found: Sequence[Found], world: World | None) -> dict[str, obje
     """For scripts. `hosts`: versions by host; null for one that was not seen."""
     body: dict[str, object] = {
         "runtimes": [
-            {"name": one.name, "from": one.package, "abilities": list(one.abilities), "problem": one.problem}
+            {
+                "name": one.name,
+                "from": one.package,
+                "takes": _takes(one),
+                "abilities": list(one.abilities),
+                "problem": one.problem,
+            }
             for one in found
         ]
     }

@@ -36,7 +36,7 @@ def lacks(case: Case) -> Iterator[Said]:
 
 
 def _needed(case: Case) -> Iterator[str]:
-    kind, wanted = case.change.kind, case.wanted
+    kind, wanted = case.change.kind, case.workload.spec if case.workload else None
     yield NEEDS.get(kind, "lifecycle")
     if case.workload and case.workload.spec.health and kind not in (ChangeKind.STOP, ChangeKind.REMOVE):
         yield "checks"

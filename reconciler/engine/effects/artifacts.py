@@ -16,7 +16,7 @@ async def copy_image(acting: Acting, step: Step, progress: Progress) -> Data:
     assert step.peer
     key = f"{acting.run}-{step.workload}-image"
     await acting.fleet.open_link(step.peer, step.host, key)
-    name = acting.plan.workloads[step.workload].spec.container.image
+    name = acting.plan.workloads[step.workload].spec.image
     try:
         report = await acting.fleet.copy_image(step.peer, step.host, key, step.subject, name, progress)
     finally:

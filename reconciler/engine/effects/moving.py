@@ -118,7 +118,7 @@ async def confirm(acting: Acting, step: Step, progress: Progress) -> Data:
         await acting.on(step.host, driver.verify(acting.handover(step)))
     note = {}
     if check := workload.spec.health:
-        address = next((n.ip for n in workload.spec.container.networks if n.ip), "127.0.0.1")
+        address = next((n.ip for n in workload.spec.networks if n.ip), "127.0.0.1")
         try:
             await acting.on(step.host, driver.health(step.workload, check, address))
         except CommandFailed as error:

@@ -9,7 +9,8 @@ from reconciler.model.plan import Step, StepKind
 
 async def create(acting: Acting, step: Step, progress: Progress) -> Data:
     workload, driver = acting.plan.workloads[step.workload], acting.driver(step)
-    runtime = workload.spec.container.oci_runtime or ""
+    wanted = workload.spec.container
+    runtime = (wanted.oci_runtime if wanted else None) or ""
     program = driver.create(workload, acting.fence(step), oci_runtime=runtime, secrets=acting.secrets(workload))
     return {"container": await acting.on(step.host, program)}
 

@@ -99,7 +99,7 @@ def _spec_of(facts: ContainerFacts) -> dict[str, dict[str, object]]:
 
 def create(workload: Workload, fence: Fence, *, oci_runtime: str, secrets: Mapping[str, bytes]) -> Program[str]:
     name = workload.metadata.name
-    spec = workload.spec.container
+    spec = workload.container
     found = yield from ours(name, name)
     if found is not None:
         if found.state.has_processes or not changed_fields(spec, found.labels.get(LABEL_SPEC, "")):

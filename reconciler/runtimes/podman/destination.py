@@ -43,7 +43,7 @@ def stage(handover: Handover, *, secrets: Mapping[str, bytes]) -> Program[Locate
         yield from _make_way(handover, marker)
     yield from guard.mark(fence, Phase.RESERVED, "destination", run=handover.run, peer=move.source)
     if not again:
-        for volume in handover.workload.spec.container.volumes:
+        for volume in handover.workload.container.volumes:
             yield from stores.create_volume(volume.name, fence, handover.run)
         yield from containers.store_secrets(name, secrets)
         argv = options.create_argv(
@@ -69,7 +69,7 @@ def _make_way(handover: Handover, marker: Marker | None) -> Program[None]:
     a refusal, before this host is told of the hand-over."""
     left = marker and marker.role == "destination" and marker.phase in (Phase.FENCED, Phase.RESERVED)
     undone = marker.run if marker and left else ""
-    for volume in handover.workload.spec.container.volumes:
+    for volume in handover.workload.container.volumes:
         if undone:
             yield from stores.remove_volume(volume.name, handover.fence, undone)
         yield from stores.check_free(volume.name, handover.fence, handover.run)
@@ -84,7 +84,7 @@ def _staged_before(handover: Handover, old: ContainerFacts | None, marker: Marke
         and old.state is ContainerState.EXITED
         and old.exit_code != 0
         and old.started_at > 0
-        and not changed_fields(handover.workload.spec.container, old.labels.get(LABEL_SPEC, ""))
+        and not changed_fields(handover.workload.container, old.labels.get(LABEL_SPEC, ""))
     )
 
 
@@ -95,7 +95,7 @@ def _marker(handover: Handover) -> Program[Marker | None]:
 
 def _image(handover: Handover) -> Program[str]:
     """What to call the image here: as in the spec where that is the source's image, else by its ID."""
-    spec_name, wanted = handover.workload.spec.container.image, handover.move.image_id
+    spec_name, wanted = handover.workload.container.image, handover.move.image_id
     for known_as in (spec_name, wanted):
         if (yield from stores.image_id(known_as)) == wanted:
             return known_as
@@ -132,7 +132,7 @@ def _dry_start(handover: Handover) -> Program[None]:
 def _attach(handover: Handover) -> Program[ContainerFacts]:
     """Give it its networks. It does not run, so nothing appears on them before the restore."""
     name, fence = handover.name, handover.fence
-    attachments = handover.workload.spec.container.networks
+    attachments = handover.workload.container.networks
     if attachments:
         # All anew, in the spec's order: that numbers the interfaces as on the source.
         facts = yield from containers.inspect(name)
@@ -166,7 +166,7 @@ def unstage(handover: Handover) -> Program[None]:
     if facts is not None:
         yield from _discard(facts, fence, (guard.NONE, Phase.RESERVED, Phase.FENCED, Phase.RETIRED))
         yield from containers.drop_secrets(name, facts)
-    for volume in handover.workload.spec.container.volumes:
+    for volume in handover.workload.container.volumes:
         yield from stores.remove_volume(volume.name, fence, handover.run)
     yield from moving.write_criu_config(name)
     yield from moving.forget(name)

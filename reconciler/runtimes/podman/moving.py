@@ -151,7 +151,7 @@ def cgroup_config(handover: Handover, facts: ContainerFacts) -> Program[tuple[st
 
 def check_restart_switch(handover: Handover) -> Program[None]:
     """Refused where the restart policy cannot be switched off and on without making the container anew."""
-    if handover.workload.spec.container.restart is RestartPolicy.NO:
+    if handover.workload.container.restart is RestartPolicy.NO:
         return
     result = yield Command(("podman", "--version"))
     have = parse.version(result.stdout)
@@ -164,7 +164,7 @@ def check_restart_switch(handover: Handover) -> Program[None]:
 
 
 def set_restart(handover: Handover, fence: Fence, phases: tuple[Phase, ...], *, on: bool) -> Program[None]:
-    wanted = handover.workload.spec.container.restart
+    wanted = handover.workload.container.restart
     if wanted is not RestartPolicy.NO:
         policy = wanted.value if on else RestartPolicy.NO.value
         argv = ("podman", "update", f"--restart={policy}", "--", handover.name)
@@ -175,7 +175,7 @@ def _addresses(handover: Handover) -> str:
     """Addresses to keep clients' packets away from until the sockets behind them are restored."""
     if handover.policy.tcp is not TcpHandling.ESTABLISHED:
         return ""
-    return ",".join(n.ip for n in handover.workload.spec.container.networks if n.ip)
+    return ",".join(n.ip for n in handover.workload.container.networks if n.ip)
 
 
 def restore(handover: Handover, fence: Fence, phase: Phase, located: Located, *, lazy: str = "") -> Program[None]:

@@ -20,7 +20,7 @@ def create_argv(
 ) -> tuple[str, ...]:
     """`podman create` for a workload. `image`: what the image is known by on that host. `attach` False leaves
     the container on the default bridge, so that its own addresses do not appear on the network yet."""
-    name, container = workload.metadata.name, workload.spec.container
+    name, container = workload.metadata.name, workload.container
     options = [
         f"--name={name}",
         f"--hostname={container.hostname or name}",

@@ -177,7 +177,7 @@ def _from_images(handover: Handover, fence: Fence, facts: ContainerFacts) -> Pro
 def _started_again(handover: Handover, fence: Fence, facts: ContainerFacts) -> Program[bool]:
     """The application ended by itself, while its restart policy was switched off for the move: do what that says.
     Where it says nothing the workload stays as it is, which is not this move's doing; the next apply starts it."""
-    policy = handover.workload.spec.container.restart
+    policy = handover.workload.container.restart
     if policy is RestartPolicy.NO or (policy is RestartPolicy.ON_FAILURE and facts.exit_code == 0):
         return False
     yield from guard.run(fence, (Phase.RUNNING,), ("podman", "start", "--", facts.id))
@@ -206,7 +206,7 @@ def retire(handover: Handover) -> Program[None]:
         for argv in (paths.unmount_rooms(facts.userdata), remove):
             yield from guard.run(handover.fence, (Phase.COMMITTED, Phase.FENCED), argv)
         yield from containers.drop_secrets(name, facts)
-    for volume in handover.workload.spec.container.volumes:
+    for volume in handover.workload.container.volumes:
         yield from stores.drop_volume(volume.name, handover.fence)
     yield from moving.forget(name)
     yield from guard.mark(

@@ -21,7 +21,7 @@ from reconciler.runtimes.podman.noted import Note, notes, write
 
 
 def update(workload: Workload, fence: Fence, run: str) -> Program[None]:
-    name, wanted = workload.metadata.name, workload.spec.container
+    name, wanted = workload.metadata.name, workload.container
     facts = yield from _running(name)
     had = (yield from notes((name,))).get(facts.id)
     now = options.spec_label(wanted)

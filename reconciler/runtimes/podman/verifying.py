@@ -85,13 +85,13 @@ def _fields(text: str) -> dict[str, str]:
 def _container(workload: Workload, image_id: str, facts: ContainerFacts) -> Iterator[str]:
     if facts.image_id != image_id:
         yield f"its image is {facts.image_id[:12]}, not {image_id[:12]}"
-    if changed_fields(workload.spec.container, facts.labels.get(LABEL_SPEC, "")):
+    if changed_fields(workload.container, facts.labels.get(LABEL_SPEC, "")):
         yield "it was made from another spec"
 
 
 def _networks(workload: Workload, facts: ContainerFacts) -> Iterator[str]:
     have = {network.name: network for network in facts.networks}
-    for wanted in workload.spec.container.networks:
+    for wanted in workload.container.networks:
         found = have.pop(wanted.name, None)
         if found is None:
             yield f"it is not on the network {wanted.name}"
@@ -99,13 +99,13 @@ def _networks(workload: Workload, facts: ContainerFacts) -> Iterator[str]:
             yield f"its address on {wanted.name} is {found.ip}, not {wanted.ip}"
         elif wanted.mac and found.mac != wanted.mac:
             yield f"its MAC address on {wanted.name} is {found.mac}, not {wanted.mac}"
-    if workload.spec.container.networks:
+    if workload.container.networks:
         for name in have:
             yield f"it is on the network {name}, which the spec does not name"
 
 
 def _mounts(workload: Workload, facts: ContainerFacts, mounted: str) -> Iterator[str]:
-    container = workload.spec.container
+    container = workload.container
     have = {mount.target: mount for mount in facts.mounts}
     there = set(mounted.splitlines())
     for bind in container.mounts:
