@@ -5,7 +5,7 @@
  *
  *   --memory  memory to hold (default 16); every other page is random, the rest compresses well
  *   --dirty   memory to write to per second (default 0)
- *   --port    TCP port to answer on (default 9000; 0: none)
+ *   --port    TCP and UDP port to answer on (default 9000; 0: none)
  *   --file    append the count to this file once a second; the file stays open
  *
  * The count grows by one every 10 ms of time the process could run. It starts at 0, so a count that falls means the
@@ -16,7 +16,9 @@
  *                                              writes. It never changes while the process lives, and as the random
  *                                              seed is new at each start, a restarted process has another one.
  *   "push..."        "<count>\n" now and at every further tick, so that data is always on its way to the client
+ *   "pour..."        zeros from now on, as fast as the connection takes them
  *   anything else    "<count>\n"
+ * Each datagram gets "<count>\n".
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -109,19 +111,38 @@ static void dirty_memory(size_t mib_per_second)
     }
 }
 
-static int listen_on(int port)
+static int listen_on(int type, int port)
 {
-    int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int one = 1, fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
     if (fd < 0)
         die("socket");
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(fd, (struct sockaddr *)&a, sizeof a) || listen(fd, 128))
+    if (bind(fd, (struct sockaddr *)&a, sizeof a) || (type == SOCK_STREAM && listen(fd, 128)))
         die("bind");
     return fd;
 }
 
-static char pushed[MAX_FDS]; /* by descriptor */
+enum mode { ASKED, PUSHED, POURED };
+static char modes[MAX_FDS]; /* by descriptor */
+
+static void pour(int fd)
+{
+    static const char zeros[65536];
+    for (int blocks = 0; blocks < 16; blocks++) /* then the others have a turn */
+        if (send(fd, zeros, sizeof zeros, MSG_NOSIGNAL) < 0)
+            return;
+}
+
+static void answer_datagrams(int fd, uint64_t count)
+{
+    char in[64], out[32];
+    struct sockaddr_in from;
+    socklen_t size = sizeof from;
+    int n = snprintf(out, sizeof out, "%llu\n", (unsigned long long)count);
+    while (recvfrom(fd, in, sizeof in, 0, (struct sockaddr *)&from, &size) >= 0)
+        sendto(fd, out, n, 0, (struct sockaddr *)&from, size);
+}
 
 static int send_count(int fd, uint64_t count)
 {
@@ -139,10 +160,14 @@ static int answer(int fd, uint64_t count)
         return errno == EAGAIN || errno == EINTR;
     if (got == 0)
         return 0;
-    if (got < 3 || memcmp(in, "sum", 3) != 0) {
-        pushed[fd] = pushed[fd] || (got >= 4 && memcmp(in, "push", 4) == 0);
+    if (got >= 4 && memcmp(in, "push", 4) == 0)
+        modes[fd] = PUSHED;
+    if (got >= 4 && memcmp(in, "pour", 4) == 0)
+        modes[fd] = POURED;
+    if (modes[fd] == POURED)
+        return 1;
+    if (got < 3 || memcmp(in, "sum", 3) != 0)
         return send_count(fd, count);
-    }
     int n = snprintf(out, sizeof out, "sum %016llx\n", (unsigned long long)checksum());
     return send(fd, out, n, MSG_NOSIGNAL) == n;
 }
@@ -186,8 +211,10 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
 
     fill_memory(mib);
-    if (port)
-        fds[nfds++] = (struct pollfd){.fd = listen_on(port), .events = POLLIN};
+    if (port) {
+        fds[nfds++] = (struct pollfd){.fd = listen_on(SOCK_STREAM, port), .events = POLLIN};
+        fds[nfds++] = (struct pollfd){.fd = listen_on(SOCK_DGRAM, port), .events = POLLIN};
+    }
     printf("ready, %zu MiB\n", mib);
     fflush(stdout);
 
@@ -198,19 +225,26 @@ int main(int argc, char **argv)
         struct timespec wait = {.tv_sec = 0, .tv_nsec = left > 0 ? left : 0};
         int ready = ppoll(fds, nfds, &wait, NULL);
 
-        /* From the end, so that closing one does not skip another; 0 is the listener. */
-        for (int i = nfds - 1; ready > 0 && i > 0; i--) {
-            if (fds[i].revents && !answer(fds[i].fd, count)) {
+        /* From the end, so that closing one does not skip another; 0 listens, 1 takes datagrams. */
+        for (int i = nfds - 1; ready > 0 && i > 1; i--) {
+            if ((fds[i].revents & ~POLLOUT) && !answer(fds[i].fd, count)) {
                 close(fds[i].fd);
                 fds[i] = fds[--nfds];
+                continue;
+            }
+            if (modes[fds[i].fd] == POURED) {
+                fds[i].events = POLLIN | POLLOUT;
+                pour(fds[i].fd);
             }
         }
+        if (ready > 0 && port && fds[1].revents)
+            answer_datagrams(fds[1].fd, count);
         if (ready > 0 && port && fds[0].revents && nfds < MAX_FDS) {
             int fd = accept4(fds[0].fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
             if (fd >= MAX_FDS) {
                 close(fd);
             } else if (fd >= 0) {
-                pushed[fd] = 0;
+                modes[fd] = ASKED;
                 setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
                 fds[nfds++] = (struct pollfd){.fd = fd, .events = POLLIN};
             }
@@ -222,8 +256,8 @@ int main(int argc, char **argv)
         for (; now >= due; due += TICK_NS) {
             count++;
             dirty_memory(dirty);
-            for (int i = 1; port && i < nfds; i++)
-                if (pushed[fds[i].fd])
+            for (int i = 2; port && i < nfds; i++)
+                if (modes[fds[i].fd] == PUSHED)
                     send_count(fds[i].fd, count); /* one that is gone is found by its next event */
             if (count % TICKS_PER_SECOND == 0) {
                 printf("%llu\n", (unsigned long long)count);

@@ -14,7 +14,7 @@ from rich.console import Console
 from reconciler.errors import CommandFailed, ReconcilerError
 from reconciler.lab import install_packages
 from tests import results
-from tests.bench import copies, figures, manual, ours, picture, report, targets
+from tests.bench import clients, copies, figures, manual, ours, picture, report, targets
 from tests.bench.cells import CELLS, MEMORY_CELL, MIB, VM_CELLS, BrokenRun, Cell, Measured, Run, Series, chosen
 from tests.bench.ground import Ground, ground, touch_for
 from tests.bench.profile import profile
@@ -77,7 +77,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--cells", nargs="*", default=[], metavar="NAME", help="only these, such as 512-* 4-idle-*"
     )
-    parser.add_argument("--only", choices=("moves", "figures", "copies"), help="only this part")
+    parser.add_argument("--only", choices=("moves", "figures", "copies", "clients"), help="only this part")
     parser.add_argument(
         "--profile", action="store_true", help="where the downtime of a move goes; measures nothing else"
     )
@@ -126,16 +126,27 @@ def _measure(asked: argparse.Namespace, console: Console) -> list[report.Row]:
                     lab.shape(cell.rate)
                     profile(lab, cell, console)
                 return []
-            if backend == "namespace" and asked.only in (None, "figures"):
-                found += [figures.observing(lab, asked.n), *_controller(lab)]
-            if backend == "namespace" and asked.only in (None, "copies"):
-                say("copies of 512 MiB from host to host")
-                found += targets.copy_targets(copies.measure(lab, asked.n))
+            if backend == "namespace":
+                found += _in_a_lab(lab, asked, say)
             if asked.only in (None, "moves"):
                 measured += [_cell(lab, cell, asked.n, not asked.quick, say) for cell in wanted]
     rows += [report.move_row(m) for m in measured]
     found = [*targets.move_targets(measured), *found]
     return [*rows, *(report.figure_row(f.what, f.value, f.unit, f.limit) for f in found)]
+
+
+def _in_a_lab(lab: Ground, asked: argparse.Namespace, say: Callable[[str], None]) -> list[figures.Figure]:
+    """Figures that need hosts, and are no cells."""
+    found: list[figures.Figure] = []
+    if asked.only in (None, "figures"):
+        found += [figures.observing(lab, asked.n), *_controller(lab)]
+    if asked.only in (None, "copies"):
+        say("copies of 512 MiB from host to host")
+        found += targets.copy_targets(copies.measure(lab, asked.n))
+    if asked.only in (None, "clients"):
+        say("clients with data in flight, with a stream, with datagrams")
+        found += clients.measure(lab, asked.n)
+    return found
 
 
 def _cell(lab: Ground, cell: Cell, n: int, warm: bool, say: Callable[[str], None]) -> Measured:

@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.lab import Lab
 from reconciler.lab.probe import Probe
-from tests.lab.pushed import Pushed
+from tests.lab.clients import Datagrams, Pushed
 from tests.lab.repo import Repo, interrupt, kill
 
 pytestmark = pytest.mark.lab
@@ -55,6 +55,18 @@ def test_what_is_on_its_way_while_it_moves_is_not_waited_for_and_segments_keep_t
     assert after == before
     tables = repo.lab.exec("h2", ["nft", "list", "tables"]).stdout
     assert "reconciler" not in tables
+
+
+def test_a_client_of_datagrams_sees_no_error(repo: Repo) -> None:
+    address = repo.counter()
+    repo.apply()
+    with Datagrams(address) as asking:
+        repo.place("counter", "h2")
+        repo.apply()
+        before = asking.answers
+        time.sleep(0.5)
+        seen = asking.stop()
+    assert seen.errors == [] and seen.answers > before > 0
 
 
 def _segment_size(repo: Repo, host: str, address: str) -> str:

@@ -1,4 +1,4 @@
-"""A client of the demo workload to which data is always on its way: a freeze catches some of it unanswered."""
+"""Clients of the demo workload that feel what one that asks and waits does not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from types import TracebackType
 
 
 class Pushed:
-    """Reads what the workload sends at each tick, and says something now and then, from `with` to `stop`."""
+    """Data is always on its way, and a freeze catches some of it unanswered: reads what the workload sends at each
+    tick, and says something now and then, from `with` to `stop`."""
 
     def __init__(self, address: str, port: int = 9000) -> None:
         self._socket = socket.create_connection((address, port), timeout=10)
@@ -57,3 +58,44 @@ class Pushed:
             now = time.monotonic()
             self.longest_gap_seconds, last = max(self.longest_gap_seconds, now - last), now
             self.counts += map(int, lines)
+
+
+class Datagrams:
+    """Asks over a connected UDP socket, which fails where the kernel is told that nobody is there."""
+
+    ASK_EVERY_SECONDS = 0.02
+
+    def __init__(self, address: str, port: int = 9000) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.connect((address, port))
+        self._socket.settimeout(self.ASK_EVERY_SECONDS)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.answers = 0
+        self.errors: list[str] = []
+
+    def __enter__(self) -> Datagrams:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> Datagrams:
+        self._stopping.set()
+        self._thread.join(timeout=10)
+        self._socket.close()
+        return self
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._socket.send(b"count\n")
+                self.answers += bool(self._socket.recv(64))
+            except TimeoutError:
+                continue
+            except OSError as error:
+                self.errors.append(str(error))
+            self._stopping.wait(self.ASK_EVERY_SECONDS)
