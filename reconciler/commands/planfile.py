@@ -16,6 +16,7 @@ from reconciler.model.base import digest
 from reconciler.model.plan import Plan
 
 FILE_VERSION = 2
+ELSEWHERE = "choose another place with --out"
 
 MOST_BYTES = 128 * 2**20
 """Of a plan file; 10,000 workloads take about 40 MiB."""
@@ -37,6 +38,9 @@ def write_plan(saved: SavedPlan, path: Path) -> None:
         "boundTo": saved.binding.model_dump(mode="json", by_alias=True),
     }
     text = json.dumps({"version": FILE_VERSION, "digest": digest(body), "content": body}, indent=1)
+    if path.exists() and not path.is_file():
+        raise InputError("the plan file could not be written", where=str(path), why="it is no file", fix=ELSEWHERE)
+    path = path.resolve()  # what a link points to is replaced, not the link
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
@@ -51,7 +55,7 @@ def write_plan(saved: SavedPlan, path: Path) -> None:
             "the plan file could not be written",
             where=str(path),
             why=error.strerror or str(error),
-            fix="choose another place with --out",
+            fix=ELSEWHERE,
         ) from error
 
 

@@ -1,6 +1,7 @@
 """Plan files: complete, sealed, versioned, and bound to what they were made for."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -138,3 +139,14 @@ def test_a_clone_is_the_same_repository_also_a_shallow_one(tmp_path):
     git(tmp_path / "shallow", "remote", "set-url", "origin", "https://example.org/team/other")
     with pytest.raises(StalePlan, match="in another repository"):
         refuse_other_specs(bound(one), bound(tmp_path / "shallow"))
+
+
+def test_a_device_or_a_pipe_is_not_replaced_by_a_plan_and_a_link_stays_one(tmp_path: Path) -> None:
+    pipe, link, file = tmp_path / "pipe", tmp_path / "link", tmp_path / "p.json"
+    os.mkfifo(pipe)
+    with pytest.raises(InputError, match="could not be written"):
+        write_plan(made(), pipe)
+    assert pipe.is_fifo()
+    link.symlink_to(file)
+    write_plan(made(), link)
+    assert link.is_symlink() and read_plan(file) == made()
