@@ -30,6 +30,7 @@ from reconciler.model.command import Fence, Program
 from reconciler.model.plan import Move, Phase
 from reconciler.model.record import Mark
 from reconciler.model.spec import Cutover, MigrationPolicySpec, Spec, Strategy
+from reconciler.model.world import ContainerFacts
 from reconciler.runtimes import registry
 from reconciler.runtimes.base import Alive, Driver, Handover
 from reconciler.state.identity import owner
@@ -184,7 +185,7 @@ class Decision:
             other = other or (others[0] if others else "")
             source = self.found.matter.is_source(chosen)
             copies = Index.of(self.survey.world).copies.get(self.name, ())
-            have = next((copy.container for copy in copies if copy.host == chosen), None)
+            have = next((copy.instance for copy in copies if copy.host == chosen), None)
             move = Move(
                 workload=self.name,
                 source=chosen if source else other,
@@ -194,7 +195,7 @@ class Decision:
                 epoch=self.epoch,
                 cutover=Cutover.TRANSACTIONAL,
                 strategy=Strategy.COLD,
-                oci_runtime=have.oci_runtime if have else "",
+                oci_runtime=have.oci_runtime if isinstance(have, ContainerFacts) else "",
             )
         return Handover(workload, move.model_copy(update={"epoch": self.epoch}), policy, self.run)
 

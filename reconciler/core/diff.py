@@ -14,7 +14,7 @@ from reconciler.model.inplace import PODMAN_KEEPS_UPDATES
 from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.plan import Change, ChangeKind, Finding, Phase
 from reconciler.model.spec import DesiredState, Spec, Workload, WorkloadSpec
-from reconciler.model.world import ContainerFacts, ContainerState, HostFacts, Marker, VolumeFacts, World
+from reconciler.model.world import HostFacts, Instance, InstanceState, Marker, VolumeFacts, World
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -31,10 +31,10 @@ NOT_HERE = (Phase.FENCED.value, Phase.RETIRED.value)
 
 @dataclass(frozen=True)
 class Copy:
-    """One container of a workload, and where it is."""
+    """One instance of a workload, and where it is."""
 
     host: str
-    container: ContainerFacts
+    instance: Instance
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,12 @@ class Index:
     markers: Mapping[str, tuple[tuple[str, Marker], ...]]
     unknown: Mapping[str, str]
     addresses: Mapping[tuple[str, str], tuple[Copy, ...]]
-    """Running containers by network and static IP or MAC; also those that are not ours."""
+    """What runs by network and static IP or MAC; also what is not ours."""
     seen: Mapping[str, HostFacts]
     named: Mapping[tuple[str, str], tuple[Copy, ...]]
-    """Containers by host and name; also those that are not ours."""
+    """Instances by host and name; also those that are not ours."""
     volumes: Mapping[tuple[str, str], tuple[Copy, ...]]
-    """Containers by host and a volume they mount; also those that are not ours."""
+    """Instances by host and a volume they use; also those that are not ours."""
     kept: Mapping[str, tuple[tuple[str, VolumeFacts], ...]]
     """Volumes by the workload whose label they carry, with their hosts."""
 
@@ -69,17 +69,17 @@ class Index:
         volumes: dict[tuple[str, str], list[Copy]] = {}
         seen = world.seen()
         for host, facts in sorted(seen.items()):
-            for container in facts.containers:
-                named.setdefault((host, container.name), []).append(Copy(host, container))
-                for mount in container.mounts:
-                    if mount.kind == "volume" and mount.name:
-                        volumes.setdefault((host, mount.name), []).append(Copy(host, container))
-                if name := container.labels.get(LABEL_WORKLOAD):
-                    copies.setdefault(name, []).append(Copy(host, container))
-                if container.state.has_processes:
-                    for network in container.networks:
+            for instance in facts.instances:
+                copy = Copy(host, instance)
+                named.setdefault((host, instance.name), []).append(copy)
+                for volume in instance.volumes:
+                    volumes.setdefault((host, volume), []).append(copy)
+                if name := instance.labels.get(LABEL_WORKLOAD):
+                    copies.setdefault(name, []).append(copy)
+                if instance.state.has_processes:
+                    for network in instance.networks:
                         for value in filter(None, (network.ip, network.mac)):
-                            addresses.setdefault((network.name, value), []).append(Copy(host, container))
+                            addresses.setdefault((network.name, value), []).append(copy)
             for marker in facts.markers:
                 markers.setdefault(marker.workload, []).append((host, marker))
         return cls(
@@ -99,12 +99,12 @@ class Index:
 
     def is_fenced(self, copy: Copy) -> bool:
         """Whether the workload may not start where this copy is."""
-        found = self.markers.get(copy.container.labels.get(LABEL_WORKLOAD, ""), ())
+        found = self.markers.get(copy.instance.labels.get(LABEL_WORKLOAD, ""), ())
         return any(host == copy.host and marker.phase == Phase.FENCED for host, marker in found)
 
     def owned_under(self, copy: Copy) -> int:
         """The epoch under which the host of a copy owns its workload; -1 where it is not known to."""
-        found = self.markers.get(copy.container.labels.get(LABEL_WORKLOAD, ""), ())
+        found = self.markers.get(copy.instance.labels.get(LABEL_WORKLOAD, ""), ())
         return max((m.epoch for host, m in found if host == copy.host and m.phase == Phase.RUNNING), default=-1)
 
     def unsettled(self, workload: str) -> dict[str, Marker]:
@@ -200,9 +200,9 @@ def _workload(name: str, spec: Spec, world: World, index: Index) -> Iterator[Cha
 
 def _stands_still(workload: Workload, current: Copy | None) -> Iterator[Finding]:
     """Nothing differs but that somebody has paused it; whoever did may not want it to run."""
-    if current and current.container.state is ContainerState.PAUSED:
+    if current and current.instance.state is InstanceState.PAUSED:
         text = f"it is paused on {current.host}, state is running"
-        fix = f"let it run there: podman unpause {current.container.name}"
+        fix = f"let it run there: podman unpause {current.instance.name}"
         yield _refuse("paused", workload.metadata.name, current.host, text, fix)
 
 
@@ -232,13 +232,13 @@ def _unsettled(name: str, copies: tuple[Copy, ...], index: Index) -> Finding | N
 
 def contradiction(name: str, index: Index) -> tuple[str, str, str] | None:
     """What a workload's copies say against its markers: rule, host and text; None when they agree."""
-    alive = [copy for copy in index.copies.get(name, ()) if copy.container.state.has_processes]
+    alive = [copy for copy in index.copies.get(name, ()) if copy.instance.state.has_processes]
     told = {host: marker for host, marker in index.markers.get(name, ()) if marker.phase in NOT_HERE}
     places = [copy.host for copy in alive]
     if len(alive) > 1:
         return "runs-twice", ", ".join(places), f"copies run on {' and '.join(places)}"
     for copy in alive:
-        if copy.container.state is ContainerState.HELD and not index.unsettled(name):
+        if copy.instance.state is InstanceState.HELD and not index.unsettled(name):
             return "held-for-nobody", copy.host, f"it is frozen on {copy.host}, and no hand-over is under way"
         if copy.host in told:
             text = f"it runs on {copy.host}, which was told that another host owns it ({told[copy.host].phase})"
@@ -252,7 +252,7 @@ def current_copy(workload: str, index: Index) -> Copy | None:
     that was undone."""
     copies = index.copies.get(workload, ())
     for copy in copies:
-        if copy.container.state.has_processes:
+        if copy.instance.state.has_processes:
             return copy
     there = [copy for copy in copies if not index.is_fenced(copy)]
     return max(there, key=index.owned_under, default=None)
@@ -272,13 +272,13 @@ def _place_and_state(
     if current is None:
         yield change(ChangeKind.CREATE, "no host runs it", "", destination=host)
         return
-    if current.container.runtime != workload.spec.runtime:
-        runtimes = f"it is made with {current.container.runtime}, its spec says {workload.spec.runtime}"
-        fix = f"set runtime: {current.container.runtime} and state: absent, apply, then give it the other runtime"
+    if current.instance.runtime != workload.spec.runtime:
+        runtimes = f"it is made with {current.instance.runtime}, its spec says {workload.spec.runtime}"
+        fix = f"set runtime: {current.instance.runtime} and state: absent, apply, then give it the other runtime"
         yield _refuse("runtime-changed", name, current.host, runtimes, fix)
         return
-    changed = payload_changes(workload.spec, current.container)
-    runs = current.container.state.has_processes
+    changed = payload_changes(workload.spec, current.instance)
+    runs = current.instance.state.has_processes
     if changed and wants_running and current.host == host and _can_stay(workload, current, index):
         reason = f"{', '.join(changed)} changed, which is done while it runs"
         yield change(ChangeKind.UPDATE, reason, f"spec.{workload.spec.section}.{changed[0]}", source=host)
@@ -301,13 +301,13 @@ def _place_and_state(
             "stopped-elsewhere",
             name,
             current.host,
-            f"it belongs on {host} but is {current.container.state} on {current.host}",
+            f"it belongs on {host} but is {current.instance.state} on {current.host}",
             f"set placement.host: {current.host} and state: running, apply, then move it",
         )
     elif wants_running and not runs:
         yield change(
             ChangeKind.START,
-            f"it is {current.container.state}, state is running",
+            f"it is {current.instance.state}, state is running",
             "spec.state",
             source=current.host,
         )
@@ -317,18 +317,18 @@ def _place_and_state(
 
 
 def _can_stay(workload: Workload, current: Copy, index: Index) -> bool:
-    container, wanted = current.container, workload.spec.container
+    instance, wanted = current.instance, workload.spec.container
     if wanted is None:
         return False
     able = (
-        container.runtime == DEFAULT_RUNTIME
+        instance.runtime == DEFAULT_RUNTIME
         and version_tuple(index.seen[current.host].versions.podman) >= PODMAN_KEEPS_UPDATES
     )
-    label = container.labels.get(LABEL_SPEC, "")
-    runs = container.state is ContainerState.RUNNING
-    return able and runs and can_stay(wanted, label, container.memory_bytes)
+    label = instance.labels.get(LABEL_SPEC, "")
+    runs = instance.state is InstanceState.RUNNING
+    return able and runs and can_stay(wanted, label, instance.memory_bytes)
 
 
-def payload_changes(wanted: WorkloadSpec, have: ContainerFacts) -> list[str]:
+def payload_changes(wanted: WorkloadSpec, have: Instance) -> list[str]:
     """Names of the fields that differ from what it was made from; the section's when that cannot be told."""
     return [name or wanted.section for name in changed_fields(wanted.payload, have.labels.get(LABEL_SPEC, ""))]

@@ -25,7 +25,7 @@ def possible_moves(spec: Spec, world: World) -> tuple[Change, ...]:
         )
         for name in sorted(spec.workloads)
         for copy in index.copies.get(name, ())
-        if copy.container.state.has_processes
+        if copy.instance.state.has_processes
         for host in hosts
         if host != copy.host
     )

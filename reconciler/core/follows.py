@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from reconciler.model.spec import Network, TcpHandling, Workload
-from reconciler.model.world import ContainerFacts, HostFacts, NetworkFacts, TcpConnection
+from reconciler.model.world import ContainerFacts, HostFacts, Instance, NetworkFacts, TcpConnection
 
 
 def following(workload: Workload, known: Iterable[NetworkFacts], specs: Mapping[str, Network]) -> set[str]:
@@ -20,12 +20,12 @@ def following(workload: Workload, known: Iterable[NetworkFacts], specs: Mapping[
     return {n.ip for n in workload.spec.networks if n.ip and shared.get(n.name, made.get(n.name, False))}
 
 
-def stranded(workload: Workload, container: ContainerFacts, follow: set[str]) -> set[str]:
+def stranded(workload: Workload, instance: Instance, follow: set[str]) -> set[str]:
     """Addresses of established connections that stay behind. Where the specs' own actions take an address along,
     that may be the one in front of a static address behind a bridge: then nobody but their writer knows."""
     actions = workload.spec.migration.actions if workload.spec.migration else None
     static = {n.ip for n in workload.spec.networks if n.ip} if actions else set()
-    return {a for a in map(local, container.tcp_established) if a not in follow | static}
+    return {a for a in map(local, instance.tcp_established) if a not in follow | static}
 
 
 def local(connection: TcpConnection) -> str:
@@ -35,18 +35,18 @@ def local(connection: TcpConnection) -> str:
 
 def network_row(
     workload: Workload,
-    container: ContainerFacts,
+    instance: Instance,
     destination: HostFacts,
     specs: Mapping[str, Network],
     tcp: TcpHandling,
 ) -> str:
     """What becomes of the addresses and connections of a workload that moves."""
     follow = following(workload, destination.networks, specs)
-    have = [n.ip for n in container.networks if n.ip]
+    have = [n.ip for n in instance.networks if n.ip]
     along = [ip for ip in have if ip in follow]
     behind = [ip for ip in have if ip not in follow]
     parts = []
-    match container.options.network_mode:
+    match instance.options.network_mode if isinstance(instance, ContainerFacts) else "":
         case "host":
             parts.append(f"it has the addresses of its host: clients have to follow to {destination.name}")
         case "none":
@@ -57,17 +57,17 @@ def network_row(
             if behind:
                 not_along = f"{', '.join(behind)} {_verb(behind, 'does', 'do')} not move along"
                 parts.append(f"{not_along}: clients have to find it on {destination.name}")
-    return "; ".join([*parts, _connections(workload, container, follow, tcp)])
+    return "; ".join([*parts, _connections(workload, instance, follow, tcp)])
 
 
-def _connections(workload: Workload, container: ContainerFacts, follow: set[str], tcp: TcpHandling) -> str:
-    open_now = container.tcp_established
+def _connections(workload: Workload, instance: Instance, follow: set[str], tcp: TcpHandling) -> str:
+    open_now = instance.tcp_established
     if not open_now:
         return "no TCP connection is established"
     if tcp is TcpHandling.CLOSE:
         return f"{_count(len(open_now))} closed, clients connect again"
     kept = sum(local(c) in follow for c in open_now)
-    lost = sum(local(c) in stranded(workload, container, follow) for c in open_now)
+    lost = sum(local(c) in stranded(workload, instance, follow) for c in open_now)
     parts = [
         f"{_count(kept)} kept" if kept else "",
         f"{_count(lost)} lost" if lost else "",

@@ -16,7 +16,7 @@ def joined(parts: Mapping[str, HostFacts]) -> HostFacts:
         return seen[0]
     fields = {name: [getattr(facts, name) for facts in seen] for name in HostFacts.model_fields}
     told: dict[str, Any] = {name: _first(values) for name, values in fields.items()}
-    for name in ("containers", "images", "networks", "volumes"):
+    for name in ("instances", "images", "networks", "volumes"):
         told[name] = tuple(item for items in fields[name] for item in items)
     for name in ("features", "tools", "cpu_flags"):
         told[name] = tuple(dict.fromkeys(item for items in fields[name] for item in items))
@@ -28,7 +28,7 @@ def joined(parts: Mapping[str, HostFacts]) -> HostFacts:
 
 def _named(runtime: str, facts: HostFacts) -> HostFacts:
     named = {}
-    for field in ("containers", "images", "networks"):
+    for field in ("instances", "images", "networks"):
         items = getattr(facts, field)
         if any(item.runtime != runtime for item in items):
             named[field] = tuple(item.model_copy(update={"runtime": runtime}) for item in items)

@@ -19,7 +19,7 @@ from reconciler.core.volumes import Found, wanted_volumes
 from reconciler.model.base import DEFAULT_RUNTIME, digest, parse_duration
 from reconciler.model.plan import Change, ChangeKind, Finding, Move, Plan, Step, StepKind
 from reconciler.model.spec import DesiredState, Spec, Strategy, Workload
-from reconciler.model.world import HostFacts, World
+from reconciler.model.world import ContainerFacts, HostFacts, World
 
 
 def make_plan(
@@ -82,7 +82,7 @@ def host_digests(world: World) -> dict[str, str]:
     return dict.fromkeys(world.unknown(), "") | {
         name: digest(
             {
-                "containers": sorted((c.name, c.id, c.state.value, c.image_id) for c in host.containers),
+                "instances": sorted((c.name, c.id, c.state.value, c.image_id) for c in host.instances),
                 "markers": sorted((m.workload, m.epoch, m.phase) for m in host.markers),
                 "networks": sorted(n.name for n in host.networks),
                 "volumes": sorted((v.name, sorted(v.labels.items())) for v in host.volumes),
@@ -109,7 +109,7 @@ class _Builder:
             case ChangeKind.REMOVE:
                 assert change.source
                 here = next(c for c in self.index.copies[change.workload] if c.host == change.source)
-                by = here.container.runtime
+                by = here.instance.runtime
                 stop = self._step(StepKind.STOP, change.workload, change.source, runtime=by)
                 self._step(StepKind.REMOVE, change.workload, change.source, needs=(stop,), runtime=by)
                 return self._told(change, loss_rows(change, self.index), stay_rows(change, self.index))
@@ -233,7 +233,7 @@ class _Builder:
     def _still_used(self, volume: Found, current: Copy | None) -> bool:
         """Whether a container that stays mounts the volume where it comes from."""
         users = self.index.volumes.get((volume.at or "", volume.name), ())
-        return any(current is None or copy.container.id != current.container.id for copy in users)
+        return any(current is None or copy.instance.id != current.instance.id for copy in users)
 
     def _image(self, workload: Workload, host: str) -> list[str]:
         name, wanted = workload.metadata.name, workload.spec.image
@@ -281,13 +281,13 @@ class _Builder:
         assert change.source and change.destination
         name, source, host = change.workload, change.source, change.destination
         copy = next(c for c in self.index.copies[name] if c.host == source)
-        container, known = copy.container, rates(self.earlier, source, host)
+        instance, known = copy.instance, rates(self.earlier, source, host)
         policy = self.spec.policy_of(self.spec.workloads[name])
-        choice = choose(policy, container, self._facts(source), self._facts(host), known)
-        prediction = predict(choice.strategy, container.memory_bytes, container.rootfs_bytes, known)
+        choice = choose(policy, instance, self._facts(source), self._facts(host), known)
+        prediction = predict(choice.strategy, instance.memory_bytes, instance.rootfs_bytes, known)
         most = prediction
         if not known.learned_from:
-            most = predict(choice.strategy, container.memory_bytes, container.rootfs_bytes, FIRST)
+            most = predict(choice.strategy, instance.memory_bytes, instance.rootfs_bytes, FIRST)
         return Outlook(copy, choice, prediction, most, known.learned_from)
 
     def _move(self, change: Change) -> Change:
@@ -295,34 +295,34 @@ class _Builder:
         name, source, host = change.workload, change.source, change.destination
         workload = self.spec.workloads[name]
         outlook = self._outlook(change)
-        container, choice = outlook.copy.container, outlook.choice
-        expected = container.memory_bytes + container.rootfs_bytes
+        instance, choice = outlook.copy.instance, outlook.choice
+        expected = instance.memory_bytes + instance.rootfs_bytes
         self.moves[name] = Move(
             workload=name,
             source=source,
             destination=host,
-            container_id=container.id,
-            image_id=container.image_id,
+            container_id=instance.id,
+            image_id=instance.image_id,
             epoch=self.index.epoch(name) + 2,  # going back has the next one, which no later hand-over may have
             cutover=choice.cutover,
             strategy=choice.strategy,
-            oci_runtime=container.oci_runtime,
+            oci_runtime=instance.oci_runtime if isinstance(instance, ContainerFacts) else "",
             network_lock=network_lock(self._facts(source), self._facts(host)),
-            memory_bytes=container.memory_bytes,
+            memory_bytes=instance.memory_bytes,
             expected_bytes=expected,
             predicted_downtime_s=outlook.prediction.downtime,
             predicted_most_s=outlook.most.downtime,
         )
         first = self._networks(workload, host)
-        if all(image.id != container.image_id for image in self._facts(host).images):
-            size = next((i.size_bytes for i in self._facts(source).images if i.id == container.image_id), 0)
+        if instance.image_id and all(image.id != instance.image_id for image in self._facts(host).images):
+            size = next((i.size_bytes for i in self._facts(source).images if i.id == instance.image_id), 0)
             first.append(
                 self._step(
                     StepKind.COPY_IMAGE,
                     name,
                     host,
                     peer=source,
-                    subject=container.image_id,
+                    subject=instance.image_id,
                     expected_bytes=size,
                 )
             )
@@ -331,7 +331,7 @@ class _Builder:
         for kind, where, peer, size in (
             (StepKind.RESERVE, host, source, 0),
             (StepKind.STAGE, host, source, 0),
-            *([(StepKind.PRECOPY, source, host, container.memory_bytes)] if in_rounds else []),
+            *([(StepKind.PRECOPY, source, host, instance.memory_bytes)] if in_rounds else []),
             (StepKind.HOLD, source, host, 0),
             (StepKind.TRANSFER, host, source, min(expected, LAST_ROUND) if in_rounds else expected),
             (StepKind.COMMIT, host, source, 0),
@@ -342,7 +342,7 @@ class _Builder:
             last = (self._step(kind, name, where, peer=peer, needs=last, expected_bytes=size),)
         hosts = (self._facts(source), self._facts(host))
         tcp = self.spec.policy_of(workload).tcp
-        network = network_row(workload, container, hosts[1], self.spec.networks, tcp)
+        network = network_row(workload, instance, hosts[1], self.spec.networks, tcp)
         return self._told(
             change,
             move_rows(self.moves[name], outlook, *hosts, network),

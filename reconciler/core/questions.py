@@ -10,7 +10,7 @@ from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.plan import Change, ChangeKind
 from reconciler.model.question import Question
 from reconciler.model.spec import Spec
-from reconciler.model.world import ContainerFacts, HostFacts, World
+from reconciler.model.world import HostFacts, Instance, World
 
 _ARRIVES = (ChangeKind.MOVE, ChangeKind.CREATE, ChangeKind.RECREATE)
 
@@ -35,7 +35,7 @@ def questions_of(changes: Iterable[Change], spec: Spec, world: World) -> dict[st
             )
             asked[change.destination] = _joined(asked.get(change.destination), part)
         if moves and change.source in seen:
-            found = [c for c in seen[change.source].containers if _is(c, change.workload)]
+            found = [c for c in seen[change.source].instances if _is(c, change.workload)]
             part = Question(names=(change.workload,), containers=tuple((c.id, c.pid) for c in found))
             asked[change.source] = _joined(asked.get(change.source), part)
     return asked
@@ -46,8 +46,8 @@ def _fresh(change: Change) -> bool:
     return change.source != change.destination
 
 
-def _is(container: ContainerFacts, workload: str) -> bool:
-    return container.labels.get(LABEL_WORKLOAD) == workload and container.state.has_processes and container.pid > 0
+def _is(instance: Instance, workload: str) -> bool:
+    return instance.labels.get(LABEL_WORKLOAD) == workload and instance.state.has_processes and instance.pid > 0
 
 
 TOGETHER = 4
@@ -70,9 +70,9 @@ def unseen(host: HostFacts, part: Question, why: str) -> HostFacts:
     """The host's facts, with what could not be looked at said."""
     if part.host:
         host = host.model_copy(update={"preflight_error": why})
-    missing = {container_id for container_id, _ in part.containers}
-    containers = (c.model_copy(update={"unseen": why}) if c.id in missing else c for c in host.containers)
-    return host.model_copy(update={"containers": tuple(containers)})
+    missing = {instance_id for instance_id, _ in part.containers}
+    instances = (one.model_copy(update={"unseen": why}) if one.id in missing else one for one in host.instances)
+    return host.model_copy(update={"instances": tuple(instances)})
 
 
 def _joined(one: Question | None, other: Question) -> Question:

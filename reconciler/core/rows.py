@@ -79,21 +79,19 @@ def loss_rows(change: Change, index: Index) -> Rows:
     copy = next((c for c in index.copies.get(change.workload, ()) if c.host == change.source), None)
     if copy is None:
         return []
-    container, parts = copy.container, []
-    if container.state.has_processes:
-        parts.append(f"{format_bytes(container.memory_bytes)} of memory")
-        count = len(container.tcp_established)
+    instance, parts = copy.instance, []
+    if instance.state.has_processes:
+        parts.append(f"{format_bytes(instance.memory_bytes)} of memory")
+        count = len(instance.tcp_established)
         parts.append(f"{count} established TCP connection{'s' * (count != 1)}")
-    if change.kind is not ChangeKind.STOP:
-        size = f" ({format_bytes(container.rootfs_bytes)})" if container.rootfs_bytes else ""
+    if change.kind is not ChangeKind.STOP and instance.image_id:
+        size = f" ({format_bytes(instance.rootfs_bytes)})" if instance.rootfs_bytes else ""
         parts.append(f"what it changed in its root filesystem{size}")
     if not parts:
         return []
-    since = index.seen[copy.host].clock_s - container.started_at
+    since = index.seen[copy.host].clock_s - instance.started_at
     up = (
-        f"; it has run for {format_seconds(since)}"
-        if container.started_at and container.state.has_processes
-        else ""
+        f"; it has run for {format_seconds(since)}" if instance.started_at and instance.state.has_processes else ""
     )
     return [("lost", f"{', '.join(parts)}{up}")]
 
@@ -111,8 +109,8 @@ def action_rows(workload: Workload, source: str, host: str) -> tuple[tuple[str, 
 def move_rows(
     move: Move, outlook: Outlook, source: HostFacts, destination: HostFacts, network: str
 ) -> tuple[tuple[str, str], ...]:
-    container, least, most, learned = (
-        outlook.copy.container,
+    instance, least, most, learned = (
+        outlook.copy.instance,
         outlook.prediction,
         outlook.most,
         outlook.learned_from,
@@ -136,7 +134,7 @@ def move_rows(
         ),
     ]
     rows.append(("network", network))
-    rows.append(("room", _room(container.memory_bytes, source, destination)))
+    rows.append(("room", _room(instance.memory_bytes, source, destination)))
     back = (
         "until the commit the source resumes, same process; after it, forward only"
         if move.cutover.value == "transactional"

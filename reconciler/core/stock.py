@@ -32,7 +32,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Orphan:
-    """A container or volume with our label that no workload of the specs uses where it is."""
+    """An instance or volume with our label that no workload of the specs uses where it is."""
 
     kind: str
     name: str
@@ -55,17 +55,17 @@ def _item(name: str, spec: Spec, index: Index) -> Item:
     if copy is None:
         as_wanted = None if index.unknown else state is DesiredState.ABSENT
         return Item(name, state.value, belongs, as_wanted=as_wanted)
-    container, runs = copy.container, copy.container.state.has_processes
+    instance, runs = copy.instance, copy.instance.state.has_processes
     clock = index.seen[copy.host].clock_s
     return Item(
         workload=name,
         state=state.value,
         belongs=belongs,
         on=copy.host,
-        found=container.state.value,
-        memory_bytes=container.memory_bytes,
-        up_s=max(0.0, clock - container.started_at) if runs and container.started_at and clock else 0.0,
-        connections=len(container.tcp_established),
+        found=instance.state.value,
+        memory_bytes=instance.memory_bytes,
+        up_s=max(0.0, clock - instance.started_at) if runs and instance.started_at and clock else 0.0,
+        connections=len(instance.tcp_established),
         as_wanted=copy.host == belongs and runs == (state is DesiredState.RUNNING),
     )
 
@@ -73,19 +73,19 @@ def _item(name: str, spec: Spec, index: Index) -> Item:
 def orphans(spec: Spec, world: World) -> list[Orphan]:
     """What is left on hosts: nothing removes it by itself, and volumes hold data."""
     index = Index.of(world)
-    found = [*_containers(spec, index), *_volumes(spec, index)]
+    found = [*_instances(spec, index), *_volumes(spec, index)]
     return sorted(found, key=lambda orphan: (orphan.workload, orphan.kind, orphan.host, orphan.name))
 
 
-def _containers(spec: Spec, index: Index) -> Iterator[Orphan]:
+def _instances(spec: Spec, index: Index) -> Iterator[Orphan]:
     for name, copies in index.copies.items():
         current = current_copy(name, index)
         for copy in copies:
             if name not in spec.workloads:
-                yield Orphan("container", copy.container.name, copy.host, name, "no spec defines it")
+                yield Orphan(copy.instance.KIND, copy.instance.name, copy.host, name, "no spec defines it")
             elif current is not None and copy is not current:
                 why = f"the one that counts is on {current.host}"
-                yield Orphan("container", copy.container.name, copy.host, name, why)
+                yield Orphan(copy.instance.KIND, copy.instance.name, copy.host, name, why)
 
 
 def _volumes(spec: Spec, index: Index) -> Iterator[Orphan]:
@@ -109,5 +109,5 @@ def _volumes(spec: Spec, index: Index) -> Iterator[Orphan]:
 
 
 def _uses(copy: Copy, workload: str) -> bool:
-    """Whether that container is one of the workload's which still counts for something: it runs."""
-    return copy.container.labels.get(LABEL_WORKLOAD) == workload and copy.container.state.has_processes
+    """Whether that instance is one of the workload's which still counts for something: it runs."""
+    return copy.instance.labels.get(LABEL_WORKLOAD) == workload and copy.instance.state.has_processes

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from reconciler.model.command import Bytes, Seconds
 from reconciler.model.spec import Cutover, MigrationPolicySpec, Strategy
-from reconciler.model.world import ContainerFacts, HostFacts
+from reconciler.model.world import ContainerFacts, HostFacts, Instance
 
 EAGER_RESTORE_RATE: float = 400e6
 """Bytes per second a runtime restores without lazy pages: 512 MiB in about 1.3 s."""
@@ -80,8 +80,12 @@ _LOCK_FROM = (4, 2, 1)
 `strcmp(argv[optind], "restore")` in criu/config.c without an argv."""
 
 
-def can_hold(container: ContainerFacts, source: HostFacts) -> str:
-    """Why the source cannot be kept frozen until the destination runs; empty when it can."""
+def can_hold(instance: Instance, source: HostFacts) -> str:
+    """Why the source cannot be kept frozen until the destination runs; empty when it can. A container's
+    engine has to pass CRIU's configuration on; what runs under CRIU alone always can."""
+    if not isinstance(instance, ContainerFacts):
+        return ""
+    container = instance
     if not any(key == "org.criu.config" for key in container.annotations):
         return "it was not made with its own CRIU config (annotation org.criu.config)"
     if container.oci_runtime == "crun" and version_tuple(source.versions.crun) < (1, 26):
@@ -98,15 +102,15 @@ def can_follow(destination: HostFacts) -> str:
     return ""
 
 
-def is_alone(container: ContainerFacts) -> str:
+def is_alone(instance: Instance) -> str:
     """Why memory that follows a restore is not surely right; empty when it is.
 
     The keeper stands in for a page daemon that dies with one process only: of several some would read zeros until
     `confirm` finds out and the source goes on. And what they share by copy-on-write is multiplied."""
-    return f"it has {container.processes} processes" if container.processes > 1 else ""
+    return f"it has {instance.processes} processes" if instance.processes > 1 else ""
 
 
-def can_precopy(container: ContainerFacts, source: HostFacts, destination: HostFacts) -> str:
+def can_precopy(instance: Instance, source: HostFacts, destination: HostFacts) -> str:
     """Why memory cannot be copied in rounds before the freeze; empty when it can."""
     if _TRACKS not in source.features:
         return f"the kernel of {source.name} does not track changed memory (CONFIG_MEM_SOFT_DIRTY)"
@@ -114,14 +118,14 @@ def can_precopy(container: ContainerFacts, source: HostFacts, destination: HostF
         return f"there is no lazy restore: {obstacle}"
     if source.arch != "x86_64":
         return f"{source.name} is {source.arch}; it is known to work on x86_64"
-    if container.oci_runtime != "runc":
-        return f"it runs under {container.oci_runtime}, and needs runc"
-    return can_hold(container, source)
+    if isinstance(instance, ContainerFacts) and instance.oci_runtime != "runc":
+        return f"it runs under {instance.oci_runtime}, and needs runc"
+    return can_hold(instance, source)
 
 
 def choose(
     policy: MigrationPolicySpec,
-    container: ContainerFacts,
+    instance: Instance,
     source: HostFacts,
     destination: HostFacts,
     rates: Rates = DEFAULT,
@@ -130,18 +134,18 @@ def choose(
     why: list[str] = []
     cutover = policy.cutover
     if cutover is Cutover.AUTO:
-        obstacle = can_hold(container, source)
+        obstacle = can_hold(instance, source)
         cutover = Cutover.RESTORE_BACK if obstacle else Cutover.TRANSACTIONAL
         if obstacle:
             why.append(f"restore-back, because {obstacle}")
     strategy = policy.strategy
     if strategy is Strategy.AUTO:
-        obstacle = can_follow(destination) or is_alone(container)
+        obstacle = can_follow(destination) or is_alone(instance)
         strategy = Strategy.COLD if obstacle else Strategy.LAZY
         if obstacle:
             why.append(f"no lazy restore, because {obstacle}")
-        elif container.memory_bytes * (1 / rates.dump + 1 / rates.link) > PRECOPY_GAIN:
-            obstacle = can_precopy(container, source, destination)
+        elif instance.memory_bytes * (1 / rates.dump + 1 / rates.link) > PRECOPY_GAIN:
+            obstacle = can_precopy(instance, source, destination)
             strategy = Strategy.LAZY if obstacle else Strategy.PRECOPY
             if obstacle:
                 why.append(f"no pre-copy, because {obstacle}")

@@ -62,13 +62,13 @@ def wanted_volumes(workload: Workload, index: Index, current: Copy | None) -> tu
 
 
 def mounts(copy: Copy, volume: str) -> bool:
-    return any(mount.kind == "volume" and mount.name == volume for mount in copy.container.mounts)
+    return volume in copy.instance.volumes
 
 
 def used_by_others(host: str, volume: str, workload: str, index: Index) -> tuple[Copy, ...]:
     """Containers on a host that mount a volume and are not the workload's."""
     found = index.volumes.get((host, volume), ())
-    return tuple(copy for copy in found if copy.container.labels.get(LABEL_WORKLOAD) != workload)
+    return tuple(copy for copy in found if copy.instance.labels.get(LABEL_WORKLOAD) != workload)
 
 
 def kept_on(workload: str, host: str, index: Index) -> tuple[str, ...]:
@@ -79,6 +79,6 @@ def kept_on(workload: str, host: str, index: Index) -> tuple[str, ...]:
 def saved_and_removed(volume: str, users: Iterable[Copy] = ()) -> str:
     """Commands, typed on the volume's host, that take it away and keep what is in it. `users`: stopped containers
     there that still mount it, without which Podman does not let it go."""
-    stopped = [c.container.name for c in users if not c.container.state.has_processes]
+    stopped = [c.instance.name for c in users if not c.instance.state.has_processes]
     remove = "".join(f"podman rm {name} && " for name in stopped)
     return f"podman volume export {volume} --output {volume}.tar && {remove}podman volume rm {volume}"

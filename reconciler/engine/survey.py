@@ -55,7 +55,7 @@ class Survey:
     def runs_on(self, workload: str) -> str:
         """The host it was seen to run on, if there is one."""
         copies = Index.of(self.world).copies.get(workload, ())
-        return next((copy.host for copy in copies if copy.container.state.has_processes), "")
+        return next((copy.host for copy in copies if copy.instance.state.has_processes), "")
 
 
 async def take_survey(
@@ -112,7 +112,7 @@ async def _look(
 
 def _runtimes(name: str, index: Index, plan: Plan | None, drivers: Mapping[str, Runtime]) -> tuple[str, ...]:
     """Those of its copies and of its plan; all where neither is known."""
-    known = {copy.container.runtime for copy in index.copies.get(name, ())}
+    known = {copy.instance.runtime for copy in index.copies.get(name, ())}
     known |= {step.runtime for step in plan.groups.get(name, ())} if plan else set()
     return tuple(sorted(known or drivers.keys()))
 

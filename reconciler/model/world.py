@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, SerializeAsAny
 
 from reconciler.model.base import DEFAULT_RUNTIME, Model
 
 
-class ContainerState(StrEnum):
+class InstanceState(StrEnum):
     CREATED = "created"
     RUNNING = "running"
     PAUSED = "paused"
@@ -22,13 +22,13 @@ class ContainerState(StrEnum):
 
     @property
     def has_processes(self) -> bool:
-        return self in (ContainerState.RUNNING, ContainerState.PAUSED, ContainerState.HELD)
+        return self in (InstanceState.RUNNING, InstanceState.PAUSED, InstanceState.HELD)
 
 
 MacSeen = Annotated[str, AfterValidator(str.lower)]
 
 
-class ContainerNetwork(Model):
+class InstanceNetwork(Model):
     name: str
     ip: str | None = None
     mac: MacSeen | None = None
@@ -91,34 +91,53 @@ class ProcessFacts(Model):
     capabilities: tuple[str, ...] = ()
 
 
-class ContainerFacts(Model):
-    """One container on one host. Sizes in bytes; `started_at` in seconds since the epoch, 0 if never."""
+class Instance(Model):
+    """One copy of a workload on one host, or something else that a runtime has there. Sizes in bytes; `started_at`
+    in seconds since the epoch, 0 if never. What only one kind of runtime knows is in the classes below."""
+
+    KIND: ClassVar[str] = "instance"
 
     id: str
     name: str
-    image_id: str
-    image_name: str = ""
     runtime: str = DEFAULT_RUNTIME
-    state: ContainerState
+    state: InstanceState
     labels: dict[str, str] = {}
+    image_id: str = Field("", description="What it was made from; empty where its runtime knows no images")
+    pid: int = 0
+    processes: int = 0
+    started_at: float = 0.0
+    memory_bytes: int = 0
+    rootfs_bytes: int = Field(0, description="What it changed in its root filesystem")
+    networks: tuple[InstanceNetwork, ...] = ()
+    tcp_established: tuple[TcpConnection, ...] = ()
+    held: ProcessFacts | None = Field(None, description="Known for the workloads a plan wants to move")
+    unseen: str = Field("", description="Why its processes could not be looked at, where a plan wanted to")
+
+    @property
+    def volumes(self) -> tuple[str, ...]:
+        """The named volumes it uses."""
+        return ()
+
+
+class ContainerFacts(Instance):
+    """One container."""
+
+    KIND: ClassVar[str] = "container"
+
+    image_name: str = ""
     annotations: dict[str, str] = {}
     oci_runtime: str = ""
-    pid: int = 0
     exit_code: int = 0
-    started_at: float = 0.0
-    networks: tuple[ContainerNetwork, ...] = ()
     mounts: tuple[ContainerMount, ...] = ()
-    memory_bytes: int = 0
-    rootfs_bytes: int = 0
-    tcp_established: tuple[TcpConnection, ...] = ()
-    processes: int = 0
     auto_remove: bool = False
     restart: str = "no"
     userdata: str = Field("", description="The runtime's folder for this container")
     upper_dir: str = ""
     options: ContainerOptions = ContainerOptions()
-    held: ProcessFacts | None = Field(None, description="Known for the workloads a plan wants to move")
-    unseen: str = Field("", description="Why its processes could not be looked at, where a plan wanted to")
+
+    @property
+    def volumes(self) -> tuple[str, ...]:
+        return tuple(mount.name for mount in self.mounts if mount.kind == "volume" and mount.name)
 
 
 class ImageFacts(Model):
@@ -168,7 +187,7 @@ class Marker(Model):
 
 @dataclass(frozen=True)
 class Alive:
-    """What is known of a container for the question "does it run here?". `frozen`: its processes are held."""
+    """What is known of an instance for the question "does it run here?". `frozen`: its processes are held."""
 
     exists: bool
     running: bool
@@ -224,13 +243,18 @@ class HostFacts(Model):
     clock_s: float = Field(0.0, description="The host's clock at the end of the observation")
     clock_offset_s: float = Field(0.0, description="How far the host's clock is ahead of the controller's")
     cgroup_version: int = 0
-    containers: tuple[ContainerFacts, ...] = ()
+    instances: tuple[SerializeAsAny[Instance], ...] = ()
     images: tuple[ImageFacts, ...] = ()
     networks: tuple[NetworkFacts, ...] = ()
     volumes: tuple[VolumeFacts, ...] = ()
     markers: tuple[Marker, ...] = ()
     preflight: Preflight | None = Field(None, description="Only of hosts that a change concerns")
     preflight_error: str = ""
+
+    @property
+    def containers(self) -> tuple[ContainerFacts, ...]:
+        """Those of its instances that are containers."""
+        return tuple(one for one in self.instances if isinstance(one, ContainerFacts))
 
     def of(self, runtime: str) -> HostFacts:
         """As a runtime sees it: without the images and networks that only others have."""

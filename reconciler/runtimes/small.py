@@ -16,7 +16,7 @@ from reconciler.model.command import Fence, Program
 from reconciler.model.labels import LABEL_SPEC
 from reconciler.model.plan import Phase
 from reconciler.model.spec import Workload
-from reconciler.model.world import ContainerFacts, HostFacts
+from reconciler.model.world import HostFacts, Instance
 from reconciler.runtimes.base import Alive
 
 LIVE = (guard.NONE, Phase.RUNNING, Phase.CONFIRMED)
@@ -34,7 +34,7 @@ class SmallRuntime:
 
     NAME = ""
 
-    def look(self) -> Program[tuple[str, tuple[ContainerFacts, ...]] | None]:
+    def look(self) -> Program[tuple[str, tuple[Instance, ...]] | None]:
         """Its version and all its instances on a host, with the labels of workload and spec; None where it is not
         installed."""
         raise NotImplementedError
@@ -65,7 +65,7 @@ class SmallRuntime:
         if seen is None:
             return HostFacts(name=host, markers=markers)
         version, instances = seen
-        return HostFacts(name=host, markers=markers, containers=instances, runtimes={self.NAME: version})
+        return HostFacts(name=host, markers=markers, instances=instances, runtimes={self.NAME: version})
 
     def alive(self, workload: str) -> Program[Alive]:
         found = yield from self._find(workload)
@@ -127,17 +127,17 @@ class SmallRuntime:
 
     # --- looking ---
 
-    def _find(self, name: str) -> Program[ContainerFacts | None]:
+    def _find(self, name: str) -> Program[Instance | None]:
         seen = yield from self.look()
         return next((one for one in (seen[1] if seen else ()) if one.name == name), None)
 
-    def _there(self, name: str) -> Program[ContainerFacts]:
+    def _there(self, name: str) -> Program[Instance]:
         found = yield from self._find(name)
         if found is None:
             raise CommandFailed(f"{name} is not there", code="C315", why=f"{self.NAME} knows no instance of it")
         return found
 
-    def _aside(self, workload: str) -> Program[ContainerFacts | None]:
+    def _aside(self, workload: str) -> Program[Instance | None]:
         return (yield from self._find(workload + RAN)) or (yield from self._find(workload + DID_NOT))
 
     def _remove(self, name: str, fence: Fence) -> Program[None]:

@@ -5,7 +5,7 @@ import pytest
 from reconciler.core.follows import following, network_row
 from reconciler.core.planner import make_plan
 from reconciler.model.spec import MoveActions, PolicyRefs, TcpHandling
-from reconciler.model.world import ContainerNetwork, ContainerOptions, NetworkFacts, TcpConnection
+from reconciler.model.world import ContainerOptions, InstanceNetwork, NetworkFacts, TcpConnection
 from tests.core.worlds import container, facts, host, network, spec, workload, world
 
 IP = "10.77.0.100"
@@ -22,7 +22,7 @@ def row(wants, driver, tcp="established", connections=TCP, mode="", actions=Fals
     if actions:
         refs = PolicyRefs(policy=None, actions=MoveActions())
         wanted = wanted.model_copy(update={"spec": wanted.spec.model_copy(update={"migration": refs})})
-    has.setdefault("networks", (ContainerNetwork(name="lan", ip=IP),))
+    has.setdefault("networks", (InstanceNetwork(name="lan", ip=IP),))
     running = container(wanted, tcp_established=connections, **has)
     there = facts("h2", networks=(NetworkFacts(name="lan", driver=driver, mode=mode),))
     return network_row(wanted, running, there, {}, TcpHandling(tcp))

@@ -5,14 +5,14 @@ import pytest
 from reconciler.core.planner import make_plan
 from reconciler.model.container import Container
 from reconciler.model.inplace import FIELDS
-from reconciler.model.world import ContainerState
+from reconciler.model.world import InstanceState
 from tests.core.worlds import VERSIONS, container, facts, host, spec, workload, world
 
 H1, H2 = host("h1"), host("h2")
 LIMITS = {"limits": {"memory": "64MiB", "cpus": 1.0}}
 
 
-def kind(old, new, state=ContainerState.RUNNING, podman="5.4.2", memory=16 * 2**20):
+def kind(old, new, state=InstanceState.RUNNING, podman="5.4.2", memory=16 * 2**20):
     have = container(old, state, memory_bytes=memory)
     versions = VERSIONS.model_copy(update={"podman": podman})
     plan = make_plan(spec(H1, H2, new), world(facts("h1", have, versions=versions), facts("h2")))
@@ -46,7 +46,7 @@ def test_while_it_runs(old, new):
         (LIMITS, {"limits": {"memory": "16MiB", "cpus": 1.0}}, {"memory": 32 * 2**20}),
         ({}, {"restart": "always", "env": {"A": "1"}}, {}),
         ({}, {"restart": "always"}, {"podman": "4.9.3"}),
-        ({}, {"restart": "always"}, {"state": ContainerState.EXITED}),
+        ({}, {"restart": "always"}, {"state": InstanceState.EXITED}),
     ],
 )
 def test_only_made_anew(old, new, more):

@@ -8,7 +8,7 @@ from reconciler.core.planner import make_plan
 from reconciler.core.rules.runtime import NEEDED_TOOLS
 from reconciler.model.plan import ChangeKind, Cutover, StepKind
 from reconciler.model.spec import Strategy
-from reconciler.model.world import ContainerState
+from reconciler.model.world import InstanceState
 from tests.core.worlds import VERSIONS, container, facts, host, marker, network, spec, unknown, workload, world
 
 H1, H2, H3 = host("h1"), host("h2"), host("h3")
@@ -155,13 +155,13 @@ def test_state_stopped_and_absent():
 
 def test_stopped_copy_is_started():
     web = workload()
-    plan = make_plan(spec(H1, web), world(facts("h1", container(web, ContainerState.EXITED))))
+    plan = make_plan(spec(H1, web), world(facts("h1", container(web, InstanceState.EXITED))))
     assert kinds(plan) == ["start"]
 
 
 def test_a_paused_copy_is_not_nothing_to_do():
     web = workload(on="h1")
-    plan = make_plan(spec(H1, web), world(facts("h1", container(web, ContainerState.PAUSED))))
+    plan = make_plan(spec(H1, web), world(facts("h1", container(web, InstanceState.PAUSED))))
     assert refusals(plan) == ["paused"] and plan.steps == ()
     assert plan.findings[0].fix.endswith("podman unpause web")
 
@@ -227,7 +227,7 @@ HOSTS = st.sampled_from(["h1", "h2", "h3"])
 def situations(draw):
     """Random specs over random worlds: some workloads move, some are new, some gone, some stopped."""
     wanted = draw(st.dictionaries(NAMES, HOSTS))
-    running = draw(st.dictionaries(NAMES, st.tuples(HOSTS, st.sampled_from(list(ContainerState)))))
+    running = draw(st.dictionaries(NAMES, st.tuples(HOSTS, st.sampled_from(list(InstanceState)))))
     blind = draw(st.sets(HOSTS, max_size=1))
     containers = {"h1": [], "h2": [], "h3": []}
     for name, (where, state) in running.items():

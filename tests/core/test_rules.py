@@ -14,8 +14,8 @@ from reconciler.model.spec import MigrationPolicy, PolicyRefs
 from reconciler.model.world import (
     ContainerMount,
     ContainerOptions,
-    ContainerState,
     DeletedFile,
+    InstanceState,
     NetworkFacts,
     Preflight,
     ProcessFacts,
@@ -117,8 +117,8 @@ PAIRS: dict[str, tuple[Scene, Scene]] = {
         Scene(has={"memory_bytes": 512 * MIB}, here={"disk_free_bytes": 900 * MIB}),
     ),
     "container.paused": (
-        Scene(has={"state": ContainerState.PAUSED}),
-        Scene(has={"state": ContainerState.RUNNING}),
+        Scene(has={"state": InstanceState.PAUSED}),
+        Scene(has={"state": InstanceState.RUNNING}),
     ),
     "name.taken": (Scene(there_too=(foreign(name="web"),)), Scene(there_too=(foreign(name="web2"),))),
     "volume.taken": (

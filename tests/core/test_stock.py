@@ -2,7 +2,7 @@
 
 from reconciler.cli.views.stock import render_stock, stock_json
 from reconciler.core.stock import orphans
-from reconciler.model.world import ContainerState
+from reconciler.model.world import InstanceState
 from tests.core.worlds import container, facts, host, spec, unknown, volume, workload, world
 
 H1, H2 = host("h1"), host("h2")
@@ -28,8 +28,8 @@ def test_nothing_is_concluded_from_a_host_that_was_not_seen():
 
 def test_what_no_spec_uses_is_listed():
     web = workload(on="h1", volumes=DATA)
-    gone = container(workload("gone"), ContainerState.EXITED)
-    aside = container(web, ContainerState.EXITED, name="web_aside")
+    gone = container(workload("gone"), InstanceState.EXITED)
+    aside = container(web, InstanceState.EXITED, name="web_aside")
     here = facts("h1", container(web), volumes=(volume("data", epoch=2), volume("old")))
     there = facts("h2", gone, aside, volumes=(volume("data"), volume("lost", of="gone")))
     found = [(o.kind, o.name, o.host) for o in orphans(spec(H1, H2, web), world(here, there))]

@@ -6,7 +6,7 @@ from reconciler.core.consent import Consent, lacking
 from reconciler.core.diff import Copy
 from reconciler.core.planner import make_plan
 from reconciler.core.volumes import saved_and_removed
-from reconciler.model.world import ContainerState, TcpConnection
+from reconciler.model.world import InstanceState, TcpConnection
 from tests.core.worlds import container, facts, host, marker, spec, volume, workload, world
 
 H1, H2 = host("h1"), host("h2")
@@ -69,7 +69,7 @@ def test_created_where_its_data_is_nothing_is_copied():
 
 
 def test_a_volume_that_a_container_still_mounts_is_copied_and_stays():
-    void = container(web(), ContainerState.EXITED)
+    void = container(web(), InstanceState.EXITED)
     fenced = marker("web", 5, "fenced", "source")
     left = facts("h1", void, volumes=(volume("data"),), markers=(fenced,))
     plan, steps = planned(web(on="h2"), left, facts("h2"))
@@ -133,13 +133,13 @@ def test_what_runs_is_not_interrupted_without_consent(kind, change):
 
 
 def test_what_does_not_run_needs_no_consent():
-    old = container(workload(), ContainerState.EXITED)
+    old = container(workload(), InstanceState.EXITED)
     plan, _ = planned(workload(env={"A": "2"}), facts("h1", old))
     assert lacking(plan, Consent()) is None
 
 
 def test_what_stands_in_the_way_of_removing_a_volume_is_removed_first():
-    stopped = Copy("h2", container(workload(), state=ContainerState.EXITED, name="web"))
+    stopped = Copy("h2", container(workload(), state=InstanceState.EXITED, name="web"))
     running = Copy("h2", container(workload(), name="other"))
     said = saved_and_removed("data", [stopped, running])
     assert said == "podman volume export data --output data.tar && podman rm web && podman volume rm data"

@@ -6,11 +6,11 @@ from reconciler.model.spec import Host, Network, Spec, Workload
 from reconciler.model.world import (
     ContainerFacts,
     ContainerMount,
-    ContainerNetwork,
-    ContainerState,
     HostFacts,
     HostUnknown,
     ImageFacts,
+    InstanceNetwork,
+    InstanceState,
     Marker,
     NetworkFacts,
     Versions,
@@ -54,12 +54,12 @@ def spec(*objects):
     return Spec(hosts=by_kind["Host"], workloads=by_kind["Workload"], networks=by_kind["Network"])
 
 
-def container(of, state=ContainerState.RUNNING, **more):
+def container(of, state=InstanceState.RUNNING, **more):
     """The container that a workload's spec makes."""
     wanted = of.container
     more.setdefault("labels", {LABEL_WORKLOAD: of.metadata.name, LABEL_SPEC: canonical_json(wanted)})
     more.setdefault("annotations", {ANNOTATION_CRIU: "/x/criu.conf"})
-    more.setdefault("networks", tuple(ContainerNetwork(name=n.name, ip=n.ip, mac=n.mac) for n in wanted.networks))
+    more.setdefault("networks", tuple(InstanceNetwork(name=n.name, ip=n.ip, mac=n.mac) for n in wanted.networks))
     mounts = (ContainerMount(kind="volume", name=v.name, target=v.target) for v in wanted.volumes)
     more.setdefault("mounts", tuple(mounts))
     more.setdefault("name", of.metadata.name)
@@ -86,7 +86,7 @@ def facts(name, *containers, **more):
     more.setdefault("memory_free_bytes", 8 * GIB)
     more.setdefault("disk_free_bytes", 50 * GIB)
     more.setdefault("arch", "x86_64")
-    return HostFacts(name=name, containers=containers, **more)
+    return HostFacts(name=name, instances=containers, **more)
 
 
 def unknown(name, reason="no route"):

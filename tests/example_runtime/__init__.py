@@ -6,7 +6,7 @@ import json
 from reconciler.model.base import canonical_json
 from reconciler.model.command import Command
 from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
-from reconciler.model.world import ContainerFacts, ContainerState
+from reconciler.model.world import ContainerFacts, InstanceState
 from reconciler.runtimes.small import DID_NOT, RAN, SmallRuntime
 
 OURS = "plain."
@@ -45,6 +45,6 @@ def _facts(one):
         id=one["id"],
         name=name,
         image_id=one["image"],
-        state=ContainerState(one["state"]),
+        state=InstanceState(one["state"]),
         labels={LABEL_WORKLOAD: workload, LABEL_SPEC: one["spec"]},
     )

@@ -19,7 +19,7 @@ from reconciler.lab.probe import Probe
 from reconciler.load import load
 from reconciler.model.command import Fence
 from reconciler.model.spec import Cutover, HealthCheck, Strategy, TcpHandling, Workload
-from reconciler.model.world import ContainerState, HostUnknown
+from reconciler.model.world import HostUnknown, InstanceState
 from reconciler.runtimes.podman import PodmanDriver
 from tests.drivers.contract import NAME, DriverContract, Scene
 
@@ -132,7 +132,7 @@ async def test_no_code_runs_while_staged(scene: Scene, clean_lab: Lab) -> None:
     await scene.reserve(h)
     staged = await scene.copy(scene.destination)
     assert staged is not None
-    assert staged.state is ContainerState.EXITED
+    assert staged.state is InstanceState.EXITED
     assert abs(staged.started_at - time.time()) < 60
     logs = clean_lab.exec("h2", ["podman", "logs", NAME], check=False)
     assert "ready" not in logs.stdout
@@ -214,7 +214,7 @@ async def test_a_held_container_does_not_hide_its_host(scene: Scene) -> None:
     started = time.monotonic()
     facts = await scene.facts(scene.source)
     assert time.monotonic() - started < 5
-    assert [c.state for c in facts.containers] == [ContainerState.HELD]
+    assert [c.state for c in facts.containers] == [InstanceState.HELD]
     assert await scene.running_on() == []
     await scene.put_back(h)
 
@@ -232,8 +232,8 @@ async def test_a_locked_container_does_not_hide_its_host(scene: Scene, clean_lab
     clean_lab.exec("h1", ["sh", "-c", start])
     facts = await scene.facts(scene.source)
     assert {c.name: c.state for c in facts.containers} == {
-        NAME: ContainerState.OTHER,
-        "other": ContainerState.RUNNING,
+        NAME: InstanceState.OTHER,
+        "other": InstanceState.RUNNING,
     }
 
 

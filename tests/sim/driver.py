@@ -12,9 +12,9 @@ from reconciler.model.plan import Phase
 from reconciler.model.world import (
     ContainerFacts,
     ContainerMount,
-    ContainerState,
     HostFacts,
     ImageFacts,
+    InstanceState,
     NetworkFacts,
     Versions,
     VolumeFacts,
@@ -23,7 +23,7 @@ from reconciler.runtimes.base import Alive, Held, Located, Round
 
 LIVE = (guard.NONE, Phase.RUNNING, Phase.CONFIRMED)
 SETTLED = (*LIVE, Phase.RETIRED, Phase.FENCED)
-STATES = {"frozen": ContainerState.HELD}
+STATES = {"frozen": InstanceState.HELD}
 GIB = 2**30
 DRAIN_LIMIT = 600.0
 TOOLS = ("iptables-restore", "nsenter", "flock", "setsid", "timeout", "tar", "ip", "perl")
@@ -61,7 +61,7 @@ class SimDriver:
             memory_free_bytes=8 * GIB,
             disk_free_bytes=50 * GIB,
             clock_offset_s=seen["clock"],
-            containers=tuple(_facts(c) for c in seen["containers"]),
+            instances=tuple(_facts(c) for c in seen["containers"]),
             images=tuple(
                 ImageFacts(id=i, names=(f"localhost/{i}:1",), size_bytes=s) for i, s in seen["images"].items()
             ),
@@ -417,7 +417,7 @@ def _facts(container):
         id=container["id"],
         name=container["name"],
         image_id=container["image"],
-        state=STATES.get(container["state"]) or ContainerState(container["state"]),
+        state=STATES.get(container["state"]) or InstanceState(container["state"]),
         labels={LABEL_WORKLOAD: container["workload"], LABEL_SPEC: container["spec"]},
         annotations={ANNOTATION_CRIU: "x"},
         mounts=tuple(

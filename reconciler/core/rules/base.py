@@ -10,7 +10,7 @@ from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.container import Container
 from reconciler.model.plan import Change, ChangeKind, Finding
 from reconciler.model.spec import MigrationPolicySpec, Spec, Workload
-from reconciler.model.world import ContainerFacts, HostFacts, Preflight, ProcessFacts, World
+from reconciler.model.world import ContainerFacts, HostFacts, Instance, Preflight, ProcessFacts, World
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,14 @@ class Case:
         return self.change.kind in (ChangeKind.MOVE, ChangeKind.CREATE, ChangeKind.RECREATE)
 
     @property
+    def instance(self) -> Instance | None:
+        """What runs of it where the change starts from."""
+        return self.copy.instance if self.copy else None
+
+    @property
     def container(self) -> ContainerFacts | None:
-        return self.copy.container if self.copy else None
+        """The same, where it is a container: rules about containers say nothing about anything else."""
+        return self.instance if isinstance(self.instance, ContainerFacts) else None
 
     @property
     def wanted(self) -> Container | None:
@@ -47,7 +53,7 @@ class Case:
     @property
     def held(self) -> ProcessFacts | None:
         """What its processes hold; None when it does not move, or when that is not known."""
-        return self.container.held if self.moves and self.container else None
+        return self.instance.held if self.moves and self.instance else None
 
     @property
     def ahead(self) -> Preflight | None:

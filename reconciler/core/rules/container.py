@@ -8,7 +8,7 @@ from reconciler.core.rules.base import Case, Said, rule, together
 from reconciler.core.strategy import version_tuple
 from reconciler.model.container import RestartPolicy
 from reconciler.model.inplace import PODMAN_KEEPS_UPDATES
-from reconciler.model.world import ContainerState
+from reconciler.model.world import InstanceState
 
 UNIT_LABEL = "PODMAN_SYSTEMD_UNIT"
 """Set by Podman and Quadlet on containers that a systemd unit runs."""
@@ -30,7 +30,7 @@ def auto_remove(case: Case) -> Iterator[Said]:
 def paused(case: Case) -> Iterator[Said]:
     """Somebody has paused the container (`podman pause`). It cannot be checkpointed, and whoever paused it may not
     want it to run elsewhere."""
-    if case.moves and case.container and case.container.state is ContainerState.PAUSED:
+    if case.moves and case.container and case.container.state is InstanceState.PAUSED:
         yield Said(
             f"the container is paused on {case.origin}",
             f"let it run there: podman unpause {case.container.name}",

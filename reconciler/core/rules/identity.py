@@ -21,10 +21,10 @@ def name_taken(case: Case) -> Iterator[Said]:
     if not (case.arrives and case.destination):
         return
     for copy in case.index.named.get((case.destination.name, case.change.workload), ()):
-        if copy.container.labels.get(LABEL_WORKLOAD) != case.change.workload:
+        if copy.instance.labels.get(LABEL_WORKLOAD) != case.change.workload:
             yield Said(
-                f"a container named {copy.container.name} exists on {case.destination.name} and is not ours",
-                f"rename it there: podman rename {copy.container.name} NEW-NAME",
+                f"a container named {copy.instance.name} exists on {case.destination.name} and is not ours",
+                f"rename it there: podman rename {copy.instance.name} NEW-NAME",
             )
 
 
@@ -93,8 +93,8 @@ def volume_shared(case: Case) -> Iterator[Said]:
             continue
         for copy in used_by_others(found.at, found.name, case.change.workload, case.index):
             yield Said(
-                f"volume {found.name} is also mounted by {copy.container.name} on {found.at}",
-                f"give that container a volume of its own, or remove it: podman rm {copy.container.name}",
+                f"volume {found.name} is also mounted by {copy.instance.name} on {found.at}",
+                f"give that container a volume of its own, or remove it: podman rm {copy.instance.name}",
                 host=found.at,
             )
 

@@ -54,9 +54,9 @@ def address_taken(case: Case) -> Iterator[Said]:
     claims = {(n.name, value) for n in case.wanted.networks for value in (n.ip, n.mac) if value}
     for network, value in sorted(claims):
         for copy in case.index.addresses.get((network, value), ()):
-            if copy.container.labels.get(LABEL_WORKLOAD) != case.change.workload:
+            if copy.instance.labels.get(LABEL_WORKLOAD) != case.change.workload:
                 yield Said(
-                    f"{value} on network {network} is used by {copy.container.name} on {copy.host}",
+                    f"{value} on network {network} is used by {copy.instance.name} on {copy.host}",
                     "give one of them another address",
                     host=copy.host,
                 )

@@ -15,7 +15,7 @@ from reconciler.model.inplace import PODMAN_KEEPS_UPDATES
 from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.plan import Phase
 from reconciler.model.spec import Workload
-from reconciler.model.world import ContainerFacts, ContainerState
+from reconciler.model.world import ContainerFacts, InstanceState
 from reconciler.runtimes.podman import options, parse, paths, stores
 from reconciler.runtimes.podman.noted import as_noted, notes
 
@@ -124,9 +124,9 @@ def start(workload: Workload, fence: Fence) -> Program[None]:
     found = yield from ours(name, name)
     if found is None:
         raise CommandFailed(f"{name} cannot be started: its container is not there")
-    if found.state is ContainerState.PAUSED:
+    if found.state is InstanceState.PAUSED:
         yield from guard.run(fence, LIVE, ("podman", "unpause", "--", found.id))
-    elif found.state is not ContainerState.RUNNING:
+    elif found.state is not InstanceState.RUNNING:
         yield from guard.mark(fence, Phase.RUNNING, "owner")
         yield from guard.run(fence, LIVE, ("podman", "start", "--", found.id))
 

@@ -18,7 +18,7 @@ from reconciler.model.container import RestartPolicy
 from reconciler.model.labels import LABEL_SPEC
 from reconciler.model.plan import Phase
 from reconciler.model.spec import Strategy
-from reconciler.model.world import ContainerFacts, ContainerState, Marker
+from reconciler.model.world import ContainerFacts, InstanceState, Marker
 from reconciler.runtimes.base import Handover, Located
 from reconciler.runtimes.podman import containers, health, moving, options, pagemaps, paths, stores, verifying
 
@@ -81,7 +81,7 @@ def _staged_before(handover: Handover, old: ContainerFacts | None, marker: Marke
         old is not None
         and marker is not None
         and (marker.epoch, marker.phase, marker.role) == (handover.fence.epoch, Phase.RESERVED, "destination")
-        and old.state is ContainerState.EXITED
+        and old.state is InstanceState.EXITED
         and old.exit_code != 0
         and old.started_at > 0
         and not changed_fields(handover.workload.container, old.labels.get(LABEL_SPEC, ""))
@@ -118,7 +118,7 @@ def _dry_start(handover: Handover) -> Program[None]:
     yield from guard.run(fence, _RESERVED, ("podman", "wait", "--", name))
     yield from guard.run(fence, _RESERVED, ("podman", "container", "cleanup", "--", name))
     facts = yield from containers.inspect(name)
-    if facts is None or facts.state is not ContainerState.EXITED or facts.exit_code == 0 or not facts.started_at:
+    if facts is None or facts.state is not InstanceState.EXITED or facts.exit_code == 0 or not facts.started_at:
         raise CommandFailed(
             f"{name} could not be prepared on {handover.move.destination}",
             code="C313",
@@ -209,8 +209,8 @@ def restore(handover: Handover) -> Program[None]:
 
 def verify(handover: Handover) -> Program[None]:
     facts = yield from moving.copy_here(handover.name)
-    if facts is None or facts.state is not ContainerState.RUNNING or facts.name != handover.name:
-        if facts is not None and facts.state is ContainerState.EXITED:
+    if facts is None or facts.state is not InstanceState.RUNNING or facts.name != handover.name:
+        if facts is not None and facts.state is InstanceState.EXITED:
             raise (yield from health.ended(facts))
         state = "gone" if facts is None else facts.state.value
         if facts is not None and facts.name != handover.name:

@@ -11,7 +11,7 @@ from reconciler.guard import guard
 from reconciler.model.base import DEFAULT_RUNTIME, NAME_PATTERN
 from reconciler.model.command import Command, Program, Seconds
 from reconciler.model.labels import LABEL_WORKLOAD
-from reconciler.model.world import ContainerFacts, ContainerState, HostFacts, Versions
+from reconciler.model.world import ContainerFacts, HostFacts, InstanceState, Versions
 from reconciler.runtimes.podman import parse, paths
 from reconciler.runtimes.podman.noted import as_noted, notes
 
@@ -54,7 +54,7 @@ def observe(host: str) -> Program[HostFacts]:
         disk_free_bytes=answers.number(parts.get("disk", "").strip(), "its free disk"),
         clock_s=clock,
         cgroup_version=answers.number(parts.get("cgroup", "").strip(), "its version of cgroups", most=2),
-        containers=found,
+        instances=found,
         images=parse.images(parts.get("images", "")),
         networks=parse.networks(parts.get("networks", "")),
         volumes=parse.volumes(parts.get("volumes", "")),
@@ -101,7 +101,7 @@ def _containers(stored: Mapping[str, tuple[str, str]], held: Sequence[str]) -> P
         saved = yield Command(("cat", "--", paths.saved_inspection(workload)), ok=(0, 1), secret=True)
         for facts in _parsed(saved.stdout):
             if facts.id in stored:
-                found[facts.id] = facts.model_copy(update={"state": ContainerState.HELD})
+                found[facts.id] = facts.model_copy(update={"state": InstanceState.HELD})
     asked = sorted(stored.keys() - found.keys())
     if asked:
         inspected = yield Command(paths.shell("inspect", *asked), secret=True)
@@ -111,7 +111,7 @@ def _containers(stored: Mapping[str, tuple[str, str]], held: Sequence[str]) -> P
         if container_id not in found and container_id in _still_stored(asked, stored):
             name, image = stored[container_id]
             found[container_id] = ContainerFacts(
-                id=container_id, name=name, image_id=image, state=ContainerState.OTHER
+                id=container_id, name=name, image_id=image, state=InstanceState.OTHER
             )
     return tuple(sorted(found.values(), key=lambda facts: (facts.name, facts.id)))
 

@@ -14,9 +14,9 @@ from reconciler.core import answers
 from reconciler.model.world import (
     ContainerFacts,
     ContainerMount,
-    ContainerNetwork,
-    ContainerState,
     ImageFacts,
+    InstanceNetwork,
+    InstanceState,
     NetworkFacts,
     TcpConnection,
     VolumeFacts,
@@ -28,13 +28,13 @@ SECTION = "@@ "
 
 _TCP_ESTABLISHED = "01"
 _STATES = {
-    "configured": ContainerState.CREATED,
-    "created": ContainerState.CREATED,
-    "initialized": ContainerState.CREATED,
-    "running": ContainerState.RUNNING,
-    "paused": ContainerState.PAUSED,
-    "exited": ContainerState.EXITED,
-    "stopped": ContainerState.EXITED,
+    "configured": InstanceState.CREATED,
+    "created": InstanceState.CREATED,
+    "initialized": InstanceState.CREATED,
+    "running": InstanceState.RUNNING,
+    "paused": InstanceState.PAUSED,
+    "exited": InstanceState.EXITED,
+    "stopped": InstanceState.EXITED,
 }
 _VERSION = re.compile(r"\d{1,9}(?:\.\d{1,9})+", re.ASCII)
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
@@ -83,12 +83,12 @@ def json_list(text: str, field: str) -> list[dict[str, Any]]:
     return [answers.mapping(item, field) for item in answers.items(answers.parsed(text or "[]", field), field)]
 
 
-def state_of(inspected: Mapping[str, Any]) -> ContainerState:
+def state_of(inspected: Mapping[str, Any]) -> InstanceState:
     """Podman sets CheckpointedAt on a container it ended by a checkpoint, and clears it when restored."""
     state = answers.mapping(inspected.get("State"), "the state of a container")
-    known = _STATES.get(str(state.get("Status", "")).lower(), ContainerState.OTHER)
-    if known is ContainerState.EXITED and timestamp(str(state.get("CheckpointedAt") or "")):
-        return ContainerState.CHECKPOINTED
+    known = _STATES.get(str(state.get("Status", "")).lower(), InstanceState.OTHER)
+    if known is InstanceState.EXITED and timestamp(str(state.get("CheckpointedAt") or "")):
+        return InstanceState.CHECKPOINTED
     return known
 
 
@@ -127,11 +127,11 @@ def container(inspected: Mapping[str, Any]) -> ContainerFacts:
     )
 
 
-def _network(name: str, value: object, what: str) -> ContainerNetwork:
+def _network(name: str, value: object, what: str) -> InstanceNetwork:
     facts = answers.mapping(value, f"a network {what}")
     ip = facts.get("IPAddress") or facts.get("GlobalIPv6Address")
     mac = facts.get("MacAddress")
-    return ContainerNetwork(
+    return InstanceNetwork(
         name=answers.name(name, f"a network {what}"),
         ip=answers.address(ip, f"an address {what}") if ip else None,
         mac=answers.mac(mac, f"a MAC address {what}") if mac else None,

@@ -30,14 +30,14 @@ def preflight(host: HostFacts, question: Question) -> Program[HostFacts]:
     parts = parse.sections(looked.stdout)
     if "end" not in parts:
         raise HostError("the closer look stopped early", code=answers.CODE)
-    containers = tuple(
+    instances = tuple(
         facts.model_copy(update={"held": held(parts[f"container {facts.id}"], facts)})
-        if f"container {facts.id}" in parts
+        if f"container {facts.id}" in parts and isinstance(facts, ContainerFacts)
         else facts
-        for facts in host.containers
+        for facts in host.instances
     )
     looked_at = of_host(parts, question) if question.host else host.preflight
-    return host.model_copy(update={"preflight": looked_at, "containers": containers})
+    return host.model_copy(update={"preflight": looked_at, "instances": instances})
 
 
 def arguments(question: Question) -> Sequence[str]:

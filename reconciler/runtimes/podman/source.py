@@ -16,7 +16,7 @@ from reconciler.model.command import Fence, Program, Seconds
 from reconciler.model.container import RestartPolicy
 from reconciler.model.plan import Phase
 from reconciler.model.spec import Strategy, TcpHandling
-from reconciler.model.world import ContainerFacts, ContainerState
+from reconciler.model.world import ContainerFacts, InstanceState
 from reconciler.runtimes.base import Handover, Held, Located
 from reconciler.runtimes.podman import containers, fencing, moving, parse, paths, stores
 
@@ -32,9 +32,9 @@ def locate(handover: Handover) -> Program[Located]:
     if (yield from _hook_state(name)) in _HOLDING:
         return moving.located((yield from _saved(handover)))
     facts = yield from containers.ours(name, name)
-    if facts is None or facts.state is not ContainerState.RUNNING:
+    if facts is None or facts.state is not InstanceState.RUNNING:
         state = facts.state.value if facts else "not there"
-        paused = facts is not None and facts.state is ContainerState.PAUSED
+        paused = facts is not None and facts.state is InstanceState.PAUSED
         raise Refused(
             f"{name} cannot move: it is {state} on {handover.move.source}",
             code="P436",
@@ -107,7 +107,7 @@ def hold(handover: Handover) -> Program[Held]:
 def _not_held(handover: Handover, outcome: guard.Outcome, log: str) -> Program[CommandFailed]:
     errors = yield from moving.criu_errors(handover.name, log)
     facts = yield from containers.inspect(handover.name)
-    runs = facts is not None and facts.state is ContainerState.RUNNING
+    runs = facts is not None and facts.state is InstanceState.RUNNING
     after = "it runs on" if runs else f"it does NOT run: {facts.state.value if facts else 'its container is gone'}"
     return CommandFailed(
         f"{handover.name} could not be held on {handover.move.source}; {after}",
@@ -139,9 +139,9 @@ def resume(handover: Handover, fence: Fence) -> Program[str]:
     yield from moving.write_criu_config(name)
     yield from moving.set_restart(handover, fence, (Phase.RUNNING,), on=True)
     facts = yield from moving.copy_here(name)
-    if facts is not None and facts.state is ContainerState.PAUSED:
+    if facts is not None and facts.state is InstanceState.PAUSED:
         told = f"somebody paused it on {source}; let it run with: podman unpause {name}"
-    elif facts is None or not (ended or facts.state is ContainerState.RUNNING):
+    elif facts is None or not (ended or facts.state is InstanceState.RUNNING):
         raise CommandFailed(f"{name} does not run after it was told to resume", code="C311")
     yield from moving.free_room(facts)
     yield from moving.forget(name)
