@@ -17,7 +17,7 @@ from pathlib import Path
 
 from reconciler.core.saga import GroupState
 from reconciler.engine.effects import Secrets
-from reconciler.engine.execute import Executor, Outcome, Writer
+from reconciler.engine.execute import Executor, Outcome
 from reconciler.engine.lenient import Warn, lenient, unsaid
 from reconciler.engine.steps import Steps
 from reconciler.errors import InputError, ReconcilerError
@@ -32,7 +32,7 @@ from reconciler.model.spec import Spec, Workload
 from reconciler.runtimes import registry
 from reconciler.runtimes.base import Runtime
 from reconciler.state.journal import Journal
-from reconciler.state.store import Store
+from reconciler.state.store import Store, Writer
 
 Note = Callable[[Traced], None]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from reconciler.core.accuracy import frozen_seconds
 from reconciler.core.saga import Action, GroupState, Saga, went_with
@@ -28,7 +27,8 @@ from reconciler.errors import (
 from reconciler.model.command import Bytes, Seconds
 from reconciler.model.event import Event, Reporter, StepEnded, StepProgress, StepStarted, ignore
 from reconciler.model.plan import Plan, Step
-from reconciler.model.record import Mark, Record, Run, RunState
+from reconciler.model.record import Mark, Record, Run
+from reconciler.state.store import Writer
 
 INTERRUPTED = "interrupted"
 """What is written of a step that was cut short because somebody asked to stop."""
@@ -47,25 +47,6 @@ class Patience:
     frozen_pause: Seconds = 0.05
     """The first pause while clients wait and the source can still take over again."""
     longest_pause: Seconds = 8.0
-
-
-class Writer(Protocol):
-    """Where records become durable before effects. `after`: the last record the writer knows; Locked when there
-    are others behind it, for then another controller has taken over the run."""
-
-    def append(
-        self,
-        run_id: str,
-        step: str,
-        mark: Mark,
-        at: float,
-        note: str = "",
-        data: dict[str, str] | None = None,
-        *,
-        after: int | None = None,
-    ) -> Record: ...
-
-    def end(self, run_id: str, state: RunState, at: float) -> None: ...
 
 
 @dataclass(frozen=True)

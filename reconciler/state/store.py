@@ -43,15 +43,8 @@ class Claims(Protocol):
         """Every lock by name, also those of dead owners."""
 
 
-class Store(Protocol):
-    """Runs, their records, and who works on what."""
-
-    @property
-    def locks(self) -> Claims: ...
-
-    def begin(self, run: Run) -> None:
-        """Write down a run and its plan, before its first step; its records are not. JournalError when it is known
-        already."""
+class Writer(Protocol):
+    """Where records become durable before effects, and the end of a run after them: what carries out a plan."""
 
     def append(
         self,
@@ -70,6 +63,17 @@ class Store(Protocol):
 
     def end(self, run_id: str, state: RunState, at: float) -> None:
         """Write down how a run stands, and what its moves took; a run in doubt may be ended again later."""
+
+
+class Store(Writer, Protocol):
+    """Runs, their records, and who works on what."""
+
+    @property
+    def locks(self) -> Claims: ...
+
+    def begin(self, run: Run) -> None:
+        """Write down a run and its plan, before its first step; its records are not. JournalError when it is known
+        already."""
 
     def run(self, run_id: str) -> Run:
         """One run with its records."""

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from reconciler.core.saga import GroupState, Progress, Saga, next_actions
 from reconciler.core.schedule import Limits, Schedule
 from reconciler.engine.effects import EFFECTS
+from reconciler.hosts.memory import run_virtual
 from reconciler.model.plan import TRAITS, Plan, StepKind
 from reconciler.model.record import Mark, Record
-from tests.sim.run import Scenario, Simulation, run_virtual
+from tests.sim.checks import Scenario
+from tests.sim.run import Simulation
 from tests.sim.shapes import SHAPES
 
 GOOD = (GroupState.DONE, GroupState.PUT_BACK, GroupState.SKIPPED)

@@ -31,7 +31,6 @@ def run(request, tmp_path):
         done = subprocess.run([*request.param, *argv[1:]], capture_output=True, text=True, timeout=30)
         return done.returncode, log.read_text().splitlines()
 
-    call.record = tmp_path / "record"
     return call
 
 
@@ -61,13 +60,13 @@ def test_a_failed_undo_is_said_and_tried_again(run):
     assert run("undo") == (0, ["do a b", "undo", "undo"])
 
 
-def test_one_that_was_cut_off_is_taken_back_before_it_is_done_again(run):
-    run.record.write_text("0 begun\n")
+def test_one_that_was_cut_off_is_taken_back_before_it_is_done_again(run, tmp_path):
+    (tmp_path / "record").write_text("0 begun\n")
     assert run("do", undo="exit 1") == (0, ["undo", "do a b"])
 
 
-def test_one_that_was_cut_off_is_undone_and_may_fail(run):
-    run.record.write_text("0 begun\n")
+def test_one_that_was_cut_off_is_undone_and_may_fail(run, tmp_path):
+    (tmp_path / "record").write_text("0 begun\n")
     assert run("undo", undo="exit 1")[0] == 0
 
 

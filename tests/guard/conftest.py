@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,11 @@ def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[GuardHost]:
             (held / "verdict").write_text("resume 0\n")
             if (held / "runner").exists():
                 pid = int((held / "runner").read_text().split()[0])
-                wait_until(lambda pid=pid, held=held: (held / "status").exists() or not process_state(pid))
+                wait_until(partial(_over, held, pid))
+
+
+def _over(held: Path, pid: int) -> bool:
+    return (held / "status").exists() or not process_state(pid)
 
 
 @pytest.fixture

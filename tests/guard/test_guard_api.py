@@ -13,7 +13,7 @@ import pytest
 from reconciler.errors import CommandFailed, GuardRefused, InputError
 from reconciler.guard import guard, leases
 from reconciler.hosts.base import pump
-from reconciler.model.command import Command, Fence, Result
+from reconciler.model.command import Command, Fence, Program, Result
 from reconciler.model.plan import Phase
 from reconciler.model.spec import Cutover
 
@@ -121,7 +121,7 @@ async def test_bad_names_never_reach_a_host(here: LocalHost, name: str) -> None:
         leases.take(name, "o", 1),
     ):
         with pytest.raises(InputError):
-            await pump(program, here)  # type: ignore[arg-type]
+            await pump(program, here)
     with pytest.raises(InputError):
         await pump(guard.mark(FENCE, Phase.RUNNING, "owner", run="a\nb"), here)
     assert here.commands == []
@@ -132,7 +132,7 @@ async def test_a_hold_from_start_to_release(ready: LocalHost) -> None:
     assert await pump(guard.install_hook("web"), ready) == guard.hook_path("web")
     argv = [CRIU, guard.workload_dir("web"), str(process.pid)]
 
-    def hold(fence: Fence) -> guard.Program[guard.Outcome]:
+    def hold(fence: Fence) -> Program[guard.Outcome]:
         return guard.hold(
             fence,
             argv,

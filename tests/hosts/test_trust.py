@@ -25,7 +25,17 @@ def fingerprint(public: Path) -> str:
 def certify(server: Server, *options: str) -> Path:
     """Sign the server's key and make it present the certificate; returns the CA's public key."""
     authority = keygen(server.folder / "ca")
-    sign = ["ssh-keygen", "-q", "-s", authority, "-I", "test", "-h", *options, f"{server.host_key}.pub"]
+    sign: list[str | Path] = [
+        "ssh-keygen",
+        "-q",
+        "-s",
+        authority,
+        "-I",
+        "test",
+        "-h",
+        *options,
+        f"{server.host_key}.pub",
+    ]
     subprocess.run(sign, check=True)
     server.stop()
     server.start(f"HostCertificate {server.host_key}-cert.pub")
@@ -150,7 +160,7 @@ async def test_through_a_jump_host(server: Server, fleets: Fleets) -> None:
     assert (await _again(fleet.host("inside").run, Command(("echo", "in")))).stdout == "in\n"
 
 
-async def _again(run, command):  # type: ignore[no-untyped-def]
+async def _again(run, command):
     try:
         return await run(command)
     except HostUnreachable:

@@ -4,22 +4,35 @@ A killed controller does nothing any more: its calls to the outside never return
 where it was when it is woken, knowing nothing of what happened meanwhile.
 """
 
+from __future__ import annotations
+
 import asyncio
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.commands.compose import Outside, wrapped
 from reconciler.core.saga import GroupState
+from reconciler.engine.effects import Data
 from reconciler.engine.execute import Executor
 from reconciler.engine.steps import Steps
 from reconciler.errors import HostUnreachable, JournalError, ReconcilerError, ReplyLost
+from reconciler.hosts.base import Fleet, Progress
 from reconciler.hosts.memory import MemoryFleet
-from reconciler.hosts.wrap import WrappedFleet
+from reconciler.hosts.wrap import About, Call, WrappedFleet
+from reconciler.model.event import Event
 from reconciler.model.plan import Plan, Step, StepKind
-from reconciler.model.record import Mark
+from reconciler.model.record import Mark, Record, RunState
+from reconciler.state.store import Writer
 from tests.sim.driver import SimDriver
 from tests.sim.faults import Point
+
+if TYPE_CHECKING:
+    from tests.sim.run import Simulation
+
+T = TypeVar("T")
 
 RUN = "run1"
 INTENTS = (Mark.INTENT, Mark.UNDO)
@@ -46,18 +59,19 @@ HERE: ContextVar[Here | None] = ContextVar("here", default=None)
 class Controller:
     """`sim` is told of each boundary (`sim.at`) and may answer a trouble for a command."""
 
-    sim: object
+    sim: Simulation
     name: str
     dead: bool = False
     over: asyncio.Event = field(default_factory=asyncio.Event)
     awake: asyncio.Event = field(default_factory=asyncio.Event)
-    outside: Outside | None = None
-    executor: Executor | None = None
     error: BaseException | None = None
     groups: dict[str, GroupState] | None = None
-    task: asyncio.Task | None = None
-    plan: Plan | None = None
     run: str = RUN
+    outside: Outside = field(init=False)
+    executor: Executor = field(init=False)
+    journal: GatedJournal = field(init=False)
+    plan: Plan = field(init=False)
+    task: asyncio.Task[None] = field(init=False)
 
     def __post_init__(self) -> None:
         self.awake.set()
@@ -81,7 +95,7 @@ class Controller:
             await asyncio.get_running_loop().create_future()
         await self.awake.wait()
 
-    def start(self, plan, journal, records, recovering) -> None:
+    def start(self, plan: Plan, journal: Writer, records: Iterable[Record], recovering: frozenset[str]) -> None:
         self.plan = plan
         self.outside = Outside(
             wrapped(GatedFleet(MemoryFleet(self.sim.universe), self)),
@@ -90,9 +104,9 @@ class Controller:
             now=asyncio.get_running_loop().time,
             sleep=self._sleep,
         )
-        gated = GatedJournal(journal, self, plan)
+        self.journal = GatedJournal(journal, self, plan)
         self.executor = self.outside.executor(
-            plan, self.run, gated, report=nobody_reads, records=records, recovering=recovering
+            plan, self.run, self.journal, report=nobody_reads, records=records, recovering=recovering
         )
         self.executor.steps = SimSteps.of(self.executor.steps)
         self.task = asyncio.create_task(self._main(), name=self.name)
@@ -114,7 +128,7 @@ class Controller:
         await self.gate()
 
 
-def nobody_reads(event) -> None:
+def nobody_reads(event: Event) -> None:
     """Output never decides what happens, so that of every simulated controller is closed."""
     raise BrokenPipeError
 
@@ -123,14 +137,14 @@ class SimSteps(Steps):
     """The real effects; only notes which step is at work."""
 
     @classmethod
-    def of(cls, steps):
+    def of(cls, steps: Steps) -> SimSteps:
         return cls(steps.plan, steps.run, steps.fleet, steps.drivers, steps.secrets)
 
-    async def do(self, step, progress):
+    async def do(self, step: Step, progress: Progress) -> Data:
         _enter(step, False)
         return await super().do(step, progress)
 
-    async def undo(self, step):
+    async def undo(self, step: Step) -> Data:
         _enter(step, True)
         return await super().undo(step)
 
@@ -144,10 +158,20 @@ def _enter(step: Step, undo: bool) -> None:
 class GatedJournal:
     """The real journal, with boundaries around each record."""
 
-    def __init__(self, inner, controller, plan) -> None:
+    def __init__(self, inner: Writer, controller: Controller, plan: Plan) -> None:
         self.inner, self.controller, self.plan = inner, controller, plan
 
-    def append(self, run_id, step, mark, at, note="", data=None, **more):
+    def append(
+        self,
+        run_id: str,
+        step: str,
+        mark: Mark,
+        at: float,
+        note: str = "",
+        data: Mapping[str, str] | None = None,
+        *,
+        after: int | None = None,
+    ) -> Record:
         controller = self.controller
         controller.check()
         undo = mark in (Mark.UNDO, Mark.UNDONE, Mark.UNDO_FAILED)
@@ -157,7 +181,7 @@ class GatedJournal:
         controller.check()
         if controller.sim.journal_full:
             raise JournalError("the journal cannot be written")
-        record = self.inner.append(run_id, step, mark, at, note, data, **more)
+        record = self.inner.append(run_id, step, mark, at, note, data, after=after)
         controller.sim.durable[step] = mark
         if mark is Mark.DONE and here.step.kind is StepKind.CONFIRM:
             controller.sim.watcher.proven.add(here.step.workload)
@@ -166,7 +190,7 @@ class GatedJournal:
         controller.check()
         return record
 
-    def end(self, run_id, state, at):
+    def end(self, run_id: str, state: RunState, at: float) -> None:
         self.controller.check()
         self.inner.end(run_id, state, at)
 
@@ -174,11 +198,11 @@ class GatedJournal:
 class GatedFleet(WrappedFleet):
     """Connections of one controller."""
 
-    def __init__(self, inner, controller) -> None:
+    def __init__(self, inner: Fleet, controller: Controller) -> None:
         super().__init__(inner)
         self.controller = controller
 
-    async def _around(self, about, call):
+    async def _around(self, about: About, call: Call[T]) -> T:
         controller, sim = self.controller, self.controller.sim
         await controller.gate()
         here = HERE.get()

@@ -1,28 +1,28 @@
 """One seed: a plan shape, faults at some of its boundaries, controllers that come and go, and the final checks."""
 
+from __future__ import annotations
+
 import asyncio
-import random
 import re
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from functools import partial, reduce
+from functools import reduce
 
 from reconciler.commands.recover import note_settled, rebuilt_runs
 from reconciler.core.planner import make_plan
 from reconciler.core.saga import GroupState
-from reconciler.engine.observe import observe
 from reconciler.guard import dossier
 from reconciler.hosts.memory import Deadlock, MemoryFleet, run_virtual
-from reconciler.hosts.memory.machine import FROZEN, REBOOT_TIME, RUNNING
+from reconciler.hosts.memory.machine import REBOOT_TIME, RUNNING
 from reconciler.hosts.memory.runtime import Failed, Runtime
-from reconciler.model.plan import StepKind
-from reconciler.model.record import Mark, Run
-from reconciler.model.world import World
+from reconciler.hosts.wrap import About, Call
+from reconciler.model.plan import Plan
+from reconciler.model.record import Mark, Record, Run
 from reconciler.state.memory import MemoryStore
-from tests.sim.controller import RUN, Controller
-from tests.sim.driver import SimDriver
-from tests.sim.faults import ARMS, Boundary, Fault, Strike
-from tests.sim.shapes import scene
+from tests.sim.checks import Checks, Groups, Result, Scenario
+from tests.sim.controller import Controller, Here
+from tests.sim.faults import Boundary, Point, Strike
+from tests.sim.strikes import befall
 from tests.sim.watch import Watcher
 
 ENDED = (GroupState.DONE, GroupState.PUT_BACK, GroupState.SKIPPED)
@@ -31,58 +31,12 @@ HEALED_AFTER = 3
 LONGEST = 6 * 3600.0
 
 
-@dataclass(frozen=True)
-class Scenario:
-    """What a seed stands for."""
-
-    seed: int
-    shape: str
-    strikes: tuple[Strike, ...]
-    on_disk: bool = False
-    restart: bool = False
-    stay: bool = False
-
-    def __str__(self) -> str:
-        more = [name for name in ("on_disk", "restart", "stay") if getattr(self, name)]
-        faults = "; ".join(str(s) for s in self.strikes) or "no faults"
-        return f"seed {self.seed}: {self.shape}{' ' + ','.join(more) if more else ''}: {faults}"
-
-
-@dataclass
-class Result:
-    scenario: Scenario
-    violations: list[str]
-    reached: dict[Boundary, int]
-    struck: set[tuple[Boundary, Fault]]
-    groups: dict[str, GroupState]
-    log: list[tuple[float, str]]
-
-
-@dataclass
-class Simulation:
-    scenario: Scenario
-    journal_full: bool = False
-    refusing: dict[str, int] = field(default_factory=dict)
-    reached: dict[Boundary, int] = field(default_factory=dict)
-    struck: set[tuple[Boundary, Fault]] = field(default_factory=set)
-    zombies: list[Controller] = field(default_factory=list)
-    journal_lost: bool = False
-    late: int = 0
-    run: str = RUN
-    runs: int = 1
-    durable: dict[str, Mark] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        s = self.scenario
-        self.rng = random.Random(s.seed)
-        self.scene = scene(s.shape, on_disk=s.on_disk, restart=s.restart, stay=s.stay)
-        self.universe = self.scene.universe
-        self.pending = list(s.strikes)
-        self.journal = MemoryStore()
+class Simulation(Checks):
+    """Controllers come and go until everything has ended."""
 
     # --- called by controllers ---
 
-    def at(self, controller, here, point, about=None):
+    def at(self, controller: Controller, here: Here, point: Point, about: About | None = None) -> str | None:
         """A boundary is reached: strike what is due. For commands, answers what happens to this one."""
         where = Boundary(here.step.kind, here.undo, point)
         self.reached[where] = self.reached.get(where, 0) + 1
@@ -97,10 +51,10 @@ class Simulation:
             del self.pending[skip]
             self.struck.add((where, strike.fault))
             self.universe.note(f"** {strike.fault} at {where} ({controller.name}, {here.step.id})")
-            trouble = self.strike(strike.fault, controller, here.step, about) or trouble
+            trouble = befall(self, strike.fault, controller, here.step, about) or trouble
         return trouble
 
-    def check_intent(self, here, about) -> None:
+    def check_intent(self, here: Here, about: About) -> None:
         """I3: nothing is sent to a host unless its step's intent is durable and has no outcome yet."""
         if about.command is not None and not about.command.changes:
             return
@@ -111,7 +65,7 @@ class Simulation:
         if mark is not wanted:
             self.watcher.fail("I3", f"{here.step.id} acts while the journal says {mark}")
 
-    async def deliver_late(self, call) -> None:
+    async def deliver_late(self, call: Call[object]) -> None:
         self.late += 1
         await asyncio.sleep(self.rng.uniform(1.0, 40.0))
         try:
@@ -120,81 +74,6 @@ class Simulation:
             self.universe.note(f"late command: {error}")
         finally:
             self.late -= 1
-
-    # --- faults ---
-
-    def strike(self, fault, controller, step, about):  # noqa: C901  (a table of what each fault does)
-        hosts = self._hosts(controller.plan, step)
-        rng = self.rng
-        later = asyncio.get_running_loop().call_later
-        delay = rng.uniform(0.0, 0.6) if about is not None and rng.random() < 0.5 else 0.0
-        """Half of what befalls a host in an effect does so in the middle of a command."""
-        if fault in ARMS:
-            side, trouble, times = ARMS[fault]
-            hosts[side].armed[trouble] = hosts[side].armed.get(trouble, 0) + times
-        match fault:
-            case Fault.KILLED:
-                controller.kill()
-            case Fault.JOURNAL_LOST:
-                self.journal_lost = True
-                controller.kill()
-            case Fault.UPGRADED | Fault.UPGRADED_OVER:
-                for machine in self.universe.machines.values():
-                    machine.installed = {"another release's"}
-                if fault is Fault.UPGRADED_OVER:
-                    self.journal_lost = True
-                    controller.kill()
-            case Fault.CANCELLED:
-                controller.executor.cancel()
-            case Fault.ZOMBIE:
-                controller.stop()
-                self.zombies.append(controller)
-                later(rng.uniform(0.0, rng.choice([3.0, 10.0, 200.0])), controller.awake.set)
-            case Fault.ZOMBIE_APART:
-                self.journal_lost = True
-                controller.stop()
-                self.zombies.append(controller)
-                later(rng.uniform(0.0, rng.choice([3.0, 10.0, 200.0])), controller.awake.set)
-            case Fault.JOURNAL_FULL:
-                self.journal_full = True
-            case Fault.REFUSED:
-                self.refusing[about.host] = rng.choice([1, 4, 9, 30])
-                return "refused"
-            case Fault.REPLY_LOST:
-                return "lost"
-            case Fault.HANG:
-                return "hang"
-            case Fault.DELAYED:
-                return "late"
-            case Fault.SOURCE_LOST | Fault.DESTINATION_LOST:
-                later(delay, partial(hosts[self._side(fault)].power_off, for_good=True))
-            case Fault.SOURCE_REBOOTS | Fault.DESTINATION_REBOOTS:
-                later(delay, hosts[self._side(fault)].reboot)
-            case Fault.SOURCE_CUT | Fault.DESTINATION_CUT | Fault.ALL_CUT:
-                cut = list(hosts.values()) if fault is Fault.ALL_CUT else [hosts[self._side(fault)]]
-                for machine in cut:
-                    machine.reachable = False
-                    later(rng.choice([8.0, 40.0, 300.0]), setattr, machine, "reachable", True)
-            case Fault.HOOK_KILLED | Fault.CRIU_KILLED:
-                process = "hook" if fault is Fault.HOOK_KILLED else "criu"
-                later(delay, hosts["source"].kill_hold, step.workload, process)
-            case Fault.LINK_CUT:
-                self.universe.cut_links = True
-                later(rng.choice([1.0, 60.0]), setattr, self.universe, "cut_links", False)
-            case Fault.SLOW:
-                hosts["source"].slow = hosts["destination"].slow = 10.0
-            case Fault.CLOCK:
-                hosts["source"].clock_offset += 3600.0
-        return None
-
-    def _side(self, fault: Fault) -> str:
-        return "source" if fault.name.startswith("SOURCE") else "destination"
-
-    def _hosts(self, plan, step):
-        move = plan.moves.get(step.workload)
-        names = (move.source, move.destination) if move else (step.peer or step.host, step.host)
-        source, destination = (self.universe.machines[name] for name in names)
-        return {"source": source, "destination": destination}
 
     def heal(self) -> None:
         self.journal_full = False
@@ -209,10 +88,6 @@ class Simulation:
             machine.power_on()
 
     # --- the course of a run ---
-
-    async def look(self) -> World:
-        fleet = MemoryFleet(self.universe)
-        return await observe(fleet, {"podman": SimDriver()}, sorted(self.scene.spec.hosts))
 
     async def course(self) -> Result:
         world = await self.look()
@@ -245,14 +120,14 @@ class Simulation:
         await self._check_end(groups)
         return Result(self.scenario, self.watcher.violations, self.reached, self.struck, groups, self.universe.log)
 
-    def _ended(self, groups, of_journal=False) -> bool:
+    def _ended(self, groups: Groups, of_journal: bool = False) -> bool:
         return (
             bool(groups)
             and (of_journal or not self.journal_lost)
             and all(state in ENDED for state in groups.values())
         )
 
-    async def _until_ended(self, first=True) -> dict[str, GroupState]:
+    async def _until_ended(self, first: bool = True) -> dict[str, GroupState]:
         """Controllers one after the other, until one says that everything has ended."""
         groups: dict[str, GroupState] = {}
         for number in range(MOST_CONTROLLERS):
@@ -280,11 +155,16 @@ class Simulation:
             await asyncio.sleep(self.rng.choice([0.1, 5.0, 70.0]))
         return groups
 
-    async def _end_its_run(self, zombie) -> None:
+    async def _end_its_run(self, zombie: Controller) -> None:
         """A journal that another controller does not know can be brought to its end, too, when that is done."""
-        journal, old = zombie.executor.journal.inner, zombie.plan
+        journal, old = zombie.journal.inner, zombie.plan
         moves = tuple(step for step in old.steps if step.workload in old.moves)
-        if journal is self.journal or not moves or any(m.lost for m in self.universe.machines.values()):
+        if (
+            journal is self.journal
+            or not isinstance(journal, MemoryStore)
+            or not moves
+            or any(m.lost for m in self.universe.machines.values())
+        ):
             return
         note_settled(journal.run(zombie.run), await self.look(), journal)
         records = journal.run(zombie.run).records
@@ -293,10 +173,10 @@ class Simulation:
         again.start(plan, journal, [r for r in records if r.step in names], frozenset(old.moves))
         await asyncio.wait_for(again.over.wait(), LONGEST)
         self.universe.note(f"{again.name} ended: {again.groups} {again.error}")
-        if not self.watcher.disturbed and not self._ended(again.groups, of_journal=True):
+        if not self.watcher.disturbed and not self._ended(again.groups or {}, of_journal=True):
             self.watcher.fail("stuck", f"{again.name} is {again.groups} {again.error}")
 
-    async def _recover(self):
+    async def _recover(self) -> Sequence[Record]:
         """The records a new controller starts from. Without a journal, what the hosts know of unfinished moves;
         where they know of none, it applies the specs anew."""
         if self.journal_lost:
@@ -325,7 +205,7 @@ class Simulation:
 
     # --- the end ---
 
-    async def _check_end(self, groups) -> None:
+    async def _check_end(self, groups: Groups) -> None:
         fail, excused = self.watcher.fail, self.watcher.excused
         lost = [m.name for m in self.universe.machines.values() if m.lost]
         for workload, state in groups.items():
@@ -347,72 +227,7 @@ class Simulation:
         elif self._ended(groups) or (self.journal_lost and not self._waits_for_a_person(groups)):
             await self._apply_again()
 
-    def _check_put_back(self, groups) -> None:
-        """The source of a move runs, and what was set aside and ran does so again."""
-        aside = {s.workload for s in self.plan.steps if s.kind is StepKind.SET_ASIDE}
-        if self.watcher.disturbed:
-            aside = set()
-        for workload, state in groups.items():
-            if workload in self.watcher.excused or state not in (GroupState.PUT_BACK, GroupState.SKIPPED):
-                continue
-            move = self.plan.moves.get(workload)
-            host = move.source if move else self.ran.get(workload) if workload in aside else None
-            if host and not self._runs(workload, host):
-                self.watcher.fail("nowhere", f"{workload} was put back and does not run on {host}")
-
-    def _check_actions(self, groups) -> None:
-        """What actions did stays after a move that is done, and only then."""
-        for (workload, when), names in self.scene.effects.items():
-            move, state = self.whole_plan.moves[workload], groups.get(workload)
-            if self.watcher.disturbed or state not in (GroupState.DONE, GroupState.PUT_BACK):
-                continue
-            wanted = set(names) if state is GroupState.DONE else set()
-            for machine in self.universe.machines.values():
-                here = move.source if when == "before" else move.destination
-                found = machine.effects & set(names)
-                if found != (wanted if machine.name == here else set()):
-                    text = f"{workload} is {state}, and of its actions {when} {sorted(found)} are in force"
-                    self.watcher.fail("actions", f"{text} on {machine.name}")
-
-    def _waits_for_a_person(self, groups) -> bool:
-        return any(self._needs_a_person(workload, state) for workload, state in groups.items())
-
-    def _needs_a_person(self, workload, state) -> bool:
-        """In doubt, and rightly so: a reboot ended the frozen process; its images are only elsewhere."""
-        move = self.whole_plan.moves.get(workload)
-        if state is not GroupState.IN_DOUBT or not move or move.source not in self.watcher.disturbed:
-            return False
-        others = (m.dumps.get(workload) for m in self.universe.machines.values() if m.name != move.source)
-        return any(images and images.complete for images in others)
-
-    def _runs(self, workload, host) -> bool:
-        """Whether it does: a moved one as the same process, unless a disaster ended that."""
-        same = workload in self.watcher.moving and not self.watcher.disturbed
-        lineage = self.watcher.lineage(workload)
-        return any(
-            m.name == host and c.state == RUNNING and (not same or c.lineage == lineage)
-            for m, c in self.universe.copies(workload)
-        )
-
-    async def _check_done(self, when: str) -> None:
-        for workload, host in self.scene.wanted.items():
-            if host and not self._runs(workload, host):
-                self.watcher.fail("nowhere", f"{workload} does not run on {host} {when}")
-            for machine, container in self.universe.copies(workload):
-                if machine.name != host and container.state in (RUNNING, FROZEN):
-                    self.watcher.fail("left", f"{workload} is {container.state} on {machine.name} {when}")
-        for name, token in self.watcher.data.items():
-            workload = token.removeprefix("data of ")
-            host = self.scene.wanted.get(workload)
-            there = self.universe.machines[host].volumes.get(name) if host else None
-            if host and (there is None or there.data != token):
-                self.watcher.fail("data", f"volume {name} on {host} holds `{there and there.data}` {when}")
-        plan = make_plan(self.scene.spec, await self.look())
-        if plan.steps or plan.errored:
-            found = [s.id for s in plan.steps] + [f.message for f in plan.findings]
-            self.watcher.fail("I5", f"the plan {when} is not empty: {found}")
-
-    async def _plan_again(self):
+    async def _plan_again(self) -> Plan:
         """A new plan. Where it is refused for another copy of a volume, a person takes away the wrong one; where a
         stopped workload belongs elsewhere, its spec says for now that it runs where it is."""
         plan = make_plan(self.scene.spec, await self.look())
@@ -435,7 +250,7 @@ class Simulation:
                         Runtime(machine, b"").volume_rm(name)
         return make_plan(self.scene.spec, await self.look()) if stale else plan
 
-    def _place(self, name, host) -> None:
+    def _place(self, name: str, host: str) -> None:
         workload, spec = self.scene.spec.workloads[name], self.scene.spec
         placement = workload.spec.placement.model_copy(update={"host": host})
         placed = workload.model_copy(update={"spec": workload.spec.model_copy(update={"placement": placement})})

@@ -7,12 +7,19 @@ from functools import cache
 from itertools import zip_longest
 
 from reconciler.model.plan import StepKind
+from tests.sim.checks import Scenario
 from tests.sim.faults import ACTIONS, FAULTS, WHEN_GOING_BACK, Boundary, Fault, Point, Strike
-from tests.sim.run import Scenario, simulate
+from tests.sim.run import simulate
 from tests.sim.shapes import SHAPES
 
 MOVES = frozenset(shape for shape in SHAPES if shape.startswith("move") or shape == "swap")
-SETTINGS = ({}, {"on_disk": True}, {"restart": True}, {"on_disk": True, "restart": True}, {"stay": True})
+SETTINGS: tuple[dict[str, bool], ...] = (
+    {},
+    {"on_disk": True},
+    {"restart": True},
+    {"on_disk": True, "restart": True},
+    {"stay": True},
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,9 @@ def _ways_back(shape: str) -> tuple[Strike, ...]:
 @cache
 def boundaries(shape: str) -> dict[Boundary, tuple[int, tuple[Strike, ...]]]:
     """Every boundary that a shape's plan has, how often it is reached, and what leads there."""
-    found = {b: (n, ()) for b, n in simulate(Scenario(0, shape, ())).reached.items()}
+    found: dict[Boundary, tuple[int, tuple[Strike, ...]]] = {
+        b: (n, ()) for b, n in simulate(Scenario(0, shape, ())).reached.items()
+    }
     for strike in _ways_back(shape):
         for boundary, times in simulate(Scenario(0, shape, (strike,))).reached.items():
             if boundary.undo:

@@ -121,7 +121,8 @@ def unreachable(state):
 def journals(plan):
     """All that a journal can say of the move's steps, by walking the saga with every outcome."""
     names = [step.id for step in plan.groups["web"]]
-    found, todo = set(), [{}]
+    found: set[tuple[str, ...]] = set()
+    todo: list[dict[str, Mark]] = [{}]
     while todo:
         marks = todo.pop()
         key = tuple(marks.get(name, "") for name in names)
@@ -132,6 +133,7 @@ def journals(plan):
         for recovering in (frozenset(), frozenset({"web"})):
             for action in next_actions(plan, records, recovering=recovering).ready:
                 now = marks.get(action.step.id)
+                after: tuple[Mark, ...]
                 if action.undo:
                     after = (Mark.UNDONE, Mark.UNDO_FAILED) if now is Mark.UNDO else (Mark.UNDO,)
                 else:
@@ -143,7 +145,8 @@ def journals(plan):
 def all_states(plan, with_journals):
     """All states production can be in, and how many others there are, by reason. `with_journals`: those a journal
     tells something about, else those without one."""
-    pairs, reasons = [], Counter()
+    pairs = []
+    reasons: Counter[str] = Counter()
     for parts in itertools.product(MARKS, MARKS, CONTAINERS, CONTAINERS):
         if reason := unreachable(State(*parts, None)):
             reasons[reason] += 1

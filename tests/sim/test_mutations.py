@@ -6,9 +6,10 @@ from unittest import mock
 from reconciler.engine.effects import EFFECTS, Effect, back
 from reconciler.hosts.memory import guard, runtime
 from reconciler.model.plan import StepKind
+from tests.sim.checks import Scenario
 from tests.sim.driver import SimDriver
 from tests.sim.faults import Fault
-from tests.sim.run import Scenario, simulate
+from tests.sim.run import simulate
 from tests.sim.seeds import MOVES, cases, scenario
 
 LIMIT = 500

@@ -6,8 +6,9 @@ import re
 import pytest
 
 from reconciler.model.plan import StepKind
+from tests.sim.checks import Scenario
 from tests.sim.faults import Boundary, Fault, Point, Strike
-from tests.sim.run import Scenario, simulate
+from tests.sim.run import simulate
 
 APART = Fault.ZOMBIE_APART.value
 FOUND = (
@@ -61,10 +62,14 @@ STRIKE = re.compile(r"([a-z-]+) at (undo )?([a-z-]+):([a-z-]+)(?: \(after (\d+)\
 
 
 def parse(text: str) -> Scenario:
-    seed, shape, settings, strikes = HEAD.fullmatch(text).groups()
+    head = HEAD.fullmatch(text)
+    assert head, text
+    seed, shape, settings, strikes = head.groups()
     found = []
     for strike in strikes.split("; "):
-        fault, undo, kind, point, skip = STRIKE.fullmatch(strike).groups()
+        parts = STRIKE.fullmatch(strike)
+        assert parts, strike
+        fault, undo, kind, point, skip = parts.groups()
         found.append(Strike(Boundary(StepKind(kind), bool(undo), Point(point)), Fault(fault), int(skip or 0)))
     return Scenario(int(seed), shape, tuple(found), **dict.fromkeys(settings.split(",") if settings else (), True))
 

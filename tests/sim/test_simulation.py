@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from reconciler.model.plan import StepKind
+from tests.sim.checks import Scenario
 from tests.sim.faults import FAULTS, HAZARDS, Fault
 from tests.sim.many import run_seeds
-from tests.sim.run import Scenario, simulate
+from tests.sim.run import simulate
 from tests.sim.seeds import MOVES, all_boundaries, boundaries, cases, scenario
 from tests.sim.shapes import SHAPES
 

@@ -26,17 +26,20 @@ async def _plan():
 def tried():
     """Evenly spread over the product: states without a journal, and with one."""
     plan = run_virtual(_plan())
-    report = {"excluded": Counter(), "commands": Counter()}
+    report: dict[str, dict[str, int]] = {}
+    excluded: Counter[str] = Counter()
+    commands: Counter[str] = Counter()
     problems = []
     for journals in (False, True):
         found, reasons = states.all_states(plan, journals)
-        report["excluded"].update(reasons)
+        excluded.update(reasons)
         chosen = found[:: max(1, len(found) // WANTED)]
         report["with journals" if journals else "without"] = {"states": len(found), "tried": len(chosen)}
         for state in chosen:
             wrong, course = run_virtual(states.follow(state))
-            report["commands"].update(states.anonymous(command) for command in course.commands)
+            commands.update(states.anonymous(command) for command in course.commands)
             problems += [f"{state}: {text} (after {course.commands})" for text in wrong]
+    report |= {"excluded": dict(excluded), "commands": dict(commands)}
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.write_text(json.dumps(report, indent=2))
     return report, problems

@@ -1,11 +1,12 @@
 """Keeping leases on hosts, against a guard that answers from a script; real: everything else."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from reconciler.engine import lease
-from reconciler.errors import CommandFailed
+from reconciler.errors import CommandFailed, ReconcilerError
 from reconciler.model.command import Result
 
 NOBODY = '{"workload":"reconciler","owner":"","since":0,"left_cs":0}'
@@ -41,7 +42,7 @@ def quick(monkeypatch):
 
 
 async def held(host, monkeypatch=None):
-    lost = []
+    lost: list[ReconcilerError] = []
     async with lease.fleet_leases(host, ["h1"], "me@here/1", lost.append):
         host.refusing = True
         await asyncio.sleep(0.1)
@@ -76,8 +77,9 @@ async def test_a_lease_that_cannot_be_given_back_is_told_and_hides_nothing():
                 )
             return await super().run(command)
 
-    told = []
+    told: list[str] = []
+    stuck: Any = Stuck()
     with pytest.raises(KeyError, match="the outcome"):
-        async with lease.fleet_leases(Stuck(), ["h1"], "me", warn=told.append):
+        async with lease.fleet_leases(stuck, ["h1"], "me", warn=told.append):
             raise KeyError("the outcome")
     assert len(told) == 1 and "the lease on h1 could not be given back; it ends by itself in 45 s" in told[0]

@@ -131,7 +131,8 @@ def test_locked_excludes_others_from_its_names_only_and_lets_go(store: Store) ->
 
 
 def moved(run_id: str, at: float, copy_s: float = 1.0) -> Run:
-    return run_of(planned(), copy=copy_s).model_copy(update={"id": run_id, "started_at": at})
+    run: Run = run_of(planned(), copy=copy_s)
+    return run.model_copy(update={"id": run_id, "started_at": at})
 
 
 def keep(store: Store, run: Run, state: RunState = RunState.DONE) -> None:

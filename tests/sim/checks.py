@@ -1,0 +1,151 @@
+"""One seed's world, and what must hold of it when everything has ended."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reconciler.core.planner import make_plan
+from reconciler.core.saga import GroupState
+from reconciler.engine.observe import observe
+from reconciler.hosts.memory import MemoryFleet
+from reconciler.hosts.memory.machine import FROZEN, RUNNING
+from reconciler.model.plan import Plan, StepKind
+from reconciler.model.record import Mark
+from reconciler.model.world import World
+from reconciler.state.memory import MemoryStore
+from tests.sim.controller import RUN, Controller
+from tests.sim.driver import SimDriver
+from tests.sim.faults import Boundary, Fault, Strike
+from tests.sim.shapes import scene
+from tests.sim.watch import Watcher
+
+Groups = Mapping[str, GroupState]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What a seed stands for."""
+
+    seed: int
+    shape: str
+    strikes: tuple[Strike, ...]
+    on_disk: bool = False
+    restart: bool = False
+    stay: bool = False
+
+    def __str__(self) -> str:
+        more = [name for name in ("on_disk", "restart", "stay") if getattr(self, name)]
+        faults = "; ".join(str(s) for s in self.strikes) or "no faults"
+        return f"seed {self.seed}: {self.shape}{' ' + ','.join(more) if more else ''}: {faults}"
+
+
+@dataclass
+class Result:
+    scenario: Scenario
+    violations: list[str]
+    reached: dict[Boundary, int]
+    struck: set[tuple[Boundary, Fault]]
+    groups: dict[str, GroupState]
+    log: list[tuple[float, str]]
+
+
+@dataclass
+class Checks:
+    """What a simulation consists of, and what must hold of it in the end."""
+
+    scenario: Scenario
+    journal_full: bool = False
+    refusing: dict[str, int] = field(default_factory=dict)
+    reached: dict[Boundary, int] = field(default_factory=dict)
+    struck: set[tuple[Boundary, Fault]] = field(default_factory=set)
+    zombies: list[Controller] = field(default_factory=list)
+    journal_lost: bool = False
+    late: int = 0
+    run: str = RUN
+    runs: int = 1
+    durable: dict[str, Mark] = field(default_factory=dict)
+
+    watcher: Watcher = field(init=False)
+    plan: Plan = field(init=False)
+    whole_plan: Plan = field(init=False)
+    ran: dict[str, str] = field(init=False)
+    """Where each workload ran at the beginning."""
+
+    def __post_init__(self) -> None:
+        s = self.scenario
+        self.rng = random.Random(s.seed)
+        self.scene = scene(s.shape, on_disk=s.on_disk, restart=s.restart, stay=s.stay)
+        self.universe = self.scene.universe
+        self.pending = list(s.strikes)
+        self.journal = MemoryStore()
+
+    async def look(self) -> World:
+        fleet = MemoryFleet(self.universe)
+        return await observe(fleet, {"podman": SimDriver()}, sorted(self.scene.spec.hosts))
+
+    def _check_put_back(self, groups: Groups) -> None:
+        """The source of a move runs, and what was set aside and ran does so again."""
+        aside = {s.workload for s in self.plan.steps if s.kind is StepKind.SET_ASIDE}
+        if self.watcher.disturbed:
+            aside = set()
+        for workload, state in groups.items():
+            if workload in self.watcher.excused or state not in (GroupState.PUT_BACK, GroupState.SKIPPED):
+                continue
+            move = self.plan.moves.get(workload)
+            host = move.source if move else self.ran.get(workload) if workload in aside else None
+            if host and not self._runs(workload, host):
+                self.watcher.fail("nowhere", f"{workload} was put back and does not run on {host}")
+
+    def _check_actions(self, groups: Groups) -> None:
+        """What actions did stays after a move that is done, and only then."""
+        for (workload, when), names in self.scene.effects.items():
+            move, state = self.whole_plan.moves[workload], groups.get(workload)
+            if self.watcher.disturbed or state not in (GroupState.DONE, GroupState.PUT_BACK):
+                continue
+            wanted = set(names) if state is GroupState.DONE else set()
+            for machine in self.universe.machines.values():
+                here = move.source if when == "before" else move.destination
+                found = machine.effects & set(names)
+                if found != (wanted if machine.name == here else set()):
+                    text = f"{workload} is {state}, and of its actions {when} {sorted(found)} are in force"
+                    self.watcher.fail("actions", f"{text} on {machine.name}")
+
+    def _waits_for_a_person(self, groups: Groups) -> bool:
+        return any(self._needs_a_person(workload, state) for workload, state in groups.items())
+
+    def _needs_a_person(self, workload: str, state: GroupState) -> bool:
+        """In doubt, and rightly so: a reboot ended the frozen process; its images are only elsewhere."""
+        move = self.whole_plan.moves.get(workload)
+        if state is not GroupState.IN_DOUBT or not move or move.source not in self.watcher.disturbed:
+            return False
+        others = (m.dumps.get(workload) for m in self.universe.machines.values() if m.name != move.source)
+        return any(images and images.complete for images in others)
+
+    def _runs(self, workload: str, host: str) -> bool:
+        """Whether it does: a moved one as the same process, unless a disaster ended that."""
+        same = workload in self.watcher.moving and not self.watcher.disturbed
+        lineage = self.watcher.lineage(workload)
+        return any(
+            m.name == host and c.state == RUNNING and (not same or c.lineage == lineage)
+            for m, c in self.universe.copies(workload)
+        )
+
+    async def _check_done(self, when: str) -> None:
+        for workload, host in self.scene.wanted.items():
+            if host and not self._runs(workload, host):
+                self.watcher.fail("nowhere", f"{workload} does not run on {host} {when}")
+            for machine, container in self.universe.copies(workload):
+                if machine.name != host and container.state in (RUNNING, FROZEN):
+                    self.watcher.fail("left", f"{workload} is {container.state} on {machine.name} {when}")
+        for name, token in self.watcher.data.items():
+            workload = token.removeprefix("data of ")
+            host = self.scene.wanted.get(workload)
+            there = self.universe.machines[host].volumes.get(name) if host else None
+            if host and (there is None or there.data != token):
+                self.watcher.fail("data", f"volume {name} on {host} holds `{there and there.data}` {when}")
+        plan = make_plan(self.scene.spec, await self.look())
+        if plan.steps or plan.errored:
+            found = [s.id for s in plan.steps] + [f.message for f in plan.findings]
+            self.watcher.fail("I5", f"the plan {when} is not empty: {found}")
