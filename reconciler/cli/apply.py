@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -58,7 +57,7 @@ def apply(
     6 locked; 7 a host cannot be used; 8 stale plan; 130 interrupted, after putting back.
     """
     from reconciler.cli.signals import answer_to, run_until_done
-    from reconciler.cli.views.apply import applied_json, exit_code, render_applied
+    from reconciler.cli.views.apply import exit_code, render_applied
     from reconciler.cli.views.layout import say
     from reconciler.cli.views.plan import render_plan
     from reconciler.cli.views.progress import progress_view
@@ -101,11 +100,15 @@ def apply(
             report=report,
         )
         applied, interrupted = run_until_done(job, job.cancel)
+    status = exit_code(applied, interrupted)
     if as_json:
-        typer.echo(json.dumps(applied_json(applied), indent=2))
+        from reconciler.cli.views.output.apply import apply_document
+        from reconciler.cli.views.output.base import emit
+
+        emit(apply_document(applied, status))
     else:
         say(render_applied(applied, color_of(sys.stdout)))
-    return exit_code(applied, interrupted)
+    return status
 
 
 def _specs_of(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -22,14 +21,17 @@ def show(path: Archive, values: ShowValues = False, as_json: AsJson = False) -> 
 
     Exit codes: 0 shown; 4 not a checkpoint, damaged or refused.
     """
-    from reconciler.cli.views.checkpoints import checkpoint_json, render_checkpoint
+    from reconciler.cli.views.checkpoints import render_checkpoint
     from reconciler.cli.views.layout import say
     from reconciler.cli.views.style import color_of
     from reconciler.inspection.look import look
 
     found = look(path)
     if as_json:
-        typer.echo(json.dumps(checkpoint_json(found, values), indent=2))
+        from reconciler.cli.views.output.base import emit
+        from reconciler.cli.views.output.checkpoints import show_document
+
+        emit(show_document(found, values=values))
     else:
         say(render_checkpoint(found, color_of(sys.stdout), values=values))
 
@@ -37,13 +39,16 @@ def show(path: Archive, values: ShowValues = False, as_json: AsJson = False) -> 
 @app.command()
 def files(path: Archive, as_json: AsJson = False) -> None:
     """Files that differ from the container's image, and files that processes have open."""
-    from reconciler.cli.views.checkpoints import files_json, render_files
+    from reconciler.cli.views.checkpoints import render_files
     from reconciler.cli.views.layout import say
     from reconciler.inspection.look import look
 
     found = look(path)
     if as_json:
-        typer.echo(json.dumps(files_json(found), indent=2))
+        from reconciler.cli.views.output.base import emit
+        from reconciler.cli.views.output.checkpoints import files_document
+
+        emit(files_document(found))
     else:
         say(render_files(found))
 
@@ -55,7 +60,7 @@ def diff(
     as_json: AsJson = False,
 ) -> None:
     """What changed from one checkpoint to another."""
-    from reconciler.cli.views.checkpoints import diff_json, render_diff
+    from reconciler.cli.views.checkpoints import render_diff
     from reconciler.cli.views.layout import say
     from reconciler.cli.views.style import color_of
     from reconciler.inspection.compare import differences
@@ -63,6 +68,9 @@ def diff(
 
     found = differences(look(first), look(second))
     if as_json:
-        typer.echo(json.dumps(diff_json(found), indent=2))
+        from reconciler.cli.views.output.base import emit
+        from reconciler.cli.views.output.checkpoints import diff_document
+
+        emit(diff_document(found))
     else:
         say(render_diff(found, color_of(sys.stdout)))

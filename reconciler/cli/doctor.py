@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -40,18 +39,28 @@ def doctor(
 
     Exit codes: 0 all can be used; 4 bad specs or an unknown host; 7 a host cannot be used.
     """
-    from reconciler.cli.views.doctor import examination_json, render_examination
+    from reconciler.cli.views.doctor import render_examination
     from reconciler.cli.views.layout import say
     from reconciler.cli.views.style import color_of
     from reconciler.commands import doctor as work
 
     spec = load_hosts(specs, values, settings)
     if sudoers:
-        typer.echo(work.sudoers(work.chosen(spec, hosts or ())))
+        text = work.sudoers(work.chosen(spec, hosts or ()))
+        if as_json:
+            from reconciler.cli.views.output.base import emit
+            from reconciler.cli.views.output.hosts import SudoersDocument
+
+            emit(SudoersDocument(exit_code=0, sudoers=text))
+        else:
+            typer.echo(text)
         return 0
     found = asyncio.run(work.examine(spec, hosts or (), moves=moves))
     if as_json:
-        typer.echo(json.dumps(examination_json(found), indent=2))
+        from reconciler.cli.views.output.base import emit
+        from reconciler.cli.views.output.hosts import doctor_document
+
+        emit(doctor_document(found))
     else:
         say(render_examination(found, color_of(sys.stdout), security=security))
     return found.exit_code

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import difflib
-import json
 import sys
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from reconciler.cli.options import AsJson
 
-JSON_VERSION = 1
+Kind = Literal["rule", "code", "plan", "input", "log"]
 WIDTH = 100
 """Columns of a page at most: longer lines are hard to read."""
 
 
 @dataclass(frozen=True)
 class Topic:
-    """A page. `kind`: `rule`, `code`, `input` or `log`; `fix` stands last where there is one."""
+    """A page. `fix` stands last where there is one."""
 
     id: str
-    kind: str
+    kind: Kind
     title: str
     text: str
     severity: str = ""
@@ -58,7 +57,10 @@ def _show(topics: list[Topic], text: str, as_json: bool) -> None:
     from reconciler.cli.views.layout import folded, width_of
 
     if as_json:
-        typer.echo(_json(topics))
+        from reconciler.cli.views.output.base import emit
+        from reconciler.cli.views.output.specs import explain_document
+
+        emit(explain_document(topics))
     else:
         width = width_of(sys.stdout)
         typer.echo(folded(text, width and min(width, WIDTH), hang=0))
@@ -124,7 +126,3 @@ def _nearest(topic: str, known: dict[str, Topic]) -> str:
     near += [name for name in folded if topic.lower() in name and name not in near][:3]
     names = ", ".join(f"`{folded[name]}`" for name in near[:3])
     return f"did you mean {names}?" if names else "reconcile explain lists everything"
-
-
-def _json(shown: list[Topic]) -> str:
-    return json.dumps({"version": JSON_VERSION, "topics": [vars(topic) for topic in shown]}, indent=2)

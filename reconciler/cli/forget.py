@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli.options import JournalPath, Set, Values, load_hosts
+from reconciler.cli.options import AsJson, JournalPath, Set, Values, load_hosts
 
 
 def register(app: typer.Typer) -> None:
@@ -23,6 +23,7 @@ def forget(
     values: Values = None,
     settings: Set = None,
     journal: JournalPath = None,
+    as_json: AsJson = False,
 ) -> int:
     """End every unfinished hand-over that a host has part in which is gone for good: the other side owns it, or it
     is given up where nothing is left. Should the host come back after all, what it still holds stays held.
@@ -30,11 +31,18 @@ def forget(
     Exit codes: 0 done; 1 refused, because the host answers; 4 without evidence.
     """
     from reconciler.cli.signals import outlive_terminal
+    from reconciler.cli.views.decisions import render_forgotten
     from reconciler.cli.views.layout import say
     from reconciler.commands.resolve import forget as bury
 
     spec = load_hosts(paths, values, settings)
     outlive_terminal()
-    for line in asyncio.run(bury(spec, host, evidence, journal)):
-        say(line)
+    done = asyncio.run(bury(spec, host, evidence, journal))
+    if as_json:
+        from reconciler.cli.views.output.base import emit
+        from reconciler.cli.views.output.decisions import forget_document
+
+        emit(forget_document(host, done))
+    else:
+        say(render_forgotten(host, done))
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 
 import typer
@@ -23,14 +22,18 @@ def get(paths: Paths = None, values: Values = None, settings: Set = None, as_jso
     Exit codes: 0, whatever is found; 4 bad specs; 7 no host could be seen.
     """
     from reconciler.cli.views.layout import say, width_of
-    from reconciler.cli.views.stock import render_stock, stock_json
+    from reconciler.cli.views.stock import render_stock
     from reconciler.cli.views.style import color_of
     from reconciler.commands import app
 
     spec = load_spec(paths, values, settings, True)
     world = asyncio.run(app.observed(spec))
+    status = 0 if world.seen() or not world.hosts else 7
     if as_json:
-        typer.echo(json.dumps(stock_json(spec, world), indent=2))
+        from reconciler.cli.views.output.base import emit
+        from reconciler.cli.views.output.stock import get_document
+
+        emit(get_document(spec, world, status))
     else:
         say(render_stock(spec, world, color_of(sys.stdout), width_of(sys.stdout)))
-    return 0 if world.seen() or not world.hosts else 7
+    return status

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,7 +33,7 @@ def history(
 ) -> int:
     """Show what was done: when, by whom, from which commit, and how it ended."""
     from reconciler.cli.views.layout import say, width_of
-    from reconciler.cli.views.status import accuracy_json, history_json, render_accuracy, render_history
+    from reconciler.cli.views.status import render_accuracy, render_history
     from reconciler.cli.views.style import color_of
     from reconciler.commands.compose import open_store
     from reconciler.core.accuracy import measured_moves
@@ -48,14 +47,14 @@ def history(
         runs = kept.runs(workload=workload, limit=limit)
         if workload is not None and not runs:
             raise _unknown(workload, kept.runs(limit=LOOK_BACK))
-    if accuracy:
-        moves = [m for m in measured_moves(runs) if workload in (None, m.workload)]
-        if as_json:
-            typer.echo(json.dumps(accuracy_json(moves), indent=2))
-        else:
-            say(render_accuracy(moves, color_of(sys.stdout), width_of(sys.stdout)))
-    elif as_json:
-        typer.echo(json.dumps(history_json(runs, workload), indent=2))
+    moves = [m for m in measured_moves(runs) if workload in (None, m.workload)] if accuracy else []
+    if as_json:
+        from reconciler.cli.views.output.base import emit
+        from reconciler.cli.views.output.status import accuracy_document, history_document
+
+        emit(accuracy_document(moves) if accuracy else history_document(runs, workload))
+    elif accuracy:
+        say(render_accuracy(moves, color_of(sys.stdout), width_of(sys.stdout)))
     else:
         say(render_history(runs, workload, color_of(sys.stdout)))
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +11,6 @@ import typer
 
 from reconciler.cli.options import AsJson, load_spec, spec_paths
 
-JSON_VERSION = 1
 WITHIN = 10.0
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -71,8 +69,19 @@ def add(
         inventory.append(file, document)
         written = file
     if as_json:
-        body = {"version": JSON_VERSION, "host": name, "fingerprint": found.fingerprint, "file": str(written)}
-        typer.echo(json.dumps(body, indent=2))
+        from reconciler.cli.views.output.base import emit
+        from reconciler.cli.views.output.hosts import HostsAddDocument
+
+        emit(
+            HostsAddDocument(
+                exit_code=0,
+                host=name,
+                address=address,
+                port=port,
+                fingerprint=found.fingerprint,
+                file=str(written),
+            )
+        )
     else:
         say(f"{written}: {name} at {address} with its key {found.fingerprint}")
 

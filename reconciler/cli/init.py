@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from reconciler.cli.options import AsJson
+
 if TYPE_CHECKING:
     from reconciler.lab import Lab
 
@@ -49,18 +51,18 @@ def register(app: typer.Typer) -> None:
         lab: Annotated[
             str | None, typer.Option("--lab", metavar="NAME", help="Specs for this lab's hosts, ready to apply.")
         ] = None,
-        as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+        as_json: AsJson = False,
     ) -> None:
         """Make a starter repository: specs, README and CI for GitHub and GitLab. Files that exist are left."""
-        import json
-
         from reconciler.cli.views.layout import say
 
         found = _lab(lab) if lab is not None else None
         made = make_repository(folder, found)
         if as_json:
-            body = {"version": 1, "folder": str(folder), "written": made.written, "left": made.left}
-            typer.echo(json.dumps(body, indent=2))
+            from reconciler.cli.views.output.base import emit
+            from reconciler.cli.views.output.specs import InitDocument
+
+            emit(InitDocument(exit_code=0, folder=str(folder), written=made.written, left=made.left))
             return
         for name in made.written:
             say(f"  {folder / name}")

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reconciler.cli.options import AsJson
+
 if TYPE_CHECKING:
     from reconciler.lab import Lab
-
-JSON_VERSION = 1
 
 app = typer.Typer(
     help="Real hosts on this machine (sshd, Podman, CRIU) to try moves out on. Needs root.",
     no_args_is_help=True,
 )
 Name = Annotated[str, typer.Option("--name", "-n", help="Which lab.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
 @app.command()
@@ -68,7 +66,13 @@ def up(
             write.write_text(text, encoding="utf-8")
         except OSError as error:
             raise InputError(f"{write} cannot be written: {error.strerror}", code="E192") from error
-    _show([lab], as_json)
+    if as_json:
+        from reconciler.cli.views.output.base import emit
+        from reconciler.cli.views.output.lab import up_document
+
+        emit(up_document(lab, str(write) if write else None))
+    else:
+        _show([lab])
 
 
 @app.command()
@@ -79,7 +83,14 @@ def status(
     """Show labs and their hosts."""
     from reconciler.lab import Lab, lab_names
 
-    _show([Lab.load(each) for each in ([name] if name else lab_names())], as_json)
+    labs = [Lab.load(each) for each in ([name] if name else lab_names())]
+    if as_json:
+        from reconciler.cli.views.output.base import emit
+        from reconciler.cli.views.output.lab import status_document
+
+        emit(status_document(labs))
+    else:
+        _show(labs)
 
 
 @app.command("exec", context_settings={"allow_interspersed_args": False})
@@ -100,11 +111,19 @@ def execute(
 
 
 @app.command("ssh-config")
-def ssh_config(name: Name = "default") -> None:
+def ssh_config(name: Name = "default", as_json: AsJson = False) -> None:
     """Print the configuration for `ssh -F`."""
     from reconciler.lab import Lab
 
-    typer.echo(Lab.load(name).ssh_config_path.read_text(encoding="utf-8"), nl=False)
+    file = Lab.load(name).ssh_config_path
+    text = file.read_text(encoding="utf-8")
+    if as_json:
+        from reconciler.cli.views.output.base import emit
+        from reconciler.cli.views.output.lab import SshConfigDocument
+
+        emit(SshConfigDocument(exit_code=0, file=str(file), text=text))
+    else:
+        typer.echo(text, nl=False)
 
 
 @app.command()
@@ -118,7 +137,10 @@ def down(
 
     removed = [each for each in (lab_names() if everything else (name,)) if remove(each)]
     if as_json:
-        typer.echo(json.dumps({"version": JSON_VERSION, "removed": removed}))
+        from reconciler.cli.views.output.base import emit
+        from reconciler.cli.views.output.lab import LabDownDocument
+
+        emit(LabDownDocument(exit_code=0, removed=tuple(removed)))
     elif removed:
         typer.echo(f"removed {', '.join(removed)}")
     else:
@@ -141,10 +163,7 @@ def _progress(line: str) -> None:
     say(line, err=True)
 
 
-def _show(labs: list[Lab], as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps({"version": JSON_VERSION, "labs": [_as_dict(lab) for lab in labs]}))
-        return
+def _show(labs: list[Lab]) -> None:
     from reconciler.cli.views.layout import say
 
     if not labs:
@@ -157,19 +176,3 @@ def _show(labs: list[Lab], as_json: bool) -> None:
             say(f"  {host.name}  {host.address:<14} {host.state}")
         say(f"  inventory   {lab.inventory_path}")
         say(f"  ssh         ssh -F {lab.ssh_config_path} {lab.hosts[0].name}")
-
-
-def _as_dict(lab: Lab) -> dict[str, Any]:
-    return {
-        "name": lab.name,
-        "subnet": str(lab.subnet),
-        "controllerAddress": str(lab.controller_address),
-        "backend": lab.spec.backend,
-        "rate": lab.spec.rate,
-        "inventory": str(lab.inventory_path),
-        "sshConfig": str(lab.ssh_config_path),
-        "hosts": [
-            {"name": host.name, "address": host.address, "state": host.state, "pid": host.pid}
-            for host in lab.hosts
-        ],
-    }

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from reconciler import __version__
 from reconciler.cli import commands
-from reconciler.errors import InputError, ReconcilerError
+from reconciler.errors import InputError, Interrupted, ReconcilerError
+
+if TYPE_CHECKING:
+    from reconciler.cli.views.failure import Audience
 
 app = typer.Typer(
     name="reconcile",
@@ -67,18 +70,24 @@ def run(arguments: list[str]) -> int:
         status: Any = app(arguments, standalone_mode=False)
         return int(status or 0)
     except ReconcilerError as error:
-        show_error(error, as_json="--json" in arguments)
-        return error.exit_code
+        return show_error(error, _audience(arguments))
     except typer.Exit as stop:
         return int(stop.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        typer.echo("interrupted", err=True)
-        return 130
+        return show_error(Interrupted("interrupted"), _audience(arguments))
     except Exception as error:
         if usage := _usage_error(error):
-            show_error(usage, as_json="--json" in arguments)
-            return usage.exit_code
-        return report_crash(error, arguments)
+            return show_error(usage, _audience(arguments))
+        return report_crash(error, _audience(arguments))
+
+
+def _audience(arguments: list[str], program: typer.Typer = app) -> Audience:
+    """Who is told what went wrong."""
+    from reconciler.cli.asked import command_of, wants_json
+    from reconciler.cli.views.failure import Audience
+
+    command = command_of(program, arguments)
+    return Audience(command, wants_json(command, arguments))
 
 
 def _usage_error(error: Exception) -> InputError | None:

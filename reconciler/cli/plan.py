@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -42,7 +41,7 @@ def plan(
     be used and nothing can be said.
     """
     from reconciler.cli.views.layout import say
-    from reconciler.cli.views.plan import plan_json, render_plan
+    from reconciler.cli.views.plan import render_plan
     from reconciler.cli.views.style import color_of
     from reconciler.commands import app
     from reconciler.commands.binding import bind
@@ -59,15 +58,19 @@ def plan(
     binding = bind(spec, seen.world, spec_paths(paths)) if out else None
     if out and binding:
         write_plan(SavedPlan(seen.plan, binding), out)
+    if seen.plan.errored:
+        status = 7 if seen.plan.unknown_hosts and not seen.world.seen() else 1
+    else:
+        status = 2 if detailed_exitcode and seen.plan.changes else 0
     if as_json:
-        bound = {"boundTo": binding.model_dump(mode="json", by_alias=True)} if binding else {}
-        typer.echo(json.dumps(plan_json(seen.plan) | bound, indent=2))
+        from reconciler.cli.views.output.base import emit
+        from reconciler.cli.views.output.plan import plan_document
+
+        emit(plan_document(seen, status, (str(out), binding) if binding else None))
     else:
         text = render_plan(seen.plan, color_of(sys.stdout), seen=len(seen.world.seen()))
         unchanged = "" if rehearse else " Nothing was changed."
         say(text + unchanged)
         if binding:
             say(f"Saved to {out}, for these specs {binding.at} and these hosts as they are: nothing else.")
-    if seen.plan.errored:
-        return 7 if seen.plan.unknown_hosts and not seen.world.seen() else 1
-    return 2 if detailed_exitcode and seen.plan.changes else 0
+    return status

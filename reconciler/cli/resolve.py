@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli.options import JournalPath, Set, Values, load_hosts
+from reconciler.cli.options import AsJson, JournalPath, Set, Values, load_hosts
 
 
 def register(app: typer.Typer) -> None:
@@ -28,6 +28,7 @@ def resolve(
     values: Values = None,
     settings: Set = None,
     journal: JournalPath = None,
+    as_json: AsJson = False,
 ) -> int:
     """Decide on evidence what is in doubt: who owns it (--owner), where it starts anew because only its files are
     left (--owner and --cold), or that nothing is left on any host (--lost), so that the next apply makes it anew.
@@ -38,6 +39,7 @@ def resolve(
     evidence.
     """
     from reconciler.cli.signals import outlive_terminal
+    from reconciler.cli.views.decisions import render_decided
     from reconciler.cli.views.layout import say
     from reconciler.commands.resolve import resolve as decide
     from reconciler.errors import InputError
@@ -46,5 +48,12 @@ def resolve(
         raise InputError("say either who owns it or that it is lost", fix="--owner HOST, with --cold, or --lost")
     spec = load_hosts(paths, values, settings)
     outlive_terminal()
-    say(asyncio.run(decide(spec, workload, owner, evidence, journal, cold=cold)))
+    decided = asyncio.run(decide(spec, workload, owner, evidence, journal, cold=cold))
+    if as_json:
+        from reconciler.cli.views.output.base import emit
+        from reconciler.cli.views.output.decisions import resolve_document
+
+        emit(resolve_document(decided))
+    else:
+        say(render_decided(decided))
     return 0

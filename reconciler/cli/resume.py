@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 import typer
@@ -28,7 +27,7 @@ def resume(
     Exit codes: 0 nothing is unfinished any more; 1 something is; 5 something is in doubt; 130 interrupted.
     """
     from reconciler.cli.signals import run_until_done
-    from reconciler.cli.views.apply import render_resumed, resumed_json
+    from reconciler.cli.views.apply import render_resumed
     from reconciler.cli.views.layout import say
     from reconciler.cli.views.progress import progress_view
     from reconciler.cli.views.style import color_of
@@ -38,8 +37,12 @@ def resume(
     with progress_view() as report:
         job = Resume(spec=spec, journal_path=journal, report=report)
         resumed, interrupted = run_until_done(job, job.cancel)
+    status = 130 if interrupted else resumed.exit_code
     if as_json:
-        typer.echo(json.dumps(resumed_json(resumed), indent=2))
+        from reconciler.cli.views.output.apply import resume_document
+        from reconciler.cli.views.output.base import emit
+
+        emit(resume_document(resumed, status))
     else:
         say(render_resumed(resumed, color_of(sys.stdout)))
-    return 130 if interrupted else resumed.exit_code
+    return status

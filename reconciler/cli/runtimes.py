@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +9,6 @@ from typing import Annotated
 import typer
 
 from reconciler.cli.options import AsJson, load_spec
-
-JSON_VERSION = 1
 
 
 def register(app: typer.Typer) -> None:
@@ -24,23 +21,24 @@ def register(app: typer.Typer) -> None:
         ] = None,
         specs: Annotated[list[Path] | None, typer.Option("--specs", help="Spec files and folders.")] = None,
         as_json: AsJson = False,
-    ) -> None:
+    ) -> int:
         """Show the runtimes that specs may name, where they come from and what they can do.
 
         Exit codes: 0; 1 one of them cannot be used; 7 a host could not be seen.
         """
         from reconciler.cli.views.layout import say, width_of
-        from reconciler.cli.views.runtimes import render_runtimes, runtimes_json
+        from reconciler.cli.views.runtimes import render_runtimes
         from reconciler.commands.doctor import installed
         from reconciler.runtimes import registry
 
         found = registry.everything()
         world = installed(load_spec(specs, None, None, True), hosts) if hosts else None
+        status = 7 if world and world.unknown() else int(any(one.problem for one in found))
         if as_json:
-            typer.echo(json.dumps({"version": JSON_VERSION, **runtimes_json(found, world)}, indent=2))
+            from reconciler.cli.views.output.base import emit
+            from reconciler.cli.views.output.hosts import runtimes_document
+
+            emit(runtimes_document(found, world, status))
         else:
             say(render_runtimes(found, world, width_of(sys.stdout)))
-        if world and world.unknown():
-            raise typer.Exit(7)
-        if any(one.problem for one in found):
-            raise typer.Exit(1)
+        return status

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 
 import typer
@@ -28,14 +27,17 @@ def status(
     Exit codes: 0 nothing is unfinished; 5 something is in doubt; 1 otherwise.
     """
     from reconciler.cli.views.layout import say
-    from reconciler.cli.views.status import render_status, status_json
+    from reconciler.cli.views.status import render_status
     from reconciler.cli.views.style import color_of
     from reconciler.commands.recover import standings
 
     spec = load_hosts(paths, values, settings)
     survey, rows = asyncio.run(standings(spec, journal))
     if as_json:
-        typer.echo(json.dumps(status_json(survey.world, rows), indent=2))
+        from reconciler.cli.views.output.base import emit
+        from reconciler.cli.views.output.status import status_document
+
+        emit(status_document(survey.world, rows, survey.exit_code))
     else:
         say(render_status(survey.world, rows, color_of(sys.stdout)))
     return survey.exit_code

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from reconciler.cli.options import AsJson
 
-    from reconciler.errors import Diagnostic
+if TYPE_CHECKING:
     from reconciler.load import Loaded
 
 
@@ -29,10 +28,9 @@ def register(app: typer.Typer) -> None:
         allow_empty: Annotated[
             bool, typer.Option("--allow-empty", help="Accept specs without any workload.")
         ] = False,
-        as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+        as_json: AsJson = False,
     ) -> None:
         """Check specs: YAML, fields, references and conflicts. No host is contacted."""
-        import json
         import sys
 
         from reconciler.cli.views.diagnostics import render_diagnostics
@@ -46,12 +44,18 @@ def register(app: typer.Typer) -> None:
             given = read_values(values or [], settings or [])
             loaded = load_all(asked, values=given, allow_empty=allow_empty, skip=values or [])
         except InputError as error:
-            if not as_json:
+            if not as_json or not error.diagnostics:
                 raise
-            typer.echo(json.dumps(_report(error.diagnostics, None) | {"message": error.what}, indent=2))
+            from reconciler.cli.views.output.base import emit
+            from reconciler.cli.views.output.specs import invalid_document
+
+            emit(invalid_document(error.diagnostics, error.what, error.exit_code))
             raise typer.Exit(error.exit_code) from None
         if as_json:
-            typer.echo(json.dumps(_report(loaded.warnings, loaded), indent=2))
+            from reconciler.cli.views.output.base import emit
+            from reconciler.cli.views.output.specs import valid_document
+
+            emit(valid_document(loaded))
             return
         if loaded.warnings:
             say(render_diagnostics(loaded.warnings, color_of(sys.stderr), width_of(sys.stderr)), err=True)
@@ -72,23 +76,3 @@ def _summary(loaded: Loaded) -> str:
 
 def _count(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
-
-
-def _report(diagnostics: Sequence[Diagnostic], loaded: Loaded | None) -> dict[str, object]:
-    from reconciler.cli.views.diagnostics import JSON_VERSION, diagnostic_json
-
-    errors = sum(d.severity == "error" for d in diagnostics)
-    summary: dict[str, object] = {
-        "valid": loaded is not None,
-        "errors": errors,
-        "warnings": len(diagnostics) - errors,
-    }
-    if loaded is not None:
-        spec = loaded.spec
-        summary |= {"files": len(loaded.files), "workloads": len(spec.workloads), "hosts": len(spec.hosts)}
-        summary |= {"policies": len(spec.policies), "networks": len(spec.networks)}
-    return {
-        "version": JSON_VERSION,
-        "diagnostics": [diagnostic_json(d) for d in diagnostics],
-        "summary": summary,
-    }

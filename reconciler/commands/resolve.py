@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from reconciler.commands.compose import Outside, open_fleet, open_store, run_state
+from reconciler.commands.decided import Decided
 from reconciler.core.diff import Index
 from reconciler.core.saga import next_actions
 from reconciler.core.standing import best_owner
@@ -41,9 +42,9 @@ T = TypeVar("T")
 
 async def resolve(
     spec: Spec, workload: str, chosen: str | None, evidence: str, journal_path: Path | None, *, cold: bool = False
-) -> str:
+) -> Decided:
     """`reconcile resolve`: give a workload that is in question to host `chosen`, or with None give it up as lost.
-    A host that answers and contradicts the evidence makes this a refusal. Returns what was done, in a sentence."""
+    A host that answers and contradicts the evidence makes this a refusal."""
     _needs(evidence, "h2 is powered off, seen at its console")
     if chosen is not None and chosen not in spec.hosts:
         raise InputError(f"no spec defines host {chosen}", fix=f"one of: {', '.join(sorted(spec.hosts))}")
@@ -51,9 +52,9 @@ async def resolve(
         return await decide(spec, workload, chosen, evidence, outside, journal, cold=cold)
 
 
-async def forget(spec: Spec, host: str, evidence: str, journal_path: Path | None) -> list[str]:
+async def forget(spec: Spec, host: str, evidence: str, journal_path: Path | None) -> list[Decided]:
     """`reconcile forget`: a host is gone for good. Every hand-over it has part in goes to the other side, or is
-    given up where nothing is left. Returns what was done, a sentence each."""
+    given up where nothing is left."""
     _needs(evidence, "its disks were destroyed, ticket 42")
     async with _at_work(spec, journal_path) as (outside, journal):
         return await bury(spec, host, evidence, outside, journal)
@@ -80,7 +81,7 @@ async def decide(
     journal: Store,
     *,
     cold: bool = False,
-) -> str:
+) -> Decided:
     """`resolve`, on a fleet that is there and leased."""
     with journal.locked(workload, owner()):
         survey = await take_survey(outside.fleet, outside.drivers, list(spec.hosts), journal)
@@ -97,7 +98,7 @@ async def _decide(
     survey: Survey,
     *,
     cold: bool = False,
-) -> str:
+) -> Decided:
     found = survey.open.get(workload)
     if found is None:
         raise Refused(
@@ -112,14 +113,14 @@ async def _decide(
     return await (decision.give_up() if chosen is None else decision.give_to(chosen, cold=cold))
 
 
-async def bury(spec: Spec, host: str, evidence: str, outside: Outside, journal: Store) -> list[str]:
+async def bury(spec: Spec, host: str, evidence: str, outside: Outside, journal: Store) -> list[Decided]:
     """`forget`, on a fleet that is there and leased."""
     unfinished = {name for run in journal.open_runs() for name in run.plan.groups}
     with journal.locked(unfinished, owner()):
         return await _bury(spec, host, evidence, outside, journal)
 
 
-async def _bury(spec: Spec, host: str, evidence: str, outside: Outside, journal: Store) -> list[str]:
+async def _bury(spec: Spec, host: str, evidence: str, outside: Outside, journal: Store) -> list[Decided]:
     survey = await take_survey(outside.fleet, outside.drivers, list(spec.hosts), journal)
     if host in survey.world.seen():
         raise Refused(f"{host} answers", where=host, fix="finish what is open with it: reconcile status")
@@ -132,10 +133,10 @@ async def _bury(spec: Spec, host: str, evidence: str, outside: Outside, journal:
             continue
         chosen, how = best_owner(replace(found.matter, unknown=frozenset()))
         if "--cold" in how:
-            done.append(f"{name}: only its files are left; next: reconcile resolve {name} {how} --evidence TEXT")
+            done.append(Decided(name, open=True, next=f"reconcile resolve {name} {how} --evidence TEXT"))
             continue
         done.append(await _decide(spec, name, chosen or None, evidence, outside, journal, survey))
-    return done or [f"nothing is open with {host}; take it out of the specs"]
+    return done
 
 
 def _well(survey: Survey, workload: str) -> str:
@@ -199,7 +200,7 @@ class Decision:
             )
         return Handover(workload, move.model_copy(update={"epoch": self.epoch}), policy, self.run)
 
-    async def give_to(self, chosen: str, *, cold: bool = False) -> str:
+    async def give_to(self, chosen: str, *, cold: bool = False) -> Decided:
         """`chosen` is the owner: fence all others that answer, and make it run there."""
         if chosen not in self.seen or chosen in self.found.matter.unknown:
             raise HostError(f"{chosen} was not seen", where=chosen, fix="make it reachable first")
@@ -234,9 +235,15 @@ class Decision:
         tidy = chosen == move.source and move.destination in self.seen and not (cold and ran)
         left = await self._tidy(handover, unstage=tidy)
         self._note(Mark.UNDONE if chosen == move.source else Mark.DONE, f"{chosen} owns it")
-        told = [f"{host} is fenced" if host in self.seen else f"{host} was not asked" for host in others if host]
-        why = f"{'; '.join(told)}: {self.evidence}" if told else self.evidence
-        return f"{self.name} belongs to {chosen} and runs there{', started anew' if cold else ''}; {why}{left}"
+        return Decided(
+            self.name,
+            chosen,
+            cold=cold,
+            fenced=tuple(host for host in others if host in self.seen),
+            unasked=tuple(host for host in others if host and host not in self.seen),
+            untidied=left,
+            evidence=self.evidence,
+        )
 
     def _check(self, chosen: str, here: Alive, *, cold: bool) -> None:
         """Refuse what a host that answers contradicts. Nothing was changed yet."""
@@ -275,7 +282,7 @@ class Decision:
             await self._on(move.source, driver.retire(handover))
         await self._on(move.destination, driver.finish(handover))
 
-    async def give_up(self) -> str:
+    async def give_up(self) -> Decided:
         """Nothing is left anywhere: settle the hand-over, so that the next apply makes the workload from its spec.
         What is left of containers, their files and volumes, is fenced and kept."""
         name = self.name
@@ -299,13 +306,18 @@ class Decision:
         source = self.left.get(move.source)
         left = await self._tidy(handover, unstage=both and not ran and source is not None and source.exists)
         self._note(Mark.UNDONE, "it is lost")
-        kept = [host for host in concerned if self.left.get(host) and self.left[host].exists]
-        files = f"; what is left of its container on {' and '.join(kept)} is kept" if kept else ""
-        return f"{name} is given up on {' and '.join(concerned)}{files}{left}; make it anew: reconcile apply"
+        return Decided(
+            name,
+            fenced=tuple(concerned),
+            kept=tuple(host for host in concerned if self.left.get(host) and self.left[host].exists),
+            untidied=left,
+            evidence=self.evidence,
+            next="reconcile apply",
+        )
 
-    async def _tidy(self, handover: Handover, *, unstage: bool) -> str:
+    async def _tidy(self, handover: Handover, *, unstage: bool) -> tuple[str, ...]:
         """What only the hand-over needed: the link and its key, with `unstage` the destination's container and the
-        memory for its images. Says what is left; that takes nothing back of the decision."""
+        memory for its images. Returns what is left; that takes nothing back of the decision."""
         move, left = handover.move, []
         if unstage:
             try:
@@ -318,7 +330,7 @@ class Decision:
                 await self.outside.fleet.close_link(move.source, move.destination, key)
             except ReconcilerError as error:
                 left.append(f"{error}" + (f" ({error.fix})" if error.fix else ""))
-        return "".join(f"; {text}" for text in left)
+        return tuple(left)
 
     def _concerned(self, move: Move) -> set[str]:
         return {host for host in (move.source, move.destination) if host} | self.left.keys() | self.markers.keys()

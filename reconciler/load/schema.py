@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from reconciler.model.spec import KINDS
 
-_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _INCLUDE: Final[dict[str, Any]] = {
     "type": "object",
     "title": "Include",
@@ -23,7 +24,7 @@ def schemas() -> dict[str, str]:
     """File name to text, for every kind and `all.json`. The same models give the same text."""
     made = {f"{kind.lower()}.json": kind_schema(kind) for kind in KINDS}
     made["all.json"] = {
-        "$schema": _DIALECT,
+        "$schema": DIALECT,
         "title": "Reconciler specs",
         "oneOf": [*({"$ref": name} for name in sorted(made)), _INCLUDE],
     }
@@ -32,14 +33,14 @@ def schemas() -> dict[str, str]:
 
 def kind_schema(kind: str) -> dict[str, Any]:
     """The schema of one kind."""
-    body = _plain(KINDS[kind].model_json_schema(by_alias=True))
-    return {"$schema": _DIALECT, **body}
+    body = plain(KINDS[kind].model_json_schema(by_alias=True))
+    return {"$schema": DIALECT, **body}
 
 
-def _plain(schema: Any) -> Any:
+def plain(schema: Any) -> Any:
     """Without the titles pydantic derives from names: they only repeat the field's name."""
     if isinstance(schema, list):
-        return [_plain(item) for item in schema]
+        return [plain(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     kept = {}
@@ -47,25 +48,26 @@ def _plain(schema: Any) -> Any:
         if key == "title" and isinstance(value, str):
             continue
         if key in ("properties", "$defs") and isinstance(value, dict):
-            kept[key] = {name: _plain(inner) for name, inner in value.items()}
+            kept[key] = {name: plain(inner) for name, inner in value.items()}
         else:
-            kept[key] = _plain(value)
+            kept[key] = plain(value)
     return kept
 
 
-def drifted(folder: Path) -> list[str]:
+def drifted(folder: Path, wanted: Mapping[str, str]) -> list[str]:
     """Names of schema files in a folder that are missing, differ from the models or have no kind."""
-    wanted = schemas()
     stale = [name for name, text in wanted.items() if _read(folder / name) != text]
-    return sorted(stale + [p.name for p in folder.glob("*.json") if p.name not in wanted])
+    folders = {folder / Path(name).parent for name in wanted}
+    there = {str(path.relative_to(folder)) for each in folders for path in each.glob("*.json")}
+    return sorted({*stale, *(there - wanted.keys())})
 
 
-def write(folder: Path) -> list[str]:
-    """Write all schemas into a folder; the names of those that changed."""
-    folder.mkdir(parents=True, exist_ok=True)
+def write(folder: Path, wanted: Mapping[str, str]) -> list[str]:
+    """Write schemas into a folder; the names of those that changed."""
     changed = []
-    for name, text in schemas().items():
+    for name, text in wanted.items():
         if _read(folder / name) != text:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text, encoding="utf-8")
             changed.append(name)
     return changed

@@ -28,8 +28,8 @@ def move(ground: Ground, cell: Cell) -> Run:
         wire_bytes=sent,
         parts=step_seconds(latest(ground)),
         controller_bytes=done.peak_bytes,
-        frozen_s=change["frozenSeconds"],
-        predicted_s=change["predictedDowntimeSeconds"],
+        frozen_s=change["downtimeS"],
+        predicted_s=change["predictedDowntimeS"],
     )
 
 

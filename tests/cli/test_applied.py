@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from reconciler.cli.views.apply import applied_json, render_applied
+from reconciler.cli.views.apply import render_applied
+from reconciler.cli.views.output.apply import apply_document
 from reconciler.commands.app import Applied
 from reconciler.core.planner import make_plan
 from reconciler.core.saga import GroupState
@@ -25,7 +26,7 @@ def test_put_back_but_it_had_ended():
     shown = render_applied(ended, False)
     assert "put back; it ended by itself on h1 while it was held (exit code 3)" in shown
     assert "it runs on" not in shown
-    assert "exit code 3" in applied_json(ended)["workloads"]["web"]["became"]
+    assert "exit code 3" in apply_document(ended, 1).changes[0].became
 
 
 def test_after_ones_own_ctrl_c_nothing_is_to_be_mended():
@@ -42,5 +43,5 @@ def test_what_was_predicted_and_measured_is_told():
     before = applied({})
     done = replace(before, outcome=Outcome({"web": GroupState.DONE}, {}, frozen={"web": 1.1}))
     assert "moved h1 -> h2; frozen for 1.10 s, predicted 0.2 to 0.9 s" in render_applied(done, False)
-    told = applied_json(done)["workloads"]["web"]
-    assert told["frozenSeconds"] == 1.1 and told["predictedDowntimeSeconds"] < told["predictedMostSeconds"]
+    told = apply_document(done, 0).changes[0].move
+    assert told.downtime_s == 1.1 and told.predicted_downtime_s < told.predicted_most_s

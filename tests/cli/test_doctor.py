@@ -1,13 +1,14 @@
 """Doctor without hosts: the sudoers file, and what is shown of hosts that were looked at."""
 
 import ast
-import json
 from pathlib import Path
 
 import pytest
 
 from reconciler.cli.main import run
-from reconciler.cli.views.doctor import examination_json, render_examination
+from reconciler.cli.views.doctor import render_examination
+from reconciler.cli.views.output.base import as_json
+from reconciler.cli.views.output.hosts import doctor_document
 from reconciler.commands.doctor import PROGRAMS, Examination, Health, _examined, sudoers
 from reconciler.model.world import HostUnknown, Preflight, Versions
 from tests.core.worlds import facts, host
@@ -52,9 +53,12 @@ def test_an_unknown_host_has_a_command_that_helps(code, fix):
     assert found.health is Health.UNUSABLE and fix in found.problems[0].fix
 
 
+UNSEEN = HostUnknown(name="h2", reason="no")
+
+
 def test_json_has_everything():
-    body = examination_json(Examination((examined(), _examined(host("h2"), HostUnknown(name="h2", reason="no")))))
-    assert json.loads(json.dumps(body))["usable"] is False
+    body = as_json(doctor_document(Examination((examined(), _examined(host("h2"), UNSEEN)))))
+    assert body["usable"] is False
     assert [h["health"] for h in body["hosts"]] == ["ready", "unusable"]
 
 

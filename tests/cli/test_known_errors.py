@@ -1,7 +1,8 @@
 """A failure whose log is known is shown with what it means and what helps."""
 
 from reconciler.cli.views.failure import render_error
-from reconciler.cli.views.plan import plan_json
+from reconciler.cli.views.output.plan import plan_document
+from reconciler.commands.app import Seen
 from reconciler.core.planner import make_plan
 from reconciler.errors import CommandFailed
 from tests.core.worlds import container, facts, host, spec, workload, world
@@ -21,7 +22,6 @@ def test_an_unknown_one_is_not():
 def test_plans_carry_a_verdict_for_each_workload():
     before, after = workload(on="h1"), workload(on="h2")
     other = workload("b", on="h2", networks=[{"name": "nowhere"}])
-    plan = make_plan(
-        spec(host("h1"), host("h2"), after, other), world(facts("h1", container(before)), facts("h2"))
-    )
-    assert plan_json(plan)["verdicts"] == {"b": "no", "web": "yes"}
+    seen = world(facts("h1", container(before)), facts("h2"))
+    told = plan_document(Seen(seen, make_plan(spec(host("h1"), host("h2"), after, other), seen)), 1)
+    assert [(row.workload, row.verdict) for row in told.verdicts] == [("b", "no"), ("web", "yes")]

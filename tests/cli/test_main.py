@@ -68,8 +68,8 @@ def test_findings_have_the_same_names_in_every_json(tmp_path):
     (tmp_path / "bad.yaml").write_text("kind: Nothing\n")
     done = run("plan", "--json", str(tmp_path / "bad.yaml"), cwd=tmp_path)
     assert done.returncode == 4
-    (finding, *_) = json.loads(done.stdout)["error"]["diagnostics"]
-    assert "sourceLine" in finding and not any("_" in name for name in finding)
+    (finding, *_) = json.loads(done.stdout)["findings"]
+    assert finding["where"]["file"] == str(tmp_path / "bad.yaml") and "sourceLine" in finding["where"]
 
 
 def test_a_reader_that_goes_away_is_no_error():

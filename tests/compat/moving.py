@@ -176,7 +176,7 @@ class Movers:
             self._repo.place(session.name, host)
         while sessions:
             said = self._apply()
-            refused = {f["workload"]: f"{f['rule']}: {f['message']}" for f in said["refused"]}
+            refused = {f["where"]["workload"]: f"{f['code']}: {f['message']}" for f in said["refused"]}
             for session in sessions:
                 session.refused = refused.get(session.name, "")
                 if session.refused:

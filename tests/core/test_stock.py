@@ -1,7 +1,7 @@
 """What `reconcile get` shows."""
 
-from reconciler.cli.views.stock import render_stock, stock_json
-from reconciler.core.stock import orphans
+from reconciler.cli.views.stock import render_stock
+from reconciler.core.stock import items, orphans
 from reconciler.model.world import InstanceState
 from tests.core.worlds import container, facts, host, spec, unknown, volume, workload, world
 
@@ -17,13 +17,13 @@ def test_where_it_is_and_where_it_should_be():
     cells = [cell.strip() for cell in lines[1].split("  ") if cell]
     assert cells == ["web", "running on h2", "running on h1", "64 MiB", "0", "1 h 1 min"]
     assert len(lines) == 2
-    (row,) = stock_json(spec(H1, H2, web), seen)["workloads"]
-    assert (row["belongs"], row["on"], row["asWanted"]) == ("h2", "h1", False)
+    (row,) = items(spec(H1, H2, web), seen)
+    assert (row.belongs, row.on, row.as_wanted) == ("h2", "h1", False)
 
 
 def test_nothing_is_concluded_from_a_host_that_was_not_seen():
     web = workload(on="h1")
-    assert stock_json(spec(H1, H2, web), world(facts("h1"), unknown("h2")))["workloads"][0]["asWanted"] is None
+    assert items(spec(H1, H2, web), world(facts("h1"), unknown("h2")))[0].as_wanted is None
 
 
 def test_what_no_spec_uses_is_listed():

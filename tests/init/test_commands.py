@@ -15,6 +15,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from reconciler.cli import init, schema, validate
+from reconciler.cli.views.output.schemas import output_schemas
 from reconciler.errors import InputError
 from reconciler.load import load, load_all
 from reconciler.load.schema import drifted, schemas
@@ -33,7 +34,7 @@ def test_a_new_repository_validates(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     made = run("init", str(tmp_path / "fleet"))
     assert made.exit_code == 0, made.output
     monkeypatch.chdir(tmp_path / "fleet")
-    assert drifted(Path("schemas")) == []
+    assert drifted(Path("schemas"), schemas()) == []
     loaded = load_all(["specs"])
     assert loaded.spec.workloads
     assert loaded.warnings == ()
@@ -129,7 +130,7 @@ def test_the_examples_validate() -> None:
 
 
 def test_schemas_are_up_to_date() -> None:
-    assert drifted(ROOT / "schemas") == [], "run: reconcile schema"
+    assert drifted(ROOT / "schemas", schemas() | output_schemas()) == [], "run: reconcile schema"
 
 
 def test_schemas_are_deterministic() -> None:
@@ -160,8 +161,9 @@ def test_schema_command(tmp_path: Path) -> None:
     assert run(*check).exit_code == 0
     (out / "host.json").write_text("{}")
     (out / "gone.json").write_text("{}")
-    assert drifted(out) == ["gone.json", "host.json"]
-    assert "Workload" in str(json.loads(run("schema", "--json").output)["schemas"]["workload.json"])
+    assert drifted(out, schemas() | output_schemas()) == ["gone.json", "host.json"]
+    printed = {made["name"]: made["schema"] for made in json.loads(run("schema", "--json").output)["schemas"]}
+    assert printed["workload.json"]["$schema"] == printed["output/plan.json"]["$schema"]
 
 
 def test_validate_json_of_errors() -> None:
@@ -169,16 +171,16 @@ def test_validate_json_of_errors() -> None:
     result = run("validate", str(case), "--json")
     assert result.exit_code == 4
     report = json.loads(result.output)
-    assert report["version"] == 1
-    assert report["summary"] == {"valid": False, "errors": 1, "warnings": 0}
-    (found,) = report["diagnostics"]
-    assert (found["code"], found["line"], found["col"], found["length"]) == ("E103", 12, 15, 5)
+    assert (report["valid"], report["errors"], report["warnings"], report["exitCode"]) == (False, 1, 0, 4)
+    (found,) = report["findings"]
+    where = found["where"]
+    assert (found["code"], where["line"], where["column"], where["length"]) == ("E103", 12, 15, 5)
 
 
 def test_validate_json_of_good_specs() -> None:
     report = json.loads(run("validate", str(ROOT / "specs"), "--json").output)
-    assert report["summary"]["valid"] is True
-    assert report["summary"]["workloads"] == len(load([ROOT / "specs"]).workloads)
+    assert report["valid"] is True
+    assert report["counts"]["workloads"] == len(load([ROOT / "specs"]).workloads)
 
 
 def test_validate_with_values(tmp_path: Path) -> None:

@@ -33,8 +33,8 @@ def test_a_created_container_that_ends(repo: Repo, check: dict | None) -> None:
         assert "counter ended (exit code 3)" in text
     assert "cannot open the database" in shown.stdout and "nsenter" not in shown.stdout
     assert "failed, put back" in shown.stdout
-    noted = repo.json("history")["runs"][0]["changes"][0]["errors"]
-    assert any("cannot open the database" in text for text in noted)
+    noted = repo.json("history")["runs"][0]["notes"]
+    assert any("cannot open the database" in note["text"] for note in noted)
 
 
 def test_a_container_that_ends_after_its_restore_goes_back(repo: Repo) -> None:

@@ -43,4 +43,4 @@ def test_a_real_archive_is_understood(clean_lab: Lab, tmp_path: Path, capsys, co
     assert found.provenance.container == "c" and found.provenance.engine == "podman"
     assert run(["checkpoints", "show", str(path), "--json"]) == 0
     shown = capsys.readouterr().out
-    assert json.loads(shown)["version"] == 1 and "s3cr3t" not in shown
+    assert json.loads(shown)["command"] == "checkpoints show" and "s3cr3t" not in shown

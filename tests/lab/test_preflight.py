@@ -67,7 +67,7 @@ class Bench:
         code = run(["plan", str(self.specs(*workloads)), "--json", "--journal", str(self.folder / "journal")])
         plan = json.loads(self.capture())
         assert "findings" in plan, plan
-        assert code == (1 if plan["errored"] else 0)
+        assert code == (1 if plan["refused"] else 0)
         return plan
 
     def start(self, name: str, container: dict[str, object], *options: str) -> None:
@@ -237,9 +237,9 @@ def test_a_broken_destination_is_refused_while_the_workload_runs(bench: Bench, c
         plan = bench.plan(("web", bench.web(), "h2"))
     finally:
         bench.on("h2", mends)
-    found = {finding["rule"]: finding for finding in plan["findings"]}
+    found = {finding["code"]: finding for finding in plan["findings"]}
     assert rule in found, found
-    assert found[rule]["severity"] == ("warn" if rule in WARNS else "refuse")
+    assert found[rule]["severity"] == ("warning" if rule in WARNS else "error")
     assert fix in found[rule]["fix"] and found[rule]["host"] == "h2"
     assert bool(plan["steps"]) is (rule in WARNS)
 
@@ -266,7 +266,7 @@ def test_taken_addresses_and_ports_are_refused(bench: Bench, client: Probe):
         )
     finally:
         bench.on("h2", f"podman rm -f -t 0 stranger; ip addr del {bench.ip(103)}/24 dev e0")
-    found = {(finding["workload"], finding["rule"]) for finding in plan["findings"]}
+    found = {(finding["where"]["workload"], finding["code"]) for finding in plan["findings"]}
     assert {
         ("a", "address.of-host"),
         ("b", "address.taken"),
@@ -319,12 +319,12 @@ def test_odd_containers_are_refused_all_in_one_plan(bench: Bench, client: Probe,
         bench.on("h1", f"podman rm -f -t 0 {' '.join(ODD)}; pkill -x odd", check=False)
     found: dict[str, dict[str, str]] = {}
     for finding in plan["findings"]:
-        found.setdefault(finding["workload"], {})[finding["rule"]] = finding["severity"]
+        found.setdefault(finding["where"]["workload"], {})[finding["code"]] = finding["severity"]
         assert finding["fix"]
     for name, (_, _, rule) in ODD.items():
         if rule:
             assert rule in found.get(name, {}), (name, found.get(name))
-            assert found[name][rule] == ("warn" if rule == "process.exec-session" else "refuse")
+            assert found[name][rule] == ("warning" if rule == "process.exec-session" else "error")
     assert "fine" not in found, found["fine"]
     assert {step["workload"] for step in plan["steps"]} == {"fine", "session"}
 
@@ -339,7 +339,7 @@ def test_a_connection_whose_address_cannot_follow_is_refused(bench: Bench, clien
             assert probe.stop().survived
     finally:
         bench.on("h1", "podman rm -f -t 0 roaming")
-    found = {finding["rule"]: finding for finding in plan["findings"]}
+    found = {finding["code"]: finding for finding in plan["findings"]}
     assert "tcp: close" in found["tcp.address-stays"]["fix"]
 
 
@@ -391,8 +391,8 @@ def test_a_busy_host_is_looked_at_in_parts(bench: Bench, monkeypatch: pytest.Mon
         bench.on("h1", quick)
         for name in names:
             bench.on("h1", f"podman rm -f -t 0 {name}")
-    assert not [f for f in plan["findings"] if f["rule"] == "preflight.incomplete"], plan["findings"]
-    assert plan["verdicts"].keys() >= {"web", *names}
+    assert not [f for f in plan["findings"] if f["code"] == "preflight.incomplete"], plan["findings"]
+    assert {row["workload"] for row in plan["verdicts"]} >= {"web", *names}
 
 
 def test_what_a_host_does_not_answer_is_refused(bench: Bench, client: Probe, monkeypatch: pytest.MonkeyPatch):
@@ -403,6 +403,6 @@ def test_what_a_host_does_not_answer_is_refused(bench: Bench, client: Probe, mon
         plan = bench.plan(("web", bench.web(), "h2"))
     finally:
         bench.on("h1", free)
-    found = [f for f in plan["findings"] if f["rule"] == "preflight.incomplete"]
-    assert [(f["workload"], f["severity"], f["host"]) for f in found] == [("web", "refuse", "h1")]
+    found = [f for f in plan["findings"] if f["code"] == "preflight.incomplete"]
+    assert [(f["severity"], f["where"]["workload"], f["where"]["host"]) for f in found] == [("error", "web", "h1")]
     assert plan["steps"] == []

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.views.diagnostics import diagnostic_json, render_diagnostics
+from reconciler.cli.views.diagnostics import render_diagnostics
+from reconciler.cli.views.output.base import as_json
+from reconciler.cli.views.output.specs import invalid_document
 from reconciler.errors import Diagnostic, InputError
 from reconciler.load import CODES, load
 from reconciler.load.compose import compose
@@ -34,7 +36,7 @@ def test_what_is_said_and_where(path: Path) -> None:
 def test_codes_are_explained_and_secrets_stay_hidden(path: Path) -> None:
     found = findings(path)
     assert {d.code for d in found} <= CODES.keys()
-    shown = render_diagnostics(found, color=False) + json.dumps([diagnostic_json(d) for d in found])
+    shown = render_diagnostics(found, color=False) + json.dumps(as_json(invalid_document(found, "", 4)))
     assert SECRET not in shown
     assert all(c.isprintable() or c == "\n" for c in shown)
 

@@ -108,7 +108,7 @@ def test_what_it_cannot_is_refused_with_the_name_of_the_ability(fleet, tmp_path,
     want(tmp_path, host="h2")
     capsys.readouterr()
     assert run(["plan", "--json"]) == 1
-    found = {finding["rule"]: finding for finding in json.loads(capsys.readouterr().out)["findings"]}
+    found = {finding["code"]: finding for finding in json.loads(capsys.readouterr().out)["findings"]}
     assert found["runtime.ability"]["message"] == "the runtime plain lacks the ability `moves`"
     want(tmp_path, runtime="podman")
     assert run(["plan"]) == 1

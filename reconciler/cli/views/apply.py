@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reconciler.cli.views.layout import labelled
-from reconciler.cli.views.status import render_status, standing_json
+from reconciler.cli.views.status import render_status
 from reconciler.cli.views.style import paint
 from reconciler.commands.app import Applied
 from reconciler.commands.recover import Resumed, rows
@@ -15,7 +15,6 @@ from reconciler.engine.execute import INTERRUPTED, Outcome
 from reconciler.model.plan import Change, ChangeKind, Step, StepKind
 from reconciler.model.record import RunState
 
-JSON_VERSION = 1
 MOST_LINES = 6
 """Lines of an error that are shown after its first one."""
 
@@ -41,43 +40,6 @@ def exit_code(applied: Applied, interrupted: bool) -> int:
     return 0
 
 
-def applied_json(applied: Applied) -> dict[str, object]:
-    """The outcome for scripts."""
-    groups = applied.outcome.groups if applied.outcome else {}
-    errors = applied.outcome.errors if applied.outcome else {}
-    return {
-        "version": JSON_VERSION,
-        "run": applied.run,
-        "state": applied.state.value,
-        "workloads": {
-            name: {
-                "state": state.value,
-                **(
-                    {"became": applied.outcome.became[name]}
-                    if applied.outcome and name in applied.outcome.became
-                    else {}
-                ),
-                **_waited(applied, name),
-                "errors": [{"step": s.id, "undo": undo, "error": text} for s, undo, text in errors.get(name, ())],
-            }
-            for name, state in groups.items()
-        },
-        "refused": _findings(applied, "refuse"),
-        "warnings": _findings(applied, "warn"),
-        "untidied": list(applied.untidied),
-    }
-
-
-def _waited(applied: Applied, name: str) -> dict[str, object]:
-    """Of a move: what was predicted, and what was measured when it was frozen."""
-    move, frozen = applied.plan.moves.get(name), applied.outcome.frozen.get(name) if applied.outcome else None
-    if move is None:
-        return {}
-    predicted = {"predictedDowntimeSeconds": round(move.predicted_downtime_s, 3)}
-    most = {"predictedMostSeconds": round(move.predicted_most_s, 3)}
-    return {**predicted, **most, "frozenSeconds": None if frozen is None else round(frozen, 3)}
-
-
 def _frozen(applied: Applied, name: str) -> str:
     move, frozen = applied.plan.moves.get(name), applied.outcome.frozen.get(name) if applied.outcome else None
     if move is None or frozen is None:
@@ -85,10 +47,6 @@ def _frozen(applied: Applied, name: str) -> str:
     least, most = f"{move.predicted_downtime_s:.1f}", f"{move.predicted_most_s:.1f}"
     predicted = f"{least} to {most} s" if move.predicted_most_s > move.predicted_downtime_s else f"{least} s"
     return f"; frozen for {frozen:.2f} s, predicted {predicted}"
-
-
-def _findings(applied: Applied, severity: str) -> list[object]:
-    return [f.model_dump(mode="json", by_alias=True) for f in applied.plan.findings if f.severity == severity]
 
 
 def render_applied(applied: Applied, color: bool) -> str:
@@ -191,13 +149,3 @@ def render_resumed(resumed: Resumed, color: bool) -> str:
     if resumed.left.open:
         parts.append(render_status(resumed.left.world, rows(resumed.left), color))
     return "\n".join([*(parts or ["Nothing is unfinished."]), *_untidied(resumed.untidied, color)])
-
-
-def resumed_json(resumed: Resumed) -> dict[str, object]:
-    """For scripts."""
-    return {
-        "version": JSON_VERSION,
-        "runs": [applied_json(applied) for applied in resumed.runs],
-        "unfinished": [standing_json(row) for row in rows(resumed.left)],
-        "untidied": list(resumed.untidied),
-    }

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any
 
 from reconciler.cli.views.style import paint
 from reconciler.inspection.compare import Difference
 from reconciler.inspection.facts import Checkpoint, Process
 from reconciler.model.units import format_bytes
-
-JSON_VERSION = 1
 
 
 def render_checkpoint(found: Checkpoint, color: bool, *, values: bool) -> str:
@@ -90,25 +87,3 @@ def render_diff(found: tuple[Difference, ...], color: bool) -> str:
         change = f"{one.first} -> {one.second}" if one.sign == "~" and one.first else one.first or one.second
         lines.append(f"{paint(colors[one.sign], one.sign, color)} {one.about:<12} {one.what}  {change}".rstrip())
     return "\n".join(lines)
-
-
-def checkpoint_json(found: Checkpoint, values: bool) -> dict[str, Any]:
-    body = found.model_dump(mode="json", by_alias=True)
-    if not values:
-        body["environment"] = sorted(body["environment"])
-        for process in body["processes"]:
-            process["environment"] = sorted(process["environment"])
-    return {"version": JSON_VERSION, **body}
-
-
-def files_json(found: Checkpoint) -> dict[str, Any]:
-    body = found.model_dump(mode="json", by_alias=True, include={"path", "changed", "deleted"})
-    opened = [
-        {"pid": p.pid, "files": [f.model_dump(mode="json", by_alias=True) for f in p.files]}
-        for p in found.processes
-    ]
-    return {"version": JSON_VERSION, **body, "open": opened}
-
-
-def diff_json(found: tuple[Difference, ...]) -> dict[str, Any]:
-    return {"version": JSON_VERSION, "differences": [d.model_dump(mode="json", by_alias=True) for d in found]}

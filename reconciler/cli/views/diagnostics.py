@@ -8,7 +8,6 @@ from reconciler.cli.views.layout import columns_of
 from reconciler.cli.views.style import paint
 from reconciler.errors import Diagnostic
 
-JSON_VERSION = 1
 WIDTH = 110
 """Columns of a source line that are shown at most."""
 _SEVERITY_STYLE = {"error": "red", "warning": "yellow"}
@@ -17,21 +16,6 @@ _SEVERITY_STYLE = {"error": "red", "warning": "yellow"}
 def render_diagnostics(diagnostics: Sequence[Diagnostic], color: bool, width: int | None = None) -> str:
     """All findings, one block each, in the order given."""
     return "\n\n".join(_block(d, color, width) for d in diagnostics) + "\n" if diagnostics else ""
-
-
-def diagnostic_json(diagnostic: Diagnostic) -> dict[str, object]:
-    """One finding for scripts. Values of secrets are not in it."""
-    return {
-        "code": diagnostic.code,
-        "severity": diagnostic.severity,
-        "message": diagnostic.message,
-        "file": diagnostic.file,
-        "line": diagnostic.line,
-        "col": diagnostic.col,
-        "length": diagnostic.length,
-        "sourceLine": diagnostic.source_line,
-        "hint": diagnostic.hint,
-    }
 
 
 def _block(found: Diagnostic, color: bool, width: int | None) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from reconciler.cli.views.layout import labelled
 from reconciler.cli.views.style import paint
-from reconciler.cli.views.verdicts import verdict_json, verdict_table
+from reconciler.cli.views.verdicts import verdict_table
 from reconciler.commands.doctor import Examination, Examined, Health
 from reconciler.model.plan import Finding
 from reconciler.model.units import format_bytes
 from reconciler.model.world import HostFacts
 
-JSON_VERSION = 1
 _STYLE = {Health.READY: "green", Health.WARNINGS: "yellow", Health.UNUSABLE: "red"}
 _WORDS = {Health.READY: "ready", Health.WARNINGS: "ready, with warnings", Health.UNUSABLE: "cannot be used"}
 
@@ -64,32 +63,3 @@ def _facts(host: Examined, security: bool) -> str:
     if host.floors and not security:
         parts.append(f"{len(host.floors)} security notes (--security)")
     return " · " + ", ".join(parts)
-
-
-def examination_json(found: Examination) -> dict[str, object]:
-    """For scripts: every host with its health, versions and findings, security floors included."""
-    return {
-        "version": JSON_VERSION,
-        "usable": found.exit_code == 0,
-        "hosts": [_host_json(host) for host in found.hosts],
-        "moves": [verdict_json(verdict) for verdict in found.moves],
-        "unusableRuntimes": [{"name": r.name, "from": r.package, "problem": r.problem} for r in found.unusable],
-    }
-
-
-def _host_json(host: Examined) -> dict[str, object]:
-    view = host.view
-    body: dict[str, object] = {"name": host.name, "health": host.health.value}
-    if isinstance(view, HostFacts):
-        body |= {
-            "versions": view.versions.model_dump(mode="json", by_alias=True),
-            "runtimes": view.runtimes,
-            "features": list(view.features),
-            "memoryFreeBytes": view.memory_free_bytes,
-            "diskFreeBytes": view.disk_free_bytes,
-            "clockOffsetS": view.clock_offset_s,
-        }
-    else:
-        body |= {"code": view.code, "reason": view.reason}
-    findings = [*host.problems, *host.floors]
-    return {**body, "findings": [f.model_dump(mode="json", by_alias=True, exclude={"workload"}) for f in findings]}

@@ -2,47 +2,40 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
 import time
 import traceback
+from dataclasses import dataclass
 from pathlib import Path
 
-import typer
-
 from reconciler import __version__
-from reconciler.cli.views.diagnostics import diagnostic_json, render_diagnostics
+from reconciler.cli.views.diagnostics import render_diagnostics
 from reconciler.cli.views.layout import say, width_of
 from reconciler.cli.views.style import color_of, paint
 from reconciler.core.criu_errors import translate
 from reconciler.errors import CommandFailed, InputError, ReconcilerError
 
-JSON_VERSION = 1
+
+@dataclass(frozen=True)
+class Audience:
+    """Who reads what ended a command: `command` as far as it was understood, and whether it asked for JSON."""
+
+    command: str = ""
+    as_json: bool = False
 
 
-def show_error(error: ReconcilerError, *, as_json: bool) -> None:
-    """Write an error to stderr, or to stdout as JSON."""
-    if as_json:
-        typer.echo(json.dumps({"version": JSON_VERSION, "error": error_json(error)}, indent=2))
+def show_error(error: ReconcilerError, to: Audience) -> int:
+    """Write an error to stderr, or to stdout as JSON; returns its exit code."""
+    if to.as_json:
+        from reconciler.cli.views.output.base import emit
+        from reconciler.cli.views.output.failure import error_document
+
+        emit(error_document(error, to.command))
     else:
         say(render_error(error, color_of(sys.stderr), width_of(sys.stderr)), err=True)
-
-
-def error_json(error: ReconcilerError) -> dict[str, object]:
-    """An error's fields."""
-    fields: dict[str, object] = {
-        "code": error.code,
-        "what": error.what,
-        "where": error.where,
-        "why": error.why,
-        "fix": error.fix,
-        "exitCode": error.exit_code,
-    }
-    if isinstance(error, InputError) and error.diagnostics:
-        fields["diagnostics"] = [diagnostic_json(d) for d in error.diagnostics]
-    return fields
+    return error.exit_code
 
 
 def render_error(error: ReconcilerError, color: bool, width: int | None = None) -> str:
@@ -68,25 +61,36 @@ def render_error(error: ReconcilerError, color: bool, width: int | None = None) 
     return "\n".join(lines)
 
 
-def report_crash(error: Exception, arguments: list[str]) -> int:
+def report_crash(error: Exception, to: Audience) -> int:
     """Save what happened to a file only its owner can read, and name it. Arguments and local values are not
     saved: they may hold secrets."""
     text = "".join(traceback.format_exception(error, chain=True))
-    command = next((a for a in arguments if not a.startswith("-")), "")
-    report = f"reconcile {__version__}, {time.strftime('%Y-%m-%dT%H:%M:%S')}, command: {command}\n\n{text}"
+    report = f"reconcile {__version__}, {time.strftime('%Y-%m-%dT%H:%M:%S')}, command: {to.command}\n\n{text}"
     try:
-        folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "reconciler" / "reports"
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, name = tempfile.mkstemp(prefix=time.strftime("%Y%m%d-%H%M%S-"), suffix=".txt", dir=folder)
-        with open(handle, "w") as file:
-            file.write(report)
+        name, saved = _save(report), True
     except (OSError, RuntimeError) as failure:  # RuntimeError: nobody knows where home is
-        name = f"(not saved: {getattr(failure, 'strerror', None) or failure})"
+        name, saved = str(getattr(failure, "strerror", None) or failure), False
+    kind = type(error).__name__
+    if to.as_json:
+        from reconciler.cli.views.output.base import emit
+        from reconciler.cli.views.output.failure import crash_document
+
+        emit(crash_document(kind, name, saved, to.command))
+        return 1
     say(
-        f"error[R001]: unexpected: {type(error).__name__}\n"
+        f"error[R001]: unexpected: {kind}\n"
         f"  because  this is a mistake in reconcile, not in your files\n"
-        f"  report   {name}\n"
+        f"  report   {name if saved else f'(not saved: {name})'}\n"
         "  fix      reconcile status shows whether a hand-over is unfinished; please send the report",
         err=True,
     )
     return 1
+
+
+def _save(report: str) -> str:
+    folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "reconciler" / "reports"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle, name = tempfile.mkstemp(prefix=time.strftime("%Y%m%d-%H%M%S-"), suffix=".txt", dir=folder)
+    with open(handle, "w") as file:
+        file.write(report)
+    return name

@@ -6,10 +6,8 @@ from collections import Counter
 
 from reconciler.cli.views.layout import labelled
 from reconciler.cli.views.style import paint
-from reconciler.core.rules import verdict
 from reconciler.model.plan import Change, ChangeKind, Finding, Plan
 
-JSON_VERSION = 1
 STYLE = {
     "create": "green",
     "remove": "red",
@@ -19,30 +17,6 @@ STYLE = {
     "stop": "yellow",
     "update": "cyan",
 }
-
-
-def plan_json(plan: Plan) -> dict[str, object]:
-    """The plan for scripts: `verdicts` (yes, yes-but, no) by workload, `changes`, `findings`, `unknownHosts`,
-    `steps`, and what it is bound to."""
-    body = plan.model_dump(
-        mode="json",
-        by_alias=True,
-        include={
-            "changes",
-            "findings",
-            "steps",
-            "moves",
-            "unknown_hosts",
-            "commit",
-            "dirty",
-            "spec_digest",
-            "world_digest",
-        },
-    )
-    concerned = {change.workload for change in plan.changes} | {f.workload for f in plan.findings}
-    verdicts = {w: verdict(f for f in plan.findings if f.workload == w).value for w in sorted(concerned)}
-    head = {"version": JSON_VERSION, "applyable": plan.applyable, "errored": plan.errored, "verdicts": verdicts}
-    return {**head, **body}
 
 
 def render_plan(plan: Plan, color: bool, *, seen: int) -> str:

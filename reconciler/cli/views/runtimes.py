@@ -29,23 +29,3 @@ def _version(view: HostView, runtime: str) -> str:
     if not isinstance(view, HostFacts):
         return "not seen"
     return (view.runtimes[runtime] or "yes") if runtime in view.runtimes else "-"
-
-
-def runtimes_json(found: Sequence[Found], world: World | None) -> dict[str, object]:
-    """For scripts. `hosts`: versions by host; null for one that was not seen."""
-    body: dict[str, object] = {
-        "runtimes": [
-            {
-                "name": one.name,
-                "from": one.package,
-                "takes": _takes(one),
-                "abilities": list(one.abilities),
-                "problem": one.problem,
-            }
-            for one in found
-        ]
-    }
-    if world:
-        seen = world.seen()
-        body["hosts"] = {name: seen[name].runtimes if name in seen else None for name in world.hosts}
-    return body

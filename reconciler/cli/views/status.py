@@ -10,25 +10,9 @@ from reconciler.cli.views.style import paint
 from reconciler.commands.recover import Standing
 from reconciler.core.accuracy import TOLERANCE, Measured, frozen_seconds
 from reconciler.model.plan import Change
-from reconciler.model.record import Mark, Run
+from reconciler.model.record import Run
 from reconciler.model.units import format_bytes, format_seconds
 from reconciler.model.world import World
-
-JSON_VERSION = 1
-
-
-def status_json(world: World, rows: Sequence[Standing]) -> dict[str, object]:
-    """For scripts."""
-    return {
-        "version": JSON_VERSION,
-        "unfinished": [standing_json(row) for row in rows],
-        "unknownHosts": {name: host.reason for name, host in world.unknown().items()},
-    }
-
-
-def standing_json(row: Standing) -> dict[str, object]:
-    """One unfinished hand-over for scripts."""
-    return {**vars(row), "where": dict(row.where)}
 
 
 def render_status(world: World, rows: Sequence[Standing], color: bool) -> str:
@@ -49,39 +33,6 @@ def render_status(world: World, rows: Sequence[Standing], color: bool) -> str:
             f"No hand-over is unfinished. {len(world.seen())} hosts seen, {len(world.unknown())} unknown."
         )
     return "\n".join(lines)
-
-
-def history_json(runs: Sequence[Run], workload: str | None) -> dict[str, object]:
-    """For scripts."""
-    return {
-        "version": JSON_VERSION,
-        "runs": [
-            {
-                "id": run.id,
-                "startedAt": run.started_at,
-                "endedAt": run.ended_at,
-                "actor": run.actor,
-                "commit": run.commit,
-                "dirty": run.plan.dirty,
-                "state": run.state.value,
-                "changes": [_change_json(run, c) for c in _changes(run, workload)],
-            }
-            for run in runs
-        ],
-    }
-
-
-def _change_json(run: Run, change: Change) -> dict[str, object]:
-    move = run.plan.moves.get(change.workload)
-    return {
-        "workload": change.workload,
-        "kind": change.kind.value,
-        "source": change.source,
-        "destination": change.destination,
-        "frozenSeconds": frozen_seconds(run, change.workload),
-        "predictedDowntimeSeconds": move.predicted_downtime_s if move else None,
-        "errors": [r.note for r in run.records if r.mark in (Mark.FAILED, Mark.LOST, Mark.UNDO_FAILED)],
-    }
 
 
 def render_history(runs: Sequence[Run], workload: str | None, color: bool) -> str:
@@ -114,28 +65,6 @@ def _notes(run: Run, workload: str | None) -> Iterator[str]:
             yield f"{record.step} {record.mark.value}: {first}"
             if workload is not None:
                 yield from (f"  {line}" for line in rest)
-
-
-def accuracy_json(moves: Sequence[Measured]) -> dict[str, object]:
-    """For scripts."""
-    return {
-        "version": JSON_VERSION,
-        "tolerance": TOLERANCE,
-        "good": sum(m.good for m in moves),
-        "moves": [
-            {
-                "run": m.run,
-                "workload": m.workload,
-                "source": m.source,
-                "destination": m.destination,
-                "memoryBytes": m.memory,
-                "predictedSeconds": round(m.predicted_s, 3),
-                "predictedMostSeconds": round(m.most_s, 3),
-                "measuredSeconds": round(m.frozen_s, 3),
-            }
-            for m in moves
-        ],
-    }
 
 
 def render_accuracy(moves: Sequence[Measured], color: bool, width: int | None = None) -> str:

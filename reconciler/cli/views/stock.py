@@ -9,31 +9,7 @@ from reconciler.model.spec import Spec
 from reconciler.model.units import format_bytes, format_seconds
 from reconciler.model.world import World
 
-JSON_VERSION = 1
 HEAD = ("NAME", "WANTED", "FOUND", "MEMORY", "TCP", "UP")
-
-
-def stock_json(spec: Spec, world: World) -> dict[str, object]:
-    """For scripts. `asWanted` is null where an unknown host may have it."""
-    return {
-        "version": JSON_VERSION,
-        "workloads": [
-            {
-                "name": item.workload,
-                "state": item.state,
-                "belongs": item.belongs or None,
-                "on": item.on or None,
-                "found": item.found or None,
-                "memoryBytes": item.memory_bytes,
-                "upSeconds": round(item.up_s, 1),
-                "connections": item.connections,
-                "asWanted": item.as_wanted,
-            }
-            for item in items(spec, world)
-        ],
-        "orphans": [vars(orphan) for orphan in orphans(spec, world)],
-        "unknownHosts": {name: host.reason for name, host in world.unknown().items()},
-    }
 
 
 def render_stock(spec: Spec, world: World, color: bool, width: int | None = None) -> str:

@@ -23,13 +23,3 @@ def verdict_table(verdicts: Sequence[Verdict], color: bool) -> list[str]:
             lines.append(f"  {mark} {labelled(finding.rule, finding.message, indent=0, column=23)}")
             lines.append(labelled("fix", finding.fix, indent=4, column=23))
     return lines
-
-
-def verdict_json(verdict: Verdict) -> dict[str, object]:
-    """For scripts."""
-    return {
-        "workload": verdict.workload,
-        "destination": verdict.destination,
-        "verdict": verdict.answer.value,
-        "findings": [finding.model_dump(mode="json", by_alias=True) for finding in verdict.findings],
-    }

@@ -1,0 +1,39 @@
+"""What a command line asks for, as far as that can be told before, or without, understanding all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from typer import Typer
+
+PASSES_ON = ("lab exec",)
+"""Commands whose last words are another program's."""
+
+
+def command_of(app: Typer, arguments: Sequence[str]) -> str:
+    """The words of the command that is named, such as `hosts add`; empty when none is."""
+    command = typer.main.get_command(app)
+    words: list[str] = []
+    left = iter(arguments)
+    for word in left:
+        if word.startswith("-"):
+            takes = (p for p in command.params if word in p.opts and not getattr(p, "is_flag", False))
+            if any(takes):
+                next(left, None)
+            continue
+        found = getattr(command, "commands", {}).get(word)
+        if found is None:
+            break
+        words.append(word)
+        command = found
+    return " ".join(words)
+
+
+def wants_json(command: str, arguments: Sequence[str]) -> bool:
+    """Whether it is to answer in JSON, also when the rest makes no sense."""
+    ours = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in ours and command not in PASSES_ON

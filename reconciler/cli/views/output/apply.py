@@ -1,0 +1,141 @@
+"""`apply --json` and `resume --json`: what was done, what it took, and what is left."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from reconciler.cli.views.output.base import Document, Finding, Part, known, of_rule, rounded, untidied
+from reconciler.cli.views.output.status import Unfinished, unfinished
+from reconciler.commands.app import Applied
+from reconciler.commands.recover import Resumed, rows
+from reconciler.core.saga import GroupState
+from reconciler.model.plan import Change, ChangeKind, StepKind
+from reconciler.model.record import RunState
+
+
+class StepError(Part):
+    """A step that failed, or whose undo did."""
+
+    step: str
+    kind: StepKind
+    host: str
+    undo: bool = Field(description="Whether it was its undo")
+    message: str
+
+
+class DoneMove(Part):
+    """What a move was predicted to take, and what it took."""
+
+    predicted_downtime_s: float
+    predicted_most_s: float
+    downtime_s: float | None = Field(description="How long it was frozen; null when it was not")
+
+
+class DoneChange(Part):
+    """How the change of one workload ended."""
+
+    workload: str
+    kind: ChangeKind
+    source: str | None
+    destination: str | None
+    state: GroupState
+    became: str | None = Field(description="What became of one that was put back, where it does not simply run on")
+    move: DoneMove | None
+    errors: tuple[StepError, ...]
+
+
+class DoneRun(Part):
+    """One run that was carried out, or taken up again."""
+
+    run: str | None = Field(description="As in the history; null when there was nothing to do")
+    state: RunState
+    changes: tuple[DoneChange, ...]
+    refused: tuple[Finding, ...]
+    warnings: tuple[Finding, ...]
+
+
+class ApplyDocument(Document):
+    """`reconcile apply --json`"""
+
+    command: Literal["apply"] = "apply"
+    run: str | None = Field(description="As in the history; null when nothing was to be done")
+    state: RunState
+    changes: tuple[DoneChange, ...]
+    refused: tuple[Finding, ...] = Field(description="What was not begun, and why")
+    warnings: tuple[Finding, ...]
+    untidied: tuple[Finding, ...] = Field(description="What went wrong when all was over")
+
+
+class ResumeDocument(Document):
+    """`reconcile resume --json`"""
+
+    command: Literal["resume"] = "resume"
+    runs: tuple[DoneRun, ...]
+    unfinished: tuple[Unfinished, ...]
+    untidied: tuple[Finding, ...]
+
+
+def apply_document(applied: Applied, exit_code: int) -> ApplyDocument:
+    done = _run(applied)
+    return ApplyDocument(
+        exit_code=exit_code,
+        run=done.run,
+        state=done.state,
+        changes=done.changes,
+        refused=done.refused,
+        warnings=done.warnings,
+        untidied=tuple(untidied(text) for text in applied.untidied),
+    )
+
+
+def resume_document(resumed: Resumed, exit_code: int) -> ResumeDocument:
+    return ResumeDocument(
+        exit_code=exit_code,
+        runs=tuple(_run(applied) for applied in resumed.runs),
+        unfinished=tuple(unfinished(row) for row in rows(resumed.left)),
+        untidied=tuple(untidied(text) for text in resumed.untidied),
+    )
+
+
+def _run(applied: Applied) -> DoneRun:
+    findings = applied.plan.findings
+    changed = applied.plan.changes if applied.outcome else ()
+    return DoneRun(
+        run=applied.run,
+        state=applied.state,
+        changes=tuple(_change(change, applied) for change in changed),
+        refused=tuple(of_rule(f) for f in findings if f.severity == "refuse"),
+        warnings=tuple(of_rule(f) for f in findings if f.severity != "refuse"),
+    )
+
+
+def _change(change: Change, applied: Applied) -> DoneChange:
+    outcome, name = applied.outcome, change.workload
+    assert outcome
+    errors = (
+        StepError(step=step.id, kind=step.kind, host=step.host, undo=undo, message=text)
+        for step, undo, text in outcome.errors.get(name, ())
+    )
+    return DoneChange(
+        workload=name,
+        kind=change.kind,
+        source=change.source,
+        destination=change.destination,
+        state=outcome.groups[name],
+        became=outcome.became.get(name),
+        move=_move(name, applied),
+        errors=tuple(errors),
+    )
+
+
+def _move(name: str, applied: Applied) -> DoneMove | None:
+    move = applied.plan.moves.get(name)
+    if move is None or applied.outcome is None:
+        return None
+    return DoneMove(
+        predicted_downtime_s=known(move.predicted_downtime_s),
+        predicted_most_s=known(move.predicted_most_s),
+        downtime_s=rounded(applied.outcome.frozen.get(name)),
+    )

@@ -1,0 +1,43 @@
+"""All documents there are, by the name of their schema."""
+
+from __future__ import annotations
+
+from reconciler.cli.views.output.apply import ApplyDocument, ResumeDocument
+from reconciler.cli.views.output.base import Document
+from reconciler.cli.views.output.checkpoints import DiffDocument, FilesDocument, ShowDocument
+from reconciler.cli.views.output.decisions import ForgetDocument, ResolveDocument
+from reconciler.cli.views.output.failure import ErrorDocument
+from reconciler.cli.views.output.hosts import DoctorDocument, HostsAddDocument, RuntimesDocument, SudoersDocument
+from reconciler.cli.views.output.lab import LabDownDocument, LabStatusDocument, LabUpDocument, SshConfigDocument
+from reconciler.cli.views.output.plan import PlanDocument
+from reconciler.cli.views.output.specs import ExplainDocument, InitDocument, SchemaDocument, ValidateDocument
+from reconciler.cli.views.output.status import AccuracyDocument, HistoryDocument, StatusDocument
+from reconciler.cli.views.output.stock import GetDocument
+
+DOCUMENTS: dict[str, type[Document]] = {
+    "init": InitDocument,
+    "validate": ValidateDocument,
+    "get": GetDocument,
+    "plan": PlanDocument,
+    "apply": ApplyDocument,
+    "status": StatusDocument,
+    "resume": ResumeDocument,
+    "resolve": ResolveDocument,
+    "forget": ForgetDocument,
+    "history": HistoryDocument,
+    "history-accuracy": AccuracyDocument,
+    "doctor": DoctorDocument,
+    "doctor-sudoers": SudoersDocument,
+    "runtimes": RuntimesDocument,
+    "schema": SchemaDocument,
+    "explain": ExplainDocument,
+    "checkpoints-show": ShowDocument,
+    "checkpoints-files": FilesDocument,
+    "checkpoints-diff": DiffDocument,
+    "hosts-add": HostsAddDocument,
+    "lab-up": LabUpDocument,
+    "lab-status": LabStatusDocument,
+    "lab-down": LabDownDocument,
+    "lab-ssh-config": SshConfigDocument,
+    "error": ErrorDocument,
+}

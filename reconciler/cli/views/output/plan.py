@@ -1,0 +1,180 @@
+"""`plan --json`: what would be done, in numbers."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from reconciler.cli.views.output.base import Document, Finding, Part, Place, UnknownHost, known, of_rule
+from reconciler.commands.app import Seen
+from reconciler.commands.binding import Binding
+from reconciler.core.rules import Answer, verdict
+from reconciler.model.plan import Change, ChangeKind, Move, Plan, Step, StepKind
+from reconciler.model.spec import Cutover, Origin, Strategy
+
+
+class Specs(Part):
+    """Which specs a plan is of."""
+
+    commit: str | None = Field(description="null outside git")
+    dirty: bool = Field(description="Whether the specs differ from the commit")
+    digest: str = Field(description="SHA-256 of what they say, in hexadecimal")
+
+
+class PlannedMove(Part):
+    """How a workload would be moved while it runs."""
+
+    strategy: Strategy
+    cutover: Cutover
+    epoch: int = Field(description="The epoch the destination would own it with")
+    memory_bytes: int
+    expected_bytes: int = Field(description="To be copied: memory and what it changed in its root filesystem")
+    predicted_downtime_s: float = Field(description="How long clients would wait, at least")
+    predicted_most_s: float = Field(description="At most; the same once an earlier move has been measured")
+
+
+class PlannedChange(Part):
+    """One difference between the specs and the hosts."""
+
+    workload: str
+    kind: ChangeKind
+    source: str | None = Field(description="The host it is on")
+    destination: str | None = Field(description="The host it would be on")
+    reason: str
+    origin: Place | None = Field(description="Where the specs say so")
+    interrupts: bool = Field(description="It runs, and what it has in memory would be lost")
+    move: PlannedMove | None
+
+
+class PlannedStep(Part):
+    """One thing that would be done on a host."""
+
+    id: str
+    kind: StepKind
+    workload: str
+    runtime: str
+    host: str
+    peer: str | None = Field(description="The host it comes from, where something is copied")
+    subject: str = Field(description="The image, network, volume or container it is about; may be empty")
+    needs: tuple[str, ...] = Field(description="IDs of the steps before it")
+    expected_bytes: int
+
+
+class WorkloadVerdict(Part):
+    """The answer for a workload, of all that was found about it."""
+
+    workload: str
+    verdict: Answer
+
+
+class BoundTo(Part):
+    """What a saved plan can be applied to, and to nothing else."""
+
+    file: str
+    program: str = Field(description="The release that planned")
+    commit: str | None
+    dirty: bool
+    roots: tuple[str, ...] = Field(description="The repository's first commits")
+    remote: str = Field(description="Where the repository comes from; may be empty")
+    specs_digest: str
+
+
+class PlanDocument(Document):
+    """`reconcile plan --json`"""
+
+    command: Literal["plan"] = "plan"
+    specs: Specs
+    hosts_seen: int
+    unknown_hosts: tuple[UnknownHost, ...]
+    applyable: bool = Field(description="Whether there is something to do that is not refused")
+    refused: bool = Field(description="Whether something is refused")
+    verdicts: tuple[WorkloadVerdict, ...]
+    changes: tuple[PlannedChange, ...]
+    findings: tuple[Finding, ...] = Field(description="Errors refuse a change; warnings go with one")
+    steps: tuple[PlannedStep, ...]
+    world_digest: str = Field(description="SHA-256 of what was seen on the hosts, in hexadecimal")
+    bound_to: BoundTo | None = Field(description="With `--out`")
+
+
+def plan_document(seen: Seen, exit_code: int, bound: tuple[str, Binding] | None = None) -> PlanDocument:
+    """The plan; `bound`: the file it was saved to, and what it can be applied to."""
+    plan = seen.plan
+    concerned = {change.workload for change in plan.changes} | {f.workload for f in plan.findings}
+    return PlanDocument(
+        exit_code=exit_code,
+        specs=Specs(commit=plan.commit, dirty=plan.dirty, digest=plan.spec_digest),
+        hosts_seen=len(seen.world.seen()),
+        unknown_hosts=tuple(_unknown(plan)),
+        applyable=plan.applyable,
+        refused=plan.errored,
+        verdicts=tuple(
+            WorkloadVerdict(workload=w, verdict=verdict(f for f in plan.findings if f.workload == w))
+            for w in sorted(concerned)
+        ),
+        changes=tuple(_change(change, plan.moves.get(change.workload)) for change in plan.changes),
+        findings=tuple(of_rule(finding) for finding in plan.findings),
+        steps=tuple(_step(step) for step in plan.steps),
+        world_digest=plan.world_digest,
+        bound_to=_bound(*bound) if bound else None,
+    )
+
+
+def _unknown(plan: Plan) -> list[UnknownHost]:
+    return [UnknownHost(host=name, code="", reason=why) for name, why in sorted(plan.unknown_hosts.items())]
+
+
+def _change(change: Change, move: Move | None) -> PlannedChange:
+    return PlannedChange(
+        workload=change.workload,
+        kind=change.kind,
+        source=change.source,
+        destination=change.destination,
+        reason=change.reason,
+        origin=place(change.origin),
+        interrupts=change.interrupts,
+        move=_move(move) if move and change.kind is ChangeKind.MOVE else None,
+    )
+
+
+def place(origin: Origin | None) -> Place | None:
+    """Where a value stands in the specs."""
+    return Place(file=origin.file, line=origin.line, column=origin.col) if origin else None
+
+
+def _move(move: Move) -> PlannedMove:
+    return PlannedMove(
+        strategy=move.strategy,
+        cutover=move.cutover,
+        epoch=move.epoch,
+        memory_bytes=move.memory_bytes,
+        expected_bytes=move.expected_bytes,
+        predicted_downtime_s=known(move.predicted_downtime_s),
+        predicted_most_s=known(move.predicted_most_s),
+    )
+
+
+def _step(step: Step) -> PlannedStep:
+    return PlannedStep(
+        id=step.id,
+        kind=step.kind,
+        workload=step.workload,
+        runtime=step.runtime,
+        host=step.host,
+        peer=step.peer,
+        subject=step.subject,
+        needs=step.needs,
+        expected_bytes=step.expected_bytes,
+    )
+
+
+def _bound(file: str, binding: Binding) -> BoundTo:
+    return BoundTo(
+        file=file,
+        program=binding.program,
+        commit=binding.commit,
+        dirty=binding.dirty,
+        roots=binding.roots,
+        remote=binding.remote,
+        specs_digest=binding.specs,
+    )

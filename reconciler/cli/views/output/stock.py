@@ -1,0 +1,77 @@
+"""`get --json`: what is where."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from reconciler.cli.views.output.base import Document, Part, UnknownHost, rounded, unknown_hosts
+from reconciler.core.stock import Item, items, orphans
+from reconciler.model.spec import Spec
+from reconciler.model.world import World
+
+
+class WorkloadRow(Part):
+    """A workload of the specs."""
+
+    name: str
+    wanted_state: str
+    wanted_host: str | None = Field(description="null when no host fits")
+    found_state: str | None = Field(description="null when it is on no host that was seen")
+    found_host: str | None
+    memory_bytes: int
+    connections: int = Field(description="TCP connections that are established")
+    up_s: float | None
+    as_wanted: bool | None = Field(description="null where a host that was not seen may have it")
+
+
+class Left(Part):
+    """A container or volume of ours that no workload of the specs uses where it is."""
+
+    kind: Literal["container", "volume"]
+    name: str
+    host: str
+    workload: str
+    why: str
+
+
+class GetDocument(Document):
+    """`reconcile get --json`"""
+
+    command: Literal["get"] = "get"
+    workloads: tuple[WorkloadRow, ...]
+    orphans: tuple[Left, ...]
+    unknown_hosts: tuple[UnknownHost, ...]
+
+
+def get_document(spec: Spec, world: World, exit_code: int) -> GetDocument:
+    return GetDocument(
+        exit_code=exit_code,
+        workloads=tuple(_row(item) for item in items(spec, world)),
+        orphans=tuple(
+            Left(
+                kind="volume" if o.kind == "volume" else "container",
+                name=o.name,
+                host=o.host,
+                workload=o.workload,
+                why=o.why,
+            )
+            for o in orphans(spec, world)
+        ),
+        unknown_hosts=unknown_hosts(world),
+    )
+
+
+def _row(item: Item) -> WorkloadRow:
+    return WorkloadRow(
+        name=item.workload,
+        wanted_state=item.state,
+        wanted_host=item.belongs or None,
+        found_state=item.found or None,
+        found_host=item.on or None,
+        memory_bytes=item.memory_bytes,
+        connections=item.connections,
+        up_s=rounded(item.up_s) if item.on else None,
+        as_wanted=item.as_wanted,
+    )
