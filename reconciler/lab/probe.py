@@ -25,7 +25,7 @@ _WAKE_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """What one connection saw. A wait runs from a question to its answer, or to now without one."""
+    """What one connection saw. A wait runs from a question to its answer or the connection's end, or to now."""
 
     replies: int
     longest_wait_seconds: float
@@ -140,6 +140,7 @@ class Probe:
         except (OSError, ValueError) as error:
             with self._lock:
                 self._error = str(error) or type(error).__name__
+                self._note_wait()
 
     def _ask_count(self) -> None:
         asked = time.monotonic()
@@ -147,15 +148,19 @@ class Probe:
             self._asked_at = asked
         count = int(self._ask(b"count\n", None))
         with self._lock:
-            waited = time.monotonic() - asked
-            self._asked_at = 0.0
+            self._note_wait()
             self._replies += 1
-            if waited > self._longest[0]:
-                self._longest = (waited, asked - self._begin)
             previous = self._counts[-1] if self._counts else count
             self._counts = [*self._counts[:1], count]
         if count < previous:
             raise ValueError(f"the count fell from {previous} to {count}: the workload was started again")
+
+    def _note_wait(self) -> None:
+        """A wait has ended, by an answer or by an error."""
+        waited = time.monotonic() - self._asked_at
+        if self._asked_at and waited > self._longest[0]:
+            self._longest = (waited, self._asked_at - self._begin)
+        self._asked_at = 0.0
 
     def _ask(self, message: bytes, within_seconds: float | None) -> str:
         """One question, one line. Without a limit it waits until `stop`."""

@@ -76,6 +76,13 @@ for round in $(seq 3000); do
 done
 """
 
+FAIL_RESTORED = """#!/bin/sh
+/usr/bin/podman "$@"
+status=$?
+case $* in 'container restore '*) echo 'Error: failed on purpose, after its tasks were restored' >&2; exit 125 ;; esac
+exit $status
+"""
+
 COUNTER_PIDS = 'for d in /proc/[0-9]*; do [ "$(cat $d/comm 2>/dev/null)" = counter ] && echo ${d#/proc/}; done'
 
 REPAIR = """
@@ -199,6 +206,11 @@ def hang_podman(lab: Lab, host: str, argument: str) -> None:
     )
 
 
+def fail_restored(lab: Lab, host: str, argument: str) -> None:
+    """Podman says that the coming restore has failed, although its tasks run."""
+    _script(lab, host, "cat > /usr/local/bin/podman; chmod 755 /usr/local/bin/podman", FAIL_RESTORED)
+
+
 def strange_container(lab: Lab, host: str, argument: str) -> None:
     """Somebody makes a container of the workload's name."""
     make = "podman create --name counter localhost/reconciler-demo:1 sleep 9"
@@ -271,6 +283,7 @@ BLOWS: dict[str, Blow] = {
         kill_pages,
         stop_pages,
         hang_podman,
+        fail_restored,
         strange_container,
         strange_volume,
         stuck_removing,

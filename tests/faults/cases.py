@@ -180,6 +180,11 @@ def runtimes() -> Iterator[Case]:
     yield case(BACK, broken, name="CRIU fails to dump", exits=(PUT_BACK,))
     broken = Strike("break_criu", "restore", Point.AFTER_INTENT, host="destination")
     yield case(BACK, broken, name="CRIU fails to restore", exits=(PUT_BACK,))
+    for strategy in ("cold", "lazy"):
+        # Whether or not the destination is believed, one copy is left; it has answered clients.
+        strike = Strike("fail_restored", "restore", Point.AFTER_INTENT, host="destination")
+        name = f"{strategy}: podman fails, and the tasks that it restored run"
+        yield case(EITHER, strike, name=name, policy={"strategy": strategy}, keeps=False, tells=True)
     for do in ("kill_criu", "kill_hook"):
         for kind in ("hold", "transfer"):
             strike = Strike(

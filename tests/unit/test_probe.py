@@ -68,6 +68,15 @@ def test_a_count_that_falls_and_a_closed_connection_are_errors() -> None:
         assert words in result.error
 
 
+def test_no_wait_grows_once_the_connection_has_ended() -> None:
+    probe = Probe("127.0.0.1", Workload([("5", 0.0)]).port).start()
+    while not probe.result().error:
+        time.sleep(0.01)
+    ended = probe.result()
+    time.sleep(ended.longest_wait_seconds + 0.1)
+    assert probe.stop() == ended
+
+
 @pytest.mark.parametrize(("sums", "intact"), [("aa", True), ("ab", False)])
 def test_the_probe_compares_memory(steady: list[tuple[str, float]], sums: str, intact: bool) -> None:
     steady[3] = ("4", 0.3)  # still waiting when it is stopped: it is given a moment, then asks for the checksum
