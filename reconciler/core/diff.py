@@ -196,6 +196,30 @@ def _workload(name: str, spec: Spec, world: World, index: Index) -> Iterator[Cha
         return
     found = tuple(_place_and_state(workload, current, placed.host, spec, index))
     yield from found or _stands_still(workload, current)
+    if current is not None:
+        yield from _beside(workload, current, index)
+
+
+def _beside(workload: Workload, current: Copy, index: Index) -> Iterator[Finding]:
+    """The same program runs once more, over what only one may use: somebody has made it by hand."""
+    name, ours = workload.metadata.name, current.instance
+    volumes = ((f"its volume {volume}", index.volumes.get((current.host, volume), ())) for volume in ours.volumes)
+    addresses = (
+        (f"its address {value}", index.addresses.get((network.name, value), ()))
+        for network in workload.spec.networks
+        for value in filter(None, (network.ip, network.mac))
+    )
+    told: dict[tuple[str, str], str] = {}
+    for what, users in (*volumes, *addresses):
+        for copy in users:
+            other = copy.instance
+            same = ours.image_id != "" and other.image_id == ours.image_id and other.state.has_processes
+            if same and other.labels.get(LABEL_WORKLOAD) != name:
+                told.setdefault((copy.host, other.name), what)
+    for (host, beside), what in told.items():
+        text = f"{beside} on {host} runs the same image with {what}, and is not Reconciler's"
+        fix = f"end it if it is a second copy: podman rm -f {beside}"
+        yield Finding(rule="runs-beside", severity="warn", workload=name, host=host, message=text, fix=fix)
 
 
 def _stands_still(workload: Workload, current: Copy | None) -> Iterator[Finding]:

@@ -110,6 +110,13 @@ PLAN_PAGES: dict[str, Page] = {
         "Nobody but you can know which copy has the right state. Look at both, then: reconcile resolve "
         "WORKLOAD --owner HOST --evidence TEXT.",
     ),
+    "runs-beside": Page(
+        "something runs the same program over its volume or address",
+        "A container that Reconciler did not make runs the workload's image and uses its volume or its static "
+        "address: most likely somebody has made it by hand from the workload, as with `podman kube play`. Two "
+        "programs then write to the same data. Nobody but you knows whether it is meant to be there; a move is "
+        "refused while it is (volume.shared, address.taken).",
+    ),
     "stopped-elsewhere": Page(
         "stopped on another host",
         "A stopped container has no processes to move. Start it where it is (placement.host, state: running), "

@@ -585,7 +585,7 @@ unshield() { # what a hook that was killed has left: peers would be told that no
 LAST_WORD="see: reconcile status. A person decides with: reconcile resolve"
 
 cmd_may_start() { # a container's OCI state is on stdin; with user namespaces the marker cannot be read: then it may
-	CONFIG=$(sed -n 's/.*"org\.criu\.config" *: *"\([^"]*\)".*/\1/p')
+	CONFIG=$(sed -n 's|.*"org\.criu\.config\(/[^"]*\)\{0,1\}" *: *"\([^"]*\)".*|\2|p')
 	W=${CONFIG%/*}
 	H=$W/hook N=${W##*/}
 	[ "$W" = "$ROOT/workloads/$N" ] && is_name "$N" && [ -x "$ROOT/workloads" ] || exit 0

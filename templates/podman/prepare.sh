@@ -13,13 +13,13 @@ refuse() {
 }
 
 # Whoever starts a container that Reconciler made, a person, a unit, a boot, has it asked of the guard. A restore does not
-# come by here. The hook stays harmless when Reconciler's folder is gone. It is where Podman looks for hooks: in the
+# come by here. `podman kube generate` writes the annotation's key with `/NAME` behind it. The hook stays harmless when Reconciler's folder is gone. It is where Podman looks for hooks: in the
 # first folder that its configuration names, else in Podman's default, else, where that cannot be written, in /etc,
 # which the configuration is then made to name too.
 ask() {
     root=${1%/bin/*}
     hook='{"version": "1.0.0", "hook": {"path": "/bin/sh", "args": ["sh", "-c", "[ ! -r '$1' ] || exec /bin/sh '$1' may-start"]},
-"when": {"annotations": {"^org\\.criu\\.config$": "^'$root'/workloads/"}}, "stages": ["createContainer"]}'
+"when": {"annotations": {"^org\\.criu\\.config(/|$)": "^'$root'/workloads/"}}, "stages": ["createContainer"]}'
     usual=/usr/share/containers/oci/hooks.d etc=/etc/containers
     folder=$(cat /usr/share/containers/containers.conf $etc/containers.conf $etc/containers.conf.d/*.conf 2>/dev/null |
         sed 's/#.*//' | tr '\n' ' ' | grep -o 'hooks_dir *= *\[[^]]*\]' | tail -n 1 | cut -d'"' -f2)

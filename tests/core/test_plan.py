@@ -166,6 +166,23 @@ def test_a_paused_copy_is_not_nothing_to_do():
     assert plan.findings[0].fix.endswith("podman unpause web")
 
 
+@pytest.mark.parametrize("shared", ["volume", "address"])
+def test_the_same_program_over_its_volume_or_address_is_told(shared):
+    """As after `podman kube play` of what was generated from it."""
+    volumes = [{"name": "data", "target": "/data"}]
+    networks = [{"name": "lab", "ip": "10.0.0.9"}]
+    web = workload(on="h1", **({"volumes": volumes} if shared == "volume" else {"networks": networks}))
+    ours = container(web)
+    played = container(web, labels={}, name="web-pod-web")
+    other_image = played.model_copy(update={"image_id": "sha256:" + "1" * 64})
+    stopped = played.model_copy(update={"state": InstanceState.EXITED})
+    plan = make_plan(spec(H1, web), world(facts("h1", ours, played)))
+    assert [(f.rule, f.severity, f.host) for f in plan.findings] == [("runs-beside", "warn", "h1")]
+    assert plan.changes == () and "podman rm -f web-pod-web" in plan.findings[0].fix
+    for harmless in (other_image, stopped):
+        assert not make_plan(spec(H1, web), world(facts("h1", ours, harmless))).findings
+
+
 def test_labels_keep_the_current_host_and_else_take_the_first_by_name():
     hosts = [host("h1", {"disk": "ssd"}), host("h2", {"disk": "ssd"}), host("h3")]
     web = workload(labels={"disk": "ssd"})

@@ -79,7 +79,7 @@ done
 FAIL_RESTORED = """#!/bin/sh
 /usr/bin/podman "$@"
 status=$?
-case $* in 'container restore '*) echo 'Error: failed on purpose, after its tasks were restored' >&2; exit 125 ;; esac
+case $* in 'container restore '*) echo 'Error: failed on purpose, after its tasks ran' >&2; exit 125 ;; esac
 exit $status
 """
 
@@ -243,6 +243,11 @@ def podman(lab: Lab, host: str, argument: str) -> None:
     _script(lab, host, "setsid sh /run/typed </dev/null >/run/typed.out 2>&1 & sleep 0.4")
 
 
+def kube_generate(lab: Lab, host: str, argument: str) -> None:
+    """A person has written down what the workload's container is like."""
+    _script(lab, host, "podman kube generate counter >/run/generated.yaml")
+
+
 def expire_leases(lab: Lab, host: str, argument: str) -> None:
     """As if the time of a silent controller's lease had passed."""
     _script(lab, host, "rm -f /var/lib/reconciler/workloads/reconciler/lease.*")
@@ -288,6 +293,7 @@ BLOWS: dict[str, Blow] = {
         strange_volume,
         stuck_removing,
         podman,
+        kube_generate,
         expire_leases,
         lie,
         other_release,
@@ -308,6 +314,7 @@ def repair(lab: Lab) -> None:
 
 
 UNTYPE = """
+podman pod rm -f -t 0 counter-pod
 podman unpause counter
 podman container exists counter || podman rename typed counter
 podman ps -aq --filter name='^counter$' | while read -r id; do

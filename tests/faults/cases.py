@@ -287,8 +287,8 @@ STARTS = {
     "exec": "podman exec counter true",
     "update": "podman update --restart=always counter",
 }
-"""What a person may type that starts something, or lets something run. Not `container clone --run` and `kube
-play`: they make other containers, of other names and without our annotation, as `podman run` does."""
+"""What a person may type that starts something, or lets something run. Not `container clone --run`: it makes
+another container, without our annotation, as `podman run` does (docs/rules.md)."""
 ENDS = {
     "stop": "podman stop --time 0 counter",
     "kill": "podman kill counter",
@@ -312,6 +312,16 @@ def typed() -> Iterator[Case]:
             for verb, line in (STARTS | ENDS).items():
                 strike = Strike("podman", kind, point, host=host, argument=line)
                 yield case(EITHER | LOST, strike, name=f"{kind}: `podman {verb}` at the {host}", keeps=False)
+
+
+def played() -> Iterator[Case]:
+    """What was generated from the workload is played where it must not run."""
+    generated = (("kube_generate", "source", ""),)
+    for kind in ("hold", "commit", "restore"):
+        line = "podman kube play /run/generated.yaml"
+        strike = Strike("podman", kind, Point.AFTER_OUTCOME, host="source", argument=line)
+        name = f"{kind}: `podman kube play` at the source"
+        yield case(EITHER, strike, name=name, before=generated, keeps=False)
 
 
 def hung() -> Iterator[Case]:
@@ -418,6 +428,7 @@ def matrix() -> list[Case]:
         hosts,
         controllers,
         typed,
+        played,
         hung,
         strangers,
         undos,

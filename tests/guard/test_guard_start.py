@@ -24,9 +24,9 @@ MAY_NOT = [
 ]
 
 
-def start(host: Any, config: Path | str) -> subprocess.CompletedProcess[str]:
+def start(host: Any, config: Path | str, key: str = "org.criu.config") -> subprocess.CompletedProcess[str]:
     """As an OCI runtime calls the hook: hardly any environment, the state on standard input."""
-    state = {"ociVersion": "1.2.0", "annotations": {"io.x": "y", "org.criu.config": str(config)}, "pid": 1}
+    state = {"ociVersion": "1.2.0", "annotations": {"io.x": "y", key: str(config), "io.z": "a"}, "pid": 1}
     env = {"RECONCILER_ROOT": str(host.root)}
     return subprocess.run(
         host.argv("may-start"), input=json.dumps(state), env=env, capture_output=True, text=True, check=False
@@ -55,6 +55,15 @@ def test_a_copy_that_another_host_may_own_is_neither_started_nor_restored(
     for done in (start(host, host.path("web", "criu.conf")), restore(host)):
         assert done.returncode == PHASE
         assert f"it is {phase} here" in done.stderr and "reconcile status" in done.stderr
+
+
+def test_what_was_generated_from_it_is_asked_about_too(host: Any) -> None:
+    """`podman kube generate`, then `podman kube play`."""
+    config, key = host.path("web", "criu.conf"), "org.criu.config/web"
+    assert start(host, config, key).returncode == 0
+    host("mark", "web", 3, "committed", "source", "r", "h2")
+    assert start(host, config, key).returncode == PHASE
+    assert start(host, config, "org.criu.configured").returncode == 0
 
 
 def test_a_torn_marker_starts_nothing(host: Any) -> None:

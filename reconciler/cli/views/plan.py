@@ -28,9 +28,14 @@ def render_plan(plan: Plan, color: bool, *, seen: int) -> str:
     warnings = [f for f in plan.findings if f.severity == "warn"]
     for change in plan.changes:
         lines += ["", *_change(change, [w for w in warnings if w.workload == change.workload], color)]
+    shown = {change.workload for change in plan.changes} | {
+        f.workload for f in plan.findings if f.severity == "refuse"
+    }
     for finding in plan.findings:
         if finding.severity == "refuse":
-            lines += ["", *_refusal(finding, color)]
+            lines += ["", *_finding(finding, "red", "refused", color)]
+        elif finding.workload not in shown:
+            lines += ["", *_finding(finding, "yellow", "warning", color)]
     return "\n".join([*lines, "", summary(plan)])
 
 
@@ -51,8 +56,8 @@ def _change(change: Change, warnings: list[Finding], color: bool) -> list[str]:
     return lines + [labelled(label, text, indent=4, column=12) for label, text in rows]
 
 
-def _refusal(finding: Finding, color: bool) -> list[str]:
-    head = paint("red", f"! {finding.workload:<15} refused", color)
+def _finding(finding: Finding, style: str, what: str, color: bool) -> list[str]:
+    head = paint(style, f"! {finding.workload:<15} {what}", color)
     lines = [f"{head}  {finding.rule}" + (f" on {finding.host}" if finding.host else "")]
     return [*lines, f"    why         {finding.message}", f"    fix         {finding.fix}"]
 
