@@ -1,6 +1,7 @@
 """Imports go one way (ARCHITECTURE.md). Read from the syntax trees, so that lazy imports count too."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,8 @@ ONLY_IMPORT_IN = {
     "google": "core/criu_images.py",
     "zstandard": "inspection/archive.py",
 }
+LOGS = {"cli", "commands", "engine", "load", "state", "hosts"}
+"""Rooms that may log; what is pure answers instead."""
 FORBIDDEN_IN_CORE = {"asyncio", "os", "pathlib", "logging", "time", "random", "datetime", "secrets", "subprocess"}
 RUNTIMES_MAY_SHARE = {"base"}
 
@@ -85,6 +88,14 @@ def test_runtimes_know_neither_hosts_nor_each_other(path: Path) -> None:
         if area(module) == "runtimes" and module.count(".") >= 2 and mine != "registry":
             other = module.split(".")[2]
             assert other == mine or other in RUNTIMES_MAY_SHARE, f"{path.name} imports {module}"
+
+
+def test_rooms_log_under_their_name_or_not_at_all() -> None:
+    for path in MODULES:
+        room = path.relative_to(PACKAGE).parts[0]
+        names = re.findall(r"getLogger\((.*?)\)", path.read_text())
+        if room not in ("cli", "__init__.py"):
+            assert set(names) <= ({f'"reconciler.{room}"'} if room in LOGS else set()), path
 
 
 def test_only_cli_prints() -> None:

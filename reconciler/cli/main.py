@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from reconciler import __version__
-from reconciler.cli import commands
+from reconciler.cli import commands, logs
 from reconciler.errors import InputError, Interrupted, ReconcilerError
 
 if TYPE_CHECKING:
@@ -39,7 +40,11 @@ def _root(
     trace: str = typer.Option(
         "", "--trace", metavar="FILE", help="Append every operation on hosts as JSON lines."
     ),
+    log_level: logs.Level | None = typer.Option(None, "--log-level", help="Log from this level on [info]."),
+    log_file: Path | None = typer.Option(None, "--log-file", help="Append the log to a file instead of stderr."),
+    log_format: logs.Format | None = typer.Option(None, "--log-format", help="Lines of text or of JSON [text]."),
 ) -> None:
+    logs.start(log_level, log_file, log_format)
     if no_color:
         os.environ["NO_COLOR"] = "1"
     if trace:
@@ -64,6 +69,14 @@ def shielded(arguments: list[str]) -> int:
 
 def run(arguments: list[str]) -> int:
     """Run the program and return its exit code."""
+    try:
+        return _run(arguments)
+    finally:
+        if said := logs.finish():
+            typer.echo(f"warning: {said}", err=True)
+
+
+def _run(arguments: list[str]) -> int:
     from reconciler.cli.views.failure import report_crash, show_error
 
     try:

@@ -21,7 +21,7 @@ from reconciler.text import terminal
 
 STDOUT, STDERR = 1, 2
 MOST_WAITING: Final = 8 * 2**20
-"""Bytes of progress that wait for a terminal; what comes on top is not shown."""
+"""Bytes of progress, or of a log, that wait for their reader; what comes on top is not shown."""
 ACTS: Final = frozenset({"apply", "resume", "resolve"})
 """Commands whose exit code says what became of workloads, whoever reads about it."""
 
@@ -37,16 +37,17 @@ class Outlet:
 
     def put(self, fd: int, data: bytes) -> None:
         """Write when the reader is ready; returns at once."""
-        if fd == STDERR and self._waiting > MOST_WAITING:
+        if fd != STDOUT and self._waiting > MOST_WAITING:
             return
         self._waiting += len(data)
         self._queue.put((fd, data))
 
-    def drain(self) -> None:
-        """Wait until everything was written, or could not be. Nothing may depend on this coming back soon."""
+    def drain(self, limit: float | None = None) -> bool:
+        """Wait until everything was written, or could not be; at most `limit` seconds. Nothing may depend on this
+        coming back soon without one."""
         done = threading.Event()
         self._queue.put(done)
-        done.wait()
+        return done.wait(limit)
 
     def _write_all(self) -> None:
         while True:

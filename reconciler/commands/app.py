@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets as randomness
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -29,6 +30,8 @@ from reconciler.model.spec import Spec
 from reconciler.model.world import World
 from reconciler.state.identity import owner
 from reconciler.state.store import Store
+
+log = logging.getLogger("reconciler.commands")
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,10 @@ async def look(spec: Spec, fleet: Fleet, journal: Store) -> Seen:
     """Observe all hosts and make the plan. Changes nothing, anywhere."""
     world = await observe(fleet, drivers(), list(spec.hosts))
     world = await look_closer(fleet, drivers(), world, questions(spec, world))
-    return Seen(world, make_plan(spec, world, unfinished(journal), journal.measured()))
+    plan = make_plan(spec, world, unfinished(journal), journal.measured())
+    found = (len(plan.changes), len(plan.steps), len(plan.findings))
+    log.info("planned: %d changes, %d steps, %d findings", *found)
+    return Seen(world, plan)
 
 
 def unfinished(journal: Store) -> set[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
@@ -23,7 +24,8 @@ from reconciler.engine.steps import Steps
 from reconciler.errors import InputError, ReconcilerError
 from reconciler.guard import guard
 from reconciler.hosts.base import Fleet, pump
-from reconciler.hosts.wrap import Backoff, RetryFleet, Traced, TraceFleet
+from reconciler.hosts.wrap import Backoff, RetryFleet, Traced, TraceFleet, log_of
+from reconciler.hosts.wrap import log as hosts_log
 from reconciler.model.command import Seconds
 from reconciler.model.event import Reporter, ignore
 from reconciler.model.plan import Plan
@@ -35,6 +37,8 @@ from reconciler.state.journal import Journal
 from reconciler.state.store import Store, Writer
 
 Note = Callable[[Traced], None]
+
+log = logging.getLogger("reconciler.commands")
 
 
 def drivers() -> dict[str, Runtime]:
@@ -75,8 +79,10 @@ def reach(spec: Spec) -> Fleet:
 
 def wrapped(fleet: Fleet, note: Note | None = None) -> Fleet:
     """A fleet as every controller uses it: what broke on the way is done once more where that does no harm.
-    `note` is told of each try."""
-    return RetryFleet(TraceFleet(fleet, note) if note else fleet, Backoff(tries=2))
+    `note` is told of each try, and so is a log of everything."""
+    told = TraceFleet(fleet, note) if note else fleet
+    logged = TraceFleet(told, log_of) if hosts_log.isEnabledFor(logging.DEBUG) else told
+    return RetryFleet(logged, Backoff(tries=2))
 
 
 @asynccontextmanager
@@ -161,7 +167,10 @@ class Outside:
 
     async def carry_out(self, executor: Executor) -> Outcome:
         """Run it to its end, and write down how that was."""
+        log.info("run of %d steps begins", len(executor.plan.steps), extra={"run": executor.run})
         outcome = await executor.execute()
+        for workload, state in outcome.groups.items():
+            log.info("ended: %s", state, extra={"run": executor.run, "workload": workload})
         with lenient("the journal could not note the end of the run; reconcile resume does", self.warn):
             executor.journal.end(executor.run, run_state(outcome), self.now())
         return outcome

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -47,6 +48,9 @@ class Patience:
     frozen_pause: Seconds = 0.05
     """The first pause while clients wait and the source can still take over again."""
     longest_pause: Seconds = 8.0
+
+
+log = logging.getLogger("reconciler.engine")
 
 
 @dataclass(frozen=True)
@@ -229,10 +233,26 @@ class Executor:
 
     def _tell(self, event: Event) -> None:
         """Who shows what happens has no say in it: after its first failure nothing is shown any more."""
+        self._log(event)
         try:
             self.report(event)
         except Exception:
             self.report = ignore
+
+    def _log(self, event: Event) -> None:
+        step = event.step
+        about = {"run": self.run, "workload": step.workload, "host": step.host, "step": step.id}
+        verb = f"undo of {step.kind}" if not isinstance(event, StepProgress) and event.undo else f"{step.kind}"
+        match event:
+            case StepStarted():
+                log.info("%s began", verb, extra=about)
+            case StepEnded(error=""):
+                log.info("%s done in %.2f s", verb, event.seconds, extra=about)
+            case StepEnded():
+                how = "may have failed" if event.lost else "failed"
+                log.warning("%s %s after %.2f s: %s", verb, how, event.seconds, event.error, extra=about)
+            case StepProgress():
+                log.debug("%s: %d of %d bytes", verb, event.done, event.total, extra=about)
 
     def _is_urgent(self, action: Action) -> bool:
         """Whether going back is not cheap any more, or the very thing that must succeed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping, Sequence
 
@@ -21,6 +22,8 @@ PAUSE: Seconds = 0.2
 """Before a host that cannot be reached is asked once more."""
 _UNREADABLE = "H290"
 SAME_MACHINE = "H292"
+
+log = logging.getLogger("reconciler.engine")
 
 
 async def observe(
@@ -42,6 +45,11 @@ async def observe(
     async with asyncio.TaskGroup() as group:
         tasks = {name: group.create_task(one(name), name=f"observe {name}") for name in sorted(set(hosts))}
     views = _told_apart({name: task.result() for name, task in tasks.items()})
+    for name, view in views.items():
+        if isinstance(view, HostUnknown):
+            log.warning("unknown: %s (%s)", view.reason, view.code, extra={"host": name})
+        else:
+            log.info("seen, with %d instances", len(view.instances), extra={"host": name})
     return World(hosts=views, abilities={name: abilities(driver) for name, driver in drivers.items()})
 
 

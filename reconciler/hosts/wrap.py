@@ -4,6 +4,7 @@ for tests. `reconciler.commands.compose` puts them together."""
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from reconciler.model.command import Command, Result, Seconds, Tree
 T = TypeVar("T")
 
 Call = Callable[[], Awaitable[T]]
+
+log = logging.getLogger("reconciler.hosts")
 
 COPY_AGAIN = ("C320", "C323")
 """Copies that arrived differently or lost their connection: copying starts from nothing, so again is safe."""
@@ -151,6 +154,7 @@ class RetryFleet(WrappedFleet):
                 if failed >= self._backoff.tries or not _may_repeat(about, error, failed):
                     raise
                 self._note(about, error)
+                log.info("%s is tried again: %s", about.operation, error, extra={"host": about.host})
                 await asyncio.sleep(self._backoff.pause(failed))
 
 
@@ -199,6 +203,13 @@ class TraceFleet(WrappedFleet):
             argv = shown(about.command) if about.command else ()
             took = time.monotonic() - started
             self._note(Traced(about.operation, about.host, argv, took, status, error, why))
+
+
+def log_of(traced: Traced) -> None:
+    """For `TraceFleet`: every operation in the log, with its command as far as that holds no secrets."""
+    said = " ".join((traced.about, *traced.argv))
+    end = f"{traced.error}: {traced.why}" if traced.error else f"status {traced.status}" if traced.argv else "done"
+    log.debug("%s: %s after %.3f s", said, end, traced.seconds, extra={"host": traced.host})
 
 
 class When(StrEnum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from reconciler.load.render import TemplateFault, is_template, render_spec
 from reconciler.load.rules import Fleet, check_fleet
 from reconciler.load.source import Source
 from reconciler.model.spec import Host, MigrationPolicy, Network, Origin, Spec, Workload
+
+log = logging.getLogger("reconciler.load")
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ def load_all(
     with _no_collection():
         for path in paths:
             run.path(Path(path))
+        log.info("%d files read", len(run.files))
         return run.result()
 
 

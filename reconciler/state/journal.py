@@ -7,6 +7,7 @@ promise, and which errors may be retried, is said in `reconciler.state.store`.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sqlite3
 import time
@@ -29,6 +30,7 @@ from reconciler.state.schema import connect, connect_memory, transaction, transl
 from reconciler.state.store import UNFINISHED, replaced, workloads_of
 
 MEMORY = ":memory:"
+log = logging.getLogger("reconciler.state")
 MEASURED_SINCE = 2
 """The format that has a table of what moves took."""
 LATEST_MOVES = """
@@ -112,6 +114,7 @@ class Journal:
             seq = (last or 0) + 1
             row = (run_id, seq, step, mark.value, at, note, json.dumps(kept, sort_keys=True))
             self._connection.execute("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        log.debug("record %d: %s %s", seq, mark, note, extra={"run": run_id, "step": step})
         return Record(seq=seq, step=step, mark=mark, at=at, note=note, data=kept)
 
     def end(self, run_id: str, state: RunState, at: float) -> None:

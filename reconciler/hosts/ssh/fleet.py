@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,8 @@ from reconciler.model.spec import Host, HostSpec
 
 TERM_GRACE: Seconds = 2.0
 """How long a command that took too long may take to end before it is killed."""
+log = logging.getLogger("reconciler.hosts")
+
 LOG_BYTES = 65536
 SESSION_PAUSES: tuple[Seconds, ...] = (0.01, 0.03, 0.1, 0.3, 1.0)
 """sshd counts a session until it has reaped its process, which may be after we saw the channel close."""
@@ -83,6 +86,7 @@ class SshHost:
         self._connecting = None
         if not task.cancelled() and task.exception() is None:
             self._connection = task.result()
+            log.info("connected", extra={"host": self.name})
 
     async def _run(self, command: Command, on_line: OnLine | None, go: asyncio.Event | None = None) -> Result:
         started = time.monotonic()
