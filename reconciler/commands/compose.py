@@ -27,6 +27,7 @@ from reconciler.hosts.base import Fleet, pump
 from reconciler.hosts.wrap import Backoff, RetryFleet, Traced, TraceFleet, log_of
 from reconciler.hosts.wrap import log as hosts_log
 from reconciler.model.command import Seconds
+from reconciler.model.container import REGISTRY_PASSWORD, SecretRef
 from reconciler.model.event import Reporter, ignore
 from reconciler.model.plan import Plan
 from reconciler.model.record import Record, RunState
@@ -49,25 +50,35 @@ def drivers() -> dict[str, Runtime]:
 
 def secrets_of(workload: Workload) -> dict[str, bytes]:
     """Values of the secrets a workload refers to. InputError names what is missing, never a value."""
-    values: dict[str, bytes] = {}
-    for name, reference in workload.spec.secret_env.items():
-        where = f"workload {workload.metadata.name}, secretEnv {name}"
-        if reference.from_env is not None:
-            value = os.environ.get(reference.from_env)
-            if value is None:
-                raise InputError(f"variable {reference.from_env} is not set", code="E180", where=where)
-            values[name] = value.encode()
-        elif reference.from_file is not None:
-            try:
-                values[name] = Path(reference.from_file).read_bytes().rstrip(b"\n")
-            except OSError as error:
-                raise InputError(
-                    f"secret file {reference.from_file} cannot be read",
-                    code="E180",
-                    where=where,
-                    why=error.strerror or "",
-                ) from error
-    return values
+    asked = {name: (f"secretEnv {name}", one) for name, one in workload.spec.secret_env.items()}
+    if (container := workload.spec.container) is not None:
+        asked |= {path: (f"secretFiles {path}", one) for path, one in container.secret_files.items()}
+        if container.registry is not None:
+            asked[REGISTRY_PASSWORD] = ("registry.password", container.registry.password)
+    return {
+        name: _secret(one, f"workload {workload.metadata.name}, {field}", whole=name.startswith("/"))
+        for name, (field, one) in asked.items()
+    }
+
+
+def _secret(reference: SecretRef, where: str, *, whole: bool) -> bytes:
+    """`whole`: with the line end that files mostly have, for it will be a file again."""
+    if reference.from_env is not None:
+        value = os.environ.get(reference.from_env)
+        if value is None:
+            raise InputError(f"variable {reference.from_env} is not set", code="E180", where=where)
+        return value.encode()
+    assert reference.from_file is not None
+    try:
+        found = Path(reference.from_file).read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"secret file {reference.from_file} cannot be read",
+            code="E180",
+            where=where,
+            why=error.strerror or "",
+        ) from error
+    return found if whole else found.rstrip(b"\n")
 
 
 def reach(spec: Spec) -> Fleet:

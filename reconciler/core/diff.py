@@ -78,7 +78,7 @@ class Index:
                     copies.setdefault(name, []).append(copy)
                 if instance.state.has_processes:
                     for network in instance.networks:
-                        for value in filter(None, (network.ip, network.mac)):
+                        for value in filter(None, (*network.ips, network.mac)):
                             addresses.setdefault((network.name, value), []).append(copy)
             for marker in facts.markers:
                 markers.setdefault(marker.workload, []).append((host, marker))

@@ -17,14 +17,15 @@ def following(workload: Workload, known: Iterable[NetworkFacts], specs: Mapping[
     not there are made from their specs."""
     shared = {n.name: n.on_segment for n in known}
     made = {name: NetworkFacts(name=name, driver=n.spec.driver).on_segment for name, n in specs.items()}
-    return {n.ip for n in workload.spec.networks if n.ip and shared.get(n.name, made.get(n.name, False))}
+    joined = (n for n in workload.spec.networks if shared.get(n.name, made.get(n.name, False)))
+    return {ip for n in joined for ip in n.ips}
 
 
 def stranded(workload: Workload, instance: Instance, follow: set[str]) -> set[str]:
     """Addresses of established connections that stay behind. Where the specs' own actions take an address along,
     that may be the one in front of a static address behind a bridge: then nobody but their writer knows."""
     actions = workload.spec.migration.actions if workload.spec.migration else None
-    static = {n.ip for n in workload.spec.networks if n.ip} if actions else set()
+    static = {ip for n in workload.spec.networks for ip in n.ips} if actions else set()
     return {a for a in map(local, instance.tcp_established) if a not in follow | static}
 
 
@@ -42,7 +43,7 @@ def network_row(
 ) -> str:
     """What becomes of the addresses and connections of a workload that moves."""
     follow = following(workload, destination.networks, specs)
-    have = [n.ip for n in instance.networks if n.ip]
+    have = [ip for n in instance.networks for ip in n.ips]
     along = [ip for ip in have if ip in follow]
     behind = [ip for ip in have if ip not in follow]
     parts = []

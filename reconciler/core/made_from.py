@@ -4,17 +4,19 @@ user or of an earlier release, and no spelling is worth making what runs anew.""
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from pydantic import ValidationError
 
 from reconciler.model.base import Model, canonical_json, parse_size
-from reconciler.model.container import Container
+from reconciler.model.container import Container, PublishedPort
 from reconciler.model.inplace import FIELDS, How
 from reconciler.model.spec import Payload
 
-UNORDERED = ("mounts", "volumes", "ports", "capAdd", "capDrop")
-"""Lists whose order means nothing."""
+UNORDERED = ("mounts", "volumes", "tmpfs", "devices", "groupAdd", "capAdd", "capDrop")
+"""Lists whose order means nothing; nor does that of ports, which may be written as ranges."""
 
 
 def changed_fields(wanted: Payload, label: str) -> list[str]:
@@ -79,7 +81,16 @@ def _section(raw: dict[str, Any], model: type[Model]) -> dict[str, Any]:
 
 
 def _ordered(section: dict[str, Any]) -> dict[str, Any]:
-    return {
+    found = {
         key: sorted(value, key=canonical_json) if key in UNORDERED and isinstance(value, list) else value
         for key, value in section.items()
     }
+    with suppress(ValidationError, TypeError):  # what this release does not take stays as it is
+        found["ports"] = sorted(_each_port(found["ports"])) if "ports" in found else []
+    return found
+
+
+def _each_port(ports: list[Any]) -> Iterator[tuple[str, str, int, int]]:
+    for one in map(PublishedPort.model_validate, ports):
+        for host, container in one.pairs:
+            yield one.protocol, one.address or "", host, container

@@ -237,8 +237,13 @@ class _Builder:
 
     def _image(self, workload: Workload, host: str) -> list[str]:
         name, wanted = workload.metadata.name, workload.spec.image
-        runtime = workload.spec.runtime
-        if not wanted or not can(self.world, runtime, "images") or image_id(self._facts(host).of(runtime), wanted):
+        runtime, container = workload.spec.runtime, workload.spec.container
+        pull = container.pull if container else "missing"
+        if not wanted or not can(self.world, runtime, "images"):
+            return []
+        if pull == "always":
+            return [self._step(StepKind.PULL_IMAGE, name, host, subject=wanted)]
+        if image_id(self._facts(host).of(runtime), wanted):
             return []
         # What copies images between hosts knows Podman's only.
         peers = sorted(self.index.seen.items()) if runtime == DEFAULT_RUNTIME else ()
@@ -247,7 +252,7 @@ class _Builder:
             if found := image_id(facts, wanted):
                 size = next(i.size_bytes for i in facts.images if i.id == found)
                 return [self._step(StepKind.COPY_IMAGE, name, host, peer=peer, subject=found, expected_bytes=size)]
-        return [self._step(StepKind.PULL_IMAGE, name, host, subject=wanted)]
+        return [self._step(StepKind.PULL_IMAGE, name, host, subject=wanted)] if pull != "never" else []
 
     def _confirm(self, workload: str, host: str, needs: Iterable[str]) -> None:
         if self.spec.workloads[workload].spec.health is not None:

@@ -9,7 +9,7 @@ from reconciler.core.diff import diff
 from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.plan import Change, ChangeKind
 from reconciler.model.question import Question
-from reconciler.model.spec import Spec
+from reconciler.model.spec import Spec, Workload
 from reconciler.model.world import HostFacts, Instance, World
 
 _ARRIVES = (ChangeKind.MOVE, ChangeKind.CREATE, ChangeKind.RECREATE)
@@ -29,9 +29,10 @@ def questions_of(changes: Iterable[Change], spec: Spec, world: World) -> dict[st
         moves = change.kind is ChangeKind.MOVE
         if change.destination in seen and workload and change.kind in _ARRIVES:
             part = Question(
-                paths=tuple(mount.source for mount in workload.spec.mounts),
-                addresses=tuple(n.ip for n in workload.spec.networks if n.ip) if _fresh(change) else (),
+                paths=_paths(workload),
+                addresses=tuple(ip for n in workload.spec.networks for ip in n.ips) if _fresh(change) else (),
                 names=(change.workload,) if moves else (),
+                profiles=_profiles(workload),
             )
             asked[change.destination] = _joined(asked.get(change.destination), part)
         if moves and change.source in seen:
@@ -39,6 +40,22 @@ def questions_of(changes: Iterable[Change], spec: Spec, world: World) -> dict[st
             part = Question(names=(change.workload,), containers=tuple((c.id, c.pid) for c in found))
             asked[change.source] = _joined(asked.get(change.source), part)
     return asked
+
+
+def _paths(workload: Workload) -> tuple[str, ...]:
+    """What the spec takes for granted on the host."""
+    mounted = tuple(mount.source for mount in workload.spec.mounts)
+    if (container := workload.spec.container) is None:
+        return mounted
+    profile = container.security_opt.seccomp
+    devices = (device.path for device in container.devices if device.path)
+    return (*mounted, *devices, *((profile,) if profile and profile != "unconfined" else ()))
+
+
+def _profiles(workload: Workload) -> tuple[str, ...]:
+    container = workload.spec.container
+    name = container.security_opt.apparmor if container else None
+    return (name,) if name and name != "unconfined" else ()
 
 
 def _fresh(change: Change) -> bool:
@@ -83,6 +100,7 @@ def _joined(one: Question | None, other: Question) -> Question:
         addresses=tuple(dict.fromkeys(one.addresses + other.addresses)),
         names=tuple(dict.fromkeys(one.names + other.names)),
         containers=tuple(dict.fromkeys(one.containers + other.containers)),
+        profiles=tuple(dict.fromkeys(one.profiles + other.profiles)),
     )
 
 

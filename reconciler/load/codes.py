@@ -194,6 +194,12 @@ CODES: dict[str, Code] = {
         "that bring a model of their own. `reconcile runtimes` shows which. Give the section that the runtime "
         "takes, or name the other runtime.",
     ),
+    "E158": Code(
+        "an environment file cannot be used",
+        "`envFiles` names files beside the specs with lines NAME=value; empty lines and `#` comments are fine, "
+        "and quotes around a whole value are taken off. The message says which line is none. Secrets do not go "
+        "there: use `secretEnv`.",
+    ),
     "E180": Code(
         "a secret is not there",
         "`secretEnv` names a variable or file of the controller that is not set or cannot be read. Nothing was "
@@ -250,6 +256,11 @@ CODES: dict[str, Code] = {
         "not in the history",
         "The journal holds no run of a workload of that name, or does not exist. Each controller has its own: "
         "--journal, RECONCILE_JOURNAL, else below XDG_STATE_HOME. `reconcile history` lists what it holds.",
+    ),
+    "W102": Code(
+        "one place hides another",
+        "What is mounted inside a volume or bind mount covers what that holds there, and needs a folder to be "
+        "mounted on, which a read-only one must have already.",
     ),
     "W101": Code(
         "image not pinned",

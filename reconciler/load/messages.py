@@ -28,8 +28,28 @@ PATTERNS: Final[dict[str, str]] = {
     fields.PUBLIC_KEY: "one public key, such as `ssh-ed25519 AAAA...`",
     fields.CAPABILITY: "a capability, such as NET_BIND_SERVICE",
     fields.INTERFACE: "the name of a network interface",
+    fields.HOST_NAME: "a name such as db or db.example",
+    fields.SYSCTL: "the name of a sysctl, such as net.core.somaxconn",
+    fields.FILE_MODE: "a mode in octal digits, such as 0444, in quotes",
+    fields.GROUP: "a group, by name or number",
+    fields.PROFILE: "the name of a profile",
+    fields.CDI: "what a vendor calls a device, such as nvidia.com/gpu=all",
+    fields.PLATFORM: "a platform, such as linux/arm64",
+    fields.RESOLVER: "an option of the resolver, such as ndots:2",
+    fields.CONTAINER_LABEL: "one word without `=`",
     r"^/[!-~]*$": "a URL path that starts with `/`",
 }
+
+_BUILT = "images are built elsewhere: podman build -t REGISTRY/NAME:TAG . && podman push REGISTRY/NAME:TAG"
+INSTEAD: Final[dict[tuple[Loc, str | int], str]] = {
+    (("container",), "build"): _BUILT,
+    (("container",), "environment"): "it is `env`, a mapping",
+    (("container",), "expose"): "nothing has to be exposed: who can reach the container reaches its ports",
+    (("container",), "links"): "use `networks`; containers on one find each other by name",
+    (("container",), "dependsOn"): "workloads may be on different hosts; let programs try again",
+    (("container",), "healthCheck"): "Podman's periodic check is `healthcheck`; that of moves is `spec.health`",
+}
+"""What is meant by fields that others have, by the last name above and the field's."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +91,8 @@ def _finding(item: Mapping[str, Any], model: type[BaseModel]) -> Finding:
     context = item.get("ctx", {})
     if kind == "extra_forbidden":
         known = list(_schema_at(model, loc[:-1]).get("properties", {}))
-        hint = close(str(loc[-1]), known) or f"known: {', '.join(sorted(known))}"
+        hint = INSTEAD.get((loc[-2:-1], loc[-1])) or close(str(loc[-1]), known)
+        hint = hint or f"known: {', '.join(sorted(known))}"
         return Finding("E103", f"unknown field `{loc[-1]}`", loc, True, hint)
     if kind == "missing":
         within = f" in `{dotted(loc[:-1])}`" if len(loc) > 1 else ""

@@ -183,11 +183,15 @@ def _secrets(value: dict[str, Any]) -> Iterator[Loc]:
     for where in _ENVS:
         env = locate_value(value, where)
         for name, text in env.items() if isinstance(env, dict) else ():
-            literal = str(text)
-            named = SECRET_NAME.search(name) and not name.upper().endswith(("_FILE", "_PATH"))
-            inside = _URL_SECRET.search(literal) or "PRIVATE KEY-----" in literal
-            if inside or (named and literal.lower() not in _HARMLESS):
+            if looks_secret(name, str(text)):
                 yield (*where, name)
+
+
+def looks_secret(name: str, literal: str) -> bool:
+    """Whether the value of a variable looks like a secret written out."""
+    named = SECRET_NAME.search(name) and not name.upper().endswith(("_FILE", "_PATH"))
+    inside = _URL_SECRET.search(literal) or "PRIVATE KEY-----" in literal
+    return bool(inside or (named and literal.lower() not in _HARMLESS))
 
 
 def _secret_diagnostic(loc: Loc, places: Places, source: Source) -> Diagnostic:

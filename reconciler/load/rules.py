@@ -12,7 +12,8 @@ from reconciler.load.messages import close
 from reconciler.load.objects import Entry
 from reconciler.load.payload import check_payload
 from reconciler.model.base import DEFAULT_RUNTIME
-from reconciler.model.spec import DesiredState, Host, IpamSpec, Network, Workload
+from reconciler.model.container import PublishedPort
+from reconciler.model.spec import DesiredState, Host, IpamSpec, Network, Workload, WorkloadSpec
 from reconciler.runtimes import registry
 from reconciler.runtimes.registry import TAKES, Found
 
@@ -180,11 +181,17 @@ def _same_machine(fleet: Fleet, hosts: Mapping[str, Host]) -> Iterator[Diagnosti
 def _subnets(entry: Entry, workload: Workload, networks: Mapping[str, Network]) -> Iterator[Diagnostic]:
     for n, joined in enumerate(workload.spec.networks):
         network = networks.get(joined.name)
-        if joined.ip is None or network is None or network.spec.ipam is None:
+        if network is None or network.spec.ipam is None:
             continue
-        if problem := _not_free(joined.ip, network.spec.ipam):
-            message = f"{joined.ip} is {problem} of network `{joined.name}`"
-            yield entry.diagnostic("E152", message, "spec", workload.spec.section, "networks", n, "ip")
+        kinds = {ipaddress.ip_network(one.subnet).version: one for one in network.spec.ipams}
+        for field_name, address in (("ip", joined.ip), ("ip6", joined.ip6)):
+            if address is None:
+                continue
+            ipam = kinds.get(ipaddress.ip_address(address).version, network.spec.ipam)
+            if problem := _not_free(address, ipam):
+                message = f"{address} is {problem} of network `{joined.name}`"
+                at = ("spec", workload.spec.section, "networks", n, field_name)
+                yield entry.diagnostic("E152", message, *at)
 
 
 def _not_free(text: str, ipam: IpamSpec) -> str:
@@ -201,10 +208,9 @@ def _not_free(text: str, ipam: IpamSpec) -> str:
 
 
 def _within(entry: Entry, workload: Workload) -> Iterator[Diagnostic]:
-    """Targets and networks used twice by one workload."""
+    """Targets and networks used twice by one workload, and places in it that hide others."""
     wanted = workload.spec
-    targets = [(m.target, ("mounts", n, "target")) for n, m in enumerate(wanted.mounts)]
-    targets += [(v.target, ("volumes", n, "target")) for n, v in enumerate(wanted.volumes)]
+    targets = _targets(wanted)
     networks = [(a.name, ("networks", n, "name")) for n, a in enumerate(wanted.networks)]
     for what, uses in (("target", targets), ("network", networks)):
         seen: set[str] = set()
@@ -212,6 +218,38 @@ def _within(entry: Entry, workload: Workload) -> Iterator[Diagnostic]:
             if value in seen:
                 yield entry.diagnostic("E153", f"{what} `{value}` is used twice", "spec", wanted.section, *loc)
             seen.add(value)
+    yield from _hidden(entry, wanted)
+
+
+def _targets(wanted: WorkloadSpec) -> list[tuple[str, tuple[str | int, ...]]]:
+    """Where something is mounted for the workload, and where in its section that stands."""
+    targets: list[tuple[str, tuple[str | int, ...]]] = []
+    targets += [(m.target, ("mounts", n, "target")) for n, m in enumerate(wanted.mounts)]
+    targets += [(v.target, ("volumes", n, "target")) for n, v in enumerate(wanted.volumes)]
+    if (container := wanted.container) is None:
+        return targets
+    targets += [(t.target, ("tmpfs", n, "target")) for n, t in enumerate(container.tmpfs)]
+    return targets + [(path, ("secretFiles", path)) for path in container.secret_files]
+
+
+def _hidden(entry: Entry, wanted: WorkloadSpec) -> Iterator[Diagnostic]:
+    """A memory file system inside a volume or bind hides what that has there, and it comes back when the tmpfs is
+    taken away; a read-only place cannot get the mount point that another one in it needs."""
+    kept = [(m.target, m.read_only) for m in wanted.mounts]
+    kept += [(v.target, v.read_only) for v in wanted.volumes]
+    for target, loc in _targets(wanted):
+        for above, read_only in kept:
+            if not target.startswith(f"{above}/"):
+                continue
+            if loc[0] == "tmpfs":
+                message = f"the tmpfs `{target}` hides what is there in `{above}`"
+                hint = "mount it outside, or leave one of them out"
+            elif read_only:
+                message = f"`{target}` is inside `{above}`, which is read-only: it has to be there already"
+                hint = f"make the folder in the source of `{above}`, or mount it outside"
+            else:
+                continue
+            yield entry.diagnostic("W102", message, "spec", wanted.section, *loc, hint=hint)
 
 
 class _Claims:
@@ -231,9 +269,10 @@ class _Claims:
         base = ("spec", wanted.section)
         for n, joined in enumerate(wanted.networks):
             at = (*base, "networks", n)
-            if joined.ip is not None:
-                what = f"{joined.ip} on network `{joined.name}`"
-                yield from self._claim(entry, "E141", what, ("ip", joined.name, joined.ip), (*at, "ip"))
+            for name, address in (("ip", joined.ip), ("ip6", joined.ip6)):
+                if address is not None:
+                    what = f"{address} on network `{joined.name}`"
+                    yield from self._claim(entry, "E141", what, ("ip", joined.name, address), (*at, name))
             if joined.mac is not None:
                 yield from self._claim(entry, "E142", joined.mac, ("mac", joined.mac), (*at, "mac"))
         for n, volume in enumerate(wanted.volumes):
@@ -241,8 +280,7 @@ class _Claims:
             yield from self._claim(entry, "E144", what, ("volume", volume.name), (*base, "volumes", n, "name"))
         if wanted.placement.host is not None:
             for n, port in enumerate(wanted.ports):
-                key = (wanted.placement.host, port.host, port.protocol)
-                yield from self._port(entry, key, port.address, (*base, "ports", n, "host"))
+                yield from self._ports_of(entry, wanted.placement.host, port, (*base, "ports", n, "host"))
 
     def _claim(
         self, entry: Entry, code: str, what: str, key: tuple[str, ...], loc: tuple[str | int, ...]
@@ -251,6 +289,17 @@ class _Claims:
         if (first, first_loc) != (entry, loc):
             message = f"{what} is already used by workload `{first.name}` ({first.where(*first_loc)})"
             yield entry.diagnostic(code, message, *loc)
+
+    def _ports_of(
+        self, entry: Entry, host: str, port: PublishedPort, loc: tuple[str | int, ...]
+    ) -> Iterator[Diagnostic]:
+        """One finding for a range, however much of it is taken."""
+        found = [
+            taken
+            for number, _ in port.pairs
+            for taken in self._port(entry, (host, number, port.protocol), port.address, loc)
+        ]
+        yield from found[:1]
 
     def _port(
         self, entry: Entry, key: tuple[str, int, str], address: str | None, loc: tuple[str | int, ...]

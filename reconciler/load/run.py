@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.errors import Diagnostic, InputError
-from reconciler.load import files, issues
+from reconciler.load import envfiles, files, issues
 from reconciler.load.compose import Composed, Document, Places, compose
 from reconciler.load.files import Unreadable
 from reconciler.load.limits import MAX_INCLUDE_DEPTH, MAX_SHOWN
@@ -159,6 +159,10 @@ class _Run:
         if isinstance(value, dict) and "include" in value and isinstance(document.places, Places):
             self._includes(value, document.places, source, path)
             return
+        if isinstance(value, dict) and value.get("kind") == "Workload" and isinstance(document.places, Places):
+            for n, code, message, hint in envfiles.merge(value, path, self.files):
+                index, length = locate(document.places, (*envfiles.AT, n))
+                self._broken(source.diagnostic(code, message, index, length, hint=hint))
         checked = check(document, source)
         self.found.extend(
             d for d in checked.diagnostics if (d.line, d.col) not in already or d.code not in ("E104", "E105")
@@ -242,7 +246,8 @@ class _Run:
             origins=origins,
             called=called,
         )
-        return Loaded(spec, tuple(self._warnings()), tuple(sorted(self.files.values())))
+        warnings = (*self._warnings(), *(d for d in self.found if d.severity != "error"))
+        return Loaded(spec, warnings, tuple(sorted(self.files.values())))
 
     def _nothing(self) -> None:
         if not self.allow_empty and not any(d.severity == "error" for d in self.found):

@@ -10,7 +10,7 @@ import ipaddress
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, Strict
+from pydantic import AfterValidator, BeforeValidator, Field, Strict, WithJsonSchema
 
 LABEL_KEY = r"^[A-Za-z0-9]([A-Za-z0-9._/-]{0,126}[A-Za-z0-9])?$"
 ENV_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
@@ -29,6 +29,15 @@ ONE_LINE = r"^[^\x00-\x1f\x7f-]([^\x00-\x1f\x7f]*)$"
 PUBLIC_KEY = r"^[a-z0-9@.-]+ [A-Za-z0-9+/=]+( [ -~]*)?$"
 CAPABILITY = r"^[A-Za-z_]+$"
 INTERFACE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$"
+HOST_NAME = r"^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?$"
+SYSCTL = r"^[a-z0-9_]+([./][A-Za-z0-9_-]+)+$"
+FILE_MODE = r"^0?[0-7]{3,4}$"
+GROUP = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
+PROFILE = r"^[A-Za-z0-9_/][A-Za-z0-9_./-]*$"
+CDI = r"^[a-z0-9.-]+/[A-Za-z0-9_.-]+=[A-Za-z0-9_.:-]+$"
+PLATFORM = r"^[a-z0-9]+/[a-z0-9_]+(/[a-z0-9.]+)?$"
+RESOLVER = r"^[a-z0-9-]+(:[0-9]+)?$"
+CONTAINER_LABEL = r"^[^\s=\x00-\x1f\x7f]+$"
 
 TRANSPORTS = (
     *("atomic", "containers-storage", "dir", "docker", "docker-archive", "docker-daemon"),
@@ -50,6 +59,20 @@ STEERING = (
 )
 """How keys begin by which Podman, OCI runtimes and hooks let an annotation decide privileges, files or devices."""
 KERNELS = ("/proc", "/sys")
+OUR_LABELS = ("io.reconciler.", "io.podman.", "io.containers.", "io.buildah.", "PODMAN_SYSTEMD_UNIT")
+"""How labels begin that decide who keeps a container: ours, and those that Podman's auto-update and units read."""
+NAMESPACED = (
+    "net.",
+    "fs.mqueue.",
+    "kernel.domainname",
+    "kernel.hostname",
+    "kernel.msgmax",
+    "kernel.msgmnb",
+    "kernel.msgmni",
+    "kernel.sem",
+    "kernel.shm",
+)
+"""How sysctls begin that a container has of its own; all others are the host's."""
 
 
 def _one_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
@@ -147,6 +170,97 @@ def _annotation(text: str) -> str:
     return text
 
 
+def _container_label(text: str) -> str:
+    for start in OUR_LABELS:
+        if text.startswith(start):
+            raise ValueError(f"is refused: what begins with `{start}` decides who keeps a container")
+    return text
+
+
+def _sysctl(text: str) -> str:
+    """With dots, as `sysctl` prints them; a slash in its place may be a dot of an interface's name."""
+    name = text if "." in text.partition("/")[0] else text.replace(".", "\0").replace("/", ".").replace("\0", "/")
+    if not name.startswith(NAMESPACED):
+        raise ValueError("is the whole host's, not the container's; set it on the hosts")
+    if name in ("kernel.hostname", "kernel.domainname"):
+        raise ValueError("is given otherwise: `hostname`")
+    return name
+
+
+def _one_value(value: object) -> object:
+    """Numbers as text, and one space between words."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return " ".join(value.split()) if isinstance(value, str) else value
+
+
+def _mode(text: str) -> str:
+    return f"{int(text, 8):04o}"
+
+
+def _small(text: str) -> str:
+    return text.lower()
+
+
+def _signal(value: object) -> object:
+    """`SIGTERM`, whether a number or without `SIG`."""
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(text, str):
+        return value
+    if text.isascii() and text.isdigit():
+        number = int(text)
+        if number in _SIGNALS.values():
+            return next(name for name, one in _SIGNALS.items() if one == number)
+        if _SIGRTMIN < number <= _SIGRTMAX:
+            return f"SIGRTMIN+{number - _SIGRTMIN}"
+    name = f"SIG{text.upper().removeprefix('SIG')}"
+    if name in _SIGNALS or re.fullmatch(r"SIGRTM(IN\+|AX-)[0-9]{1,2}", name):
+        return name
+    raise ValueError(f"must be a signal, such as SIGTERM, SIGINT or SIGRTMIN+3, not `{text}`")
+
+
+_SIGRTMIN, _SIGRTMAX = 34, 64
+_SIGNALS = {
+    name: number
+    for number, name in enumerate(
+        (
+            *("SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGKILL"),
+            *("SIGUSR1", "SIGSEGV", "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGTERM", "SIGSTKFLT", "SIGCHLD"),
+            *("SIGCONT", "SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG", "SIGXCPU", "SIGXFSZ"),
+            *("SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO", "SIGPWR", "SIGSYS"),
+        ),
+        1,
+    )
+}
+"""Linux's numbers; this table and not Python's, for the controller may be another system."""
+
+
+def _ports(value: object) -> object:
+    """A port, or a range of them; a range of one is a port."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        ends = (value, value)
+    elif isinstance(value, str) and (match := re.fullmatch(r"([0-9]{1,5})-([0-9]{1,5})", value.strip())):
+        ends = (int(match[1]), int(match[2]))
+    else:
+        ends = (0, 0)
+    first, last = ends
+    if not 1 <= first <= last <= 65535:
+        raise ValueError("must be a port between 1 and 65535, or a range such as `8000-8010`")
+    return first if first == last else f"{first}-{last}"
+
+
+def _seccomp(text: str) -> str:
+    if text == "unconfined":
+        return text
+    if not re.match(ABSOLUTE_PATH, text):
+        raise ValueError("must be `unconfined`, or the absolute path of a profile on the hosts")
+    return _path(text)
+
+
+def _to_host(text: str) -> str:
+    return text if text == "host-gateway" else _ip(text)
+
+
 LabelKey = Annotated[str, Field(pattern=LABEL_KEY)]
 AnnotationKey = Annotated[str, Field(pattern=LABEL_KEY), AfterValidator(_annotation)]
 Labels = dict[LabelKey, str]
@@ -155,6 +269,30 @@ Image = Annotated[str, Field(pattern=IMAGE, max_length=512), AfterValidator(_ima
 Path = Annotated[str, Field(pattern=ABSOLUTE_PATH, max_length=4096), AfterValidator(_path)]
 Target = Annotated[str, Field(pattern=ABSOLUTE_PATH, max_length=4096), AfterValidator(_target)]
 Port = Annotated[int, Strict(), Field(ge=1, le=65535)]
+Ports = Annotated[
+    int | str,
+    BeforeValidator(_ports),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": 65535},
+                {"type": "string", "pattern": "^[0-9]{1,5}-[0-9]{1,5}$"},
+            ]
+        }
+    ),
+]
+FileMode = Annotated[str, Field(pattern=FILE_MODE), AfterValidator(_mode)]
+HostName = Annotated[str, Field(pattern=HOST_NAME), AfterValidator(_small)]
+ToHost = Annotated[str, AfterValidator(_to_host)]
+"""An address, or `host-gateway`: the host that the container runs on."""
+SysctlName = Annotated[str, Field(pattern=SYSCTL), AfterValidator(_sysctl)]
+SysctlValue = Annotated[str, BeforeValidator(_one_value), Field(min_length=1, pattern=r"^[ -~]+$")]
+Signal = Annotated[str, BeforeValidator(_signal)]
+Group = Annotated[str, BeforeValidator(_one_value), Field(pattern=GROUP)]
+Seccomp = Annotated[str, AfterValidator(_seccomp)]
+Platform = Annotated[str, Field(pattern=PLATFORM)]
+Resolver = Annotated[str, Field(pattern=RESOLVER)]
+ContainerLabel = Annotated[str, Field(pattern=CONTAINER_LABEL, max_length=256), AfterValidator(_container_label)]
 Flag = Annotated[bool, Strict()]
 """Only `true` and `false`: text such as `no` or `on` is not a flag in YAML 1.2."""
 IPAddress = Annotated[str, AfterValidator(_ip)]

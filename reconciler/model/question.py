@@ -9,10 +9,11 @@ from dataclasses import dataclass
 class Question:
     """One host's part. `host`: whether to look at the host itself; `paths`: bind-mount sources; `addresses`:
     static addresses that will be used; `names`: workloads whose units to look for; `containers`: (container ID,
-    first process) of what moves away."""
+    first process) of what moves away; `profiles`: of AppArmor, by name."""
 
     host: bool = True
     paths: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     containers: tuple[tuple[str, int], ...] = ()
+    profiles: tuple[str, ...] = ()

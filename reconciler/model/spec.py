@@ -10,7 +10,7 @@ import ipaddress
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, Strict, model_validator
 
 from reconciler.model.action import MoveActions
 from reconciler.model.base import DEFAULT_RUNTIME, Duration, Model, Name
@@ -319,6 +319,19 @@ class NetworkDefinition(Model):
     driver: Literal["bridge", "macvlan"] = "bridge"
     parent: Annotated[str, Field(pattern=INTERFACE)] | None = None
     ipam: IpamSpec | None = None
+    ipam6: IpamSpec | None = Field(None, description="A second subnet, of IPv6, beside one of IPv4")
+    mtu: Annotated[int, Strict(), Field(ge=576, le=65535)] | None = Field(None, description="Default: the host's")
+
+    @property
+    def ipams(self) -> tuple[IpamSpec, ...]:
+        return tuple(filter(None, (self.ipam, self.ipam6)))
+
+    @model_validator(mode="after")
+    def _two_kinds(self) -> Self:
+        versions = [ipaddress.ip_network(one.subnet).version for one in self.ipams]
+        if self.ipam6 is not None and versions != [4, 6]:
+            raise ValueError("`ipam6` is an IPv6 subnet beside `ipam`, an IPv4 one")
+        return self
 
     @model_validator(mode="after")
     def _parent(self) -> Self:

@@ -32,6 +32,11 @@ class InstanceNetwork(Model):
     name: str
     ip: str | None = None
     mac: MacSeen | None = None
+    ip6: str | None = Field(None, description="Beside an IPv4 address")
+
+    @property
+    def ips(self) -> tuple[str, ...]:
+        return tuple(filter(None, (self.ip, self.ip6)))
 
 
 class ContainerMount(Model):
@@ -224,6 +229,7 @@ class Preflight(Model):
     paths: dict[str, str] = {}
     answers: dict[str, str] = {}
     units: dict[str, tuple[str, ...]] = {}
+    profiles: tuple[str, ...] = Field((), description="Those of AppArmor that are loaded, of the ones asked about")
 
 
 class HostFacts(Model):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Protocol, runtime_checkable
 
 from reconciler.model.command import Fence, Program, Seconds, Tree
@@ -164,11 +164,21 @@ class Checks(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Pull:
+    """How an image is fetched, where a spec says more than its name. `login`: user and password, for a registry
+    that wants them; `newest`: also where an image of that name is there."""
+
+    newest: bool = False
+    platform: str = ""
+    login: tuple[str, bytes] | None = field(default=None, repr=False)
+
+
 @runtime_checkable
 class Images(Protocol):
     """Instances are made from images that hosts keep."""
 
-    def pull_image(self, image: str) -> Program[str]:
+    def pull_image(self, image: str, how: Pull = Pull()) -> Program[str]:
         """Make an image present; returns its ID."""
         ...
 

@@ -1,4 +1,4 @@
-# preflight.sh [host itself | path PATH | address ADDRESS | name NAME | container ID PID]...: a closer look at a host for a plan.
+# preflight.sh [host itself | path PATH | profile NAME | address ADDRESS | name NAME | container ID PID]...: a closer look at a host for a plan.
 # Changes nothing but which neighbours are remembered. Lines of answers are `key value`; what cannot be known is left out.
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 section() { printf '\n@@ %s\n' "$*"; }
@@ -101,6 +101,10 @@ while [ $# -ge 2 ]; do
     path)
         section "path $2"
         [ -e "$2" ] && { stat -f -c %T -- "$2" 2>/dev/null || echo unknown; }
+        ;;
+    profile)
+        section "profile $2"
+        grep -qF "$2 (" /sys/kernel/security/apparmor/profiles 2>/dev/null && echo loaded
         ;;
     address) addresses="$addresses $2" ;;
     name)

@@ -1,4 +1,5 @@
-# truth.sh PID CONFIG: what the kernel says of a container's processes, and what its OCI config allows.
+# truth.sh PID CONFIG [SYSCTL...]: what the kernel says of a container's processes, and what its OCI config allows.
+# SYSCTLs as paths below /proc/sys.
 export LC_ALL=C
 space=$(readlink "/proc/$1/ns/pid" | sed 's/[][]/\\&/g')
 [ -n "$space" ] || { echo "process $1 is not there" >&2; exit 1; }
@@ -12,10 +13,21 @@ done
 printf '\n@@ mounts\n'
 cut -d' ' -f5 "/proc/$1/mountinfo"
 printf '\n@@ shared\n'
-for space in mnt net pid; do
+for space in mnt net pid ipc uts; do
     [ "$(readlink "/proc/$1/ns/$space")" != "$(readlink "/proc/self/ns/$space")" ] || echo "$space"
 done
 printf '\n@@ cgroup\n'
 cat "/proc/$1/cgroup"
+printf '\n@@ limits\n'
+cat "/proc/$1/limits"
+printf '\n@@ confined\n'
+tr -d '\0' <"/proc/$1/attr/current" 2>/dev/null
 printf '\n@@ config\n'
 cat "$2"
+pid=$1
+shift 2
+[ $# -gt 0 ] || exit 0
+printf '\n@@ sysctls\n'
+# shellcheck disable=SC2016 # it is the inner shell's to expand
+nsenter --net="/proc/$pid/ns/net" --ipc="/proc/$pid/ns/ipc" sh -c \
+    'for path; do printf "%s " "$path"; cat "/proc/sys/$path" 2>/dev/null || echo; done' sh "$@"

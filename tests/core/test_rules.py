@@ -103,6 +103,8 @@ def foreign(**more):
 
 LAB = {"name": "lab", "driver": "macvlan", "subnets": ("10.77.0.0/24",), "parent": "e0"}
 
+GIVEN = {"devices": [{"path": "/dev/fuse"}], "securityOpt": {"seccomp": "/etc/web.json"}}
+
 PAIRS: dict[str, tuple[Scene, Scene]] = {
     "room.memory": (
         Scene(has={"memory_bytes": 512 * MIB}, there={"memory_free_bytes": 512 * MIB}),
@@ -307,6 +309,27 @@ PAIRS: dict[str, tuple[Scene, Scene]] = {
     "container.host-namespaces": (Scene(has=options(ipc_mode="host")), Scene(has=options(network_mode="lab"))),
     "container.user-namespace": (Scene(has=options(user_mode="auto")), Scene(has=options(user_mode="host"))),
     "container.devices": (Scene(has=options(devices=("/dev/fuse",))), Scene()),
+    "device.missing": (
+        Scene(wants=GIVEN, there={"preflight": {"paths": {"/dev/fuse": "", "/etc/web.json": "ext4"}}}),
+        Scene(wants=GIVEN, there={"preflight": {"paths": {"/dev/fuse": "tmpfs", "/etc/web.json": "ext4"}}}),
+    ),
+    "security.profile": (
+        Scene(wants=GIVEN, there={"preflight": {"paths": {"/dev/fuse": "tmpfs", "/etc/web.json": ""}}}),
+        Scene(wants=GIVEN, there={"preflight": {"paths": {"/dev/fuse": "tmpfs", "/etc/web.json": "ext4"}}}),
+    ),
+    "image.platform": (Scene(wants={"platform": "linux/arm64"}), Scene(wants={"platform": "linux/amd64"})),
+    "image.never": (
+        Scene(wants={"pull": "never"}, kind=ChangeKind.CREATE, here={"images": ()}, there={"images": ()}),
+        Scene(wants={"pull": "never"}, kind=ChangeKind.CREATE, there={"images": ()}),
+    ),
+    "container.host-gateway": (
+        Scene(wants={"extraHosts": {"host.docker.internal": "host-gateway"}}),
+        Scene(wants={"extraHosts": {"db": "10.0.0.1"}}),
+    ),
+    "health.timer": (
+        Scene(wants={"healthcheck": {"command": ["true"]}}),
+        Scene(wants={"healthcheck": {"disabled": True}}),
+    ),
     "container.terminal": (Scene(has=options(terminal=True)), Scene()),
     "container.pod": (Scene(has=options(pod="p" * 64)), Scene()),
     "container.unit": (
@@ -446,3 +469,31 @@ def test_hosts_alone_are_checked_for_doctor():
 )
 def test_floors_know_series(program, have, bad):
     assert any(below(have, floor) for floor in FLOORS if floor.program == program) is bad
+
+
+@pytest.mark.parametrize(
+    ("wanted", "open_ones", "severity"),
+    [
+        ([{"path": "/dev/fuse"}], (), "warn"),
+        ([{"path": "/dev/fuse", "target": "/dev/other"}], ("/dev/other",), "refuse"),
+        ([], (), "refuse"),
+    ],
+)
+def test_a_device_that_nobody_holds_is_the_destinations_after_a_move(wanted, open_ones, severity):
+    has = options(devices=("/dev/fuse",)) | held(devices=open_ones)
+    found = Scene(wants={"devices": wanted}, has=has).findings()
+    assert [f.severity for f in found if f.rule == "container.devices"] == [severity]
+
+
+@pytest.mark.parametrize(
+    ("ahead", "word"),
+    [
+        ({"confinement": ()}, "has no AppArmor"),
+        ({"confinement": ("apparmor",)}, "is not loaded"),
+        ({"confinement": ("apparmor",), "profiles": ("web",)}, ""),
+    ],
+)
+def test_a_profile_of_apparmor_has_to_be_loaded(ahead, word):
+    found = Scene(wants={"securityOpt": {"apparmor": "web"}}, there={"preflight": ahead}).findings()
+    said = [f.message for f in found if f.rule == "security.profile"]
+    assert (word in said[0]) if word else not said

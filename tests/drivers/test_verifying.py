@@ -14,8 +14,9 @@ from reconciler.runtimes.podman import parse, verifying
 from reconciler.runtimes.podman.options import spec_label
 
 RECORDED = json.loads((Path(__file__).parent / "data" / "podman-inspect-running.json").read_text())["output"]
+PROCESS = {"capabilities": {"bounding": ["CAP_CHOWN", "CAP_KILL"]}, "noNewPrivileges": True}
 CONFIG = {
-    "process": {"capabilities": {"bounding": ["CAP_CHOWN", "CAP_KILL"]}, "noNewPrivileges": True},
+    "process": PROCESS,
     "linux": {"seccomp": {"defaultAction": "x"}, "namespaces": [{"type": "pid"}, {"type": "network"}]},
 }
 ALLOWED = "0000000000000021"
@@ -82,3 +83,47 @@ def test_another_container_is_found() -> None:
     assert "network lab" in problems(truth(), moved)[0]
     relabelled = facts().model_copy(update={"labels": {}})
     assert "another spec" in problems(truth(), relabelled)[0]
+
+
+def asking(**more: object) -> tuple[Workload, ContainerFacts]:
+    """The recorded container, as if it had been made with more."""
+    made = workload()
+    container = made.container.model_validate({**json.loads(facts().labels[LABEL_SPEC]), **more})
+    made = made.model_copy(update={"spec": made.spec.model_copy(update={"container": container})})
+    return made, facts().model_copy(update={"labels": {**facts().labels, LABEL_SPEC: spec_label(container)}})
+
+
+LIMITS = """@@ limits
+Limit                     Soft Limit           Hard Limit           Units
+Max open files            500                  600                  files
+Max stack size            8388608              unlimited            bytes
+"""
+SYSCTLS = "@@ sysctls\nnet/core/somaxconn 777\nnet/ipv4/ip_local_port_range 1\t2\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "seen", "word"),
+    [
+        ({"ulimits": {"nofile": 600}}, LIMITS, ""),
+        ({"ulimits": {"stack": -1}}, LIMITS, ""),
+        ({"ulimits": {"nofile": {"soft": 1, "hard": 599}}}, LIMITS, "nofile is 600, not 599"),
+        ({"ulimits": {"stack": 5}}, LIMITS, "stack is unlimited"),
+        ({"ulimits": {"stack": 5}}, "", "not known"),
+        ({"sysctls": {"net.core.somaxconn": 777, "net.ipv4.ip_local_port_range": "1  2"}}, SYSCTLS, ""),
+        ({"sysctls": {"net.core.somaxconn": 778}}, SYSCTLS, "is 777, not 778"),
+        ({"sysctls": {"kernel.msgmax": 8}}, SYSCTLS, "not known"),
+        ({"tmpfs": [{"target": "/proc2"}]}, "", "/proc2 is not mounted"),
+        ({"secretFiles": {"/key": {"fromFile": "k"}}}, "", "/key is not mounted"),
+    ],
+)
+def test_what_later_fields_say_is_looked_at(more: dict[str, object], seen: str, word: str) -> None:
+    made, found = asking(**more)
+    said = verifying.problems(made, found.image_id, found, truth() + seen)
+    assert len(said) == bool(word) and word in "".join(said)
+
+
+def test_another_profile_of_apparmor_is_found() -> None:
+    config = json.dumps({**CONFIG, "process": {**PROCESS, "apparmorProfile": "web"}})
+    text = truth().rpartition("@@ config")[0] + f"@@ config\n{config}\n@@ confined\n"
+    assert problems(text + "web (enforce)\n") == []
+    assert "not web" in problems(text + "unconfined\n")[0]

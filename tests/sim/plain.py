@@ -13,7 +13,7 @@ from reconciler.model.command import Fence, Program, Tree
 from reconciler.model.plan import Phase
 from reconciler.model.spec import HealthCheck, NetworkDefinition, Workload
 from reconciler.model.world import HostFacts, ImageFacts, NetworkFacts, Versions
-from reconciler.runtimes.base import Alive
+from reconciler.runtimes.base import Alive, Pull
 from tests.sim.memrt import (
     LIVE,
     SETTLED,
@@ -73,7 +73,7 @@ class Plain:
     def prepare_host(self) -> Program[None]:
         yield from guard.install()
 
-    def pull_image(self, image: str) -> Program[str]:
+    def pull_image(self, image: str, how: Pull = Pull()) -> Program[str]:  # noqa: B008  it is frozen
         result = yield memrt("pull", image_name(image))
         return result.stdout
 

@@ -40,12 +40,11 @@ def paused(case: Case) -> Iterator[Said]:
 
 @rule("container.privileged")
 def privileged(case: Case) -> Iterator[Said]:
-    """The container runs with all privileges and devices of its host. On the destination it is made from the spec,
-    which cannot say that, and its processes could not be restored with fewer rights than they hold."""
+    """The container runs with all privileges and devices of its host, which are not those of the destination."""
     if case.moves and case.container and case.container.options.privileged:
         yield Said(
-            "the container is privileged; a restored one has only what its spec says",
-            "make it from its spec with the capabilities it needs (capAdd), then move it",
+            "the container is privileged: it holds devices and settings of its host, which stay",
+            "make it with the capabilities and devices it needs (capAdd, devices) instead, then move it",
             host=case.origin,
         )
 
@@ -87,13 +86,26 @@ def user_namespace(case: Case) -> Iterator[Said]:
 
 @rule("container.devices")
 def devices(case: Case) -> Iterator[Said]:
-    """Devices of the host were given to the container. The destination's devices are not the same ones, and the
-    spec has no way to ask for them."""
-    if case.moves and case.container and case.container.options.devices:
+    """Devices of the host were given to the container. Those that its spec gives it too and that no process holds
+    are the destination's after a move, which is a warning; all others stay behind with what is in them."""
+    if not (case.moves and case.container and case.container.options.devices):
+        return
+    given = {device.path for device in case.wanted.devices} if case.wanted else set()
+    inside = {device.inside for device in case.wanted.devices} if case.wanted else set()
+    strange = [path for path in case.container.options.devices if path not in given]
+    in_use = [path for path in case.held.devices if path in inside] if case.held else sorted(filter(None, inside))
+    if strange or in_use:
+        what = f"devices of {case.origin} were given to the container: {together(strange)}"
         yield Said(
-            f"devices of {case.origin} were given to the container: {together(case.container.options.devices)}",
-            "make it without --device, or let it be made anew on the destination instead of moved",
+            what if strange else f"the workload has devices of {case.origin} open: {together(in_use)}",
+            "make it without them (its spec: devices), or let it be made anew on the destination instead of moved",
             host=case.origin,
+        )
+    else:
+        yield Said(
+            f"{together(case.container.options.devices)} is that of {case.where} after the move",
+            "see that it is the same kind of device there",
+            warn=True,
         )
 
 

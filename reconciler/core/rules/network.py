@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from reconciler.core.follows import following, stranded
 from reconciler.core.rules.base import Case, Said, rule
+from reconciler.model.container_network import port_range
 from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.spec import NetworkDefinition, TcpHandling
 from reconciler.model.world import NetworkFacts
@@ -35,15 +36,16 @@ def network_subnet(case: Case) -> Iterator[Said]:
         return
     for wanted in case.wanted.networks:
         for network in case.destination.networks:
-            if network.name != wanted.name or not wanted.ip or not network.subnets:
+            if network.name != wanted.name or not network.subnets:
                 continue
-            address = ipaddress.ip_address(wanted.ip)
-            if not any(address in ipaddress.ip_network(subnet) for subnet in network.subnets):
-                yield Said(
-                    f"{wanted.ip} is not in network {network.name} on {case.destination.name}"
-                    f" ({', '.join(network.subnets)})",
-                    "give the network the same subnet on both hosts",
-                )
+            for ip in wanted.ips:
+                address = ipaddress.ip_address(ip)
+                if not any(address in ipaddress.ip_network(subnet) for subnet in network.subnets):
+                    yield Said(
+                        f"{ip} is not in network {network.name} on {case.destination.name}"
+                        f" ({', '.join(network.subnets)})",
+                        "give the network the same subnet on both hosts",
+                    )
 
 
 @rule("address.taken")
@@ -51,7 +53,7 @@ def address_taken(case: Case) -> Iterator[Said]:
     """Another container already has the workload's static address or MAC on that network."""
     if not (case.arrives and case.wanted):
         return
-    claims = {(n.name, value) for n in case.wanted.networks for value in (n.ip, n.mac) if value}
+    claims = {(n.name, value) for n in case.wanted.networks for value in (*n.ips, n.mac) if value}
     for network, value in sorted(claims):
         for copy in case.index.addresses.get((network, value), ()):
             if copy.instance.labels.get(LABEL_WORKLOAD) != case.change.workload:
@@ -86,8 +88,9 @@ def _difference(
 ) -> str:
     if spec and there.driver and there.driver != spec.driver:
         return f"{there.driver}, its spec says {spec.driver}"
-    if spec and spec.ipam and there.subnets and spec.ipam.subnet not in there.subnets:
-        return f"{', '.join(there.subnets)}, its spec says {spec.ipam.subnet}"
+    for ipam in spec.ipams if spec and there.subnets else ():
+        if ipam.subnet not in there.subnets:
+            return f"{', '.join(there.subnets)}, its spec says {ipam.subnet}"
     if here and there.driver and here.driver and there.driver != here.driver:
         return f"{there.driver}, and {here.driver} on {origin}"
     return ""
@@ -114,11 +117,12 @@ def address_of_host(case: Case) -> Iterator[Said]:
     if not (case.ahead and case.wanted):
         return
     for wanted in case.wanted.networks:
-        if wanted.ip and wanted.ip in case.ahead.addresses:
-            yield Said(
-                f"{wanted.ip} on network {wanted.name} is an address of {case.where} itself",
-                "give the workload another address",
-            )
+        for ip in wanted.ips:
+            if ip in case.ahead.addresses:
+                yield Said(
+                    f"{ip} on network {wanted.name} is an address of {case.where} itself",
+                    "give the workload another address",
+                )
 
 
 @rule("address.answers")
@@ -129,12 +133,12 @@ def address_answers(case: Case) -> Iterator[Said]:
         return
     macs = {n.mac for n in case.wanted.networks}
     macs |= {n.mac for n in (case.container.networks if case.container else ())}
-    for wanted in case.wanted.networks:
-        mac = case.ahead.answers.get(wanted.ip or "", "")
+    for ip in (ip for wanted in case.wanted.networks for ip in wanted.ips):
+        mac = case.ahead.answers.get(ip, "")
         if mac and mac.lower() not in macs:
             yield Said(
-                f"{wanted.ip} is in use: {mac} answers for it on the segment of {case.where}",
-                f"find it (ip neigh show {wanted.ip}) and give one of them another address",
+                f"{ip} is in use: {mac} answers for it on the segment of {case.where}",
+                f"find it (ip neigh show {ip}) and give one of them another address",
             )
 
 
@@ -147,12 +151,12 @@ def port_taken(case: Case) -> Iterator[Said]:
         for entry in case.ahead.listening:
             protocol, _, endpoint = entry.partition("/")
             address, _, number = endpoint.rpartition(":")
-            if protocol != port.protocol or number != str(port.host):
+            if protocol != port.protocol or int(number) not in port_range(port.host):
                 continue
             if address in ("0.0.0.0", "[::]") or port.address is None or port.address == address:  # noqa: S104
                 yield Said(
-                    f"port {port.host}/{port.protocol} is in use on {case.where} (at {endpoint})",
-                    f"find its owner on {case.where} (ss -lpn sport = :{port.host}) or publish another port",
+                    f"port {number}/{port.protocol} is in use on {case.where} (at {endpoint})",
+                    f"find its owner on {case.where} (ss -lpn sport = :{number}) or publish another port",
                 )
                 break
 

@@ -5,11 +5,25 @@ from __future__ import annotations
 from reconciler.engine.carry import VolumeCopy
 from reconciler.engine.effects.base import Acting, Data, Effect
 from reconciler.hosts.base import Progress
+from reconciler.model.container import REGISTRY_PASSWORD
 from reconciler.model.plan import Step, StepKind
+from reconciler.runtimes.base import Pull
 
 
 async def pull_image(acting: Acting, step: Step, progress: Progress) -> Data:
-    return {"image": await acting.on(step.host, acting.driver(step).pull_image(step.subject))}
+    driver, how = acting.driver(step), _pull(acting, step)
+    asked = driver.pull_image(step.subject, how) if how != Pull() else driver.pull_image(step.subject)
+    return {"image": await acting.on(step.host, asked)}
+
+
+def _pull(acting: Acting, step: Step) -> Pull:
+    workload = acting.plan.workloads[step.workload]
+    wanted, login = workload.spec.container, None
+    if wanted is None:
+        return Pull()
+    if wanted.registry is not None:
+        login = (wanted.registry.user, acting.secrets(workload)[REGISTRY_PASSWORD])
+    return Pull(wanted.pull == "always", wanted.platform or "", login)
 
 
 async def copy_image(acting: Acting, step: Step, progress: Progress) -> Data:

@@ -9,8 +9,9 @@ from reconciler.core.causes import telling
 from reconciler.core.made_from import changed_fields
 from reconciler.errors import CommandFailed, HostError, Refused
 from reconciler.guard import guard
-from reconciler.model.command import Command, Fence, Program
-from reconciler.model.container import RestartPolicy
+from reconciler.model.base import parse_duration
+from reconciler.model.command import Command, Fence, Program, Seconds
+from reconciler.model.container import REGISTRY_PASSWORD, RestartPolicy
 from reconciler.model.inplace import PODMAN_KEEPS_UPDATES
 from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.plan import Phase
@@ -26,6 +27,10 @@ LIVE = (guard.NONE, Phase.RUNNING, Phase.CONFIRMED)
 
 NO_RESTART = RestartPolicy.NO.value
 
+INIT_FOLDERS = tuple(
+    f"{top}/podman" for top in ("/usr/local/libexec", "/usr/local/lib", "/usr/libexec", "/usr/lib")
+)
+"""Where Podman looks for its helpers, in its order (helper_binaries_dir in containers.conf)."""
 AT_ONCE = 0.5
 """Seconds in which a program that cannot work has mostly given up."""
 INSPECT_LIMIT = 20.0
@@ -72,9 +77,22 @@ def runtime_for(oci_runtime: str) -> Program[str]:
     return found
 
 
+def init_path(workload: Workload) -> Program[str]:
+    """The program that Podman puts before a container's own, where the workload asks for one. By its own name:
+    CRIU binds a link as the link that it is, and the restore fails. Empty: none is asked for, or Podman knows
+    better."""
+    if not workload.container.init:
+        return ""
+    look = 'for f; do if [ -x "$f/catatonit" ]; then readlink -f "$f/catatonit"; exit; fi; done'
+    result = yield Command(("/bin/sh", "-c", look, "sh", *INIT_FOLDERS), ok=(0, 1))
+    return result.stdout.strip()
+
+
 def store_secrets(workload: str, secrets: Mapping[str, bytes]) -> Program[None]:
     """Make Podman secrets of a workload's values anew; they arrive on stdin and are in no argument list."""
     for variable, value in sorted(secrets.items()):
+        if variable == REGISTRY_PASSWORD:
+            continue
         name = paths.secret_name(workload, variable)
         yield Command(("podman", "secret", "rm", "--", name), changes=True, ok=(0, 1, _NOT_FOUND), secret=True)
         label = f"--label={LABEL_WORKLOAD}={workload}"
@@ -84,7 +102,8 @@ def store_secrets(workload: str, secrets: Mapping[str, bytes]) -> Program[None]:
 
 def drop_secrets(workload: str, facts: ContainerFacts) -> Program[None]:
     """Remove the secrets that this workload's container used."""
-    for variable in _spec_of(facts).get("secretEnv", {}):
+    made_from = _spec_of(facts)
+    for variable in (*made_from.get("secretEnv", {}), *made_from.get("secretFiles", {})):
         name = paths.secret_name(workload, variable)
         yield Command(("podman", "secret", "rm", "--", name), changes=True, ok=(0, 1, _NOT_FOUND))
 
@@ -113,7 +132,12 @@ def create(workload: Workload, fence: Fence, *, oci_runtime: str, secrets: Mappi
     yield from store_secrets(name, secrets)
     yield from guard.mark(fence, Phase.RUNNING, "owner")
     argv = options.create_argv(
-        workload, image=spec.image, oci_runtime=runtime, restart=spec.restart.value, attach=True
+        workload,
+        image=spec.image,
+        oci_runtime=runtime,
+        restart=spec.restart_option,
+        attach=True,
+        init_path=(yield from init_path(workload)),
     )
     result = yield from guard.run(fence, LIVE, argv)
     return result.stdout.strip().splitlines()[-1]
@@ -150,7 +174,15 @@ def stop(workload: str, fence: Fence) -> Program[None]:
 
 def _stop(found: ContainerFacts, fence: Fence) -> Program[None]:
     if found.state.has_processes:
-        yield from guard.run(fence, SETTLED, ("podman", "stop", "--", found.id), timeout=STOP_LIMIT)
+        yield from guard.run(fence, SETTLED, ("podman", "stop", "--", found.id), timeout=_stop_limit(found))
+
+
+def _stop_limit(found: ContainerFacts) -> Seconds:
+    """Podman's own patience is what the container was made with."""
+    try:
+        return STOP_LIMIT + parse_duration(str(_spec_of(found).get("stopTimeout", "10s")))
+    except ValueError:
+        return STOP_LIMIT
 
 
 def remove(workload: str, fence: Fence) -> Program[None]:
@@ -167,7 +199,7 @@ def _remove(name: str, workload: str, fence: Fence) -> Program[None]:
         return
     yield Command(paths.unmount_rooms(found.userdata), changes=True)
     argv = ("podman", "rm", "--force", "--", found.id)
-    yield from guard.run(fence, SETTLED, argv, timeout=STOP_LIMIT)
+    yield from guard.run(fence, SETTLED, argv, timeout=_stop_limit(found))
     if name == workload:
         yield from drop_secrets(workload, found)
 
@@ -212,9 +244,12 @@ def _switch_restart(found: ContainerFacts, fence: Fence, *, on: bool) -> Program
     """The restart policy, as the container was made with, or none. Podman before 5.1 cannot change it: there a
     reboot at the wrong moment may start a container that was set aside."""
     found = as_noted(found, (yield from notes((fence.workload,))))
-    wanted = str(_spec_of(found).get("restart", NO_RESTART)) if on else NO_RESTART
+    made_from = _spec_of(found)
+    wanted = str(made_from.get("restart", NO_RESTART)) if on else NO_RESTART
     if found.restart == wanted:
         return
+    if retries := made_from.get("restartRetries") if on else None:
+        wanted = f"{wanted}:{retries}"
     version = yield Command(("podman", "--version"))
     if parse.version_tuple(parse.version(version.stdout)) >= PODMAN_KEEPS_UPDATES:
         yield from guard.run(fence, SETTLED, ("podman", "update", f"--restart={wanted}", "--", found.id))

@@ -52,6 +52,7 @@ def stage(handover: Handover, *, secrets: Mapping[str, bytes]) -> Program[Locate
             oci_runtime=move.oci_runtime,
             restart=RestartPolicy.NO.value,
             attach=False,
+            init_path=(yield from containers.init_path(handover.workload)),
         )
         yield from guard.run(fence, _RESERVED, argv)
         yield from _dry_start(handover)
@@ -218,7 +219,9 @@ def verify(handover: Handover) -> Program[None]:
         raise CommandFailed(
             f"{handover.name} does not run on {handover.move.destination}: it is {state}", code="C315"
         )
-    truth = yield Command(paths.shell("truth", str(facts.pid), f"{facts.userdata}/config.json"), secret=True)
+    sysctls = map(verifying.sysctl_path, handover.workload.container.sysctls)
+    argv = paths.shell("truth", str(facts.pid), f"{facts.userdata}/config.json", *sysctls)
+    truth = yield Command(argv, secret=True)
     problems = verifying.problems(handover.workload, handover.move.image_id, facts, truth.stdout)
     if problems:
         raise CommandFailed(

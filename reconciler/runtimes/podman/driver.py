@@ -9,7 +9,7 @@ from reconciler.model.command import Command, Fence, Program, Tree
 from reconciler.model.question import Question
 from reconciler.model.spec import HealthCheck, NetworkDefinition, Workload
 from reconciler.model.world import HostFacts
-from reconciler.runtimes.base import Alive, Handover, Held, Located, Round
+from reconciler.runtimes.base import Alive, Handover, Held, Located, Pull, Round
 from reconciler.runtimes.podman import (
     containers,
     destination,
@@ -45,8 +45,8 @@ class PodmanDriver:
         where = (f"{guard.ROOT}/bin", paths.DRY_START_HOOKS, guard.guard_path())
         yield Command(paths.shell("prepare", *where), changes=True)
 
-    def pull_image(self, image: str) -> Program[str]:
-        return stores.pull_image(image)
+    def pull_image(self, image: str, how: Pull = Pull()) -> Program[str]:  # noqa: B008  it is frozen
+        return stores.pull_image(image, how)
 
     def create_network(self, name: str, network: NetworkDefinition) -> Program[None]:
         return stores.create_network(name, network)

@@ -16,6 +16,7 @@ from reconciler.model.spec import Strategy, TcpHandling
 from reconciler.model.world import ContainerFacts
 from reconciler.runtimes.base import Handover, Located
 from reconciler.runtimes.podman import containers, pagemaps, parse, paths
+from reconciler.runtimes.podman.verifying import sysctl_path
 
 RESTORE_LIMIT: Seconds = 900.0
 _UNMARKED = 9
@@ -166,7 +167,8 @@ def check_restart_switch(handover: Handover) -> Program[None]:
 def set_restart(handover: Handover, fence: Fence, phases: tuple[Phase, ...], *, on: bool) -> Program[None]:
     wanted = handover.workload.container.restart
     if wanted is not RestartPolicy.NO:
-        policy = wanted.value if on else RestartPolicy.NO.value
+        section = handover.workload.container
+        policy = section.restart_option if on else RestartPolicy.NO.value
         argv = ("podman", "update", f"--restart={policy}", "--", handover.name)
         yield from guard.run(fence, phases, argv)
 
@@ -175,7 +177,7 @@ def _addresses(handover: Handover) -> str:
     """Addresses to keep clients' packets away from until the sockets behind them are restored."""
     if handover.policy.tcp is not TcpHandling.ESTABLISHED:
         return ""
-    return ",".join(n.ip for n in handover.workload.container.networks if n.ip)
+    return ",".join(ip for n in handover.workload.container.networks for ip in n.ips)
 
 
 def restore(handover: Handover, fence: Fence, phase: Phase, located: Located, *, lazy: str = "") -> Program[None]:
@@ -196,6 +198,7 @@ def restore(handover: Handover, fence: Fence, phase: Phase, located: Located, *,
         if done.status == _UNMARKED:
             yield from pagemaps.mark(userdata)
             yield from guard.run(fence, (phase,), argv, timeout=patience)
+        yield from _sysctls(handover, fence, phase)
     except CommandFailed as error:
         if error.status in _STOPPED:
             raise CommandFailed(
@@ -218,6 +221,14 @@ def restore(handover: Handover, fence: Fence, phase: Phase, located: Located, *,
             where=error.where,
             why=(causes.criu_cause(log) or causes.telling(error.stderr)) + kept_log(handover, bool(log)),
         ) from error
+
+
+def _sysctls(handover: Handover, fence: Fence, phase: Phase) -> Program[None]:
+    wanted = handover.workload.container.sysctls
+    of_network = [(sysctl_path(name), value) for name, value in wanted.items() if name.startswith("net.")]
+    if of_network:
+        argv = paths.shell("sysctls", handover.name, *(word for pair in of_network for word in pair))
+        yield from guard.run(fence, (phase,), argv)
 
 
 def criu_errors(workload: str, log: str) -> Program[str]:

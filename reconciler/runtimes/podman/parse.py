@@ -130,10 +130,12 @@ def container(inspected: Mapping[str, Any]) -> ContainerFacts:
 def _network(name: str, value: object, what: str) -> InstanceNetwork:
     facts = answers.mapping(value, f"a network {what}")
     ip = facts.get("IPAddress") or facts.get("GlobalIPv6Address")
+    ip6 = facts.get("GlobalIPv6Address") if facts.get("IPAddress") else None
     mac = facts.get("MacAddress")
     return InstanceNetwork(
         name=answers.name(name, f"a network {what}"),
         ip=answers.address(ip, f"an address {what}") if ip else None,
+        ip6=answers.address(ip6, f"an address {what}") if ip6 else None,
         mac=answers.mac(mac, f"a MAC address {what}") if mac else None,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import cache
 
 from reconciler.guard import guard
@@ -64,9 +65,11 @@ def userdata_of(images: str) -> str:
     return images.rpartition("/")[0]
 
 
-def secret_name(workload: str, variable: str) -> str:
-    """Podman's name for the secret behind an environment variable of a workload."""
-    return f"reconciler-{workload}-{variable}"
+def secret_name(workload: str, key: str) -> str:
+    """Podman's name for the secret behind a workload's environment variable, or file by its path."""
+    if key.startswith("/"):
+        key = f"file-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    return f"reconciler-{workload}-{key}"
 
 
 def aside(workload: str) -> str:

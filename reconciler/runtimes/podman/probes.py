@@ -49,6 +49,8 @@ def arguments(question: Question) -> Sequence[str]:
         words += ["address", address]
     for name in question.names:
         words += ["name", name]
+    for profile in question.profiles:
+        words += ["profile", profile]
     for container_id, pid in question.containers:
         words += ["container", container_id, str(pid)]
     return words
@@ -77,6 +79,7 @@ def of_host(parts: Mapping[str, str], question: Question) -> Preflight:
             for row in replies
             if len(row) == 2
         },
+        profiles=tuple(name for name in question.profiles if parts.get(f"profile {name}", "").strip() == "loaded"),
         units={name: _names(parts.get(f"units {name}", "")) for name in question.names},
     )
 

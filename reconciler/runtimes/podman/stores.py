@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+
 from reconciler.core.volumes import saved_and_removed
 from reconciler.errors import CommandFailed, Refused
 from reconciler.guard import guard
@@ -9,7 +12,8 @@ from reconciler.model.command import Command, Fence, Program, Seconds, Tree
 from reconciler.model.labels import LABEL_EPOCH, LABEL_RUN, LABEL_WORKLOAD
 from reconciler.model.spec import NetworkDefinition
 from reconciler.model.world import VolumeFacts
-from reconciler.runtimes.podman import parse
+from reconciler.runtimes.base import Pull
+from reconciler.runtimes.podman import parse, paths
 
 PULL_LIMIT: Seconds = 1800.0
 SYNC_LIMIT: Seconds = 600.0
@@ -23,14 +27,29 @@ def image_id(image: str) -> Program[str | None]:
     return result.stdout.strip() or None
 
 
-def pull_image(image: str) -> Program[str]:
+def pull_image(image: str, how: Pull) -> Program[str]:
     found = yield from image_id(image)
-    if found is None:
-        yield Command(("podman", "pull", "--quiet", "--", image), timeout=PULL_LIMIT, changes=True)
+    if found is None or how.newest:
+        options = (f"--platform={how.platform}",) if how.platform else ()
+        if how.login is None:
+            argv = ("podman", "pull", "--quiet", *options, "--", image)
+            yield Command(argv, timeout=PULL_LIMIT, changes=True)
+        else:
+            argv = paths.shell("pull", image, *options)
+            login = _auth_file(image, *how.login)
+            yield Command(argv, stdin=login, timeout=PULL_LIMIT, changes=True, secret=True)
         found = yield from image_id(image)
     if found is None:
         raise CommandFailed(f"{image} was pulled but is not there")
     return found
+
+
+def _auth_file(image: str, user: str, password: bytes) -> bytes:
+    """What `podman login` would write, for one registry."""
+    first, slash, _ = image.partition("/")
+    registry = first if slash and ("." in first or ":" in first or first == "localhost") else "docker.io"
+    login = base64.b64encode(user.encode() + b":" + password).decode()
+    return json.dumps({"auths": {registry: {"auth": login}}}).encode()
 
 
 def create_network(name: str, network: NetworkDefinition) -> Program[None]:
@@ -39,7 +58,7 @@ def create_network(name: str, network: NetworkDefinition) -> Program[None]:
     for facts in parse.networks(listed.stdout):
         if facts.name != name:
             continue
-        wanted = (network.ipam.subnet,) if network.ipam else facts.subnets
+        wanted = tuple(one.subnet for one in network.ipams) or facts.subnets
         if facts.driver == network.driver and facts.subnets == wanted and facts.parent == network.parent:
             return
         raise Refused(
@@ -51,10 +70,13 @@ def create_network(name: str, network: NetworkDefinition) -> Program[None]:
     options = [f"--driver={network.driver}"]
     if network.parent:
         options.append(f"--opt=parent={network.parent}")
-    if network.ipam:
-        options.append(f"--subnet={network.ipam.subnet}")
-        options += [f"--gateway={network.ipam.gateway}"] if network.ipam.gateway else []
-        options += [f"--ip-range={network.ipam.ip_range}"] if network.ipam.ip_range else []
+    if network.mtu:
+        options.append(f"--opt=mtu={network.mtu}")
+    options += ["--ipv6"] if network.ipam6 else []
+    for ipam in network.ipams:
+        options.append(f"--subnet={ipam.subnet}")
+        options += [f"--gateway={ipam.gateway}"] if ipam.gateway else []
+        options += [f"--ip-range={ipam.ip_range}"] if ipam.ip_range else []
     yield Command(("podman", "network", "create", *options, "--", name), changes=True)
 
 

@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from reconciler.errors import CommandFailed
 from reconciler.guard import guard
-from reconciler.model.base import parse_size
 from reconciler.model.command import Fence, Program
 from reconciler.model.container import Container
 from reconciler.model.labels import LABEL_SPEC
@@ -47,11 +46,7 @@ def update_back(workload: str, fence: Fence, run: str) -> Program[None]:
 
 
 def update_argv(container: Container, container_id: str) -> tuple[str, ...]:
-    limits = container.limits
-    values = [f"--restart={container.restart.value}"]
-    values += [f"--memory={parse_size(limits.memory)}b"] if limits.memory else []
-    values += [f"--cpus={limits.cpus:g}"] if limits.cpus is not None else []
-    values += [f"--pids-limit={limits.pids}"] if limits.pids is not None else []
+    values = (f"--restart={container.restart_option}", *options.limits(container.limits))
     return ("podman", "update", *values, "--", container_id)
 
 

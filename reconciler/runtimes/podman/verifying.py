@@ -11,6 +11,7 @@ from typing import Any
 
 from reconciler.core import answers
 from reconciler.core.made_from import changed_fields
+from reconciler.model.container_process import UlimitName
 from reconciler.model.labels import LABEL_SPEC
 from reconciler.model.spec import Workload
 from reconciler.model.world import ContainerFacts
@@ -61,6 +62,24 @@ CAPABILITIES = (
 )
 """In the kernel's order: the bit number is the index."""
 _SECCOMP_FILTER = "2"
+_LIMITS = {
+    UlimitName.CORE: "Max core file size",
+    UlimitName.CPU: "Max cpu time",
+    UlimitName.DATA: "Max data size",
+    UlimitName.FSIZE: "Max file size",
+    UlimitName.LOCKS: "Max file locks",
+    UlimitName.MEMLOCK: "Max locked memory",
+    UlimitName.MSGQUEUE: "Max msgqueue size",
+    UlimitName.NICE: "Max nice priority",
+    UlimitName.NOFILE: "Max open files",
+    UlimitName.NPROC: "Max processes",
+    UlimitName.RSS: "Max resident set",
+    UlimitName.RTPRIO: "Max realtime priority",
+    UlimitName.RTTIME: "Max realtime timeout",
+    UlimitName.SIGPENDING: "Max pending signals",
+    UlimitName.STACK: "Max stack size",
+}
+"""As /proc/PID/limits calls them, in its first 26 columns."""
 
 
 def problems(workload: Workload, image_id: str, facts: ContainerFacts, truth: str) -> list[str]:
@@ -75,7 +94,15 @@ def problems(workload: Workload, image_id: str, facts: ContainerFacts, truth: st
         *_processes(config, processes),
         *_namespaces(config, parts.get("shared", "").split()),
         *_cgroup(facts, parts.get("cgroup", "")),
+        *_sysctls(workload, parts.get("sysctls", "")),
+        *_ulimits(workload, config, parts.get("limits", "")),
+        *_confined(config, parts.get("confined", "").strip()),
     ]
+
+
+def sysctl_path(name: str) -> str:
+    """Below /proc/sys; the dots of an interface's name are written as slashes."""
+    return name.replace(".", "\0").replace("/", ".").replace("\0", "/")
 
 
 def _fields(text: str) -> dict[str, str]:
@@ -95,8 +122,8 @@ def _networks(workload: Workload, facts: ContainerFacts) -> Iterator[str]:
         found = have.pop(wanted.name, None)
         if found is None:
             yield f"it is not on the network {wanted.name}"
-        elif wanted.ip and found.ip != wanted.ip:
-            yield f"its address on {wanted.name} is {found.ip}, not {wanted.ip}"
+        elif missing := set(wanted.ips) - set(found.ips):
+            yield f"its address on {wanted.name} is {found.ip}, not {', '.join(sorted(missing))}"
         elif wanted.mac and found.mac != wanted.mac:
             yield f"its MAC address on {wanted.name} is {found.mac}, not {wanted.mac}"
     if workload.container.networks:
@@ -120,6 +147,8 @@ def _mounts(workload: Workload, facts: ContainerFacts, mounted: str) -> Iterator
             yield f"{volume.target} is not the volume {volume.name}"
         elif volume.target not in there:
             yield f"{volume.target} is not mounted"
+    for target in {*(tmpfs.target for tmpfs in container.tmpfs), *container.secret_files} - there:
+        yield f"{target} is not mounted"
     for target, extra in have.items():
         if extra.kind == "bind":
             yield f"{extra.source} is mounted on {target}, which the spec does not say"
@@ -146,7 +175,7 @@ def _processes(config: Mapping[str, Any], processes: Mapping[str, Mapping[str, s
 
 
 def _namespaces(config: Mapping[str, Any], shared: list[str]) -> Iterator[str]:
-    kinds = {"mount": "mnt", "network": "net", "pid": "pid"}
+    kinds = {"mount": "mnt", "network": "net", "pid": "pid", "ipc": "ipc", "uts": "uts"}
     for namespace in (config.get("linux") or {}).get("namespaces") or ():
         if kinds.get(namespace.get("type")) in shared:
             yield f"it shares the host's {namespace['type']} namespace"
@@ -156,6 +185,37 @@ def _cgroup(facts: ContainerFacts, cgroups: str) -> Iterator[str]:
     """Limits, freezer and the next checkpoint all work on the container's own group."""
     if facts.id not in cgroups:
         yield "its processes are not in its control group, so its limits do not hold"
+
+
+def _sysctls(workload: Workload, seen: str) -> Iterator[str]:
+    have = {
+        path: " ".join(value.split()) for path, _, value in (line.partition(" ") for line in seen.splitlines())
+    }
+    for name, wanted in workload.container.sysctls.items():
+        found = have.get(sysctl_path(name), "")
+        if found != wanted:
+            yield f"{name} is {found or 'not known'}, not {wanted}"
+
+
+def _ulimits(workload: Workload, config: Mapping[str, Any], limits: str) -> Iterator[str]:
+    """The hard limits of its first process. One that may raise them may have."""
+    bounding = ((config.get("process") or {}).get("capabilities") or {}).get("bounding") or ()
+    wanted = workload.container.ulimits
+    if not wanted or "CAP_SYS_RESOURCE" in bounding:
+        return
+    rows = {line[:26].strip(): line[26:].split() for line in limits.splitlines()}
+    for name, limit in wanted.items():
+        row = rows.get(_LIMITS[name], [])
+        hard = row[1] if len(row) > 1 else "not known"
+        most = float("inf") if hard == "unlimited" else int(hard) if hard.isdecimal() else None
+        if limit.hard != -1 and (most is None or most > limit.hard):
+            yield f"its limit {name} is {hard}, not {limit.hard}"
+
+
+def _confined(config: Mapping[str, Any], label: str) -> Iterator[str]:
+    profile = (config.get("process") or {}).get("apparmorProfile") or ""
+    if profile not in ("", "unconfined") and label.rpartition(" (")[0] != profile:
+        yield f"its AppArmor profile is {label or 'not known'}, not {profile}"
 
 
 def _mask(names: Iterator[str] | list[str] | tuple[str, ...]) -> int:
