@@ -32,7 +32,8 @@ def planned(memory=512 * MIB, policy=None, earlier=()):
 
 def run_of(plan, hold=0.5, copy=1.0, restore=0.3, note=""):
     """A run in which every step took the time given, one after the other."""
-    at, records = 100.0, []
+    at = 100.0
+    records: list[Record] = []
     took = {StepKind.HOLD: hold, StepKind.TRANSFER: copy, StepKind.RESTORE: restore}
     for step in plan.steps:
         data = {"bytes": str(512 * MIB)} if step.kind is StepKind.TRANSFER else {}

@@ -1,5 +1,7 @@
 """Specs and worlds in a few words, for tests of the core."""
 
+from typing import Any
+
 from reconciler.model.base import canonical_json
 from reconciler.model.labels import ANNOTATION_CRIU, LABEL_EPOCH, LABEL_RUN, LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.spec import Host, Network, Spec, Workload
@@ -48,7 +50,7 @@ def network(name, **spec):
 
 
 def spec(*objects):
-    by_kind = {"Host": {}, "Workload": {}, "Network": {}}
+    by_kind: dict[str, dict[str, Any]] = {"Host": {}, "Workload": {}, "Network": {}}
     for item in objects:
         by_kind[item.kind][item.metadata.name] = item
     return Spec(hosts=by_kind["Host"], workloads=by_kind["Workload"], networks=by_kind["Network"])

@@ -6,14 +6,12 @@ import atexit
 import os
 import re
 import subprocess
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from reconciler.lab import Lab, lab_names, remove, unusable
-from tests import results
-from tests.drivers.contract import DriverContract
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -23,26 +21,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if marked and (reason := unusable(backend)):
             for item in marked:
                 item.add_marker(pytest.mark.skip(reason=reason))
-
-
-_contract: list[dict[str, object]] = []
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Note how each part of the drivers' contract ends."""
-    report = yield
-    of = getattr(item, "cls", None)
-    if of and issubclass(of, DriverContract) and (report.when == "call" or report.failed):
-        operation = item.name.removeprefix("test_")
-        _contract.append({"runtime": of.runtime, "operation": operation, "ok": report.passed})
-    return report
-
-
-def pytest_sessionfinish() -> None:
-    """build/contract.json."""
-    if _contract:
-        results.write("contract", _contract)
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,8 @@ from reconciler.model.command import Fence
 from reconciler.model.spec import Cutover, HealthCheck, Strategy, TcpHandling, Workload
 from reconciler.model.world import HostUnknown, InstanceState
 from reconciler.runtimes.podman import PodmanDriver
-from tests.drivers.contract import NAME, DriverContract, Scene
+from tests.drivers.contract import DriverContract, LooksContract
+from tests.drivers.scene import NAME, Scene
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
 
@@ -75,7 +76,7 @@ async def scene(clean_lab: Lab) -> AsyncIterator[Scene]:
         clean_lab.exec(host, ["sh", "-c", script])
 
 
-class TestPodman(DriverContract):
+class TestPodman(DriverContract, LooksContract):
     """The contract, on real hosts."""
 
     runtime = "podman"

@@ -84,6 +84,8 @@ class SimDriver(Plain):
         found = (yield from show(handover.name))["container"]
         if found is None or found["state"] != "running":
             raise CommandFailed(f"{handover.name} does not run on {handover.move.destination}")
+        if found["image"] != handover.move.image_id:
+            raise CommandFailed(f"{handover.name} has another image than its spec says")
 
     def _drain(self, handover: Handover, ok: tuple[int, ...]) -> Program[None]:
         yield memrt("drain", handover.name, f"{DRAIN_LIMIT:g}", timeout=DRAIN_LIMIT + 30, ok=ok)

@@ -72,5 +72,7 @@ def container_facts(container: Mapping[str, Any]) -> ContainerFacts:
             for v in json.loads(container["spec"] or "{}").get("volumes", ())
         ),
         oci_runtime="runc",
+        processes=int(container["state"] in ("running", "frozen")),
+        started_at=float(container["lineage"]),  # no clock, but 0 means never, too
         memory_bytes=32 * 2**20,  # too little for a pre-copy that nobody demands
     )
