@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.lab import Lab, lab_names, remove, unusable
+from reconciler.lab import DEMO_IMAGE, Lab, Probe, lab_names, remove, unusable
+from tests.lab.pair import IMAGE, Bench
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -103,3 +104,32 @@ def _tidy(lab: Lab) -> None:
 def inventory(lab: Lab) -> Path:
     """The shared lab's `Host` documents."""
     return lab.inventory_path
+
+
+@pytest.fixture(scope="session")
+def prepared(lab_factory: Callable[..., Lab], tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """For tests of plans and `doctor`: they leave it as they found it."""
+    lab = lab_factory("preflight", hosts=2)
+    bench = Bench(lab, tmp_path_factory.mktemp("specs"))
+    (bench.folder / "hosts.yaml").write_text(lab.inventory_path.read_text())
+    for host in ("h1", "h2"):
+        lab.exec(host, ["podman", "tag", DEMO_IMAGE, IMAGE])
+    bench.start("web", bench.web())
+    return bench
+
+
+@pytest.fixture
+def bench(prepared: Bench, capsys: pytest.CaptureFixture[str]) -> Bench:
+    prepared.capture = lambda: capsys.readouterr().out
+    return prepared
+
+
+@pytest.fixture
+def client(bench: Bench) -> Iterator[Probe]:
+    """Asks `web` all the time, on one connection. It must not notice anything."""
+    before = bench.on("h1", "podman inspect --format '{{.State.Pid}} {{.State.StartedAt}}' web")
+    with Probe(bench.ip(100)) as probe:
+        yield probe
+        seen = probe.stop()
+    assert seen.survived, seen.error
+    assert bench.on("h1", "podman inspect --format '{{.State.Pid}} {{.State.StartedAt}}' web") == before

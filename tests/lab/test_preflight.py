@@ -4,124 +4,16 @@ where one kernel cannot differ from itself (versions, CPU flags, clocks)."""
 
 from __future__ import annotations
 
-import json
 import subprocess
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from reconciler.cli.main import run
-from reconciler.lab import DEMO_IMAGE, Lab, Probe
-from reconciler.model.base import canonical_json
-from reconciler.model.container import Container
-from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
+from reconciler.lab import DEMO_IMAGE, Probe
 from reconciler.runtimes.podman import probes
+from tests.lab.pair import IMAGE, Bench
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
-
-IMAGE = "localhost/app:1"
-MAC = "02:00:00:00:02:00"
-API = "reconciler/v1alpha1"
-
-
-@dataclass
-class Bench:
-    """Two hosts; the workload `web` runs on h1 and every plan wants it on h2."""
-
-    lab: Lab
-    folder: Path
-    capture: Callable[[], str] = field(default=lambda: "")
-
-    def on(self, host: str, script: str, check: bool = True) -> str:
-        return self.lab.exec(host, ["sh", "-c", script], check=check, timeout_seconds=60).stdout.strip()
-
-    def ip(self, last: int) -> str:
-        return str(self.lab.subnet[last])
-
-    def web(self) -> dict[str, object]:
-        return {
-            "image": IMAGE,
-            "networks": [{"name": "lab", "ip": self.ip(100), "mac": MAC}],
-            "volumes": [{"name": "web-data", "target": "/data"}],
-        }
-
-    def specs(self, *workloads: tuple[str, dict[str, object], str]) -> Path:
-        """A folder with the hosts and these workloads: (name, container, host)."""
-        path = self.folder / "workloads.yaml"
-        documents = [
-            {
-                "apiVersion": API,
-                "kind": "Workload",
-                "metadata": {"name": name},
-                "spec": {"container": container, "placement": {"host": host}},
-            }
-            for name, container, host in workloads
-        ]
-        path.write_text("\n---\n".join(json.dumps(document) for document in documents))
-        return self.folder
-
-    def plan(self, *workloads: tuple[str, dict[str, object], str]) -> dict[str, object]:
-        self.capture()
-        code = run(["plan", str(self.specs(*workloads)), "--json", "--journal", str(self.folder / "journal")])
-        plan = json.loads(self.capture())
-        assert "findings" in plan, plan
-        assert code == (1 if plan["refused"] else 0)
-        return plan
-
-    def start(self, name: str, container: dict[str, object], *options: str) -> None:
-        """A container on h1 as Reconciler labels it, with options that no spec can say."""
-        wanted = Container.model_validate(container)
-        mounts = [f"--volume={m.source}:{m.target}:ro" for m in wanted.mounts]
-        networks = [
-            f"--network={n.name}:" + ",".join(f"{k}={v}" for k, v in (("ip", n.ip), ("mac", n.mac)) if v)
-            for n in wanted.networks
-        ]
-        volumes = [f"--volume={v.name}:{v.target}" for v in wanted.volumes]
-        for volume in wanted.volumes:
-            label = f"--label={LABEL_WORKLOAD}={name}"
-            self.lab.exec("h1", ["podman", "volume", "create", "--ignore", label, volume.name])
-        labels = [f"--label={LABEL_WORKLOAD}={name}", f"--label={LABEL_SPEC}={canonical_json(wanted)}"]
-        argv = [
-            "podman",
-            "--runtime",
-            "runc",
-            "run",
-            "-d",
-            f"--name={name}",
-            "--annotation=org.criu.config=/x",
-            *labels,
-        ]
-        self.lab.exec("h1", [*argv, *networks, *volumes, *mounts, *options, wanted.image, *wanted.command])
-
-
-@pytest.fixture(scope="module")
-def prepared(lab_factory: Callable[..., Lab], tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    lab = lab_factory("preflight", hosts=2)
-    bench = Bench(lab, tmp_path_factory.mktemp("specs"))
-    (bench.folder / "hosts.yaml").write_text(lab.inventory_path.read_text())
-    for host in ("h1", "h2"):
-        lab.exec(host, ["podman", "tag", DEMO_IMAGE, IMAGE])
-    bench.start("web", bench.web())
-    return bench
-
-
-@pytest.fixture
-def bench(prepared: Bench, capsys: pytest.CaptureFixture[str]) -> Bench:
-    prepared.capture = lambda: capsys.readouterr().out
-    return prepared
-
-
-@pytest.fixture
-def client(bench: Bench) -> Iterator[Probe]:
-    """Asks `web` all the time, on one connection. It must not notice anything."""
-    before = bench.on("h1", "podman inspect --format '{{.State.Pid}} {{.State.StartedAt}}' web")
-    with Probe(bench.ip(100)) as probe:
-        yield probe
-        seen = probe.stop()
-    assert seen.survived, seen.error
-    assert bench.on("h1", "podman inspect --format '{{.State.Pid}} {{.State.StartedAt}}' web") == before
 
 
 def wrapper(name: str, body: str) -> tuple[str, str]:
@@ -341,39 +233,6 @@ def test_a_connection_whose_address_cannot_follow_is_refused(bench: Bench, clien
         bench.on("h1", "podman rm -f -t 0 roaming")
     found = {finding["code"]: finding for finding in plan["findings"]}
     assert "tcp: close" in found["tcp.address-stays"]["fix"]
-
-
-def test_doctor_says_one_line_for_each_healthy_host(bench: Bench):
-    bench.capture()
-    assert run(["doctor", "--specs", str(bench.specs(("web", bench.web(), "h1")))]) == 0
-    lines = bench.capture().splitlines()
-    assert [line.split()[:2] for line in lines] == [["h1", "ready"], ["h2", "ready"]]
-
-
-def test_doctor_names_what_to_mend(bench: Bench):
-    specs = str(bench.specs(("web", bench.web(), "h1")))
-    bench.on("h2", "mv /usr/sbin/iptables-restore /root/")
-    try:
-        bench.capture()
-        assert run(["doctor", "h2", "--specs", specs]) == 7
-        told = bench.capture()
-        assert run(["doctor", "--json", "--moves", "--specs", specs]) == 7
-        report = json.loads(bench.capture())
-    finally:
-        bench.on("h2", "mv /root/iptables-restore /usr/sbin/")
-    assert "apt-get install iptables" in told and told.splitlines()[-1].startswith("h2  cannot be used")
-    assert [(host["name"], host["health"]) for host in report["hosts"]] == [("h1", "ready"), ("h2", "unusable")]
-    assert [(v["workload"], v["destination"], v["verdict"]) for v in report["moves"]] == [("web", "h2", "no")]
-
-
-def test_doctor_on_a_host_that_is_off(bench: Bench):
-    bench.lab.set_link("h2", False)
-    try:
-        bench.capture()
-        assert run(["doctor", "h2", "--specs", str(bench.specs(("web", bench.web(), "h1")))]) == 7
-        assert "fix" in bench.capture()
-    finally:
-        bench.lab.set_link("h2", True)
 
 
 def test_a_busy_host_is_looked_at_in_parts(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
