@@ -98,6 +98,20 @@ def test_rooms_log_under_their_name_or_not_at_all() -> None:
             assert set(names) <= ({f'"reconciler.{room}"'} if room in LOGS else set()), path
 
 
+TWO_MEANINGS = {"Host": "a spec of users, and the connection to what it names"}
+
+
+def test_one_class_has_one_word() -> None:
+    """Documents for programs (`cli/views/output`) are named after what they tell of."""
+    places: dict[str, list[str]] = {}
+    for path in MODULES:
+        if "cli/views/output" not in str(path):
+            for node in ast.parse(path.read_text()).body:
+                if isinstance(node, ast.ClassDef):
+                    places.setdefault(node.name, []).append(str(path.relative_to(PACKAGE)))
+    assert {name: where for name, where in places.items() if len(where) > 1 and name not in TWO_MEANINGS} == {}
+
+
 def test_only_cli_prints() -> None:
     for path in MODULES:
         if path.relative_to(PACKAGE).parts[0] == "cli":

@@ -11,7 +11,7 @@ from reconciler.commands.compose import drivers, open_fleet
 from reconciler.core.feasible import possible_moves, verdicts
 from reconciler.core.pages import PAGES
 from reconciler.core.questions import questions_of
-from reconciler.core.rules import Verdict, check_host
+from reconciler.core.rules import MoveVerdict, check_host
 from reconciler.engine.observe import observe
 from reconciler.engine.preflight import look_closer
 from reconciler.errors import InputError
@@ -21,7 +21,7 @@ from reconciler.model.question import Question
 from reconciler.model.spec import Host, Spec
 from reconciler.model.world import HostFacts, HostUnknown, HostView, World
 from reconciler.runtimes import registry
-from reconciler.runtimes.registry import Found
+from reconciler.runtimes.registry import FoundRuntime
 
 SECURITY = "security.floor"
 
@@ -52,8 +52,8 @@ class Examined:
 @dataclass(frozen=True)
 class Examination:
     hosts: tuple[Examined, ...]
-    moves: tuple[Verdict, ...] = ()
-    unusable: tuple[Found, ...] = ()
+    moves: tuple[MoveVerdict, ...] = ()
+    unusable: tuple[FoundRuntime, ...] = ()
     """Runtimes of packages that are installed here and do not work."""
 
     @property

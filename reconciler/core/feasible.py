@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from reconciler.core.diff import Index
-from reconciler.core.rules import Verdict, check_change
+from reconciler.core.rules import MoveVerdict, check_change
 from reconciler.model.plan import Change, ChangeKind
 from reconciler.model.spec import Spec
 from reconciler.model.world import World
@@ -31,10 +31,10 @@ def possible_moves(spec: Spec, world: World) -> tuple[Change, ...]:
     )
 
 
-def verdicts(changes: Iterable[Change], spec: Spec, world: World) -> tuple[Verdict, ...]:
+def verdicts(changes: Iterable[Change], spec: Spec, world: World) -> tuple[MoveVerdict, ...]:
     """What the rules say about each of these changes: all findings at once."""
     index = Index.of(world)
     return tuple(
-        Verdict(change.workload, change.destination or "", tuple(check_change(change, spec, world, index)))
+        MoveVerdict(change.workload, change.destination or "", tuple(check_change(change, spec, world, index)))
         for change in changes
     )

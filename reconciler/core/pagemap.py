@@ -33,7 +33,7 @@ Spans = list[tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class PageRun:
     """`pages` pages from the address `start`. Those that are present follow one another in the pages file."""
 
     start: int
@@ -50,7 +50,7 @@ class Pagemap:
     """Of one process in one dump. `pages_id` names its file of pages."""
 
     pages_id: int
-    runs: tuple[Run, ...]
+    runs: tuple[PageRun, ...]
     header: bytes = b""
 
     @property
@@ -66,7 +66,7 @@ def parse(data: bytes, name: str) -> Pagemap:
     for entry in found:
         # Versions before flags: a run is in the parent, or here.
         flags = entry.flags or (PARENT if entry.in_parent else PRESENT)
-        runs.append(Run(int(entry.vaddr), int(entry.many_pages or entry.nr_pages), int(flags)))
+        runs.append(PageRun(int(entry.vaddr), int(entry.many_pages or entry.nr_pages), int(flags)))
     return Pagemap(int(head.pages_id) if head is not None else 0, tuple(runs), data[:_HEADER])
 
 
@@ -79,7 +79,7 @@ def encode(pagemap: Pagemap) -> bytes:
     )
 
 
-def _fields(run: Run) -> dict[str, int]:
+def _fields(run: PageRun) -> dict[str, int]:
     fields = {"vaddr": run.start, "nr_pages": min(run.pages, _UINT32), "flags": run.flags}
     return fields | ({"many_pages": run.pages} if run.pages > _UINT32 else {})
 
@@ -166,7 +166,7 @@ def without(spans: Spans, taken: Spans) -> Spans:
     return left
 
 
-def _cut(runs: Iterable[Run], spans: Spans) -> Iterator[tuple[Run, bool]]:
+def _cut(runs: Iterable[PageRun], spans: Spans) -> Iterator[tuple[PageRun, bool]]:
     """The runs in pieces, each wholly inside or wholly outside the spans."""
     j = 0
     for run in runs:
@@ -179,5 +179,5 @@ def _cut(runs: Iterable[Run], spans: Spans) -> Iterator[tuple[Run, bool]]:
                 k += 1
             inside = k < len(spans) and spans[k][0] <= at
             end = min(run.end, spans[k][1 if inside else 0]) if k < len(spans) else run.end
-            yield Run(at, (end - at) // PAGE, run.flags), inside
+            yield PageRun(at, (end - at) // PAGE, run.flags), inside
             at = end

@@ -15,7 +15,7 @@ from reconciler.core.rows import Outlook, action_rows, loss_rows, move_rows, sta
 from reconciler.core.rules import check_change
 from reconciler.core.rules.ability import can
 from reconciler.core.strategy import FIRST, LAST_ROUND, choose, network_lock, predict
-from reconciler.core.volumes import Found, wanted_volumes
+from reconciler.core.volumes import FoundVolume, wanted_volumes
 from reconciler.model.base import DEFAULT_RUNTIME, digest, parse_duration
 from reconciler.model.plan import Change, ChangeKind, Finding, Move, Plan, Step, StepKind
 from reconciler.model.spec import DesiredState, Spec, Strategy, Workload
@@ -223,14 +223,14 @@ class _Builder:
             self._consent_rows(change),
         )
 
-    def _new_volumes(self, name: str, found: Iterable[Found], host: str) -> list[str]:
+    def _new_volumes(self, name: str, found: Iterable[FoundVolume], host: str) -> list[str]:
         return [
             self._step(StepKind.CREATE_VOLUME, name, host, subject=volume.name)
             for volume in found
             if volume.at != host
         ]
 
-    def _still_used(self, volume: Found, current: Copy | None) -> bool:
+    def _still_used(self, volume: FoundVolume, current: Copy | None) -> bool:
         """Whether a container that stays mounts the volume where it comes from."""
         users = self.index.volumes.get((volume.at or "", volume.name), ())
         return any(current is None or copy.instance.id != current.instance.id for copy in users)

@@ -19,7 +19,7 @@ NOTHING: Seconds = 0.03
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredRound:
     """One round: what it wrote, and how long it took to write it down and to copy it."""
 
     bytes: Bytes
@@ -31,14 +31,14 @@ class Measured:
         return self.dump_s + self.copy_s
 
 
-def dirty_rate(rounds: Sequence[Measured]) -> float | None:
+def dirty_rate(rounds: Sequence[MeasuredRound]) -> float | None:
     """Bytes per second that changed during the round before the last; None when there was only one."""
     if len(rounds) < 2:
         return None
     return rounds[-1].bytes / max(rounds[-2].seconds, 0.001)
 
 
-def left(rounds: Sequence[Measured]) -> Bytes:
+def left(rounds: Sequence[MeasuredRound]) -> Bytes:
     """What the freeze will have to copy when it comes now."""
     rate = dirty_rate(rounds)
     last = rounds[-1]
@@ -50,13 +50,13 @@ def cost(size: Bytes, rates: Rates) -> Seconds:
     return size / rates.dump + size / rates.link + size / EAGER_RESTORE_RATE
 
 
-def measured_rates(rounds: Sequence[Measured], rates: Rates) -> Rates:
+def measured_rates(rounds: Sequence[MeasuredRound], rates: Rates) -> Rates:
     """With the link that round 1, which is the largest, has seen."""
     first = rounds[0]
     return replace(rates, link=first.bytes / first.copy_s) if first.copy_s > 0 else rates
 
 
-def enough(rounds: Sequence[Measured], most: int, rates: Rates) -> str:
+def enough(rounds: Sequence[MeasuredRound], most: int, rates: Rates) -> str:
     """Why no other round should be made; empty when one should."""
     rates = measured_rates(rounds, rates)
     last = rounds[-1].bytes
@@ -73,7 +73,7 @@ def enough(rounds: Sequence[Measured], most: int, rates: Rates) -> str:
     return ""
 
 
-def predict(rounds: Sequence[Measured], files: Bytes, rates: Rates) -> Prediction:
+def predict(rounds: Sequence[MeasuredRound], files: Bytes, rates: Rates) -> Prediction:
     """Of the freeze after these rounds. Pages of later rounds are restored before the tasks run, those of round 1
     follow."""
     rest = left(rounds)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reconciler.core.diff import Copy, Index
 from reconciler.core.strategy import Choice, Prediction
-from reconciler.core.volumes import Found, kept_on
+from reconciler.core.volumes import FoundVolume, kept_on
 from reconciler.model.command import Bytes, Seconds
 from reconciler.model.plan import Change, ChangeKind, Move
 from reconciler.model.room import on_disk
@@ -38,7 +38,7 @@ _HOW = {
 Rows = list[tuple[str, str]]
 
 
-def volume_rows(change: Change, found: Iterable[Found], index: Index, stay: Collection[str] = ()) -> Rows:
+def volume_rows(change: Change, found: Iterable[FoundVolume], index: Index, stay: Collection[str] = ()) -> Rows:
     """Which volumes come from where, and which stay behind. `stay`: those that are not removed where they come
     from, because a container there mounts them."""
     rows: Rows = []

@@ -46,7 +46,7 @@ class GroupState(StrEnum):
 
 
 @dataclass(frozen=True)
-class Action:
+class Due:
     """Do a step, or undo it."""
 
     step: Step
@@ -57,7 +57,7 @@ class Action:
 class Next:
     """What may run now, and how each workload stands."""
 
-    ready: tuple[Action, ...]
+    ready: tuple[Due, ...]
     groups: Mapping[str, GroupState]
 
     @property
@@ -102,7 +102,7 @@ class Saga:
         self._groups = {name: _Group(plan, name, self.progress) for name in plan.groups}
         self.states: dict[str, GroupState] = {}
         """How each workload stands."""
-        self.ready: dict[str, tuple[Action, ...]] = {}
+        self.ready: dict[str, tuple[Due, ...]] = {}
         """What may run now, of the workloads that have anything."""
         self.frozen: dict[str, tuple[str, ...]] = {}
         """Workloads in their frozen window, with their two hosts; not those that nothing more is done for."""
@@ -199,11 +199,11 @@ class _Group:
             return self._back_or_ended()
         return GroupState.FORWARD
 
-    def ready(self, state: GroupState) -> tuple[Action, ...]:
+    def ready(self, state: GroupState) -> tuple[Due, ...]:
         if state is GroupState.FORWARD:
-            return tuple(Action(step) for step in self._steps if self._may_start(step))
+            return tuple(Due(step) for step in self._steps if self._may_start(step))
         if state is GroupState.BACK:
-            return tuple(Action(step, undo=True) for step in self._undoable())
+            return tuple(Due(step, undo=True) for step in self._undoable())
         return ()
 
     def frozen(self) -> tuple[str, ...]:

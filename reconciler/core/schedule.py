@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reconciler.core.saga import Action, Saga
+from reconciler.core.saga import Due, Saga
 
 
 @dataclass(frozen=True)
-class Limits:
+class Slots:
     """How much may go on at once. `frozen_per_host`: workloads in their frozen window on one host; more than
     one only shares the link, so that each is down for longer. `actions_per_host`: everything else."""
 
@@ -30,19 +30,19 @@ class Schedule:
     workload is still being done. Only what has changed since the last pick is looked at: workloads that the saga
     has judged anew, and queues of hosts on which there is more room."""
 
-    def __init__(self, saga: Saga, limits: Limits) -> None:
+    def __init__(self, saga: Saga, limits: Slots) -> None:
         self._saga = saga
         self._limits = limits
-        self._under_way: dict[str, list[Action]] = {}
+        self._under_way: dict[str, list[Due]] = {}
         self._load: Counter[str] = Counter()
         self._held: dict[str, tuple[str, ...]] = {}
         self._holding: Counter[str] = Counter()
-        self._queues: dict[_Queue, list[tuple[str, str, Action]]] = {}
+        self._queues: dict[_Queue, list[tuple[str, str, Due]]] = {}
         self._by_host: dict[str, set[_Queue]] = {}
         self._waiting: dict[str, frozenset[str]] = {}
         self._roomier: set[str] = set()
 
-    def ended(self, action: Action) -> None:
+    def ended(self, action: Due) -> None:
         """An action that was picked is not under way any more, whatever came of it."""
         workload = action.step.workload
         self._under_way[workload].remove(action)
@@ -51,9 +51,9 @@ class Schedule:
             self._roomier.add(host)
         self._saga.changed.add(workload)
 
-    def pick(self) -> list[Action]:
+    def pick(self) -> list[Due]:
         """The actions to start now; they count as under way from here on."""
-        urgent: list[Action] = []
+        urgent: list[Due] = []
         for workload in sorted(self._saga.changed):
             self._note_freeze(workload)
             urgent += self._sort(workload)
@@ -63,7 +63,7 @@ class Schedule:
             self._start(action)
         return urgent + self._from_queues()
 
-    def _sort(self, workload: str) -> Iterable[Action]:
+    def _sort(self, workload: str) -> Iterable[Due]:
         """Put what may run of a workload into its queue; what must not wait is returned."""
         busy = self._under_way.get(workload, [])
         under_way = {(a.step.id, a.undo) for a in busy}
@@ -86,9 +86,9 @@ class Schedule:
                 self._roomier.add(step.host)
         self._waiting[workload] = frozenset(waiting)
 
-    def _from_queues(self) -> list[Action]:
+    def _from_queues(self) -> list[Due]:
         """What there is room for, in the order of the steps' IDs, whichever queue they are in."""
-        chosen: list[Action] = []
+        chosen: list[Due] = []
         queues = {queue for host in self._roomier for queue in self._by_host.get(host, ())}
         self._roomier.clear()
         heads = [(head, queue) for queue in queues if (head := self._head(queue)) is not None]
@@ -118,7 +118,7 @@ class Schedule:
             return False
         return not (freezes and any(self._holding[host] >= self._limits.frozen_per_host for host in hosts))
 
-    def _start(self, action: Action) -> None:
+    def _start(self, action: Due) -> None:
         workload, hosts = action.step.workload, _hosts(action)
         self._under_way.setdefault(workload, []).append(action)
         self._load.update(hosts)
@@ -140,6 +140,6 @@ class Schedule:
             self._holding.update(hosts)
 
 
-def _hosts(action: Action) -> tuple[str, ...]:
+def _hosts(action: Due) -> tuple[str, ...]:
     step = action.step
     return (step.host, step.peer) if step.peer else (step.host,)

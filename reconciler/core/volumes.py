@@ -19,7 +19,7 @@ from reconciler.model.world import VolumeFacts
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundVolume:
     """Where the data of one volume is: `at` a host, or nowhere yet. `others`: hosts with other copies of it,
     newest first. `unclear`: nothing tells which counts; `at` is only the newest by its epoch."""
 
@@ -29,7 +29,7 @@ class Found:
     unclear: bool = False
 
 
-def find(workload: str, volume: str, index: Index, current: Copy | None) -> Found:
+def find(workload: str, volume: str, index: Index, current: Copy | None) -> FoundVolume:
     """The copy of a volume that counts: what the workload's container mounts, else the only one."""
     epochs = {
         host: int(label) if (label := facts.labels.get(LABEL_EPOCH, "")).isdigit() else 0
@@ -38,10 +38,10 @@ def find(workload: str, volume: str, index: Index, current: Copy | None) -> Foun
     }
     hosts = sorted(epochs, key=lambda host: (-epochs[host], host))
     if current is not None and mounts(current, volume):
-        return Found(volume, current.host, tuple(host for host in hosts if host != current.host))
+        return FoundVolume(volume, current.host, tuple(host for host in hosts if host != current.host))
     if not hosts:
-        return Found(volume)
-    return Found(volume, hosts[0], tuple(hosts[1:]), unclear=len(hosts) > 1)
+        return FoundVolume(volume)
+    return FoundVolume(volume, hosts[0], tuple(hosts[1:]), unclear=len(hosts) > 1)
 
 
 def is_void(host: str, volume: VolumeFacts, workload: str, index: Index) -> bool:
@@ -55,7 +55,7 @@ def is_void(host: str, volume: VolumeFacts, workload: str, index: Index) -> bool
     return owned and volume.labels.get(LABEL_RUN) == here.run
 
 
-def wanted_volumes(workload: Workload, index: Index, current: Copy | None) -> tuple[Found, ...]:
+def wanted_volumes(workload: Workload, index: Index, current: Copy | None) -> tuple[FoundVolume, ...]:
     """The volumes a spec names, and where each of them is."""
     name = workload.metadata.name
     return tuple(find(name, volume.name, index, current) for volume in workload.spec.volumes)

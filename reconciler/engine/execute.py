@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from reconciler.core.accuracy import frozen_seconds
-from reconciler.core.saga import Action, GroupState, Saga, went_with
-from reconciler.core.schedule import Limits, Schedule
+from reconciler.core.saga import Due, GroupState, Saga, went_with
+from reconciler.core.schedule import Schedule, Slots
 from reconciler.engine.effects import BECAME
 from reconciler.engine.steps import Steps
 from reconciler.errors import (
@@ -80,10 +80,10 @@ class Executor:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     records: list[Record] = field(default_factory=list)
     recovering: frozenset[str] = frozenset()
-    limits: Limits = field(default_factory=Limits)
+    limits: Slots = field(default_factory=Slots)
     patience: Patience = field(default_factory=Patience)
     while_frozen: Callable[[str], Awaitable[None]] | None = None
-    _running: dict[asyncio.Task[None], Action] = field(default_factory=dict)
+    _running: dict[asyncio.Task[None], Due] = field(default_factory=dict)
     _failures: list[ReconcilerError] = field(default_factory=list)
     _broken: BaseException | None = None
 
@@ -155,7 +155,7 @@ class Executor:
             name = f"{'undo ' if action.undo else ''}{action.step.id}"
             self._running[asyncio.create_task(self._act(action), name=name)] = action
 
-    async def _act(self, action: Action) -> None:
+    async def _act(self, action: Due) -> None:
         step = action.step
         started = self.now()
         self._write(step, Mark.UNDO if action.undo else Mark.INTENT)
@@ -182,7 +182,7 @@ class Executor:
             self.steps.data[step.id] = data
         self._tell(StepEnded(step, action.undo, self.now() - started, error, lost, data.get("unhealthy", "")))
 
-    async def _with_patience(self, action: Action) -> dict[str, str]:
+    async def _with_patience(self, action: Due) -> dict[str, str]:
         """Try a step again while its host does not answer; every effect is idempotent. ReplyLost at the end
         when any try may have had an effect that cannot be asked for."""
         step = action.step
@@ -254,13 +254,13 @@ class Executor:
             case StepProgress():
                 log.debug("%s: %d of %d bytes", verb, event.done, event.total, extra=about)
 
-    def _is_urgent(self, action: Action) -> bool:
+    def _is_urgent(self, action: Due) -> bool:
         """Whether going back is not cheap any more, or the very thing that must succeed."""
         if action.undo:
             return action.step.kind.traits.urgent_undo
         return self._saga.committed(action.step.workload)
 
-    def _leaves_doubt(self, action: Action, error: ReconcilerError) -> bool:
+    def _leaves_doubt(self, action: Due, error: ReconcilerError) -> bool:
         """After the commit a destination that cannot be asked may well run: that is no reason to go back. Nor is
         its guard's refusal: another controller has decided meanwhile, and may have finished."""
         unknown = isinstance(error, HostUnreachable | HostKeyError | GuardRefused)

@@ -25,7 +25,7 @@ class Precopy:
 
     async def run(self, progress: Progress) -> dict[str, str]:
         """All rounds. CommandFailed when the freeze would be longer than the policy allows: it runs on."""
-        done: list[rounds.Measured] = []
+        done: list[rounds.MeasuredRound] = []
         why = ""
         while not why:
             done.append(await self._round(len(done) + 1, progress))
@@ -36,7 +36,7 @@ class Precopy:
         sizes = " ".join(str(one.bytes) for one in done)
         return {"bytes": str(sum(one.bytes for one in done)), "rounds": sizes, "why": why}
 
-    async def _round(self, number: int, progress: Progress) -> rounds.Measured:
+    async def _round(self, number: int, progress: Progress) -> rounds.MeasuredRound:
         move = self.handover.move
         source, destination = self.fleet.host(move.source), self.fleet.host(move.destination)
         begin = time.monotonic()
@@ -45,9 +45,9 @@ class Precopy:
         there = await pump(self.driver.take_round(self.handover, number), destination)
         pairs = ((dumped.tree, there),)
         await self.fleet.copy_trees(move.source, move.destination, self.link, pairs, progress)
-        return rounds.Measured(dumped.image_bytes, written - begin, time.monotonic() - written)
+        return rounds.MeasuredRound(dumped.image_bytes, written - begin, time.monotonic() - written)
 
-    def _check(self, done: list[rounds.Measured], why: str) -> None:
+    def _check(self, done: list[rounds.MeasuredRound], why: str) -> None:
         policy, move = self.handover.policy, self.handover.move
         if policy.max_downtime is None or policy.best_effort:
             return

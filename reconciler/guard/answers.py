@@ -41,7 +41,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class HoldOutcome:
     """How a checkpoint command stands after `hold`, `release` or `resume`.
 
     `what`: hold answers `held` (frozen, images complete), `exited` (see `status`; 0: dumped and stopped) or
@@ -93,9 +93,9 @@ def status_of(value: object) -> int | None:
     return None if value is None else answers.number(value, "an exit status", most=255)
 
 
-def outcome_of(result: Result) -> Outcome:
+def outcome_of(result: Result) -> HoldOutcome:
     first, _, tail = result.stdout.partition("\n")
     row = row_of(first)
     waited = answers.real(row.get("waited_ms"), "the time of a hold") / 1000
     what = answers.word(row.get("outcome"), "the outcome of a hold")
-    return Outcome(what, status_of(row.get("status")), waited, tail.strip())
+    return HoldOutcome(what, status_of(row.get("status")), waited, tail.strip())

@@ -29,7 +29,7 @@ from reconciler.model.world import Marker
 from reconciler.resources import data_path
 
 Hook = guard_answers.Hook
-Outcome = guard_answers.Outcome
+HoldOutcome = guard_answers.HoldOutcome
 Role = guard_answers.Role
 Shown = guard_answers.Shown
 NONE = guard_answers.NONE
@@ -214,7 +214,7 @@ def hold(
     timeout: Seconds,
     log: str = "",
     under: Sequence[str] = (),
-) -> Program[Outcome]:
+) -> Program[HoldOutcome]:
     """Start the runtime's checkpoint command and wait until the source is held. A second call joins the first.
     `under`: a command that gets the guard's as its last arguments, and may print more lines behind its answer.
 
@@ -242,12 +242,12 @@ def commit(fence: Fence) -> Program[None]:
     yield from call("commit", *_fence(fence))
 
 
-def release(fence: Fence, *, timeout: Seconds = DEFAULT_TIMEOUT) -> Program[Outcome]:
+def release(fence: Fence, *, timeout: Seconds = DEFAULT_TIMEOUT) -> Program[HoldOutcome]:
     """Let CRIU kill the committed source; waits for the checkpoint command to end. Idempotent."""
     return outcome_of((yield from call("release", *_fence(fence), timeout=timeout)))
 
 
-def resume(fence: Fence, *, run: str = "", timeout: Seconds = DEFAULT_TIMEOUT) -> Program[Outcome]:
+def resume(fence: Fence, *, run: str = "", timeout: Seconds = DEFAULT_TIMEOUT) -> Program[HoldOutcome]:
     """Let a held source run on. After commit only under a higher epoch; not what another `run` holds. Idempotent.
 
     Where it answers `gone`, the marker is `held` under this epoch: restore with `run(fence, (Phase.HELD,), ...)`,

@@ -15,7 +15,7 @@ MOST_WORDS = 8
 
 
 @dataclass
-class Outcome:
+class CopyOutcome:
     """What the lines of one sender said so far."""
 
     near: int = 0

@@ -18,7 +18,7 @@ from reconciler.core.causes import telling
 from reconciler.errors import CommandFailed
 from reconciler.hosts.base import CopyReport, Progress
 from reconciler.hosts.link import Link, LinkOptions, Remote, close_link, folder_key, open_link, register, settle
-from reconciler.hosts.outcome import Outcome
+from reconciler.hosts.outcome import CopyOutcome
 from reconciler.hosts.relay import Relay
 from reconciler.hosts.scripts import script
 from reconciler.hosts.shell import tail
@@ -44,7 +44,7 @@ class Waiting:
 
     def __init__(self) -> None:
         self.go = asyncio.Event()
-        self.outcome = Outcome()
+        self.outcome = CopyOutcome()
         self.listener: Callable[[], None] = lambda: None
         self.task: asyncio.Task[Result] | None = None
 
@@ -54,7 +54,7 @@ class Waiting:
 
 
 @dataclass
-class Prepared:
+class PreparedCopy:
     """What `prepare_copy` did: entries that are registered, and senders for the first of them."""
 
     entries: list[tuple[str, str, str]]
@@ -69,7 +69,7 @@ class Transfers:
         self._options = options
         self._links: dict[tuple[str, str, str], Link] = {}
         self._locks: dict[tuple[str, str, str], asyncio.Lock] = {}
-        self._prepared: dict[tuple[str, str, str], Prepared] = {}
+        self._prepared: dict[tuple[str, str, str], PreparedCopy] = {}
         self._relay = Relay(host)
 
     def link(self, source: str, destination: str, key: str) -> Link | None:
@@ -101,7 +101,7 @@ class Transfers:
             await self._dismiss(source, destination, key)
             entries = _entries(pairs)
             await register(link, entries)
-            prepared = self._prepared[source, destination, key] = Prepared(entries, [])
+            prepared = self._prepared[source, destination, key] = PreparedCopy(entries, [])
             if link.why_relay:
                 return
             for number, (tree, _) in enumerate(pairs):
@@ -147,7 +147,7 @@ class Transfers:
         left. What goes wrong here shows when the rest is sent."""
         took = float("inf")
         for _ in range(MOST_AHEAD):
-            before, outcome, started = took, Outcome(), time.monotonic()
+            before, outcome, started = took, CopyOutcome(), time.monotonic()
             sending = asyncio.create_task(
                 self._send(link, job, outcome.read, when="ahead"), name=f"ahead {link.key}"
             )
@@ -203,7 +203,7 @@ class Transfers:
         progress: Progress,
         stall: Seconds,
         waiting: list[Waiting],
-    ) -> list[Outcome]:
+    ) -> list[CopyOutcome]:
         """Send everything, a few at once; the first failure ends the others. `waiting`: senders of the first jobs,
         which are connected already."""
         senders = [*waiting, *(Waiting() for _ in jobs[len(waiting) :])]
@@ -279,7 +279,7 @@ async def _end(senders: Sequence[Waiting]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _unless_stalled(link: Link, task: asyncio.Task[Result], outcome: Outcome, stall: Seconds) -> Result:
+async def _unless_stalled(link: Link, task: asyncio.Task[Result], outcome: CopyOutcome, stall: Seconds) -> Result:
     try:
         while not task.done():
             await asyncio.wait([task], timeout=1.0)
@@ -295,7 +295,7 @@ async def _unless_stalled(link: Link, task: asyncio.Task[Result], outcome: Outco
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _judge(link: Link, job: tuple[str, ...], outcome: Outcome, result: Result) -> None:
+async def _judge(link: Link, job: tuple[str, ...], outcome: CopyOutcome, result: Result) -> None:
     """Raise unless everything was read, sent, received and written, and both sums agree."""
     what = f"image {job[-1][:12]}" if job[0] == "image" else job[-1]
     source, destination = link.source.name, link.destination.name

@@ -10,7 +10,7 @@ from reconciler.model.base import Model
 ADDED, REMOVED, CHANGED = "+", "-", "~"
 
 
-class Difference(Model):
+class FileDifference(Model):
     """`sign` is `+` only in the second, `-` only in the first, `~` in both and not the same."""
 
     about: str
@@ -20,7 +20,7 @@ class Difference(Model):
     second: str = ""
 
 
-def differences(first: Checkpoint, second: Checkpoint) -> tuple[Difference, ...]:
+def differences(first: Checkpoint, second: Checkpoint) -> tuple[FileDifference, ...]:
     return (
         *_between("provenance", _provenance(first), _provenance(second)),
         *_between("size", _numbers(first.sizes), _numbers(second.sizes)),
@@ -30,7 +30,7 @@ def differences(first: Checkpoint, second: Checkpoint) -> tuple[Difference, ...]
         *_between("file", _files(first), _files(second)),
         *_between("environment", dict.fromkeys(first.environment, ""), dict.fromkeys(second.environment, "")),
         *(
-            Difference(about="environment", sign=CHANGED, what=name)
+            FileDifference(about="environment", sign=CHANGED, what=name)
             for name in sorted(first.environment.keys() & second.environment.keys())
             if first.environment[name] != second.environment[name]
         ),
@@ -38,13 +38,13 @@ def differences(first: Checkpoint, second: Checkpoint) -> tuple[Difference, ...]
     )
 
 
-def _between(about: str, first: Mapping[str, str], second: Mapping[str, str]) -> list[Difference]:
+def _between(about: str, first: Mapping[str, str], second: Mapping[str, str]) -> list[FileDifference]:
     out = []
     for what in sorted(first.keys() | second.keys()):
         one, two = first.get(what), second.get(what)
         if one != two:
             sign = ADDED if one is None else REMOVED if two is None else CHANGED
-            out.append(Difference(about=about, sign=sign, what=what, first=one or "", second=two or ""))
+            out.append(FileDifference(about=about, sign=sign, what=what, first=one or "", second=two or ""))
     return out
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from reconciler.errors import LabError
-from reconciler.lab.cache import Prepared
+from reconciler.lab.cache import PreparedRoot
 from reconciler.lab.spec import LabPaths, LabSpec
 from reconciler.lab.tools import Report
 
@@ -25,7 +25,7 @@ class Backend(Protocol):
         """LabError when this machine cannot run it."""
         ...
 
-    def prepare(self, report: Report) -> Prepared:
+    def prepare(self, report: Report) -> PreparedRoot:
         """Build or find what hosts are started from."""
         ...
 

@@ -34,7 +34,7 @@ PACKAGE_LIST = "usr/share/reconciler/packages"
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedRoot:
     """What a lab is started from."""
 
     rootfs: Path
@@ -43,7 +43,7 @@ class Prepared:
     """A container store, mounted read-only on each host."""
 
 
-def prepare(report: Report) -> Prepared:
+def prepare(report: Report) -> PreparedRoot:
     """Build what is not in the cache yet. The first time takes about a minute and needs the Debian mirror."""
     rootfs = cache_folder() / f"rootfs-{_rootfs_key()}"
     demo_folder = cache_folder() / f"demo-{_demo_key(rootfs.name)}"
@@ -52,7 +52,7 @@ def prepare(report: Report) -> Prepared:
         newer = (NEWER_SUITE, NEWER_PACKAGES)
         build_once(rootfs, lambda target: build_rootfs(target, PACKAGES, report, newer=newer), report)
         build_once(demo_folder, lambda target: build_demo(target, rootfs, report), report)
-    return Prepared(rootfs=rootfs, images=demo_folder / "store")
+    return PreparedRoot(rootfs=rootfs, images=demo_folder / "store")
 
 
 def image_archive(images: Path) -> Path:

@@ -84,7 +84,7 @@ class Lab:
             octet = old.octet if old else None
             if old and Path(old.rootfs).is_dir() and Path(old.images).is_dir():
                 # A lab keeps the root filesystem its disks were made over.
-                prepared = cache.Prepared(Path(old.rootfs), Path(old.images))
+                prepared = cache.PreparedRoot(Path(old.rootfs), Path(old.images))
             else:
                 prepared = maker.prepare(report)
             spec = LabSpec(

@@ -34,7 +34,7 @@ class NamespaceBackend:
         require_root()
         require_packages(build=False)
 
-    def prepare(self, report: Report) -> cache.Prepared:
+    def prepare(self, report: Report) -> cache.PreparedRoot:
         return cache.prepare(report)
 
     def connect(self, paths: LabPaths, wanted_octet: int | None, taken: set[int]) -> int:

@@ -35,7 +35,7 @@ _LIBRARIES = "usr/lib/x86_64-linux-gnu"
 
 
 @dataclass(frozen=True)
-class Machine:
+class QemuMachine:
     """One virtual machine to start. Paths are absolute."""
 
     name: str
@@ -63,7 +63,7 @@ def program(tree: Path, name: str) -> list[str]:
     return [loader, "--library-path", str(tree / _LIBRARIES), str(tree / "usr/bin" / name)]
 
 
-def argv(tree: Path, machine: Machine) -> list[str]:
+def argv(tree: Path, machine: QemuMachine) -> list[str]:
     """The command that starts the machine in the background and returns when QEMU has opened all it needs."""
     card = "virtio-net-pci,romfile="
     forward = f"hostfwd=tcp:127.0.0.1:{machine.exec_port}-{GUEST_EXEC.ip}:{GUEST_EXEC_PORT}"

@@ -54,7 +54,7 @@ class VmBackend:
                 f"{TUN} cannot be opened", why=why, fix="modprobe tun, or pass the device on"
             ) from error
 
-    def prepare(self, report: Report) -> cache.Prepared:
+    def prepare(self, report: Report) -> cache.PreparedRoot:
         prepared = vmimage.prepare(report)
         vmimage.kvm_works(prepared.rootfs, report)
         return prepared
@@ -123,7 +123,7 @@ class VmBackend:
         network.plug_tap(paths.identity, host, None)
         (folder / "boot.log").unlink(missing_ok=True)
         machine_id = (folder / "seed" / "machine-id").read_text(encoding="utf-8").strip()
-        machine = qemu.Machine(
+        machine = qemu.QemuMachine(
             name=f"{spec.name}-{host}"[:15],
             kernel=vmimage.kernel(image),
             initrd=vmimage.initrd(image),

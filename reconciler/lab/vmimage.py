@@ -25,13 +25,13 @@ _NO_INITRD = {"INITRD": "No"}
 """Keeps Debian's kernel package from making one: ours is much smaller."""
 
 
-def prepare(report: Report) -> cache.Prepared:
+def prepare(report: Report) -> cache.PreparedRoot:
     """Build what is not in the cache yet. The first time takes about two minutes and needs the Debian mirror."""
     folder = cache_folder() / f"vm-{_key()}"
     if not folder.is_dir():
         require_packages("vm", build=True)
         cache.build_once(folder, lambda target: _build(target, report), report)
-    return cache.Prepared(rootfs=folder, images=folder / "demo" / "store")
+    return cache.PreparedRoot(rootfs=folder, images=folder / "demo" / "store")
 
 
 def disk(folder: Path) -> Path:

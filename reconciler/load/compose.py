@@ -58,7 +58,7 @@ class Places:
 
 
 @dataclass(slots=True)
-class Document:
+class YamlDocument:
     value: Any
     places: Places | int
 
@@ -76,7 +76,7 @@ class Issue:
 
 @dataclass(slots=True)
 class Composed:
-    documents: list[Document] = field(default_factory=list)
+    documents: list[YamlDocument] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
 
 
@@ -153,7 +153,7 @@ class _Reader:
                 count = len(self.result.documents)
                 self.result.documents[count:] = [self._document()]
 
-    def _document(self) -> Document:  # noqa: C901  one loop on purpose: it runs for every value of a fleet
+    def _document(self) -> YamlDocument:  # noqa: C901  one loop on purpose: it runs for every value of a fleet
         get, base = self.get, self.base
         root_places: list[Places | int] = []
         root: list[Any] = []
@@ -212,7 +212,7 @@ class _Reader:
                 if keys is not None and key is _NO_KEY:
                     place = here
             else:  # the end of the document
-                return Document(root[0], root_places[0])
+                return YamlDocument(root[0], root_places[0])
             if nodes > MAX_NODES:
                 raise _Stop(Issue("E115", f"the document has more than {MAX_NODES:,} values", self._at(place)))
             if keys is None:

@@ -7,14 +7,14 @@ from typing import Final
 
 from reconciler.errors import Diagnostic
 from reconciler.load.compose import Issue, unpack
-from reconciler.load.render import Fault, TemplateFault
+from reconciler.load.render import RenderFault, TemplateFault
 from reconciler.load.source import Source
 
 _FAULT_CODES: Final = {
-    Fault.UNDEFINED: "E130",
-    Fault.SYNTAX: "E131",
-    Fault.LIMIT: "E132",
-    Fault.REFUSED: "E133",
+    RenderFault.UNDEFINED: "E130",
+    RenderFault.SYNTAX: "E131",
+    RenderFault.LIMIT: "E132",
+    RenderFault.REFUSED: "E133",
 }
 
 
@@ -34,7 +34,7 @@ def fault_diagnostic(fault: TemplateFault, source: Source) -> Diagnostic:
     found = found or re.search(r"\{[{%].*?[%}]\}", text) or re.search(r"\S.*", text)
     start, end = found.span() if found else (0, 1)
     hint = fault.hint
-    if fault.fault is Fault.SYNTAX:
+    if fault.fault is RenderFault.SYNTAX:
         hint = hint or "literal braces go inside {% raw %} ... {% endraw %}"
     return source.diagnostic(
         _FAULT_CODES[fault.fault], fault.message, source.index_of(fault.line, start), end - start, hint=hint

@@ -53,7 +53,7 @@ INSTEAD: Final[dict[tuple[Loc, str | int], str]] = {
 
 
 @dataclass(frozen=True)
-class Finding:
+class SchemaFinding:
     """What is wrong at `loc`. `on_key`: the key is meant, not its value. `{shown}` stands for the text."""
 
     code: str
@@ -63,7 +63,7 @@ class Finding:
     hint: str = ""
 
 
-def findings(error: ValidationError, model: type[BaseModel]) -> Iterable[Finding]:
+def findings(error: ValidationError, model: type[BaseModel]) -> Iterable[SchemaFinding]:
     """One finding for each of pydantic's; a required field that is only misspelt is not also missing."""
     items = error.errors(include_url=False)
     made = [_finding(item, model) for item in items]
@@ -85,7 +85,7 @@ def close(name: str, known: Iterable[str]) -> str:
     return _did_you_mean(near[0]) if near else ""
 
 
-def _finding(item: Mapping[str, Any], model: type[BaseModel]) -> Finding:
+def _finding(item: Mapping[str, Any], model: type[BaseModel]) -> SchemaFinding:
     kind: str = item["type"]
     loc: Loc = item["loc"]
     context = item.get("ctx", {})
@@ -93,33 +93,33 @@ def _finding(item: Mapping[str, Any], model: type[BaseModel]) -> Finding:
         known = list(_schema_at(model, loc[:-1]).get("properties", {}))
         hint = INSTEAD.get((loc[-2:-1], loc[-1])) or close(str(loc[-1]), known)
         hint = hint or f"known: {', '.join(sorted(known))}"
-        return Finding("E103", f"unknown field `{loc[-1]}`", loc, True, hint)
+        return SchemaFinding("E103", f"unknown field `{loc[-1]}`", loc, True, hint)
     if kind == "missing":
         within = f" in `{dotted(loc[:-1])}`" if len(loc) > 1 else ""
-        return Finding("E106", f"`{loc[-1]}` is missing{within}", loc[:-1], True)
+        return SchemaFinding("E106", f"`{loc[-1]}` is missing{within}", loc[:-1], True)
     name = field_name(loc)
     if loc[-1] == "[key]":
         words = f"must be {PATTERNS.get(context.get('pattern', ''), 'text of another form')}"
         if kind == "value_error":
             words = str(context["error"])
-        return Finding("E105", f"key `{loc[-2]}` {words}", loc[:-1], True)
+        return SchemaFinding("E105", f"key `{loc[-2]}` {words}", loc[:-1], True)
     if kind == "value_error":
         text = str(context["error"])
         joiner = " " if text.startswith(("must", "needs")) else ": "
-        return Finding("E105", f"`{name}`{joiner}{text}", loc, on_key=not text.startswith(("must", "needs")))
+        return SchemaFinding("E105", f"`{name}`{joiner}{text}", loc, on_key=not text.startswith(("must", "needs")))
     expected = _expected(_schema_at(model, loc))
     if kind in ("enum", "literal_error"):
         allowed = [str(v) for v in _schema_at(model, loc).get("enum", [])]
         hint = close(str(item["input"]), allowed)
-        return Finding("E105", f"`{name}` must be {expected}, not {{shown}}", loc, hint=hint)
+        return SchemaFinding("E105", f"`{name}` must be {expected}, not {{shown}}", loc, hint=hint)
     if kind == "string_pattern_mismatch":
         words = PATTERNS.get(context.get("pattern", ""), expected)
-        return Finding("E105", f"`{name}` must be {words}, not {{shown}}", loc)
+        return SchemaFinding("E105", f"`{name}` must be {words}, not {{shown}}", loc)
     if kind == "string_too_long":
-        return Finding("E105", f"`{name}` is longer than {context['max_length']} characters", loc)
+        return SchemaFinding("E105", f"`{name}` is longer than {context['max_length']} characters", loc)
     if kind.endswith("_type") or kind in ("int_from_float", "int_parsing", "float_parsing", "bool_parsing"):
-        return Finding("E104", f"`{name}` must be {expected}, not {{shown}}", loc, hint=_quote_hint(item))
-    return Finding("E105", f"`{name}` must be {expected}, not {{shown}}", loc)
+        return SchemaFinding("E104", f"`{name}` must be {expected}, not {{shown}}", loc, hint=_quote_hint(item))
+    return SchemaFinding("E105", f"`{name}` must be {expected}, not {{shown}}", loc)
 
 
 def _quote_hint(item: Mapping[str, Any]) -> str:

@@ -10,8 +10,8 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from reconciler.errors import Diagnostic
-from reconciler.load.compose import Document, Places, unpack
-from reconciler.load.messages import Finding, Loc, close, findings
+from reconciler.load.compose import Places, YamlDocument, unpack
+from reconciler.load.messages import Loc, SchemaFinding, close, findings
 from reconciler.load.source import SECRET_NAME, Source
 from reconciler.model.base import API_VERSION
 from reconciler.model.spec import KINDS, PAYLOADS, AnyKind, Origin
@@ -91,7 +91,7 @@ def locate(places: Places | int, loc: Loc, on_key: bool = False) -> tuple[int, i
     return unpack(here.place if isinstance(here, Places) else here)
 
 
-def check(document: Document, source: Source) -> Checked:
+def check(document: YamlDocument, source: Source) -> Checked:
     """The object of a document, and all that is wrong with it."""
     result = Checked()
     value, places = document.value, document.places
@@ -143,7 +143,7 @@ def _envelope(value: dict[str, Any], places: Places, source: Source) -> Iterator
         yield source.diagnostic("E108", f"unknown kind {_shown(source, *at)}", *at, hint=hint)
 
 
-def as_diagnostic(finding: Finding, value: Any, places: Places, source: Source) -> Diagnostic:
+def as_diagnostic(finding: SchemaFinding, value: Any, places: Places, source: Source) -> Diagnostic:
     """A finding where it stands in a file."""
     index, length = locate(places, finding.loc, finding.on_key)
     named = any(isinstance(part, str) and SECRET_NAME.search(part) for part in finding.loc)

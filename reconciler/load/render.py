@@ -55,7 +55,7 @@ def _shipped_environment() -> jinja2.Environment:
     )
 
 
-class Fault(StrEnum):
+class RenderFault(StrEnum):
     UNDEFINED = "undefined"
     SYNTAX = "syntax"
     LIMIT = "limit"
@@ -65,7 +65,9 @@ class Fault(StrEnum):
 class TemplateFault(Exception):
     """A user's template cannot be rendered. `line` counts from 1; `subject` is the name it is about."""
 
-    def __init__(self, fault: Fault, message: str, line: int = 0, *, subject: str = "", hint: str = "") -> None:
+    def __init__(
+        self, fault: RenderFault, message: str, line: int = 0, *, subject: str = "", hint: str = ""
+    ) -> None:
         super().__init__(message)
         self.fault = fault
         self.message = message
@@ -91,7 +93,9 @@ def render_spec(text: str, values: Mapping[str, Any]) -> Rendered:
     """Render a user's file with `values`; TemplateFault when it cannot be done within the limits."""
     if len(text) > MAX_TEMPLATE_CHARS:
         raise TemplateFault(
-            Fault.LIMIT, f"templates of more than {MAX_TEMPLATE_CHARS:,} characters are refused", 1
+            RenderFault.LIMIT,
+            f"templates of more than {MAX_TEMPLATE_CHARS:,} characters are refused",
+            1,
         )
     environment = _SpecEnvironment()
     try:
@@ -102,23 +106,25 @@ def render_spec(text: str, values: Mapping[str, Any]) -> Rendered:
         for chunk in template.generate():
             size += len(chunk)
             if size > MAX_OUTPUT_CHARS:
-                raise TemplateFault(Fault.LIMIT, f"the template writes more than {MAX_OUTPUT_CHARS:,} characters")
+                raise TemplateFault(
+                    RenderFault.LIMIT, f"the template writes more than {MAX_OUTPUT_CHARS:,} characters"
+                )
             chunks.append(chunk)
     except TemplateFault as fault:
         fault.line = fault.line or _line_of(fault.__traceback__)
         raise
     except jinja2.TemplateSyntaxError as error:
-        raise TemplateFault(Fault.SYNTAX, error.message or "cannot be understood", error.lineno) from None
+        raise TemplateFault(RenderFault.SYNTAX, error.message or "cannot be understood", error.lineno) from None
     except jinja2.UndefinedError as error:
         raise _undefined(str(error), _line_of(error.__traceback__), values) from None
     except SecurityError as error:
         line = _line_of(error.__traceback__)
-        raise TemplateFault(Fault.REFUSED, _first_line(error), line) from None
+        raise TemplateFault(RenderFault.REFUSED, _first_line(error), line) from None
     except (RecursionError, MemoryError):
-        raise TemplateFault(Fault.LIMIT, "the template is too deep", 1) from None
+        raise TemplateFault(RenderFault.LIMIT, "the template is too deep", 1) from None
     except Exception as error:  # anything a filter or an operator raises on odd values
         line = _line_of(error.__traceback__)
-        raise TemplateFault(Fault.SYNTAX, f"cannot be computed: {_first_line(error)}", line) from None
+        raise TemplateFault(RenderFault.SYNTAX, f"cannot be computed: {_first_line(error)}", line) from None
     return _without_markers("".join(chunks))
 
 
@@ -138,14 +144,14 @@ def _line_of(traceback: TracebackType | None) -> int:
 def _undefined(message: str, line: int, values: Mapping[str, Any]) -> TemplateFault:
     match = re.search(r"has no attribute '([^']*)'|^'([^']*)' is undefined", message)
     if match is None:
-        return TemplateFault(Fault.UNDEFINED, message, line)
+        return TemplateFault(RenderFault.UNDEFINED, message, line)
     name = match[1] or match[2] or ""
     if match[2]:
         hint = f"values are reached as `values.{name}`"
-        return TemplateFault(Fault.UNDEFINED, f"undefined variable `{name}`", line, subject=name, hint=hint)
+        return TemplateFault(RenderFault.UNDEFINED, f"undefined variable `{name}`", line, subject=name, hint=hint)
     near = difflib.get_close_matches(name, list(map(str, values)), 1)
     hint = f"did you mean `{near[0]}`?" if near else f"give it with --set {name}=... or in a --values file"
-    return TemplateFault(Fault.UNDEFINED, f"no value `{name}` was given", line, subject=name, hint=hint)
+    return TemplateFault(RenderFault.UNDEFINED, f"no value `{name}` was given", line, subject=name, hint=hint)
 
 
 # The small language ------------------------------------------------------------------------------------
@@ -172,7 +178,7 @@ def _checked(environment: _SpecEnvironment, text: str) -> nodes.Template:
     while pending:
         node = pending.pop()
         if problem := _refusal(node):
-            raise TemplateFault(Fault.REFUSED, problem, node.lineno)
+            raise TemplateFault(RenderFault.REFUSED, problem, node.lineno)
         if isinstance(node, nodes.For):
             node.iter = nodes.Filter(node.iter, "counted", [], [], None, None, lineno=node.lineno)
         pending.extend(node.iter_child_nodes())
@@ -238,9 +244,9 @@ class _SpecEnvironment(ImmutableSandboxedEnvironment):
     def _step(self) -> None:
         self.steps += 1
         if self.steps > MAX_STEPS:
-            raise TemplateFault(Fault.LIMIT, f"the template takes more than {MAX_STEPS:,} steps")
+            raise TemplateFault(RenderFault.LIMIT, f"the template takes more than {MAX_STEPS:,} steps")
         if time.monotonic() > self.deadline:
-            raise TemplateFault(Fault.LIMIT, f"the template takes longer than {MAX_SECONDS:g} s")
+            raise TemplateFault(RenderFault.LIMIT, f"the template takes longer than {MAX_SECONDS:g} s")
 
     def _stepped(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def stepped(*args: Any, **kwargs: Any) -> Any:
@@ -257,7 +263,7 @@ class _SpecEnvironment(ImmutableSandboxedEnvironment):
     def _range(self, *bounds: int) -> range:
         numbers = range(*bounds)
         if len(numbers) > MAX_RANGE:
-            raise TemplateFault(Fault.LIMIT, f"range of more than {MAX_RANGE:,} numbers")
+            raise TemplateFault(RenderFault.LIMIT, f"range of more than {MAX_RANGE:,} numbers")
         return numbers
 
     def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -282,9 +288,9 @@ class _SpecEnvironment(ImmutableSandboxedEnvironment):
 
 def _capped(value: Any) -> Any:
     if isinstance(value, int) and value.bit_length() > 64:
-        raise TemplateFault(Fault.LIMIT, "a number grows beyond 64 bits")
+        raise TemplateFault(RenderFault.LIMIT, "a number grows beyond 64 bits")
     if isinstance(value, str | list | tuple) and len(value) > MAX_VALUE_CHARS:
-        raise TemplateFault(Fault.LIMIT, f"a value grows beyond {MAX_VALUE_CHARS:,} characters")
+        raise TemplateFault(RenderFault.LIMIT, f"a value grows beyond {MAX_VALUE_CHARS:,} characters")
     return value
 
 
@@ -313,7 +319,7 @@ def _join(items: Iterable[Any], separator: str = "") -> str:
 
 def _capped_length(size: int) -> None:
     if size > MAX_VALUE_CHARS:
-        raise TemplateFault(Fault.LIMIT, f"a value grows beyond {MAX_VALUE_CHARS:,} characters")
+        raise TemplateFault(RenderFault.LIMIT, f"a value grows beyond {MAX_VALUE_CHARS:,} characters")
 
 
 def _flat(items: Any) -> Any:

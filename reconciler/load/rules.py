@@ -15,7 +15,7 @@ from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.container import PublishedPort
 from reconciler.model.spec import DesiredState, Host, IpamSpec, Network, Workload, WorkloadSpec
 from reconciler.runtimes import registry
-from reconciler.runtimes.registry import TAKES, Found
+from reconciler.runtimes.registry import TAKES, FoundRuntime
 
 _HOSTS_SHOWN: Final = 8
 _NAMES_COMPARED: Final = 1000
@@ -23,7 +23,7 @@ _ANY_ADDRESS: Final = frozenset({None, "0.0.0.0", "::"})  # noqa: S104  compared
 
 
 @dataclass
-class Fleet:
+class SpecFleet:
     """All objects that are valid, by kind and name. `declared` also holds names of those that are not.
 
     `complete` is false when some file could not be read: then nothing is said to be missing.
@@ -46,7 +46,7 @@ class Fleet:
         return {e.name: e.model for e in self.entries.values() if isinstance(e.model, Network)}
 
 
-def check_fleet(fleet: Fleet) -> Iterator[Diagnostic]:
+def check_fleet(fleet: SpecFleet) -> Iterator[Diagnostic]:
     """Every broken rule of the fleet."""
     hosts, networks = fleet.hosts(), fleet.networks()
     all_hosts_valid = len(hosts) == len(fleet.names("Host"))
@@ -77,7 +77,7 @@ def check_fleet(fleet: Fleet) -> Iterator[Diagnostic]:
     yield from _same_machine(fleet, hosts)
 
 
-def _missing(entry: Entry, code: str, kind: str, name: str, fleet: Fleet, *loc: str) -> Iterator[Diagnostic]:
+def _missing(entry: Entry, code: str, kind: str, name: str, fleet: SpecFleet, *loc: str) -> Iterator[Diagnostic]:
     if not fleet.complete or name in fleet.names(kind):
         return
     known = sorted(fleet.names(kind))
@@ -89,14 +89,14 @@ def _missing(entry: Entry, code: str, kind: str, name: str, fleet: Fleet, *loc: 
     yield entry.diagnostic(code, f"no spec defines the {words} `{name}`", *loc, hint=hint)
 
 
-def _policy(entry: Entry, workload: Workload, fleet: Fleet) -> Iterator[Diagnostic]:
+def _policy(entry: Entry, workload: Workload, fleet: SpecFleet) -> Iterator[Diagnostic]:
     if workload.spec.migration is not None and workload.spec.migration.policy is not None:
         name = workload.spec.migration.policy
         yield from _missing(entry, "E145", "MigrationPolicy", name, fleet, "spec", "migration", "policy")
 
 
 def _placement(
-    entry: Entry, workload: Workload, fleet: Fleet, hosts: Mapping[str, Host], all_valid: bool
+    entry: Entry, workload: Workload, fleet: SpecFleet, hosts: Mapping[str, Host], all_valid: bool
 ) -> Iterator[Diagnostic]:
     placement = workload.spec.placement
     if placement.host is not None:
@@ -122,7 +122,7 @@ def _placement(
         )
 
 
-def _runtime(entry: Entry, name: str, found: Found | None) -> Iterator[Diagnostic]:
+def _runtime(entry: Entry, name: str, found: FoundRuntime | None) -> Iterator[Diagnostic]:
     """A runtime that is not there, or that cannot be used. Absent workloads have one too: it removes them."""
     at = ("spec", "runtime")
     if found is None:
@@ -148,12 +148,12 @@ def _unfit(host: Host, wanted: Mapping[str, str]) -> str:
     return ""
 
 
-def _jump(entry: Entry, host: Host, fleet: Fleet) -> Iterator[Diagnostic]:
+def _jump(entry: Entry, host: Host, fleet: SpecFleet) -> Iterator[Diagnostic]:
     if host.spec.jump is not None:
         yield from _missing(entry, "E147", "Host", host.spec.jump, fleet, "spec", "jump")
 
 
-def _jump_cycles(fleet: Fleet, hosts: Mapping[str, Host]) -> Iterator[Diagnostic]:
+def _jump_cycles(fleet: SpecFleet, hosts: Mapping[str, Host]) -> Iterator[Diagnostic]:
     done: set[str] = set()
     for start in hosts:
         path: list[str] = []
@@ -167,7 +167,7 @@ def _jump_cycles(fleet: Fleet, hosts: Mapping[str, Host]) -> Iterator[Diagnostic
         done.update(path)
 
 
-def _same_machine(fleet: Fleet, hosts: Mapping[str, Host]) -> Iterator[Diagnostic]:
+def _same_machine(fleet: SpecFleet, hosts: Mapping[str, Host]) -> Iterator[Diagnostic]:
     """Two names for one machine would let a workload move onto itself."""
     seen: dict[tuple[str, int, str | None], str] = {}
     for name, host in hosts.items():

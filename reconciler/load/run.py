@@ -13,12 +13,12 @@ from typing import Any
 
 from reconciler.errors import Diagnostic, InputError
 from reconciler.load import envfiles, files, issues
-from reconciler.load.compose import Composed, Document, Places, compose
+from reconciler.load.compose import Composed, Places, YamlDocument, compose
 from reconciler.load.files import Unreadable
 from reconciler.load.limits import MAX_INCLUDE_DEPTH, MAX_SHOWN
 from reconciler.load.objects import check, locate
 from reconciler.load.render import TemplateFault, is_template, render_spec
-from reconciler.load.rules import Fleet, check_fleet
+from reconciler.load.rules import SpecFleet, check_fleet
 from reconciler.load.source import Source
 from reconciler.model.spec import Host, MigrationPolicy, Network, Origin, Spec, Workload
 
@@ -90,7 +90,7 @@ class _Run:
         self.values = values
         self.allow_empty = allow_empty
         self.found: list[Diagnostic] = []
-        self.fleet = Fleet()
+        self.fleet = SpecFleet()
         self.files: dict[Path, str] = {}
         self.skip = skip
         self.open: list[Path] = []
@@ -151,7 +151,7 @@ class _Run:
             return None
         return Source(source.file, rendered.text, origin_lines=rendered.lines, original=source.text)
 
-    def _document(self, document: Document, source: Source, path: Path, already: set[tuple[int, int]]) -> None:
+    def _document(self, document: YamlDocument, source: Source, path: Path, already: set[tuple[int, int]]) -> None:
         """Checks one document; what YAML itself already said of a place is not said again."""
         value = document.value
         if value is None:

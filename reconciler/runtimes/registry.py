@@ -46,7 +46,7 @@ TAKES: Mapping[str, Takes] = {DEFAULT_RUNTIME: CONTAINER}
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundRuntime:
     """A runtime by name. `package`: where it comes from; `problem`: why it cannot be used, else empty."""
 
     name: str
@@ -71,12 +71,12 @@ def names() -> list[str]:
     return sorted({*BUILT_IN, *(point.name for point in entry_points(group=GROUP))})
 
 
-def find(name: str) -> Found | None:
+def find(name: str) -> FoundRuntime | None:
     """One of them, loaded."""
     return next(iter(_all(name)), None)
 
 
-def everything() -> tuple[Found, ...]:
+def everything() -> tuple[FoundRuntime, ...]:
     """All of them, loaded, those that cannot be used included."""
     return tuple(_all())
 
@@ -105,8 +105,8 @@ def need(runtimes: Mapping[str, Runtime], name: str, ability: str = "") -> Drive
     return cast(Driver, runtime)
 
 
-def _all(only: str = "") -> list[Found]:
-    found = [Found(name, OURS, make()) for name, make in BUILT_IN.items() if only in ("", name)]
+def _all(only: str = "") -> list[FoundRuntime]:
+    found = [FoundRuntime(name, OURS, make()) for name, make in BUILT_IN.items() if only in ("", name)]
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         if only in ("", point.name):
             taken = next((other.package for other in found if other.name == point.name), "")
@@ -118,20 +118,20 @@ def _package(point: EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else point.value.split(":")[0]
 
 
-def _taken(point: EntryPoint, by: str) -> Found:
-    return Found(point.name, _package(point), problem=f"the name is taken: {point.name} is {by}")
+def _taken(point: EntryPoint, by: str) -> FoundRuntime:
+    return FoundRuntime(point.name, _package(point), problem=f"the name is taken: {point.name} is {by}")
 
 
-def _loaded(point: EntryPoint) -> Found:
+def _loaded(point: EntryPoint) -> FoundRuntime:
     package = _package(point)
     try:
         made = point.load()()
     except (Exception, SystemExit) as error:  # a third party's code: whatever it is, the others work on
         why = short(printable(f"{type(error).__name__}: {error}"))
-        return Found(point.name, package, problem=f"it cannot be loaded: {why}")
+        return FoundRuntime(point.name, package, problem=f"it cannot be loaded: {why}")
     if problem := _problem(point.name, made):
-        return Found(point.name, package, problem=problem)
-    return Found(point.name, package, made)
+        return FoundRuntime(point.name, package, problem=problem)
+    return FoundRuntime(point.name, package, made)
 
 
 def _problem(name: str, made: object) -> str:

@@ -30,7 +30,7 @@ from reconciler.commands.doctor import Examination, _examined
 from reconciler.commands.recover import Standing
 from reconciler.core.accuracy import Measured
 from reconciler.core.planner import make_plan
-from reconciler.core.rules import Verdict
+from reconciler.core.rules import MoveVerdict
 from reconciler.core.saga import GroupState
 from reconciler.engine.execute import Outcome
 from reconciler.errors import CommandFailed, Diagnostic
@@ -96,7 +96,7 @@ def accuracy(width):
 
 def doctor():
     bad = _examined(host("h1"), facts("h1", preflight=Preflight(), tools=("ip",)))
-    verdict = Verdict(LONG, "h2", plan().findings)
+    verdict = MoveVerdict(LONG, "h2", plan().findings)
     return render_examination(Examination((bad, bad), (verdict,)), True, security=True)
 
 

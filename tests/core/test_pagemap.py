@@ -12,7 +12,7 @@ from reconciler.core.pagemap import (
     PARENT,
     PRESENT,
     Pagemap,
-    Run,
+    PageRun,
     can_be_lazy,
     common,
     divide,
@@ -28,7 +28,7 @@ HEADER = struct.pack("<II", 0x54564319, 0x56084025)
 
 def pages(*runs: tuple[int, int, int], pages_id: int = 1) -> Pagemap:
     """Runs as page number, count, flags."""
-    return Pagemap(pages_id, tuple(Run(start * PAGE, count, flags) for start, count, flags in runs), HEADER)
+    return Pagemap(pages_id, tuple(PageRun(start * PAGE, count, flags) for start, count, flags in runs), HEADER)
 
 
 def flags(found: Pagemap) -> dict[int, int]:

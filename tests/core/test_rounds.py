@@ -2,15 +2,15 @@
 
 import pytest
 
-from reconciler.core.rounds import Measured, dirty_rate, enough, left, predict
+from reconciler.core.rounds import MeasuredRound, dirty_rate, enough, left, predict
 from reconciler.core.strategy import DEFAULT
 
 MIB = 2**20
 
 
-def rounds(*sizes: int, rate: float = 200 * MIB) -> list[Measured]:
+def rounds(*sizes: int, rate: float = 200 * MIB) -> list[MeasuredRound]:
     """Rounds of so many MiB, copied at `rate` bytes per second."""
-    return [Measured(size * MIB, 0.1, size * MIB / rate) for size in sizes]
+    return [MeasuredRound(size * MIB, 0.1, size * MIB / rate) for size in sizes]
 
 
 @pytest.mark.parametrize(
@@ -31,14 +31,14 @@ def test_rounds_go_on_as_long_as_they_help(sizes, why):
 
 
 def test_a_workload_that_has_calmed_down_needs_no_other_round():
-    busy_then_idle = [Measured(512 * MIB, 0.4, 2.6), Measured(40 * MIB, 0.05, 0.2)]
+    busy_then_idle = [MeasuredRound(512 * MIB, 0.4, 2.6), MeasuredRound(40 * MIB, 0.05, 0.2)]
     assert left(busy_then_idle) < 4 * MIB
     assert enough(busy_then_idle, 5, DEFAULT) == "little changes meanwhile"
 
 
 def test_the_rate_is_what_changed_during_the_round_before():
     assert dirty_rate(rounds(512)) is None
-    done = [Measured(400 * MIB, 1.0, 3.0), Measured(80 * MIB, 0.5, 0.5)]
+    done = [MeasuredRound(400 * MIB, 1.0, 3.0), MeasuredRound(80 * MIB, 0.5, 0.5)]
     assert dirty_rate(done) == 20 * MIB
     assert left(done) == 20 * MIB
     assert left(rounds(512)) == 512 * MIB

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from reconciler.core.diff import Index
-from reconciler.core.rules import RULES, Answer, Verdict, check_change, check_host, verdict
+from reconciler.core.rules import RULES, Answer, MoveVerdict, check_change, check_host, verdict
 from reconciler.core.rules.floors import FLOORS
 from reconciler.core.rules.runtime import NEEDED_TOOLS
 from reconciler.core.rules.security import below
@@ -424,7 +424,7 @@ def test_verdicts():
     warn = refuse.model_copy(update={"severity": "warn"})
     assert verdict([]) is Answer.YES
     assert verdict([warn]) is Answer.YES_BUT
-    assert Verdict("w", "h", (warn, refuse)).answer is Answer.NO
+    assert MoveVerdict("w", "h", (warn, refuse)).answer is Answer.NO
 
 
 def test_older_criu_of_the_same_series_only_warns():

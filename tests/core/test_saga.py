@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.core.saga import GroupState, Progress, Saga, next_actions
-from reconciler.core.schedule import Limits, Schedule
+from reconciler.core.schedule import Schedule, Slots
 from reconciler.engine.effects import EFFECTS
 from reconciler.hosts.memory import run_virtual
 from reconciler.model.plan import TRAITS, Plan, StepKind
@@ -147,7 +147,7 @@ def test_after_a_commit_nothing_is_undone_before_the_commit_is(course):
 @settings(max_examples=300, deadline=None)
 def test_a_step_and_its_undo_are_never_under_way_together(course):
     saga = Saga(course.plan, course.records)
-    schedule = Schedule(saga, Limits())
+    schedule = Schedule(saga, Slots())
     running = [a for a in schedule.pick() if not a.undo]
     saga.cancel()
     for action in schedule.pick():

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.core.saga import Saga
-from reconciler.core.schedule import Limits, Schedule
+from reconciler.core.schedule import Schedule, Slots
 from reconciler.model.plan import Plan, Step, StepKind
 from reconciler.model.record import Mark, Record
 
@@ -35,7 +35,7 @@ ways = st.lists(st.tuples(hosts, hosts).filter(lambda way: way[0] != way[1]), mi
 @given(ways, st.randoms(use_true_random=False), st.booleans())
 @settings(max_examples=150, deadline=None)
 def test_limits_hold_and_everything_ends(ways, random, stumbles):
-    plan, limits = fleet_plan(ways), Limits(frozen_per_host=1, actions_per_host=3)
+    plan, limits = fleet_plan(ways), Slots(frozen_per_host=1, actions_per_host=3)
     saga = Saga(plan)
     schedule, running, seq = Schedule(saga, limits), [], 0
 
@@ -68,7 +68,7 @@ def test_limits_hold_and_everything_ends(ways, random, stumbles):
 
 def test_the_first_by_its_id_goes_first_and_one_that_never_began_leaves_its_room():
     saga = Saga(fleet_plan([("h1", "h2"), ("h1", "h3"), ("h2", "h3")]))
-    schedule = Schedule(saga, Limits(actions_per_host=1))
+    schedule = Schedule(saga, Slots(actions_per_host=1))
     (first,) = schedule.pick()
     assert first.step.workload == "w0"
     assert schedule.pick() == []

@@ -24,7 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from reconciler.hosts.memory.clock import VirtualLoop
 from reconciler.hosts.memory.guard import Guard
-from reconciler.hosts.memory.machine import EXITED, FROZEN, RUNNING, Container, Universe
+from reconciler.hosts.memory.machine import EXITED, FROZEN, RUNNING, MemoryContainer, Universe
 from reconciler.hosts.memory.runtime import dump, execute
 from reconciler.model.plan import Phase
 from reconciler.resources import data_path
@@ -51,7 +51,7 @@ class Simulated:
         self.loop = VirtualLoop()
         self.loop.set_exception_handler(lambda _loop, _context: None)
         self.machine = Universe().add("h1")
-        self.container = Container("c" * 64, NAME, NAME, "", "")
+        self.container = MemoryContainer("c" * 64, NAME, NAME, "", "")
         self.machine.containers[NAME] = self.container
 
     def __call__(self, *words: object) -> tuple[int, str]:

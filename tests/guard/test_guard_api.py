@@ -132,7 +132,7 @@ async def test_a_hold_from_start_to_release(ready: LocalHost) -> None:
     assert await pump(guard.install_hook("web"), ready) == guard.hook_path("web")
     argv = [CRIU, guard.workload_dir("web"), str(process.pid)]
 
-    def hold(fence: Fence) -> Program[guard.Outcome]:
+    def hold(fence: Fence) -> Program[guard.HoldOutcome]:
         return guard.hold(
             fence,
             argv,

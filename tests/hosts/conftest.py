@@ -17,7 +17,7 @@ import yaml
 
 from reconciler.hosts.link import LinkOptions
 from reconciler.hosts.ssh import SshFleet
-from reconciler.hosts.ssh.connection import Limits
+from reconciler.hosts.ssh.connection import SshLimits
 from reconciler.lab import Lab
 from reconciler.model.spec import Host
 from tests.hosts.links import KEY, sh
@@ -146,7 +146,7 @@ async def fleets() -> AsyncIterator[Fleets]:
     def make(*hosts: Host, links: LinkOptions | None = None, **limits: float) -> SshFleet:
         fleet = SshFleet(
             {host.metadata.name: host for host in hosts},
-            limits=Limits(**limits),  # type: ignore[arg-type]
+            limits=SshLimits(**limits),  # type: ignore[arg-type]
             links=links,
         )
         made.append(fleet)

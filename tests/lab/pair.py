@@ -57,7 +57,7 @@ class Bench:
     def plan(self, *workloads: tuple[str, dict[str, object], str]) -> dict[str, object]:
         self.capture()
         code = run(["plan", str(self.specs(*workloads)), "--json", "--journal", str(self.folder / "journal")])
-        plan = json.loads(self.capture())
+        plan: dict[str, object] = json.loads(self.capture())
         assert "findings" in plan, plan
         assert code == (1 if plan["refused"] else 0)
         return plan

@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.errors import InputError
 from reconciler.load import load, read_values
-from reconciler.load.render import Fault, TemplateFault, render_spec
+from reconciler.load.render import RenderFault, TemplateFault, render_spec
 from tests.load.fleet import host
 
 TEMPLATE = (
@@ -120,7 +120,7 @@ REFUSED = [
 def test_what_templates_may_not_do(template: str) -> None:
     with pytest.raises(TemplateFault) as caught:
         render_spec(f"\n{template}", {"x": "v", "list": [1]})
-    assert caught.value.fault in (Fault.REFUSED, Fault.SYNTAX, Fault.UNDEFINED)
+    assert caught.value.fault in (RenderFault.REFUSED, RenderFault.SYNTAX, RenderFault.UNDEFINED)
     assert caught.value.line == 2
 
 
@@ -140,7 +140,7 @@ LIMITED = [
 def test_templates_end(template: str) -> None:
     with pytest.raises(TemplateFault) as caught:
         render_spec(template, {})
-    assert caught.value.fault is Fault.LIMIT
+    assert caught.value.fault is RenderFault.LIMIT
 
 
 def test_templates_end_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,4 +148,4 @@ def test_templates_end_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     template = "{% for a in range(20000) %}{% set x = range(12000) | join %}{% endfor %}"
     with pytest.raises(TemplateFault, match="longer than") as caught:
         render_spec(template, {})
-    assert caught.value.fault is Fault.LIMIT
+    assert caught.value.fault is RenderFault.LIMIT

@@ -14,7 +14,7 @@ from reconciler.core.saga import GroupState
 from reconciler.guard import dossier
 from reconciler.hosts.memory import Deadlock, MemoryFleet, run_virtual
 from reconciler.hosts.memory.machine import REBOOT_TIME, RUNNING
-from reconciler.hosts.memory.runtime import Failed, Runtime
+from reconciler.hosts.memory.runtime import Failed, MemoryRuntime
 from reconciler.hosts.wrap import About, Call
 from reconciler.model.plan import Plan
 from reconciler.model.record import Mark, Record, Run
@@ -247,7 +247,7 @@ class Simulation(Checks):
                     for container in re.findall(r"podman rm (\S+)", finding.fix):
                         machine.containers.pop(container, None)
                     with suppress(Failed):  # a container uses it
-                        Runtime(machine, b"").volume_rm(name)
+                        MemoryRuntime(machine, b"").volume_rm(name)
         return make_plan(self.scene.spec, await self.look()) if stale else plan
 
     def _place(self, name: str, host: str) -> None:

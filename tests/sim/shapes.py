@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from reconciler.hosts.memory import Container, Machine, Universe
+from reconciler.hosts.memory import Machine, MemoryContainer, Universe
 from reconciler.hosts.memory.machine import MarkerRow, Volume
 from reconciler.model.base import canonical_json
 from reconciler.model.container import Container as ContainerSpec
@@ -88,7 +88,7 @@ class Builder:
         machine = self.universe.machines[host]
         wanted = self.workloads[name].container if name in self.workloads else None
         text = canonical_json(wanted) if wanted and not changed else self._old_spec(wanted)
-        container = Container(self.universe.new_id(), name, name, text, "app", state)
+        container = MemoryContainer(self.universe.new_id(), name, name, text, "app", state)
         container.lineage = self.universe.new_lineage()
         container.restart = self.restart and state == "running"
         machine.containers[name] = container

@@ -21,8 +21,8 @@ from reconciler.engine.observe import observe
 from reconciler.engine.survey import take_survey
 from reconciler.errors import ReconcilerError
 from reconciler.guard import dossier, guard
-from reconciler.hosts.memory import Container, MemoryFleet
-from reconciler.hosts.memory.machine import Dump, Hook, ImageSet, MarkerRow
+from reconciler.hosts.memory import MemoryContainer, MemoryFleet
+from reconciler.hosts.memory.machine import Dump, ImageSet, MarkerRow, MemoryHook
 from reconciler.hosts.wrap import RetryFleet
 from reconciler.model.record import Mark, Record, Run
 from reconciler.state.memory import MemoryStore
@@ -215,7 +215,7 @@ class Course:
         if what == "absent":
             return
         state = {"held": "frozen", "held-committed": "frozen", "exited-images": "exited"}.get(what, what)
-        made = Container(self.universe.new_id(), "web", "web", old.spec, old.image, state)
+        made = MemoryContainer(self.universe.new_id(), "web", "web", old.spec, old.image, state)
         if machine.name == "h1":
             made.id = old.id
         made.lineage = self.lineage
@@ -223,7 +223,7 @@ class Course:
         if what in ("held", "held-committed", "exited-images"):
             machine.dumps["web"] = ImageSet(Dump("web", self.lineage, "h1"), complete=True, on_disk=False)
         if what.startswith("held"):
-            hook = Hook(EPOCH, 1e6, 1e6, "transactional", machine.boot, 0.0, held=0.0, beat=0.0)
+            hook = MemoryHook(EPOCH, 1e6, 1e6, "transactional", machine.boot, 0.0, held=0.0, beat=0.0)
             hook.verdict = "commit" if what == "held-committed" else ""
             hook.notify.set()
             machine.hooks["web"] = hook

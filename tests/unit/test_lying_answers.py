@@ -16,7 +16,7 @@ from reconciler.errors import HostError
 from reconciler.guard import dossier, guard, leases
 from reconciler.guard.answers import outcome_of, shown_of
 from reconciler.hosts.base import pump
-from reconciler.hosts.outcome import Outcome
+from reconciler.hosts.outcome import CopyOutcome
 from reconciler.hosts.transfer import _inspect
 from reconciler.model.command import Command, Result
 from reconciler.model.question import Question
@@ -224,7 +224,7 @@ async def test_the_closer_look() -> None:
     "line", ["bytes {}", "ended {} 0", "ended 0 {}", "sum near {}", "pages near {} 1 1", "pages far x {} 1", "{}"]
 )
 def test_lines_of_a_sender(line: str, lie: str) -> None:
-    outcome = Outcome()
+    outcome = CopyOutcome()
     outcome.read("rc: " + line.format(lie))
     for text in (*outcome.sums.folders.values(), *outcome.sums.pages["near"], *outcome.sums.pages["far"]):
         assert harmless(text)

@@ -24,7 +24,7 @@ from reconciler.lab.spec import LabPaths, LabSpec, check_memory
 
 SPEC = LabSpec(name="x", octet=7, hosts=3, rootfs="/cache/rootfs", images="/cache/demo/store")
 
-MACHINE = qemu.Machine(
+MACHINE = qemu.QemuMachine(
     name="x-h1",
     kernel=Path("/c/vmlinuz"),
     initrd=Path("/c/initrd"),

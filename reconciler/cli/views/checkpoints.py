@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from reconciler.cli.views.style import paint
-from reconciler.inspection.compare import Difference
+from reconciler.inspection.compare import FileDifference
 from reconciler.inspection.facts import Checkpoint, Process
 from reconciler.model.units import format_bytes
 
@@ -78,7 +78,7 @@ def render_files(found: Checkpoint) -> str:
     return "\n".join(lines)
 
 
-def render_diff(found: tuple[Difference, ...], color: bool) -> str:
+def render_diff(found: tuple[FileDifference, ...], color: bool) -> str:
     if not found:
         return "No difference is seen; memory's content is not compared."
     colors = {"+": "green", "-": "red", "~": "yellow"}

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from reconciler.cli.views.layout import table
 from reconciler.model.world import HostFacts, HostView, World
-from reconciler.runtimes.registry import Found
+from reconciler.runtimes.registry import FoundRuntime
 
 
-def render_runtimes(found: Sequence[Found], world: World | None, width: int | None = None) -> str:
+def render_runtimes(found: Sequence[FoundRuntime], world: World | None, width: int | None = None) -> str:
     """A line each: name, where it comes from, the section of specs it takes, what it can do; with hosts a table of
     its version on each."""
     rows = [(one.name, one.package, _takes(one) or "-", one.problem or " ".join(one.abilities)) for one in found]
@@ -21,7 +21,7 @@ def render_runtimes(found: Sequence[Found], world: World | None, width: int | No
     return "\n".join(lines)
 
 
-def _takes(one: Found) -> str | None:
+def _takes(one: FoundRuntime) -> str | None:
     return one.takes.section if one.takes else None
 
 

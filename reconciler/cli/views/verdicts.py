@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from reconciler.cli.views.layout import labelled
 from reconciler.cli.views.style import paint
-from reconciler.core.rules import Answer, Verdict
+from reconciler.core.rules import Answer, MoveVerdict
 
 _STYLE = {Answer.YES: "green", Answer.YES_BUT: "yellow", Answer.NO: "red"}
 
 
-def verdict_table(verdicts: Sequence[Verdict], color: bool) -> list[str]:
+def verdict_table(verdicts: Sequence[MoveVerdict], color: bool) -> list[str]:
     """One row for each workload and destination, with all reasons under it."""
     names = [f"{verdict.workload} -> {verdict.destination}" for verdict in verdicts]
     width = max(map(len, names), default=0)

@@ -16,7 +16,7 @@ from reconciler.core.rules import (
     security,
 )
 from reconciler.core.rules.base import RULES, Case, Rule, case_of
-from reconciler.core.rules.verdict import Answer, Verdict, verdict
+from reconciler.core.rules.verdict import Answer, MoveVerdict, verdict
 from reconciler.model.plan import Change, Finding
 from reconciler.model.spec import Spec
 from reconciler.model.world import HostFacts, World
@@ -25,8 +25,8 @@ __all__ = [
     "RULES",
     "Answer",
     "Case",
+    "MoveVerdict",
     "Rule",
-    "Verdict",
     "ability",
     "capacity",
     "check_change",

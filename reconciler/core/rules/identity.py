@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from reconciler.core.images import image_id
 from reconciler.core.rules.base import Case, Said, rule
-from reconciler.core.volumes import Found, saved_and_removed, used_by_others, wanted_volumes
+from reconciler.core.volumes import FoundVolume, saved_and_removed, used_by_others, wanted_volumes
 from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.world import HostFacts
 
@@ -28,7 +28,7 @@ def name_taken(case: Case) -> Iterator[Said]:
             )
 
 
-def _found(case: Case) -> tuple[Found, ...]:
+def _found(case: Case) -> tuple[FoundVolume, ...]:
     """Where the workload's volumes are."""
     if not (case.arrives and case.workload):
         return ()

@@ -16,7 +16,7 @@ class Answer(StrEnum):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class MoveVerdict:
     """Whether a workload can go to a host, with everything that was found: all at once."""
 
     workload: str

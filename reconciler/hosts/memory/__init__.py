@@ -2,14 +2,14 @@
 
 from reconciler.hosts.memory.clock import Deadlock, VirtualLoop, run_virtual
 from reconciler.hosts.memory.fleet import MemoryFleet, MemoryHost
-from reconciler.hosts.memory.machine import Container, Dump, ImageSet, Machine, Universe
+from reconciler.hosts.memory.machine import Dump, ImageSet, Machine, MemoryContainer, Universe
 
 __all__ = [
-    "Container",
     "Deadlock",
     "Dump",
     "ImageSet",
     "Machine",
+    "MemoryContainer",
     "MemoryFleet",
     "MemoryHost",
     "Universe",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from reconciler.hosts.memory.machine import Container, Machine
+from reconciler.hosts.memory.machine import Machine, MemoryContainer
 from reconciler.model.command import Result, Seconds
 
 PAGES_TIME: Seconds = 0.8
@@ -15,7 +15,7 @@ ON_THEIR_WAY, LOST = 1, 3
 """How `templates/podman/drain.sh` ends when not all pages have arrived."""
 
 
-async def serve_pages(machine: Machine, container: Container) -> None:
+async def serve_pages(machine: Machine, container: MemoryContainer) -> None:
     """The daemon that serves a lazily restored container; when it dies, tasks wait for what has not arrived."""
     name = container.name
     if machine.take("pages"):

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.core.handover import COMMITTABLE, HOLDABLE, RELEASABLE, RESUMABLE, RESUMABLE_LATER, may_follow
-from reconciler.hosts.memory.machine import Hook, Machine, MarkerRow
+from reconciler.hosts.memory.machine import Machine, MarkerRow, MemoryHook
 from reconciler.model.command import Result, Seconds
 from reconciler.model.plan import Phase
 
@@ -25,11 +25,11 @@ EXIT_WAIT: Seconds = 30.0
 Runner = Callable[[Machine, Sequence[str], bytes], Awaitable[Result]]
 """Runs a command that the guard let through."""
 
-Dumper = Callable[[Machine, str, Hook], Awaitable[int]]
+Dumper = Callable[[Machine, str, MemoryHook], Awaitable[int]]
 """Runs a checkpoint of a workload under a hook; answers its exit code."""
 
 
-class Refused(Exception):
+class Denied(Exception):
     """The guard ends with a status and a line on stderr."""
 
     def __init__(self, status: int, text: str) -> None:
@@ -38,7 +38,7 @@ class Refused(Exception):
 
 
 def die(status: int, text: str) -> None:
-    raise Refused(status, text)
+    raise Denied(status, text)
 
 
 class Guard:
@@ -55,7 +55,7 @@ class Guard:
             if verb == "run":
                 return await self.run(rest, stdin)
             return Result(0, await getattr(self, verb)(*rest) or "")
-        except Refused as refused:
+        except Denied as refused:
             return Result(refused.status, "", f"reconciler-guard[{refused.status}]: {refused}\n")
 
     # --- small things ---
@@ -106,7 +106,7 @@ class Guard:
             self.machine.markers[name] = row
             self.machine.changed(f"{name} marked {phase} {role} under {epoch}")
 
-    def look(self, name: str) -> tuple[str, Hook | None]:
+    def look(self, name: str) -> tuple[str, MemoryHook | None]:
         hook = self.machine.hooks.get(name)
         if hook is None:
             return "none", None
@@ -116,21 +116,21 @@ class Guard:
             return "lost", hook
         return ("held" if hook.held is not None else "starting"), hook
 
-    def decide(self, hook: Hook, verdict: str) -> str:
+    def decide(self, hook: MemoryHook, verdict: str) -> str:
         hook.verdict = hook.verdict or verdict
         return hook.verdict
 
-    def finally_(self, hook: Hook, final: str) -> str:
+    def finally_(self, hook: MemoryHook, final: str) -> str:
         hook.final = hook.final or final
         return hook.final
 
-    async def ended(self, hook: Hook) -> None:
+    async def ended(self, hook: MemoryHook) -> None:
         try:
             await asyncio.wait_for(hook.ended.wait(), EXIT_WAIT)
         except TimeoutError:
             die(STILL_RUNNING, "the checkpoint process does not end")
 
-    def answer(self, outcome: str, hook: Hook | None) -> str:
+    def answer(self, outcome: str, hook: MemoryHook | None) -> str:
         status = hook.status if hook else None
         return json.dumps({"outcome": outcome, "status": status, "waited_ms": 0})
 
@@ -223,7 +223,7 @@ class Guard:
                     die(PHASE, f"{name} is in phase {row.phase} here (epoch {row.epoch}), it cannot be held")
                 if hook and (hook.status, hook.epoch, row.phase) == (0, epoch, "held"):
                     return self.answer("exited", hook)
-                hook = Hook(epoch, float(silence), float(freeze), mode, boot=0, began=self.now())
+                hook = MemoryHook(epoch, float(silence), float(freeze), mode, boot=0, began=self.now())
                 self.machine.hooks[name] = hook
                 self.store(name, epoch, "held", "source", run, peer)
                 hook.boot = self.machine.boot
@@ -233,7 +233,7 @@ class Guard:
             return self.answer("resumed" if hook.verdict == "resume" else "exited", hook)
         return self.answer("held", hook)
 
-    async def _runner(self, name: str, hook: Hook) -> None:
+    async def _runner(self, name: str, hook: MemoryHook) -> None:
         hook.status = await self._dump(self.machine, name, hook)
         hook.notify.set()
         hook.ended.set()

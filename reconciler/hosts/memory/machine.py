@@ -47,7 +47,7 @@ class Volume:
 
 
 @dataclass
-class Container:
+class MemoryContainer:
     """`whole`: all memory pages are here; after a lazy restore they follow.
     `waits`: for some that nobody serves."""
 
@@ -80,7 +80,7 @@ class MarkerRow:
 
 
 @dataclass
-class Hook:
+class MemoryHook:
     """One hold under way or ended; the fields are the files of the guard's folder `hook`.
     `killed`: which of its processes was, `hook` or `criu`. `tasks_ended`: nothing frozen was left to run on, so
     the tasks were ended, and only their images are a way back."""
@@ -124,12 +124,12 @@ class Machine:
     images: dict[str, Bytes] = field(default_factory=dict)
     networks: dict[str, str] = field(default_factory=dict)
     volumes: dict[str, Volume] = field(default_factory=dict)
-    containers: dict[str, Container] = field(default_factory=dict)
+    containers: dict[str, MemoryContainer] = field(default_factory=dict)
     dumps: dict[str, ImageSet] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     markers: dict[str, MarkerRow] = field(default_factory=dict)
-    hooks: dict[str, Hook] = field(default_factory=dict)
+    hooks: dict[str, MemoryHook] = field(default_factory=dict)
     locks: dict[str, asyncio.Lock] = field(default_factory=dict)
     processes: dict[asyncio.Task[Any], None] = field(default_factory=dict)
     pages: dict[str, int | None] = field(default_factory=dict)
@@ -200,7 +200,7 @@ class Machine:
             if container.restart and container.state == EXITED:
                 self.begin(container, "started at boot")
 
-    def begin(self, container: Container, why: str) -> None:
+    def begin(self, container: MemoryContainer, why: str) -> None:
         """The container's program starts from its beginning."""
         container.lineage = self.universe.new_lineage()
         container.state, container.whole = RUNNING, True
@@ -247,5 +247,5 @@ class Universe:
         for observer in self.observers:
             observer(what, True)
 
-    def copies(self, workload: str) -> list[tuple[Machine, Container]]:
+    def copies(self, workload: str) -> list[tuple[Machine, MemoryContainer]]:
         return [(m, c) for m in self.machines.values() for c in m.containers.values() if c.workload == workload]

@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from reconciler.hosts.memory import extras
-from reconciler.hosts.memory.guard import Guard, Refused
+from reconciler.hosts.memory.guard import Denied, Guard
 from reconciler.hosts.memory.machine import (
     CREATED,
     EXITED,
     FROZEN,
     RUNNING,
-    Container,
     Dump,
-    Hook,
     ImageSet,
     Machine,
+    MemoryContainer,
+    MemoryHook,
     Volume,
 )
 from reconciler.model.command import Bytes, Result, Seconds
@@ -71,7 +71,7 @@ async def execute(machine: Machine, argv: Sequence[str], stdin: bytes) -> Result
     if verb == "drain":
         return await extras.drain(machine, *rest)
     try:
-        return Result(0, getattr(Runtime(machine, stdin), verb.replace("-", "_"))(*rest) or "")
+        return Result(0, getattr(MemoryRuntime(machine, stdin), verb.replace("-", "_"))(*rest) or "")
     except Failed as failed:
         return Result(failed.status, "", f"{failed}\n")
 
@@ -92,7 +92,7 @@ def _tool(machine: Machine, argv: Sequence[str], stdin: bytes) -> Result:
     return Result(0)
 
 
-async def dump(machine: Machine, name: str, hook: Hook) -> int:
+async def dump(machine: Machine, name: str, hook: MemoryHook) -> int:
     """A checkpoint with the guard's action script: frozen first, images next, then as the verdict says."""
     container = machine.containers.get(name)
     if container is None or container.state != RUNNING:
@@ -109,7 +109,7 @@ async def dump(machine: Machine, name: str, hook: Hook) -> int:
     return await after_dump(machine, name, hook, images)
 
 
-async def after_dump(machine: Machine, name: str, hook: Hook, images: ImageSet) -> int:
+async def after_dump(machine: Machine, name: str, hook: MemoryHook, images: ImageSet) -> int:
     """The images are complete: what becomes of the tasks."""
     container = machine.containers[name]
     if hook.mode == "transactional":
@@ -129,7 +129,7 @@ async def after_dump(machine: Machine, name: str, hook: Hook, images: ImageSet) 
     return 0
 
 
-async def _verdict(machine: Machine, hook: Hook) -> str:
+async def _verdict(machine: Machine, hook: MemoryHook) -> str:
     """What becomes of a held source: `resume`, `release`, or `killed` where only its images can go on."""
     loop = asyncio.get_running_loop()
     hook.held = hook.beat = loop.time()
@@ -163,14 +163,14 @@ async def _verdict(machine: Machine, hook: Hook) -> str:
             continue
 
 
-class Runtime:
+class MemoryRuntime:
     """The commands. Each is one instant: what leads up to it is the time it takes."""
 
     def __init__(self, machine: Machine, stdin: bytes) -> None:
         self.machine = machine
         self.stdin = stdin
 
-    def _get(self, name: str) -> Container:
+    def _get(self, name: str) -> MemoryContainer:
         """By name or ID."""
         for found in self.machine.containers.values():
             if name in (found.name, found.id):
@@ -232,7 +232,7 @@ class Runtime:
             raise Failed(f"the name {name} is in use")
         if image not in self.machine.images and f"sha256:{image}" not in self.machine.images:
             raise Failed("image not known")
-        made = Container(self.machine.universe.new_id(), name, workload, self.stdin.decode(), image)
+        made = MemoryContainer(self.machine.universe.new_id(), name, workload, self.stdin.decode(), image)
         made.restart = restart == "always"
         self.machine.containers[name] = made
         for volume in _volumes(made):  # a runtime makes what is missing, without a label
@@ -248,7 +248,7 @@ class Runtime:
             raise Failed(f"{name} is being checkpointed")
         try:
             Guard(self.machine, execute, dump).may_start(container.workload)
-        except Refused as refused:
+        except Denied as refused:
             raise Failed(str(refused)) from refused
         self.machine.begin(container, "started")
 
@@ -335,8 +335,8 @@ class Runtime:
             raise Failed("connection refused", status=1)
 
 
-def _volumes(container: Container) -> set[str]:
+def _volumes(container: MemoryContainer) -> set[str]:
     return {volume["name"] for volume in json.loads(container.spec or "{}").get("volumes", ())}
 
 
-__all__ = ["CREATED", "MEMORY", "Runtime", "dump", "execute"]
+__all__ = ["CREATED", "MEMORY", "MemoryRuntime", "dump", "execute"]

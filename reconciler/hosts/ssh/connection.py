@@ -24,7 +24,7 @@ CIPHERS = ("aes128-gcm@openssh.com", "chacha20-poly1305@openssh.com", "aes256-gc
 
 
 @dataclass(frozen=True)
-class Limits:
+class SshLimits:
     """`connect`: for TCP, host key and login together. A dead peer is noticed after `keepalive` x (`missed` + 1).
     `sessions`: commands at once on one host (sshd allows 10). `output`: bytes one command may answer."""
 
@@ -52,7 +52,7 @@ class _Client(asyncssh.SSHClient):
 
 
 async def connect(
-    name: str, spec: HostSpec, tunnel: asyncssh.SSHClientConnection | None, limits: Limits
+    name: str, spec: HostSpec, tunnel: asyncssh.SSHClientConnection | None, limits: SshLimits
 ) -> asyncssh.SSHClientConnection:
     """A connection to the host; HostUnreachable, HostKeyError or HostError say why there is none."""
     for attempt in range(DROPPED_RETRIES):
@@ -74,7 +74,7 @@ async def _open(
     spec: HostSpec,
     keys: HostKeys,
     tunnel: asyncssh.SSHClientConnection | None,
-    limits: Limits,
+    limits: SshLimits,
 ) -> asyncssh.SSHClientConnection:
     async with _credentials(name, spec) as credentials:
         connection, _ = await asyncssh.create_connection(
@@ -152,7 +152,7 @@ def _identity(name: str, file: str) -> asyncssh.SSHKey:
         ) from error
 
 
-def _translate(error: Exception, name: str, spec: HostSpec, keys: HostKeys, limits: Limits) -> ReconcilerError:
+def _translate(error: Exception, name: str, spec: HostSpec, keys: HostKeys, limits: SshLimits) -> ReconcilerError:
     """The one place where foreign connection errors become ours."""
     place = f"{spec.address} port {spec.port}"
     if isinstance(error, asyncssh.HostKeyNotVerifiable):

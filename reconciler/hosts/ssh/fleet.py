@@ -17,7 +17,7 @@ from reconciler.errors import CommandFailed, HostError, HostUnreachable, ReplyLo
 from reconciler.hosts import shell
 from reconciler.hosts.base import CopyReport, Progress
 from reconciler.hosts.link import LinkOptions
-from reconciler.hosts.ssh.connection import Limits, connect
+from reconciler.hosts.ssh.connection import SshLimits, connect
 from reconciler.hosts.ssh.known import KnownHosts
 from reconciler.hosts.ssh.session import Exchange, OnLine
 from reconciler.hosts.transfer import Transfers
@@ -205,12 +205,12 @@ class SshFleet:
         self,
         hosts: Mapping[str, Host],
         *,
-        limits: Limits | None = None,
+        limits: SshLimits | None = None,
         links: LinkOptions | None = None,
         known: KnownHosts | None = None,
     ) -> None:
         known = known or KnownHosts()
-        self.limits = limits or Limits()
+        self.limits = limits or SshLimits()
         self.connecting = asyncio.Semaphore(self.limits.connecting)
         self._hosts = {name: SshHost(name, known.completed(host.spec), self) for name, host in hosts.items()}
         self._transfers = Transfers(self.host, links or LinkOptions())

@@ -104,7 +104,7 @@ def hold(handover: Handover) -> Program[Held]:
     return Held(image_bytes=sizes["bytes"], freeze_s=sizes["freeze_us"] / 1e6)
 
 
-def _not_held(handover: Handover, outcome: guard.Outcome, log: str) -> Program[CommandFailed]:
+def _not_held(handover: Handover, outcome: guard.HoldOutcome, log: str) -> Program[CommandFailed]:
     errors = yield from moving.criu_errors(handover.name, log)
     facts = yield from containers.inspect(handover.name)
     runs = facts is not None and facts.state is InstanceState.RUNNING

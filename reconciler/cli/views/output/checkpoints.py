@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from reconciler.cli.views.output.base import Document, Part, rounded
-from reconciler.inspection.compare import ADDED, REMOVED, Difference
+from reconciler.inspection.compare import ADDED, REMOVED, FileDifference
 from reconciler.inspection.facts import Checkpoint, OpenFile, Process
 
 
@@ -167,7 +167,7 @@ def files_document(found: Checkpoint) -> FilesDocument:
     )
 
 
-def diff_document(found: tuple[Difference, ...]) -> DiffDocument:
+def diff_document(found: tuple[FileDifference, ...]) -> DiffDocument:
     rows = []
     for one in found:
         change: Literal["added", "removed", "changed"] = "changed"

@@ -9,9 +9,9 @@ from pydantic import Field
 
 from reconciler.cli.views.output.base import Document, Finding, Part, of_rule, rounded
 from reconciler.commands.doctor import Examination, Examined, Health
-from reconciler.core.rules import Answer, Verdict
+from reconciler.core.rules import Answer, MoveVerdict
 from reconciler.model.world import HostFacts, HostView, World
-from reconciler.runtimes.registry import Found
+from reconciler.runtimes.registry import FoundRuntime
 
 
 class Program(Part):
@@ -129,7 +129,7 @@ def _programs(facts: HostFacts) -> tuple[Program, ...]:
     return tuple(Program(name=name, version=version) for name, version in named.items() if name)
 
 
-def _verdict(verdict: Verdict) -> PossibleMove:
+def _verdict(verdict: MoveVerdict) -> PossibleMove:
     return PossibleMove(
         workload=verdict.workload,
         destination=verdict.destination,
@@ -138,7 +138,7 @@ def _verdict(verdict: Verdict) -> PossibleMove:
     )
 
 
-def _runtime(one: Found) -> RuntimeRow:
+def _runtime(one: FoundRuntime) -> RuntimeRow:
     return RuntimeRow(
         name=one.name,
         package=one.package,
@@ -148,7 +148,7 @@ def _runtime(one: Found) -> RuntimeRow:
     )
 
 
-def runtimes_document(found: Sequence[Found], world: World | None, exit_code: int) -> RuntimesDocument:
+def runtimes_document(found: Sequence[FoundRuntime], world: World | None, exit_code: int) -> RuntimesDocument:
     hosts = world.hosts.items() if world else ()
     return RuntimesDocument(
         exit_code=exit_code,
