@@ -1,8 +1,12 @@
-"""Where the files that ship with the package are: in the repository's top folders, or inside the wheel."""
+"""Where files are: those that ship with the package, in the repository's top folders or inside the wheel, and
+those that it keeps for a user."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+from reconciler.errors import ReconcilerError
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -14,3 +18,21 @@ def data_path(kind: str, *parts: str) -> Path:
         if path.exists():
             return path
     raise FileNotFoundError(f"{kind}/{'/'.join(parts)} is missing from this installation")
+
+
+def state_folder() -> Path:
+    """Where this user's journal, labs and reports are: below XDG_STATE_HOME, else the home folder."""
+    return user_folder("XDG_STATE_HOME", ".local", "state")
+
+
+def user_folder(variable: str, *parts: str) -> Path:
+    """Our folder below what a variable says, else below the home folder. ReconcilerError when nobody knows where
+    that is."""
+    if base := os.environ.get(variable):
+        return Path(base, "reconciler")
+    try:
+        return Path.home().joinpath(*parts, "reconciler")
+    except RuntimeError as error:
+        raise ReconcilerError(
+            "this user has no home folder", code="R002", fix=f"set HOME or {variable}"
+        ) from error

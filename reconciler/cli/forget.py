@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -28,16 +27,20 @@ def forget(
     """End every unfinished hand-over that a host has part in which is gone for good: the other side owns it, or it
     is given up where nothing is left. Should the host come back after all, what it still holds stays held.
 
-    Exit codes: 0 done; 1 refused, because the host answers; 4 without evidence.
+    Ctrl-C lets the command that is under way end, and begins no other one.
+
+    Exit codes: 0 done; 1 refused, because the host answers; 4 without evidence, or a host that nobody knows;
+    130 interrupted.
     """
-    from reconciler.cli.signals import outlive_terminal
+    from reconciler.cli.signals import AFTER_COMMAND, outlive_terminal, run_until_done
     from reconciler.cli.views.decisions import render_forgotten
     from reconciler.cli.views.layout import say
-    from reconciler.commands.resolve import forget as bury
+    from reconciler.commands.deciding import forgetting
 
     spec = load_hosts(paths, values, settings)
+    job = forgetting(spec, host, evidence, journal)
     outlive_terminal()
-    done = asyncio.run(bury(spec, host, evidence, journal))
+    done, interrupted = run_until_done(job, job.cancel, AFTER_COMMAND)
     if as_json:
         from reconciler.cli.views.output.base import emit
         from reconciler.cli.views.output.decisions import forget_document
@@ -45,4 +48,4 @@ def forget(
         emit(forget_document(host, done))
     else:
         say(render_forgotten(host, done))
-    return 0
+    return 130 if interrupted else 0

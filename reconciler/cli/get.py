@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from reconciler.cli.options import AsJson, Paths, Set, Values, load_spec
+from reconciler.cli.options import AsJson, Paths, Set, Values, load_hosts
 
 
 def register(app: typer.Typer) -> None:
@@ -19,14 +19,14 @@ def get(paths: Paths = None, values: Values = None, settings: Set = None, as_jso
     """Show every workload of the specs: where it belongs and where it is; then what no spec uses: containers, and
     volumes that were left behind with their data. Changes nothing.
 
-    Exit codes: 0, whatever is found; 4 bad specs; 7 no host could be seen.
+    Exit codes: 0, whatever is found; 4 bad specs, or none that names a host; 7 no host could be seen.
     """
     from reconciler.cli.views.layout import say, width_of
     from reconciler.cli.views.stock import render_stock
     from reconciler.cli.views.style import color_of
     from reconciler.commands import app
 
-    spec = load_spec(paths, values, settings, True)
+    spec = load_hosts(paths, values, settings)
     world = asyncio.run(app.observed(spec))
     status = 0 if world.seen() or not world.hosts else 7
     if as_json:

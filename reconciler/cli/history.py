@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from reconciler.errors import InputError
     from reconciler.model.record import Run
 
+MOST_RUNS = 100_000
 LOOK_BACK = 500
 """Runs whose workloads are offered instead of a name that is not known."""
 
@@ -24,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 def history(
     workload: Annotated[str | None, typer.Argument(help="Only this workload.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many runs.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=MOST_RUNS, help="How many runs.")] = 20,
     accuracy: Annotated[
         bool, typer.Option("--accuracy", help="Compare predicted with measured downtime of every move.")
     ] = False,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+from typer.core import TyperGroup
 
 from reconciler import __version__
 from reconciler.cli import commands, logs
@@ -16,7 +16,19 @@ from reconciler.errors import InputError, Interrupted, ReconcilerError
 if TYPE_CHECKING:
     from reconciler.cli.views.failure import Audience
 
+
+class Commands(TyperGroup):
+    """All commands. Ctrl-C in one that has nothing to put back is an error like others; typer says nothing."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise Interrupted("interrupted") from error
+
+
 app = typer.Typer(
+    cls=Commands,
     name="reconcile",
     help="Move running containers between Linux hosts, from specs committed to git.",
     no_args_is_help=True,
@@ -54,11 +66,6 @@ def _root(
 commands.register_all(app)
 
 
-def main() -> None:
-    """Entry point. Exit codes are those of DESIGN.md section 7; no traceback reaches a user."""
-    sys.exit(shielded(sys.argv[1:]))
-
-
 def shielded(arguments: list[str]) -> int:
     """Run the program so that nothing depends on who reads what it prints."""
     from reconciler.cli.output import protect
@@ -77,6 +84,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    from reconciler.cli.refusals import of_the_machine
     from reconciler.cli.views.failure import report_crash, show_error
 
     try:
@@ -91,6 +99,8 @@ def _run(arguments: list[str]) -> int:
     except Exception as error:
         if usage := _usage_error(error):
             return show_error(usage, _audience(arguments))
+        if refused := of_the_machine(error):
+            return show_error(refused, _audience(arguments))
         return report_crash(error, _audience(arguments))
 
 

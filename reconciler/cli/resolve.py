@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -35,20 +34,23 @@ def resolve(
     Where hosts answer, the others are fenced first; markers that cannot be trusted are replaced. It can be
     repeated, also after it failed half-way.
 
+    Ctrl-C lets the command that is under way end, and begins no other one.
+
     Exit codes: 0 decided; 1 refused, because nothing is in doubt or a host that answers contradicts it; 4 without
-    evidence.
+    evidence, or a name that nobody knows; 130 interrupted.
     """
-    from reconciler.cli.signals import outlive_terminal
+    from reconciler.cli.signals import AFTER_COMMAND, outlive_terminal, run_until_done
     from reconciler.cli.views.decisions import render_decided
     from reconciler.cli.views.layout import say
-    from reconciler.commands.resolve import resolve as decide
+    from reconciler.commands.deciding import resolving
     from reconciler.errors import InputError
 
     if lost == (owner is not None) or (lost and cold):
         raise InputError("say either who owns it or that it is lost", fix="--owner HOST, with --cold, or --lost")
     spec = load_hosts(paths, values, settings)
+    job = resolving(spec, workload, owner, evidence, journal, cold=cold)
     outlive_terminal()
-    decided = asyncio.run(decide(spec, workload, owner, evidence, journal, cold=cold))
+    decided, interrupted = run_until_done(job, job.cancel, AFTER_COMMAND)
     if as_json:
         from reconciler.cli.views.output.base import emit
         from reconciler.cli.views.output.decisions import resolve_document
@@ -56,4 +58,4 @@ def resolve(
         emit(resolve_document(decided))
     else:
         say(render_decided(decided))
-    return 0
+    return 130 if interrupted else 0

@@ -17,7 +17,13 @@ from reconciler.errors import Interrupted
 T = TypeVar("T")
 
 
-def run_until_done(job: Callable[[], Awaitable[T]], cancel: Callable[[], None]) -> tuple[T, bool]:
+PUTTING_BACK = "stopping: putting back what can be put back, finishing what cannot ..."
+AFTER_COMMAND = "stopping after the command that is under way ..."
+
+
+def run_until_done(
+    job: Callable[[], Awaitable[T]], cancel: Callable[[], None], stopping: str = PUTTING_BACK
+) -> tuple[T, bool]:
     """Run a job to its end; on a signal call `cancel` and go on until it has put things back. Returns the
     job's result and whether it was interrupted. Interrupted when there was nothing to put back yet."""
 
@@ -34,7 +40,7 @@ def run_until_done(job: Callable[[], Awaitable[T]], cancel: Callable[[], None]) 
                 task.cancel()
                 return
             if first:
-                say("stopping: putting back what can be put back, finishing what cannot ...", err=True)
+                say(stopping, err=True)
 
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -24,7 +24,7 @@ def status(
 ) -> int:
     """Show every unfinished hand-over: who owns the workload, in which state, since when, and the next command.
 
-    Exit codes: 0 nothing is unfinished; 5 something is in doubt; 1 otherwise.
+    Exit codes: 0 nothing is unfinished; 1 something is; 5 something is in doubt; 7 no host could be seen.
     """
     from reconciler.cli.views.layout import say
     from reconciler.cli.views.status import render_status

@@ -118,9 +118,9 @@ def open_store(path: Path | None = None, *, write: bool = True) -> Store:
 @contextmanager
 def _trace_file(path: Path, warn: Warn) -> Iterator[Note]:
     """A file of JSON lines, one for each operation on a host; readable by its owner only, without secrets. It ends
-    where it cannot be written any more."""
+    where it cannot be written any more. A pipe that nobody reads is refused, a full one never waited for."""
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, 0o600)
     except OSError as error:
         raise InputError("the trace cannot be written", where=str(path), why=error.strerror or "") from error
     broken = False

@@ -40,7 +40,7 @@ def write_plan(saved: SavedPlan, path: Path) -> None:
     text = json.dumps({"version": FILE_VERSION, "digest": digest(body), "content": body}, indent=1)
     if path.exists() and not path.is_file():
         raise InputError("the plan file could not be written", where=str(path), why="it is no file", fix=ELSEWHERE)
-    path = path.resolve()  # what a link points to is replaced, not the link
+    path = Path(os.path.realpath(path))  # what a link points to is replaced, not the link
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:

@@ -8,20 +8,18 @@ changed, the other side is fenced before something is started, and nothing is re
 
 from __future__ import annotations
 
+import difflib
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Collection
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TypeVar
 
-from reconciler.commands.compose import Outside, open_fleet, open_store, run_state
+from reconciler.commands.compose import Outside, run_state
 from reconciler.commands.decided import Decided
 from reconciler.core.diff import Index
 from reconciler.core.saga import next_actions
 from reconciler.core.standing import best_owner
 from reconciler.engine.execute import Outcome
-from reconciler.engine.lease import fleet_leases
 from reconciler.engine.observe import SAME_MACHINE
 from reconciler.engine.survey import Open, Survey, alive, take_survey
 from reconciler.errors import HostError, InputError, ReconcilerError, Refused
@@ -38,38 +36,6 @@ from reconciler.state.identity import owner
 from reconciler.state.store import Store
 
 T = TypeVar("T")
-
-
-async def resolve(
-    spec: Spec, workload: str, chosen: str | None, evidence: str, journal_path: Path | None, *, cold: bool = False
-) -> Decided:
-    """`reconcile resolve`: give a workload that is in question to host `chosen`, or with None give it up as lost.
-    A host that answers and contradicts the evidence makes this a refusal."""
-    _needs(evidence, "h2 is powered off, seen at its console")
-    if chosen is not None and chosen not in spec.hosts:
-        raise InputError(f"no spec defines host {chosen}", fix=f"one of: {', '.join(sorted(spec.hosts))}")
-    async with _at_work(spec, journal_path) as (outside, journal):
-        return await decide(spec, workload, chosen, evidence, outside, journal, cold=cold)
-
-
-async def forget(spec: Spec, host: str, evidence: str, journal_path: Path | None) -> list[Decided]:
-    """`reconcile forget`: a host is gone for good. Every hand-over it has part in goes to the other side, or is
-    given up where nothing is left."""
-    _needs(evidence, "its disks were destroyed, ticket 42")
-    async with _at_work(spec, journal_path) as (outside, journal):
-        return await bury(spec, host, evidence, outside, journal)
-
-
-@asynccontextmanager
-async def _at_work(spec: Spec, journal_path: Path | None) -> AsyncIterator[tuple[Outside, Store]]:
-    with open_store(journal_path) as journal:
-        async with open_fleet(spec) as fleet, fleet_leases(fleet, spec.hosts, owner()):
-            yield Outside(fleet), journal
-
-
-def _needs(evidence: str, example: str) -> None:
-    if not evidence.strip():
-        raise InputError("this needs evidence", fix=f'say how you know: --evidence "{example}"')
 
 
 async def decide(
@@ -101,6 +67,7 @@ async def _decide(
 ) -> Decided:
     found = survey.open.get(workload)
     if found is None:
+        _refuse_unknown(workload, spec, survey, journal)
         raise Refused(
             f"nothing is in doubt about {workload}",
             why=_well(survey, workload),
@@ -127,6 +94,8 @@ async def _bury(spec: Spec, host: str, evidence: str, outside: Outside, journal:
     unknown = survey.world.unknown().get(host)
     if unknown and unknown.code == SAME_MACHINE:
         raise Refused(f"{host} answers: {unknown.reason}", where=host, fix="take one of them out of the specs")
+    if host not in spec.hosts and not any(host in found.matter.unknown for found in survey.open.values()):
+        raise _nobody_knows("host", host, spec.hosts.keys())
     done = []
     for name, found in survey.open.items():
         if host not in found.matter.unknown:
@@ -137,6 +106,20 @@ async def _bury(spec: Spec, host: str, evidence: str, outside: Outside, journal:
             continue
         done.append(await _decide(spec, name, chosen or None, evidence, outside, journal, survey))
     return done
+
+
+def _refuse_unknown(workload: str, spec: Spec, survey: Survey, journal: Store) -> None:
+    """InputError for a name that specs, hosts and journal do not know: a mistake, not a workload that is well."""
+    index = Index.of(survey.world)
+    known = spec.workloads.keys() | spec.called.values() | index.copies.keys() | index.markers.keys()
+    if workload not in known and not journal.runs(workload, limit=1):
+        raise _nobody_knows("workload", workload, known)
+
+
+def _nobody_knows(kind: str, name: str, known: Collection[str]) -> InputError:
+    near = difflib.get_close_matches(name, known, n=1)
+    fix = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known)[:10]) or 'none'}"
+    return InputError(f"nobody knows a {kind} {name}", code="E199", fix=fix)
 
 
 def _well(survey: Survey, workload: str) -> str:

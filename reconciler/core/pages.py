@@ -326,6 +326,17 @@ PAGES: dict[str, Page] = {
         "Something unexpected happened in the program itself, not in your files. A report without secrets was "
         "saved; please send it. `reconcile status` shows whether a hand-over is unfinished.",
     ),
+    "R002": Page(
+        "the machine refused",
+        "The computer that reconcile runs on refused something it needs: a folder that is gone, read-only or "
+        "another user's, a full disk, too many open files. The message names it. Nothing is wrong with the specs "
+        "or the hosts; `reconcile status` shows whether a hand-over is unfinished.",
+    ),
+    "R003": Page(
+        "reconcile cannot start",
+        "A file of the program or of what it needs is missing or damaged, or the machine has no memory or thread "
+        "left. Nothing was contacted.",
+    ),
     "S600": Page(
         "locked",
         "Another reconcile works on a host or a workload that this one needs; the message names it. Plans that "

@@ -47,10 +47,12 @@ class Survey:
 
     @property
     def exit_code(self) -> int:
-        """5 when something is in doubt, 1 when something is unfinished, else 0."""
+        """5 when something is in doubt, 1 when something is unfinished, 7 when no host could be seen, else 0."""
         if any(not found.verdict.owner for found in self.open.values()):
             return 5
-        return 1 if self.open else 0
+        if self.open:
+            return 1
+        return 7 if self.world.unknown() and not self.world.seen() else 0
 
     def runs_on(self, workload: str) -> str:
         """The host it was seen to run on, if there is one."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
-from reconciler.errors import CommandFailed, HostUnreachable, ReconcilerError, ReplyLost
+from reconciler.errors import CommandFailed, HostUnreachable, Interrupted, ReconcilerError, ReplyLost
 from reconciler.hosts.base import CopyReport, Fleet, Host, Progress
 from reconciler.hosts.shell import shown
 from reconciler.model.command import Command, Result, Seconds, Tree
@@ -127,6 +127,25 @@ class WithoutFleet(WrappedFleet):
     async def _around(self, about: About, call: Call[T]) -> T:
         if about.command is not None and about.host in self._gone:
             raise HostUnreachable(f"{about.host} does not answer", where=about.host, why=self._gone[about.host])
+        return await call()
+
+
+class StoppableFleet(WrappedFleet):
+    """A fleet that somebody can ask to stop: what is under way is finished, and nothing new begins. `changed`:
+    whether anything was begun that changes a host."""
+
+    def __init__(self, inner: Fleet) -> None:
+        super().__init__(inner)
+        self.changed = False
+        self._stopped = False
+
+    def stop(self) -> None:
+        self._stopped = True
+
+    async def _around(self, about: About, call: Call[T]) -> T:
+        if self._stopped:
+            raise Interrupted("stopped as you asked", where=about.host)
+        self.changed |= about.command is None or about.command.changes
         return await call()
 
 

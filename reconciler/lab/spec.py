@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 from reconciler.errors import LabError
 from reconciler.lab.tools import write_private
 from reconciler.model.base import Model
+from reconciler.resources import state_folder, user_folder
 
 POOL = IPv4Network("10.77.0.0/16")
 """Each lab takes one /24 out of this."""
@@ -148,14 +148,12 @@ class LabPaths:
 
 def labs_folder() -> Path:
     """Where all labs of this user are."""
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(base).absolute() / "reconciler" / "labs"
+    return state_folder().absolute() / "labs"
 
 
 def cache_folder() -> Path:
     """Where built root filesystems and images are kept."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base).absolute() / "reconciler"
+    return user_folder("XDG_CACHE_HOME", ".cache").absolute()
 
 
 def lab_names() -> tuple[str, ...]:

@@ -262,6 +262,11 @@ CODES: dict[str, Code] = {
         "What is mounted inside a volume or bind mount covers what that holds there, and needs a folder to be "
         "mounted on, which a read-only one must have already.",
     ),
+    "E199": Code(
+        "a name that nobody knows",
+        "Neither the specs nor a host that answers nor the journal know the workload or host that was named. It "
+        "is taken for a mistake in typing: nothing was decided about it.",
+    ),
     "W101": Code(
         "image not pinned",
         "The image has neither a tag nor a digest, so two hosts may pull different ones. Pin it by digest.",

@@ -25,6 +25,7 @@ from reconciler.errors import JournalError
 from reconciler.model.plan import Plan
 from reconciler.model.record import Mark, Record, Run, RunState
 from reconciler.model.spec import Strategy
+from reconciler.resources import state_folder
 from reconciler.state.locks import Locks, beating
 from reconciler.state.schema import connect, connect_memory, transaction, translated
 from reconciler.state.store import UNFINISHED, replaced, workloads_of
@@ -55,8 +56,7 @@ def default_path() -> Path:
     """RECONCILE_JOURNAL, else in XDG_STATE_HOME, else in the home folder."""
     if chosen := os.environ.get("RECONCILE_JOURNAL"):
         return Path(chosen)
-    state = os.environ.get("XDG_STATE_HOME")
-    return (Path(state) if state else Path.home() / ".local" / "state") / "reconciler" / "journal.db"
+    return state_folder() / "journal.db"
 
 
 class Journal:

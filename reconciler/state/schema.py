@@ -82,7 +82,10 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
 
 
 def _look(path: Path) -> None:
-    """JournalError when the file is somebody else's, before SQLite opens it to write, which may change it."""
+    """JournalError when the file is somebody else's, before SQLite opens it to write, which may change it; or when
+    it is no file: SQLite would wait for a pipe's other end."""
+    if path.exists() and not path.is_file():
+        raise JournalError("the journal is not a file", where=str(path), fix=ANOTHER)
     if not path.is_file() or path.stat().st_size == 0:
         return
     # Without its log the file of a journal whose disk was full is half-way between two states.

@@ -61,7 +61,7 @@ def test_a_report_that_cannot_be_saved_is_no_crash_of_its_own(monkeypatch, capsy
     monkeypatch.setattr(Path, "home", homeless)
     assert main.run(["plan"]) == 1
     said = capsys.readouterr().err
-    assert "not saved: Could not determine home" in said and "Traceback" not in said
+    assert "not saved: this user has no home folder" in said and "Traceback" not in said
 
 
 def test_findings_have_the_same_names_in_every_json(tmp_path):

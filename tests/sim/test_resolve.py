@@ -1,19 +1,22 @@
 """Hand-overs that only a person can decide, over hosts in memory; and what a lost journal is rebuilt to."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
 from reconciler.commands.compose import Outside
+from reconciler.commands.deciding import Deciding
 from reconciler.commands.recover import Resume, note_settled, rebuilt_runs
 from reconciler.commands.resolve import Decision, bury, decide
 from reconciler.core.planner import make_plan
 from reconciler.engine.observe import observe
 from reconciler.engine.steps import Steps
 from reconciler.engine.survey import take_survey
-from reconciler.errors import GuardRefused, ReconcilerError, Refused
+from reconciler.errors import GuardRefused, Interrupted, ReconcilerError, Refused
 from reconciler.hosts.base import pump
 from reconciler.hosts.memory import MemoryFleet, run_virtual
+from reconciler.hosts.wrap import StoppableFleet
 from reconciler.model.plan import StepKind
 from reconciler.model.record import Mark, Run, RunState
 from reconciler.runtimes.base import Handover
@@ -346,3 +349,52 @@ def test_a_source_that_is_taken_back_is_not_let_go_by_another_controller():
         assert s.running() == ["h1"]
 
     run_virtual(course())
+
+
+@pytest.mark.parametrize(("rebooted", "owner"), [(True, "h2"), (False, "h1")])
+def test_a_decision_that_is_stopped_after_any_command_can_be_made_again(rebooted, owner):
+    """Ctrl-C: the command under way ends, no other begins; nothing runs twice, and the same decision goes on."""
+
+    async def course(after):
+        s = Stage()
+        await s.play()
+        if rebooted:
+            s.reboot("h1")
+
+        async def decision(outside, journal):
+            return await decide(s.scene.spec, "web", owner, "seen", outside, journal)
+
+        class Counted(StoppableFleet):
+            count = 0
+
+            async def run_on(self, host, command):
+                done = await super().run_on(host, command)
+                self.count += self.changed
+                if self.changed and self.count == after:
+                    job.cancel()
+                return done
+
+        fleet, job = Counted(s.fleet), Deciding(s.scene.spec, None, decision)
+        stopped = None
+        try:
+            await job.on(fleet, s.outside, s.journal)
+        except Interrupted as error:
+            stopped = error
+        if stopped:
+            assert "same command again" in stopped.fix and len(s.running()) <= 1
+            with suppress(Refused):  # it had come so far that nothing is in doubt any more
+                await decision(s.outside, s.journal)
+        assert "web" not in (await s.survey()).open and s.running() == [owner]
+        return bool(stopped)
+
+    stopped = [run_virtual(course(after)) for after in range(1, 40)]
+    assert stopped[0] and not stopped[-1] and sum(stopped) > 5
+
+
+def test_ctrl_c_before_anything_was_changed_ends_at_once():
+    async def decision(outside, journal):
+        return None
+
+    job = Deciding(Stage().scene.spec, None, decision)
+    with pytest.raises(asyncio.CancelledError):
+        job.cancel()

@@ -146,6 +146,6 @@ def _verdict(
 def render_resumed(resumed: Resumed, color: bool) -> str:
     """The end of a resume: every run that was taken up again, and what is still unfinished, as `status` says."""
     parts = [render_applied(applied, color).lstrip("\n") for applied in resumed.runs]
-    if resumed.left.open:
+    if resumed.left.open or resumed.left.world.unknown():
         parts.append(render_status(resumed.left.world, rows(resumed.left), color))
     return "\n".join([*(parts or ["Nothing is unfinished."]), *_untidied(resumed.untidied, color)])

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 import time
 import traceback
 from dataclasses import dataclass
-from pathlib import Path
 
 from reconciler import __version__
 from reconciler.cli.views.diagnostics import render_diagnostics
@@ -16,6 +14,7 @@ from reconciler.cli.views.layout import say, width_of
 from reconciler.cli.views.style import color_of, paint
 from reconciler.core.criu_errors import translate
 from reconciler.errors import CommandFailed, InputError, ReconcilerError
+from reconciler.resources import state_folder
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def report_crash(error: Exception, to: Audience) -> int:
     report = f"reconcile {__version__}, {time.strftime('%Y-%m-%dT%H:%M:%S')}, command: {to.command}\n\n{text}"
     try:
         name, saved = _save(report), True
-    except (OSError, RuntimeError) as failure:  # RuntimeError: nobody knows where home is
+    except (OSError, ReconcilerError) as failure:
         name, saved = str(getattr(failure, "strerror", None) or failure), False
     kind = type(error).__name__
     if to.as_json:
@@ -88,7 +87,7 @@ def report_crash(error: Exception, to: Audience) -> int:
 
 
 def _save(report: str) -> str:
-    folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "reconciler" / "reports"
+    folder = state_folder() / "reports"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle, name = tempfile.mkstemp(prefix=time.strftime("%Y%m%d-%H%M%S-"), suffix=".txt", dir=folder)
     with open(handle, "w") as file:

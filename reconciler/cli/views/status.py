@@ -29,10 +29,17 @@ def render_status(world: World, rows: Sequence[Standing], color: bool) -> str:
             f"    next        {row.next}",
         ]
     if not rows:
-        lines.append(
-            f"No hand-over is unfinished. {len(world.seen())} hosts seen, {len(world.unknown())} unknown."
-        )
+        lines.append(nothing_unfinished(world))
     return "\n".join(lines)
+
+
+def nothing_unfinished(world: World) -> str:
+    """How far that is known: nobody has looked at a host that was not seen."""
+    seen, unknown = len(world.seen()), len(world.unknown())
+    if unknown and not seen:
+        return "No host could be seen: whether a hand-over is unfinished is not known."
+    where = " on the hosts that were seen" if unknown else ""
+    return f"No hand-over is unfinished{where}. {seen} host{'s' * (seen != 1)} seen, {unknown} unknown."
 
 
 def render_history(runs: Sequence[Run], workload: str | None, color: bool) -> str:
