@@ -96,7 +96,7 @@ def test_errors_are_short_and_command_no_terminal() -> None:
 
 def run(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "XDG_STATE_HOME": str(cwd / "state"), "NO_COLOR": "1"}
-    argv = [sys.executable, "-c", "from reconciler.cli.main import main; main()", *words]
+    argv = [sys.executable, "-c", "from reconciler.cli.entry import main; main()", *words]
     return subprocess.run(
         argv, cwd=cwd, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
     )
