@@ -4,6 +4,7 @@ those that it keeps for a user."""
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 from reconciler.errors import ReconcilerError
@@ -36,3 +37,20 @@ def user_folder(variable: str, *parts: str) -> Path:
         raise ReconcilerError(
             "this user has no home folder", code="R002", fix=f"set HOME or {variable}"
         ) from error
+
+
+_INCLUDE = "# include "
+
+
+@cache
+def host_script(folder: str, name: str, kind: str = "sh") -> str:
+    """The text of a constant script of `templates`, to be given to a shell of a host; comment lines stay here. A
+    line `# include OTHER` stands for the text of another one beside it."""
+    text = data_path("templates", folder, f"{name}.{kind}").read_text(encoding="utf-8")
+    lines = []
+    for line in text.splitlines():
+        if line.startswith(_INCLUDE):
+            lines.append(host_script(folder, line.removeprefix(_INCLUDE).strip()).rstrip("\n"))
+        elif not line.lstrip().startswith("#"):
+            lines.append(line)
+    return "\n".join(lines) + "\n"

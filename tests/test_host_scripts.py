@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.resources import data_path
+from reconciler.resources import PACKAGE, data_path
 
-SCRIPTS = sorted(p for folder in ("host", "podman") for p in data_path("templates", folder).glob("*.sh"))
+SCRIPTS = sorted(p for folder in ("host", "criu", "podman") for p in data_path("templates", folder).glob("*.sh"))
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
@@ -21,6 +21,15 @@ def test_network_namespaces_are_entered_by_path(script: Path) -> None:
         code = line.partition("#")[0]
         if re.search(r"\bnsenter\b.*\s(-t|--target)\b", code):
             raise AssertionError(f"{script.name}:{number}: use nsenter --net=/proc/PID/ns/net")
+
+
+@pytest.mark.parametrize(("folder", "room"), [("criu", "criu"), ("podman", "runtimes/podman")])
+def test_scripts_that_are_run_are_there_and_all_are_run(folder: str, room: str) -> None:
+    code = "".join(p.read_text() for p in sorted((PACKAGE / room).glob("*.py")))
+    named = set(re.findall(r'(?<!def )\bshell\(\s*"([a-z-]+)"', code))
+    there = {p.stem for p in data_path("templates", folder).glob("*.sh")}
+    assert named - there == set()
+    assert there - named - {"living", "restoring"} == set()  # a part of others, and CRIU's own
 
 
 def test_each_workload_has_a_table_of_its_own_name() -> None:

@@ -13,6 +13,7 @@ LAYERS = [
     ("commands",),
     ("engine", "load", "state", "stores", "lab", "inspection"),
     ("runtimes", "hosts"),
+    ("criu",),
     ("guard",),
     ("core",),
     ("model", "resources"),

@@ -74,7 +74,7 @@ _TRACKS = "mem_dirty_track"
 _LOCK_FEATURE = "network_lock_nftables"
 """As `criu check --feature` calls them."""
 KEEPER = "perl"
-"""Runs templates/podman/keeper.pl. Every Debian has it; without it a page daemon that dies would leave zeros."""
+"""Runs templates/criu/keeper.pl. Every Debian has it; without it a page daemon that dies would leave zeros."""
 _LOCK_FROM = (4, 2, 1)
 """CRIU before that crashes when a config file that an OCI runtime passes on names a network lock: seen with 4.1.1,
 `strcmp(argv[optind], "restore")` in criu/config.c without an argv."""

@@ -80,6 +80,7 @@ _CANNOT_OPEN = (2, 127)
 
 _SAID = re.compile(r"^reconciler-guard\[(\d+)\]: (.*)$", re.MULTILINE)
 _NAME = re.compile(NAME_PATTERN)
+_GROUP = re.compile(r"[a-z0-9][A-Za-z0-9_.-]{3,199}", re.ASCII)
 _TEXT = re.compile(r"^[A-Za-z0-9._:@/+-]{1,200}$")
 
 
@@ -88,7 +89,10 @@ _TEXT = re.compile(r"^[A-Za-z0-9._:@/+-]{1,200}$")
 
 @cache
 def _script(name: str) -> tuple[str, bytes, str]:
-    text = data_path("templates", "host", f"{name}.sh").read_bytes()
+    return _named(name, data_path("templates", "host", f"{name}.sh").read_bytes())
+
+
+def _named(name: str, text: bytes) -> tuple[str, bytes, str]:
     digest = hashlib.sha256(text).hexdigest()
     return f"{name}-{digest[:12]}.sh", text, digest
 
@@ -120,23 +124,26 @@ mv -f "$f.$$" "$f" && sync "$1"
 def install() -> Program[None]:
     """Put guard and hook on the host, under their digests; what is there and intact stays."""
     for name in ("guard", "hook"):
-        yield _install(name)
+        yield _install(*_script(name))
 
 
-def _install(name: str) -> Command:
-    file, text, digest = _script(name)
+def _install(file: str, text: bytes, digest: str) -> Command:
     return Command(("/bin/sh", "-c", _INSTALL, "sh", f"{ROOT}/bin", file, digest), stdin=text, changes=True)
 
 
-def install_restoring() -> Program[str]:
-    """Put CRIU's action script of restores on the host, the same for all workloads; returns its path."""
-    yield _install("restoring")
-    return f"{ROOT}/bin/{_script('restoring')[0]}"
+def install_script(name: str, text: bytes) -> Program[str]:
+    """Put another script on the host, under its digest; returns its path."""
+    named = _named(name, text)
+    yield _install(*named)
+    return f"{ROOT}/bin/{named[0]}"
 
 
-def install_hook(workload: str) -> Program[str]:
-    """Make the installed hook this workload's action script; returns `hook_path(workload)`."""
-    yield from call("hook", name_of(workload), _script("hook")[0])
+def install_hook(workload: str, group: str = "") -> Program[str]:
+    """Make the installed hook this workload's action script; returns `hook_path(workload)`. `group`: the name of
+    the one cgroup that it may freeze, without the `.scope` that an engine may put behind it; none when empty."""
+    if group and not _GROUP.fullmatch(group):
+        raise InputError(f"`{group!r}` is not the name of a cgroup of its own")
+    yield from call("hook", name_of(workload), _script("hook")[0], *((group,) if group else ()))
     return hook_path(workload)
 
 

@@ -16,5 +16,5 @@ def available_for(images: Bytes) -> Bytes:
 
 
 def on_disk(images: Bytes, available: Bytes) -> bool:
-    """Whether a host with so much memory available puts images on its disk, as templates/podman/room.sh does."""
+    """Whether a host with so much memory available puts images on its disk, as templates/criu/room.sh does."""
     return available <= available_for(images)

@@ -5,7 +5,8 @@
 #   mend NAME EPOCH                           put a `fenced` marker in the place of one that cannot be trusted
 #   show [NAME]                               markers and hooks, one JSON object a line
 #   run NAME EPOCH PHASES -- ARGV             run a command if epoch and phase allow it (PHASES: a,b or `any`)
-#   hook NAME FILE                            make the file in bin/ this workload's CRIU action script
+#   hook NAME FILE [GROUP]                    make the file in bin/ this workload's CRIU action script; GROUP: the name
+#                                             of the one cgroup that it may freeze (its path's last part)
 #   hold NAME EPOCH SILENCE FREEZE MODE FENCE RUN PEER -- ARGV    start the checkpoint command; wait until held
 #   beat NAME...                              the controller still cares (held hooks)
 #   commit NAME EPOCH | release NAME EPOCH | resume NAME EPOCH [RUN] | clean NAME
@@ -77,6 +78,11 @@ is_number() {
 is_text() {
 	case $1 in '' | *[!A-Za-z0-9._:@/+-]*) return 1 ;; esac
 	[ ${#1} -le 200 ]
+}
+
+is_group() { # never one that a system has for itself: those are short, or end in `.slice` or `.service`
+	case $1 in *[!A-Za-z0-9_.-]* | [!a-z0-9]* | *.slice | *.service | *.scope | *.mount | *.socket) return 1 ;; esac
+	[ ${#1} -ge 4 ] && [ ${#1} -le 200 ]
 }
 
 is_phase() {
@@ -366,12 +372,15 @@ cmd_run() {
 }
 
 cmd_hook() {
-	[ $# -eq 2 ] || usage 'hook NAME FILE'
+	[ $# -eq 2 ] || [ $# -eq 3 ] || usage 'hook NAME FILE [GROUP]'
 	case $2 in '' | */* | *[!A-Za-z0-9.-]*) usage "not a file of $ROOT/bin: $2" ;; esac
+	[ $# -eq 2 ] || is_group "$3" || usage "not the name of a cgroup of its own: $3"
 	[ -f "$ROOT/bin/$2" ] || die $E_HOST "$ROOT/bin/$2 is missing"
 	enter "$1" && lock lock
 	ln -sfn "$ROOT/bin/$2" "$W/hook.new" && mv -f "$W/hook.new" "$W/hook.sh" || die $E_HOST "cannot write $W/hook.sh"
 	ln -sfn "$0" "$W/hook.new" && mv -f "$W/hook.new" "$W/guard.sh" || die $E_HOST "cannot write $W/guard.sh"
+	if [ $# -eq 2 ]; then rm -f "$W/group" && return; fi
+	printf '%s\n' "$3" >"$W/group.new" && mv -f "$W/group.new" "$W/group" || die $E_HOST "cannot write $W/group"
 }
 
 cmd_hold() {

@@ -290,11 +290,12 @@ unlock() { # INIT_PID: what a killed CRIU has left locked, for tasks that run on
 
 # --- the freezer of cgroup v2 ---
 
-freeze() { # INIT_PID: sets nothing where it is not the container's own cgroup, or somebody has paused it
+freeze() { # INIT_PID: sets nothing where it is not in the cgroup it was given, or somebody has paused that
 	[ -e "$CGROUPS/cgroup.controllers" ] || return 0
 	GROUP=
 	while IFS=: read -r N _ NAME; do [ "$N" != 0 ] || GROUP=$CGROUPS$NAME; done <"/proc/$1/cgroup"
-	case ${GROUP##*/} in libpod-*) ;; *) return 0 ;; esac
+	word "$W/group" || return 0
+	case ${GROUP##*/} in "$WORD" | "$WORD.scope") ;; *) return 0 ;; esac
 	[ -w "$GROUP/cgroup.freeze" ] && word "$GROUP/cgroup.freeze" && [ "$WORD" = 0 ] || return 0
 	printf '%s\n' "$GROUP" >"$H/cgroup"
 	lives "$CRIU"

@@ -118,7 +118,7 @@ def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[GuardHost]:
     interpreter = " ".join([shutil.which(shell[0]) or "", *shell[1:]])
     hook.write_text(text.replace("#!/bin/sh", f"#!{interpreter}", 1))
     hook.chmod(0o700)
-    guard("hook", "web", "hook-test.sh")
+    guard("hook", "web", "hook-test.sh", "tasks-of-web")
     yield guard
     for process in guard.victims:
         process.send_signal(signal.SIGCONT)

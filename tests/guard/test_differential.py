@@ -104,7 +104,7 @@ class Real:
         hook.parent.mkdir(parents=True, mode=0o700)
         shutil.copyfile(data_path("templates", "host", "hook.sh"), hook)
         hook.chmod(0o700)
-        self("hook", NAME, hook.name)
+        self("hook", NAME, hook.name, "tasks-of-web")
 
     def __call__(self, *words: object, fails: bool = False) -> tuple[int, str]:
         env = self.host.env | ({"FAKE_FAILS": "1"} if fails else {})

@@ -129,7 +129,7 @@ async def test_bad_names_never_reach_a_host(here: LocalHost, name: str) -> None:
 
 async def test_a_hold_from_start_to_release(ready: LocalHost) -> None:
     process = subprocess.Popen(["sleep", "60"])
-    assert await pump(guard.install_hook("web"), ready) == guard.hook_path("web")
+    assert await pump(guard.install_hook("web", "tasks-of-web"), ready) == guard.hook_path("web")
     argv = [CRIU, guard.workload_dir("web"), str(process.pid)]
 
     def hold(fence: Fence) -> Program[guard.HoldOutcome]:

@@ -46,7 +46,9 @@ def group(host: Any, until: Any) -> Iterator[Group]:
     own = Path("/proc/self/cgroup").read_text().splitlines()[-1].removeprefix("0::")
     if os.geteuid() != 0 or not found or not Path(found[0], "cgroup.controllers").exists():
         pytest.skip("needs root and cgroup version 2")
-    path = Path(found[0] + own.rstrip("/"), f"libpod-test-{os.getpid()}")
+    name = f"tasks-{os.getpid()}"
+    path = Path(found[0] + own.rstrip("/"), name)
+    host("hook", "web", "hook-test.sh", name)
     try:
         path.mkdir()
     except OSError:
@@ -227,3 +229,19 @@ def test_a_paused_or_foreign_cgroup_is_left_alone(host: Any, group: Group, tmp_p
     assert not group.is_up()
     host("resume", "web", 2)
     assert group.is_well()
+
+
+@pytest.mark.parametrize("given", ["", "another-one", "tasks"])
+def test_a_hook_freezes_only_the_cgroup_it_was_given(host: Any, group: Group, given: str) -> None:
+    host("hook", "web", "hook-test.sh", *([given] if given else []))
+    host.hold("web", 2, group.pid, fence=1)
+    assert not host.path("web", "hook", "cgroup").exists()
+    host("resume", "web", 2)
+    assert group.is_well()
+
+
+@pytest.mark.parametrize(
+    "given", ["", "..", "a/b", "system.slice", "init.scope", "ssh.service", "-x-y-z", "abc", "a b c d"]
+)
+def test_what_is_no_cgroup_of_its_own_is_refused(host: Any, given: str) -> None:
+    host("hook", "web", "hook-test.sh", given, expect=82)

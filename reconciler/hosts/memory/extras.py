@@ -12,7 +12,7 @@ PAGES_TIME: Seconds = 0.8
 PAGES_SLOW: Seconds = 900.0
 ACTION_TIME: Seconds = 0.03
 ON_THEIR_WAY, LOST = 1, 3
-"""How `templates/podman/drain.sh` ends when not all pages have arrived."""
+"""How `templates/criu/drain.sh` ends when not all pages have arrived."""
 
 
 async def serve_pages(machine: Machine, container: MemoryContainer) -> None:

@@ -7,8 +7,11 @@ from collections.abc import Mapping
 
 from reconciler.core.causes import telling
 from reconciler.core.made_from import changed_fields
+from reconciler.criu import rooms
+from reconciler.criu.tasks import Tasks
 from reconciler.errors import CommandFailed, HostError, Refused
 from reconciler.guard import guard
+from reconciler.guard import notes as guard_notes
 from reconciler.model.base import parse_duration
 from reconciler.model.command import Command, Fence, Program, Seconds
 from reconciler.model.container import REGISTRY_PASSWORD, RestartPolicy
@@ -36,6 +39,16 @@ AT_ONCE = 0.5
 INSPECT_LIMIT = 20.0
 STOP_LIMIT = 60.0
 _NOT_FOUND = 125
+
+
+def tasks(container_id: str, userdata: str) -> Tasks:
+    """A container's tasks. What makes them runs in the cgroup of who watches it."""
+    group = f"libpod-{container_id}"
+    return Tasks(userdata, group, monitor="conmon", makers=f"/libpod-conmon-{container_id}")
+
+
+def tasks_of(facts: ContainerFacts) -> Tasks:
+    return tasks(facts.id, facts.userdata)
 
 
 def inspect(name: str) -> Program[ContainerFacts | None]:
@@ -197,7 +210,7 @@ def _remove(name: str, workload: str, fence: Fence) -> Program[None]:
     found = yield from ours(name, workload)
     if found is None:
         return
-    yield Command(paths.unmount_rooms(found.userdata), changes=True)
+    yield from rooms.free(tasks_of(found))
     argv = ("podman", "rm", "--force", "--", found.id)
     yield from guard.run(fence, SETTLED, argv, timeout=_stop_limit(found))
     if name == workload:
@@ -214,7 +227,7 @@ def set_aside(workload: str, fence: Fence) -> Program[None]:
         return
     if found.state.has_processes or (yield from _noted(workload)) != found.id:
         ran = found.id if found.state.has_processes else ""
-        yield Command(paths.shell("note", guard.workload_dir(workload), "aside"), stdin=ran.encode(), changes=True)
+        yield from guard_notes.write(workload, "aside", ran.encode())
     yield from _switch_restart(found, fence, on=False)
     yield from _stop(found, fence)
     yield from guard.run(fence, SETTLED, ("podman", "rename", found.id, aside))

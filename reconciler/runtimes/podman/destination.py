@@ -9,22 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.core.causes import telling
 from reconciler.core.made_from import changed_fields
+from reconciler.criu import config, restoring, rooms
+from reconciler.criu.tasks import living, stop_pages_argv
 from reconciler.errors import CommandFailed, GuardRefused, HostError, Refused
 from reconciler.guard import guard
-from reconciler.model.command import Command, Fence, Program, Seconds
+from reconciler.model.command import Command, Fence, Program
 from reconciler.model.container import RestartPolicy
 from reconciler.model.labels import LABEL_SPEC
 from reconciler.model.plan import Phase
 from reconciler.model.spec import Strategy
 from reconciler.model.world import ContainerFacts, InstanceState, Marker
 from reconciler.runtimes.base import Handover, Located
-from reconciler.runtimes.podman import containers, health, moving, options, pagemaps, paths, stores, verifying
+from reconciler.runtimes.podman import containers, health, moving, options, paths, stores, verifying
 
-DRAIN_LIMIT: Seconds = 600.0
-_ON_THEIR_WAY = 1
-"""How `drain.sh` ends when its time is up and memory pages are still arriving."""
 _RESERVED = (Phase.RESERVED,)
 
 
@@ -57,11 +55,11 @@ def stage(handover: Handover, *, secrets: Mapping[str, bytes]) -> Program[Locate
         yield from guard.run(fence, _RESERVED, argv)
         yield from _dry_start(handover)
     facts = yield from _attach(handover)
-    yield from moving.make_room(handover, facts)
+    yield from rooms.make(handover, containers.tasks_of(facts))
     lazy = ("lazy-pages",) if move.follows else ()
     cgroup = yield from moving.cgroup_config(handover, facts)
-    yield from moving.allow_restore(name, *lazy, *(yield from moving.restore_config(handover)), *cgroup)
-    yield from moving.forbid_restore(name)
+    yield from config.allow_restore(name, *lazy, *(yield from config.for_restore(handover)), *cgroup)
+    yield from config.forbid_restore(name)
     return moving.located(facts, expected_bytes=0 if move.strategy is Strategy.PRECOPY else move.memory_bytes)
 
 
@@ -148,16 +146,13 @@ def _attach(handover: Handover) -> Program[ContainerFacts]:
 def _discard(facts: ContainerFacts, fence: Fence, phases: tuple[Phase | str, ...]) -> Program[None]:
     # All of it under the fence: a copy that another controller has restored lives on its page daemon and images.
     for argv in (
-        paths.shell("stop-pages", facts.userdata, facts.id),
-        paths.unmount_rooms(facts.userdata),
+        stop_pages_argv(containers.tasks_of(facts)),
+        rooms.free_argv(containers.tasks_of(facts)),
         ("podman", "rm", "--force", "--volumes", "--", facts.id),
     ):
         yield from guard.run(fence, phases, argv)
-    left = yield Command(paths.shell("processes", facts.id))
-    if left.stdout.strip():
-        raise CommandFailed(
-            f"processes of {facts.name} are left: {', '.join(left.stdout.split(chr(10))).strip(', ')}", code="C314"
-        )
+    if left := (yield from living(containers.tasks_of(facts))):
+        raise CommandFailed(f"processes of {facts.name} are left: {', '.join(left)}", code="C314")
 
 
 def unstage(handover: Handover) -> Program[None]:
@@ -169,7 +164,7 @@ def unstage(handover: Handover) -> Program[None]:
         yield from containers.drop_secrets(name, facts)
     for volume in handover.workload.container.volumes:
         yield from stores.remove_volume(volume.name, fence, handover.run)
-    yield from moving.write_criu_config(name)
+    yield from config.write(name)
     yield from moving.forget(name)
     yield from guard.mark(fence, Phase.FENCED, "destination", run=handover.run, peer=handover.move.source)
 
@@ -201,10 +196,8 @@ def restore(handover: Handover) -> Program[None]:
         if facts is None:
             raise CommandFailed(f"{handover.name} was not staged on {handover.move.destination}", code="C313")
         staged = moving.located(facts)
-    lazy = "checkpoint" if handover.move.follows else ""
-    if handover.move.strategy is Strategy.PRECOPY:
-        yield from pagemaps.arrange(paths.userdata_of(staged.trees[0].path))
-        lazy = "lazy"
+    tasks = containers.tasks(staged.container_id, moving.home_of(staged))
+    lazy = yield from restoring.arrived(handover, tasks)
     yield from moving.restore(handover, handover.fence, Phase.COMMITTED, staged, lazy=lazy)
 
 
@@ -234,7 +227,7 @@ def verify(handover: Handover) -> Program[None]:
 def confirm(handover: Handover) -> Program[None]:
     """Memory that follows a lazy restore must have arrived first: until then only the source's copy is whole. When
     that takes very long the move goes on, and `finish` waits for the rest."""
-    yield from _drain(handover, ok=(0, _ON_THEIR_WAY))
+    yield from _drain(handover, ok=(0, restoring.ON_THEIR_WAY))
     yield from _on_disk(handover)
     yield from guard.mark(handover.fence, Phase.RUNNING, "owner", run=handover.run, peer=handover.move.source)
     yield from moving.set_restart(handover, handover.fence, (Phase.RUNNING,), on=True)
@@ -243,18 +236,7 @@ def confirm(handover: Handover) -> Program[None]:
 def _drain(handover: Handover, *, ok: tuple[int, ...] = (0,)) -> Program[ContainerFacts | None]:
     facts = yield from containers.ours(handover.name, handover.name)
     if facts is not None:
-        argv = paths.shell("drain", facts.userdata, str(round(DRAIN_LIMIT)))
-        try:
-            yield Command(argv, timeout=DRAIN_LIMIT + 30, changes=True, ok=ok)
-        except CommandFailed as error:
-            raise CommandFailed(
-                f"not all memory of {handover.name} arrived on {handover.move.destination}",
-                exit_code=error.status,
-                stderr=error.stderr,
-                where=error.where,
-                code="C329",
-                why=telling(error.stderr),
-            ) from error
+        yield from restoring.drain(handover, containers.tasks_of(facts), ok=ok)
     return facts
 
 
@@ -273,6 +255,6 @@ def finish(handover: Handover) -> Program[None]:
     facts = yield from _drain(handover)
     if facts is None:
         return
-    yield from moving.write_criu_config(handover.name)
-    yield from moving.free_room(facts)
+    yield from config.write(handover.name)
+    yield from rooms.free(containers.tasks_of(facts))
     yield from guard.clean(handover.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from reconciler.criu import config
 from reconciler.guard import guard
 from reconciler.model.command import Command, Fence, Program, Tree
 from reconciler.model.question import Question
@@ -15,7 +16,6 @@ from reconciler.runtimes.podman import (
     destination,
     fencing,
     health,
-    moving,
     observing,
     paths,
     precopy,
@@ -146,4 +146,4 @@ class PodmanDriver:
         return fencing.fence_off(handover, epoch)
 
     def hang_up(self, handover: Handover) -> Program[None]:
-        return moving.hang_up(handover.name)
+        return config.hang_up(handover.name)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from reconciler.criu import config
+from reconciler.criu.tasks import end_argv, living, spoke, stop_pages_argv
 from reconciler.errors import CommandFailed, ReplyLost
 from reconciler.guard import guard
 from reconciler.model.command import Command, Fence, Program
 from reconciler.model.plan import Phase
 from reconciler.model.world import ContainerFacts
 from reconciler.runtimes.base import Alive, Handover
-from reconciler.runtimes.podman import moving, paths
+from reconciler.runtimes.podman import containers, moving, paths
 
 
 def alive(workload: str) -> Program[Alive]:
@@ -23,8 +25,8 @@ def alive(workload: str) -> Program[Alive]:
     facts = yield from moving.copy_here(workload)
     if facts is None:
         return Alive(exists=False, running=False, detail="no container")
-    processes = yield from living(facts)
-    images = yield Command(("test", "-s", f"{paths.images_dir(facts.userdata)}/inventory.img"), ok=(0, 1))
+    processes = yield from living(containers.tasks_of(facts))
+    images = yield Command(("test", "-s", f"{containers.tasks_of(facts).images}/inventory.img"), ok=(0, 1))
     return Alive(
         exists=True,
         running=facts.state.has_processes or bool(processes),
@@ -45,9 +47,9 @@ def fence_off(handover: Handover, epoch: int) -> Program[bool]:
         yield from guard.mark(fence, Phase.FENCED, "destination", run=handover.run, peer=move.source)
     if shown and shown[0].hook.state == "held":
         return False  # frozen, and from here on it never resumes by itself
-    yield from moving.forbid_restore(name)
+    yield from config.forbid_restore(name)
     noted = yield from moving.saved(name)
-    left = (yield from _end(fence, noted.id)) if noted else []
+    left = (yield from _end(fence, noted)) if noted else []
     try:
         facts = yield from moving.copy_here(name)
     except (CommandFailed, ReplyLost):
@@ -56,12 +58,12 @@ def fence_off(handover: Handover, epoch: int) -> Program[bool]:
         raise
     if facts is None:
         return True  # somebody has removed it: nobody knows what it did before
-    yield Command(paths.shell("stop-pages", facts.userdata, facts.id), changes=True)
-    left = yield from _end(fence, facts.id)
+    yield Command(stop_pages_argv(containers.tasks_of(facts)), changes=True)
+    left = yield from _end(fence, facts)
     if facts.state.has_processes and not left:
         yield from guard.run(fence, (Phase.FENCED,), ("podman", "wait", "--", facts.id), ok=(0, 125))
         facts = (yield from moving.copy_here(name)) or facts
-        left = yield from living(facts)
+        left = yield from living(containers.tasks_of(facts))
     if left:
         raise CommandFailed(
             f"a copy of {name} still runs on {handover.move.destination}",
@@ -69,17 +71,10 @@ def fence_off(handover: Handover, epoch: int) -> Program[bool]:
             why=f"Podman says {facts.state.value}; processes: {', '.join(left)}",
             fix=f"end it there by hand: podman kill {facts.name}",
         )
-    spoke = yield Command(paths.shell("spoke", facts.userdata, paths.saved_inspection(name)), ok=(0, 1, 2))
-    return spoke.status != 1
+    return (yield from spoke(containers.tasks_of(facts), paths.saved_inspection(name)))
 
 
-def _end(fence: Fence, container: str) -> Program[list[str]]:
+def _end(fence: Fence, facts: ContainerFacts) -> Program[list[str]]:
     """Kill a container's processes by the kernel's list of them; what lives nevertheless."""
-    ended = yield from guard.run(fence, (Phase.FENCED,), paths.shell("end", container))
+    ended = yield from guard.run(fence, (Phase.FENCED,), end_argv(containers.tasks_of(facts)))
     return ended.stdout.splitlines()
-
-
-def living(facts: ContainerFacts) -> Program[list[str]]:
-    """What lives of a container, whatever Podman says."""
-    found = yield Command(paths.shell("processes", facts.id))
-    return found.stdout.splitlines()

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reconciler.guard import guard
+from reconciler.guard import notes as guard_notes
 from reconciler.model.command import Command, Program
 from reconciler.model.labels import LABEL_SPEC
 from reconciler.model.world import ContainerFacts
-from reconciler.runtimes.podman import paths
 
 NOTE = "made-from"
 _READ = 'for f; do [ -s "$f" ] && cat "$f" && echo; done; exit 0'
@@ -50,5 +50,4 @@ def as_noted(facts: ContainerFacts, noted: dict[str, Note]) -> ContainerFacts:
 
 
 def write(workload: str, note: Note) -> Program[None]:
-    text = json.dumps(vars(note)).encode()
-    yield Command(paths.shell("note", guard.workload_dir(workload), NOTE), stdin=text, changes=True)
+    yield from guard_notes.write(workload, NOTE, json.dumps(vars(note)).encode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from reconciler.criu.tasks import config_file
 from reconciler.errors import Refused
 from reconciler.model.base import canonical_json, parse_duration, parse_size
 from reconciler.model.container import Container, Limits, NetworkAttachment, PublishedPort
@@ -38,7 +39,7 @@ def create_argv(
         *_logging(container),
         *([f"--init-path={init_path}"] if init_path else []),
     ]
-    annotations = {**container.annotations, ANNOTATION_CRIU: paths.criu_config(name)}
+    annotations = {**container.annotations, ANNOTATION_CRIU: config_file(name)}
     options += [f"--annotation={key}={value}" for key, value in annotations.items()]
     runtime = (f"--runtime={oci_runtime}",) if oci_runtime else ()
     return ("podman", *runtime, "create", *options, "--", image, *container.command)

@@ -6,11 +6,13 @@ import contextlib
 import ipaddress
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from reconciler.core import answers
+from reconciler.core.lines import numbers as numbers
+from reconciler.core.lines import sections as sections
 from reconciler.model.world import (
     ContainerFacts,
     ContainerMount,
@@ -22,9 +24,6 @@ from reconciler.model.world import (
     VolumeFacts,
 )
 from reconciler.runtimes.podman.hostconfig import options_of
-
-SECTION = "@@ "
-"""Starts a line that names the next section in the output of the observation scripts."""
 
 _TCP_ESTABLISHED = "01"
 _STATES = {
@@ -42,18 +41,6 @@ _ENDPOINT = re.compile(r"([0-9A-F]{8}|[0-9A-F]{32}):[0-9A-F]{4}", re.IGNORECASE)
 _CGROUP = re.compile(r"[A-Za-z0-9_.:/@-]{1,1000}")
 """A path in CRIU's configuration file, where a line end would begin another option."""
 MOST_PID = 2**22
-
-
-def sections(text: str) -> dict[str, str]:
-    """The parts of a script's output by the name after `@@ `; what comes before the first is dropped."""
-    parts: dict[str, list[str]] = {}
-    current: list[str] = []
-    for line in text.splitlines():
-        if line.startswith(SECTION):
-            current = parts.setdefault(line[len(SECTION) :].strip(), [])
-        else:
-            current.append(line)
-    return {name: "\n".join(lines) for name, lines in parts.items()}
 
 
 def version(text: str) -> str:
@@ -283,16 +270,6 @@ def cpu_flags(text: str) -> tuple[str, ...]:
         if name.strip() in ("flags", "Features"):
             return tuple(sorted(set(value.split())))
     return ()
-
-
-def numbers(text: str, names: Sequence[str]) -> dict[str, int]:
-    """`name value` lines as numbers; names that are missing or not numbers become 0."""
-    found = dict.fromkeys(names, 0)
-    for line in text.splitlines():
-        name, _, value = line.partition(" ")
-        if name in found and _NUMBER.fullmatch(value.strip()):
-            found[name] = int(value)
-    return found
 
 
 def cgroup_path(config: str) -> str:

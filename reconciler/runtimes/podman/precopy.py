@@ -5,12 +5,14 @@ are served from where they lie (`pagemaps`)."""
 from __future__ import annotations
 
 from reconciler.core.causes import criu_cause, telling
+from reconciler.core.lines import numbers
+from reconciler.criu import config, log, rooms
 from reconciler.errors import CommandFailed
 from reconciler.guard import guard
-from reconciler.model.command import Command, Program, Seconds, Tree
+from reconciler.model.command import Program, Seconds, Tree
 from reconciler.model.plan import Phase
 from reconciler.runtimes.base import Handover, Round
-from reconciler.runtimes.podman import moving, parse, paths, source
+from reconciler.runtimes.podman import containers, moving, paths
 
 PRE_DUMP_LIMIT: Seconds = 900.0
 
@@ -20,24 +22,24 @@ def pre_dump(handover: Handover, number: int) -> Program[Round]:
     facts = yield from moving.saved(handover.name)
     if facts is None:
         raise CommandFailed(f"{handover.name} was not located on {handover.move.source}", code="C312")
-    runtime = handover.move.oci_runtime or "runc"
+    runtime, tasks = handover.move.oci_runtime or "runc", containers.tasks_of(facts)
     argv = paths.shell("pre-dump", facts.userdata, str(number), runtime, facts.id)
     try:
         done = yield from guard.run(handover.fence, (Phase.RESERVED,), argv, timeout=PRE_DUMP_LIMIT)
     except CommandFailed as error:
-        log = yield from moving.criu_errors(handover.name, f"{paths.rounds_dir(facts.userdata)}/dump.log")
+        said = yield from log.errors(handover.name, f"{tasks.rounds}/dump.log")
         raise CommandFailed(
             f"round {number} of the pre-copy of {handover.name} failed on {handover.move.source}; it runs on",
             argv=error.argv,
             exit_code=error.status,
             stderr=error.stderr,
-            log_tail=log,
+            log_tail=said,
             where=error.where,
             code="C333",
-            why=criu_cause(log) or telling(error.stderr),
+            why=criu_cause(said) or telling(error.stderr),
         ) from error
-    size = parse.numbers(done.stdout, ("bytes",))["bytes"]
-    return Round(size, _tree(facts.userdata, number))
+    size = numbers(done.stdout, ("bytes",))["bytes"]
+    return Round(size, rooms.round_tree(tasks, number))
 
 
 def take_round(handover: Handover, number: int) -> Program[Tree]:
@@ -45,15 +47,12 @@ def take_round(handover: Handover, number: int) -> Program[Tree]:
     facts = yield from moving.saved(handover.name)
     if facts is None:
         raise CommandFailed(f"{handover.name} was not staged on {handover.move.destination}", code="C313")
-    tree = _tree(facts.userdata, number)
-    yield Command(paths.shell("round", tree.path), changes=True)
-    return tree
+    return (yield from rooms.take_round(containers.tasks_of(facts), number))
 
 
 def build_on(handover: Handover, number: int) -> Program[None]:
     """On the source: what is dumped under the freeze is only what changed since that round."""
-    yield from source.dump_config(handover, "track-mem", f"prev-images-dir ../precopy/{number}")
-
-
-def _tree(userdata: str, number: int) -> Tree:
-    return Tree("round", f"{paths.rounds_dir(userdata)}/{number}")
+    facts = yield from moving.saved(handover.name)
+    if facts is None:
+        raise CommandFailed(f"{handover.name} was not located on {handover.move.source}", code="C312")
+    yield from config.build_on(handover, containers.tasks_of(facts), number)

@@ -8,23 +8,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reconciler.core.causes import criu_cause, telling
+from reconciler.criu import config, holding, rooms
+from reconciler.criu.tasks import living
 from reconciler.errors import CommandFailed, Refused
 from reconciler.guard import guard
-from reconciler.model.base import parse_duration
 from reconciler.model.command import Fence, Program, Seconds
 from reconciler.model.container import RestartPolicy
 from reconciler.model.plan import Phase
 from reconciler.model.spec import Strategy, TcpHandling
 from reconciler.model.world import ContainerFacts, InstanceState
 from reconciler.runtimes.base import Handover, Held, Located
-from reconciler.runtimes.podman import containers, fencing, moving, parse, paths, stores
+from reconciler.runtimes.podman import containers, moving, paths, stores
 
-DUMP_LIMIT: Seconds = 900.0
 RELEASE_LIMIT: Seconds = 120.0
 _HOLDING = ("starting", "held")
-_UNUSABLE = 3
-"""How `held.sh` ends when the source is held and its images cannot be used."""
 
 
 def locate(handover: Handover) -> Program[Located]:
@@ -54,69 +51,27 @@ def locate(handover: Handover) -> Program[Located]:
     )
     yield from moving.save(name)
     yield from moving.set_restart(handover, handover.fence, (Phase.RESERVED,), on=False)
-    yield from moving.make_room(handover, facts)
+    tasks = containers.tasks_of(facts)
+    yield from rooms.make(handover, tasks)
     if handover.move.strategy is Strategy.PRECOPY:
-        yield from moving.write_criu_config(name)  # of the dump's, a pre-dump takes not even the network lock
+        yield from config.write(name)  # of the dump's, a pre-dump takes not even the network lock
     else:
-        yield from dump_config(handover)
+        yield from config.for_dump(handover, tasks)
     return moving.located(facts)
-
-
-def dump_config(handover: Handover, *more: str) -> Program[None]:
-    """CRIU's config for the dump; `more` lines of a pre-copy."""
-    hook = f"action-script {(yield from guard.install_hook(handover.name))}"
-    lines = (hook, *moving.DUMP_CONFIG, *moving.tcp_config(handover), *more)
-    yield from moving.write_criu_config(handover.name, *lines)
 
 
 def hold(handover: Handover) -> Program[Held]:
     facts = yield from _saved(handover)
-    log = f"{facts.userdata}/dump.log"
-    try:
-        outcome = yield from guard.hold(
-            handover.fence,
-            ("podman", "container", "checkpoint", *moving.options(handover), "--", handover.name),
-            cutover=handover.move.cutover,
-            silence_s=parse_duration(handover.policy.silence_limit),
-            freeze_s=parse_duration(handover.policy.freeze_limit),
-            fence_network=True,
-            run=handover.run,
-            peer=handover.move.destination,
-            timeout=DUMP_LIMIT,  # the guard gives up earlier, by the policy's limit
-            log=log,
-            under=paths.shell("held", facts.userdata),
-        )
-    except CommandFailed as error:
-        if error.status != _UNUSABLE:
-            raise
-        raise CommandFailed(
-            f"what CRIU saved of {handover.name} cannot be used",
-            argv=error.argv,
-            exit_code=error.status,
-            stderr=error.stderr,
-            where=error.where,
-            code="C310",
-            why=telling(error.stderr),
-        ) from error
-    if outcome.what == "resumed" or (outcome.what == "exited" and outcome.status != 0):
-        raise (yield from _not_held(handover, outcome, log))
-    sizes = parse.numbers(outcome.tail, ("bytes", "freeze_us"))
-    return Held(image_bytes=sizes["bytes"], freeze_s=sizes["freeze_us"] / 1e6)
 
+    def lives_on() -> Program[str]:
+        now = yield from containers.inspect(handover.name)
+        if now is not None and now.state is InstanceState.RUNNING:
+            return ""
+        return now.state.value if now else "its container is gone"
 
-def _not_held(handover: Handover, outcome: guard.HoldOutcome, log: str) -> Program[CommandFailed]:
-    errors = yield from moving.criu_errors(handover.name, log)
-    facts = yield from containers.inspect(handover.name)
-    runs = facts is not None and facts.state is InstanceState.RUNNING
-    after = "it runs on" if runs else f"it does NOT run: {facts.state.value if facts else 'its container is gone'}"
-    return CommandFailed(
-        f"{handover.name} could not be held on {handover.move.source}; {after}",
-        exit_code=outcome.status,
-        stderr=outcome.tail,
-        log_tail=errors or outcome.tail,
-        code="C310",
-        why=(criu_cause(errors) or telling(outcome.tail)) + moving.kept_log(handover, bool(errors)),
-    )
+    argv = ("podman", "container", "checkpoint", *moving.options(handover), "--", handover.name)
+    keep_shm = paths.shell("keep-shm", facts.userdata)
+    return (yield from holding.hold(handover, containers.tasks_of(facts), argv, lives_on=lives_on, under=keep_shm))
 
 
 def resume(handover: Handover, fence: Fence) -> Program[str]:
@@ -136,14 +91,14 @@ def resume(handover: Handover, fence: Fence) -> Program[str]:
         ended, told = True, f"it ended by itself on {source} while it was held (exit code {facts.exit_code})"
         if (yield from _started_again(handover, fence, facts)):
             ended, told = False, f"{told} and was started again, as its restart policy says"
-    yield from moving.write_criu_config(name)
+    yield from config.write(name)
     yield from moving.set_restart(handover, fence, (Phase.RUNNING,), on=True)
     facts = yield from moving.copy_here(name)
     if facts is not None and facts.state is InstanceState.PAUSED:
         told = f"somebody paused it on {source}; let it run with: podman unpause {name}"
     elif facts is None or not (ended or facts.state is InstanceState.RUNNING):
         raise CommandFailed(f"{name} does not run after it was told to resume", code="C311")
-    yield from moving.free_room(facts)
+    yield from rooms.free(containers.tasks_of(facts))
     yield from moving.forget(name)
     yield from guard.clean(name)
     return told
@@ -161,15 +116,15 @@ def _found_again(handover: Handover, fence: Fence) -> Program[ContainerFacts | N
 def _from_images(handover: Handover, fence: Fence, facts: ContainerFacts) -> Program[None]:
     """Nothing frozen is left: its images are the way back."""
     name = handover.name
-    if facts.state.has_processes and not (yield from fencing.living(facts)):
+    if facts.state.has_processes and not (yield from living(containers.tasks_of(facts))):
         # It was ended a moment ago, and Podman has not noted that yet.
         yield from guard.run(fence, (Phase.HELD,), ("podman", "wait", "--", facts.id))
         facts = (yield from moving.copy_here(name)) or facts
     if not facts.state.has_processes:
-        if (yield from moving.hangs_up(name)):
+        if (yield from config.hangs_up(name)):
             policy = handover.policy.model_copy(update={"tcp": TcpHandling.CLOSE})
             handover = replace(handover, policy=policy)
-        yield from moving.allow_restore(name, *(yield from moving.restore_config(handover)))
+        yield from config.allow_restore(name, *(yield from config.for_restore(handover)))
         yield from moving.restore(handover, fence, Phase.HELD, moving.located(facts))
     yield from guard.mark(fence, Phase.RUNNING, "owner", run=handover.run)
 
@@ -203,7 +158,7 @@ def retire(handover: Handover) -> Program[None]:
     if facts is not None:
         # The images as well under the fence: another controller may be on its way back to them.
         remove = ("podman", "rm", "--force", "--volumes", "--", facts.id)
-        for argv in (paths.unmount_rooms(facts.userdata), remove):
+        for argv in (rooms.free_argv(containers.tasks_of(facts)), remove):
             yield from guard.run(handover.fence, (Phase.COMMITTED, Phase.FENCED), argv)
         yield from containers.drop_secrets(name, facts)
     for volume in handover.workload.container.volumes:

@@ -1,4 +1,4 @@
-# maps.sh USERDATA: CRIU's maps of memory pages, of the dump and of all rounds before it, and its lists of mappings of
+# maps.sh HOME: CRIU's maps of memory pages, of the dump and of all rounds before it, and its lists of mappings of
 # processes none of whose pages it has marked as lazy. Lines of path and base64.
 cd "$1" || exit 1
 for file in checkpoint/pagemap-[0-9]*.img precopy/[0-9]*/pagemap-[0-9]*.img; do

@@ -10,14 +10,15 @@
 set -f # without -u: a restore fails when its action script does
 PATH=${PATH:+$PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 case ${CRTOOLS_SCRIPT_ACTION-} in post-setup-namespaces | network-unlock) ;; *) exit 0 ;; esac
-userdata=$(readlink -f "$CRTOOLS_IMAGE_DIR/..") # CRIU names its descriptor of the folder
-mtus=$userdata/mtus
+home=$(readlink -f "$CRTOOLS_IMAGE_DIR/..") # CRIU names its descriptor of the folder
+mtus=$home/mtus
 inside() { nsenter --net="/proc/${CRTOOLS_INIT_PID-}/ns/net" -- "$@"; }
 
 case $CRTOOLS_SCRIPT_ACTION in
 post-setup-namespaces)
 	rm -f "$mtus"
-	[ -e "$userdata/unshield" ] || exit 0 # no connections come along
+	printf '%s\n' "${CRTOOLS_INIT_PID-}" >"$home/restored.pid" # for who tells the segment where they are now
+	[ -e "$home/unshield" ] || exit 0 # no connections come along
 	[ "$(readlink "/proc/${CRTOOLS_INIT_PID-}/ns/net")" != "$(readlink /proc/self/ns/net)" ] || exit 0
 	inside ip -o link show up | while read -r _ device _ _ mtu _; do
 		device=${device%:}
@@ -31,8 +32,8 @@ network-unlock) # all sockets are there; the tasks do not run yet
 	if [ -s "$mtus" ]; then
 		{ inside ip -batch "$mtus" && rm -f "$mtus"; } </dev/null >/dev/null 2>&1 &
 	fi
-	[ ! -e "$userdata/unshield" ] || nft -f "$userdata/unshield"
-	rm -f "$userdata/unshield"
+	[ ! -e "$home/unshield" ] || nft -f "$home/unshield"
+	rm -f "$home/unshield"
 	;;
 esac
 exit 0 # a client that waits longer is no reason to fail

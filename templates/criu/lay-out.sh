@@ -1,4 +1,4 @@
-# lay-out.sh USERDATA FOLDER < LINES: replace maps of the dump by those given as lines of path and base64. FOLDER is
+# lay-out.sh HOME FOLDER < LINES: replace maps of the dump by those given as lines of path and base64. FOLDER is
 # `lazy` after a pre-copy: pages of round 1 are served from it, so it gets the dump's images, the pages of round 1, and
 # the maps given for it. May be repeated.
 umask 077

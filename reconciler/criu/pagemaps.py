@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from reconciler.core import pagemap
 from reconciler.core.pagemap import Pagemap, Spans
+from reconciler.criu.tasks import Tasks, shell
 from reconciler.errors import HostError, InputError
 from reconciler.model.command import Command, Program
-from reconciler.runtimes.podman import paths
 
 
 @dataclass
@@ -25,9 +25,9 @@ class _Maps:
     unmarked: dict[str, Spans] = field(default_factory=dict)
 
 
-def arrange(userdata: str) -> Program[None]:
+def arrange(tasks: Tasks) -> Program[None]:
     """After a pre-copy: pages that did not change since round 1 follow the restore, the few others come first."""
-    maps = yield from _fetch(userdata)
+    maps = yield from _fetch(tasks)
     first = maps.rounds.get(1, {})
     first |= {pid: pagemap.marked(first[pid], spans) for pid, spans in maps.unmarked.items() if pid in first}
     in_order = [maps.rounds[number] for number in sorted(maps.rounds)]
@@ -35,14 +35,14 @@ def arrange(userdata: str) -> Program[None]:
     for pid, dump in sorted(maps.dump.items()):
         restored, served = pagemap.divide(dump, [known.get(pid) for known in in_order])
         written += [(f"checkpoint/pagemap-{pid}.img", restored), (f"lazy/pagemap-{pid}.img", served)]
-    yield from _write(userdata, written, folder="lazy")
+    yield from _write(tasks, written, folder="lazy")
 
 
-def mark(userdata: str) -> Program[None]:
+def mark(tasks: Tasks) -> Program[None]:
     """Without a pre-copy: let pages follow where CRIU has marked none of a process."""
-    maps = yield from _fetch(userdata)
+    maps = yield from _fetch(tasks)
     yield from _write(
-        userdata,
+        tasks,
         [
             (f"checkpoint/pagemap-{pid}.img", pagemap.marked(maps.dump[pid], spans))
             for pid, spans in sorted(maps.unmarked.items())
@@ -51,8 +51,8 @@ def mark(userdata: str) -> Program[None]:
     )
 
 
-def _fetch(userdata: str) -> Program[_Maps]:
-    answer = yield Command(paths.shell("maps", userdata))
+def _fetch(tasks: Tasks) -> Program[_Maps]:
+    answer = yield Command(shell("maps", tasks.home))
     maps = _Maps()
     try:
         for line in answer.stdout.splitlines():
@@ -71,6 +71,6 @@ def _fetch(userdata: str) -> Program[_Maps]:
     return maps
 
 
-def _write(userdata: str, found: Iterable[tuple[str, Pagemap]], *, folder: str = "") -> Program[None]:
+def _write(tasks: Tasks, found: Iterable[tuple[str, Pagemap]], *, folder: str = "") -> Program[None]:
     text = "".join(f"{path} {base64.b64encode(pagemap.encode(image)).decode()}\n" for path, image in found)
-    yield Command(paths.shell("lay-out", userdata, folder), stdin=text.encode(), changes=True)
+    yield Command(shell("lay-out", tasks.home, folder), stdin=text.encode(), changes=True)

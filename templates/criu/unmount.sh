@@ -1,6 +1,6 @@
 # unmount.sh FOLDER...: free the memory behind folders of images, and empty them. Only folders that `room.sh` makes.
 for folder in "$@"; do
-    case $folder in */userdata/checkpoint | */userdata/precopy | */userdata/lazy) ;; *) exit 1 ;; esac
+    case $folder in /*/*/checkpoint | /*/*/precopy | /*/*/lazy) ;; *) exit 1 ;; esac
     tries=0
     while grep -q " $folder " /proc/mounts; do
         umount "$folder" && continue

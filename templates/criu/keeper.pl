@@ -1,4 +1,4 @@
-# keeper.pl USERDATA DAEMON: stands between a lazy restore and CRIU's page daemon, and holds the userfaultfds of the
+# keeper.pl HOME DAEMON: stands between a lazy restore and CRIU's page daemon, and holds the userfaultfds of the
 # restored tasks as well. When the last holder of one is gone the kernel gives zeros for memory that is missing; as long
 # as this one is there, tasks stop at it instead, whatever becomes of the daemon.
 #

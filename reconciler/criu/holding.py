@@ -1,0 +1,73 @@
+"""Holding a source: CRIU dumps it, and its action script keeps it frozen over complete images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from reconciler.core.causes import criu_cause, telling
+from reconciler.core.lines import numbers
+from reconciler.criu import log
+from reconciler.criu.tasks import Tasks, shell
+from reconciler.errors import CommandFailed
+from reconciler.guard import guard
+from reconciler.model.base import parse_duration
+from reconciler.model.command import Program, Seconds
+from reconciler.model.handover import Handover, Held
+
+DUMP_LIMIT: Seconds = 900.0
+_UNUSABLE = 3
+"""How `held.sh` ends when the source is held and its images cannot be used."""
+
+
+def hold(
+    handover: Handover,
+    tasks: Tasks,
+    argv: Sequence[str],
+    *,
+    lives_on: Callable[[], Program[str]],
+    under: Sequence[str] = (),
+) -> Program[Held]:
+    """Hold it by this dump. `lives_on`: what it is afterwards when it is not held; empty when it runs on.
+    `under`: a command that gets the guard's as its last arguments, and ends with 3 when images cannot be used."""
+    name = handover.name
+    dump_log = f"{tasks.home}/dump.log"
+    try:
+        outcome = yield from guard.hold(
+            handover.fence,
+            argv,
+            cutover=handover.move.cutover,
+            silence_s=parse_duration(handover.policy.silence_limit),
+            freeze_s=parse_duration(handover.policy.freeze_limit),
+            fence_network=True,
+            run=handover.run,
+            peer=handover.move.destination,
+            timeout=DUMP_LIMIT,  # the guard gives up earlier, by the policy's limit
+            log=dump_log,
+            under=(*shell("held", tasks.home), *under),
+        )
+    except CommandFailed as error:
+        if error.status != _UNUSABLE:
+            raise
+        raise CommandFailed(
+            f"what CRIU saved of {name} cannot be used",
+            argv=error.argv,
+            exit_code=error.status,
+            stderr=error.stderr,
+            where=error.where,
+            code="C310",
+            why=telling(error.stderr),
+        ) from error
+    if outcome.what == "resumed" or (outcome.what == "exited" and outcome.status != 0):
+        errors = yield from log.errors(name, dump_log)
+        became = yield from lives_on()
+        after = f"it does NOT run: {became}" if became else "it runs on"
+        raise CommandFailed(
+            f"{name} could not be held on {handover.move.source}; {after}",
+            exit_code=outcome.status,
+            stderr=outcome.tail,
+            log_tail=errors or outcome.tail,
+            code="C310",
+            why=(criu_cause(errors) or telling(outcome.tail)) + log.kept(handover, bool(errors)),
+        )
+    sizes = numbers(outcome.tail, ("bytes", "freeze_us"))
+    return Held(image_bytes=sizes["bytes"], freeze_s=sizes["freeze_us"] / 1e6)

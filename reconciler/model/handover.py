@@ -1,0 +1,63 @@
+"""What the two sides of a hand-over are told, and what they answer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+from reconciler.model.command import Fence, Seconds, Tree
+from reconciler.model.plan import Move
+from reconciler.model.spec import MigrationPolicySpec, Workload
+
+
+@dataclass(frozen=True)
+class Located:
+    """Where a container's movable state is on a host. `trees`: images, rootfs and volumes, in this order."""
+
+    container_id: str
+    trees: tuple[Tree, ...]
+
+    @property
+    def text(self) -> str:
+        """For the journal."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def parse(cls, text: str) -> Located:
+        raw = json.loads(text)
+        return cls(raw["container_id"], tuple(Tree(**tree) for tree in raw["trees"]))
+
+
+@dataclass(frozen=True)
+class Handover:
+    """What the steps of one move need to know. `staged`: what `stage` answered, where a caller has it at hand."""
+
+    workload: Workload
+    move: Move
+    policy: MigrationPolicySpec
+    run: str
+    staged: Located | None = None
+
+    @property
+    def name(self) -> str:
+        return self.workload.metadata.name
+
+    @property
+    def fence(self) -> Fence:
+        return Fence(self.name, self.move.epoch)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A frozen source: its images are complete. `freeze_s`: what the runtime reports."""
+
+    image_bytes: int
+    freeze_s: Seconds = 0.0
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round of a pre-copy wrote down, in bytes, and where."""
+
+    image_bytes: int
+    tree: Tree

@@ -1,0 +1,173 @@
+# restore.sh HOME TABLE CGROUP MONITOR LAZY KEEPER ADDRESSES CONFIG COMMAND...: restore tasks from their images by COMMAND.
+# HOME: the folder that the images are in. TABLE: ends the name of the shield's. CGROUP, MONITOR: the tasks (living.sh).
+# LAZY: the folder from which memory follows afterwards; empty: all of it is there first. KEEPER: the program of
+# keeper.pl. ADDRESSES: the tasks', with commas between them; may be empty.
+# CONFIG: becomes CRIU's, beside it; what is there until then lets nobody else restore it.
+home=$1 table=reconciler_$2 cgroup=$3 monitor=$4 lazy=$5 keeper=$6 addresses=$7 config=$8
+shift 8
+# include living
+images=$home/checkpoint
+if [ -e "$config" ]; then
+    while IFS= read -r line; do printf '%s\n' "$line"; done <"$config" >"${config%.restore}.conf" || exit 1
+fi
+
+# Addresses may come up before CRIU has restored the sockets behind them. A packet that arrives in between finds
+# nobody listening, and the kernel's answer ends the client's connection, or fails its next call; a dropped one is sent
+# again. So TCP and UDP to these addresses is dropped meanwhile, and who sent TCP told that the host cannot be reached, so
+# that it tries again soon (hook.sh says more). restoring.sh ends that when all sockets are there. Entries expire, should
+# both be killed. Without nft there is no shield.
+rules() {
+    [ -z "$v4" ] || echo "ip daddr @four meta l4proto { tcp, udp } drop"
+    [ -z "$v6" ] || echo "ip6 daddr @six meta l4proto { tcp, udp } drop"
+}
+answers() {
+    [ -z "$v4" ] || echo "ip daddr @four tcp flags & (syn|ack) == ack reject with icmp type host-unreachable"
+    [ -z "$v6" ] || echo "ip6 daddr @six tcp flags & (syn|ack) == ack reject with icmpv6 type no-route"
+}
+sets() {
+    [ -z "$v4" ] || echo "set four { type ipv4_addr; flags timeout; timeout 5m; elements = { $v4 } }"
+    [ -z "$v6" ] || echo "set six { type ipv6_addr; flags timeout; timeout 5m; elements = { $v6 } }"
+}
+lay() { # REJECTS: kernels before 5.11 cannot do that at ingress
+    nft "$none
+    table netdev $table {
+        $ours
+        chain arriving { type filter hook ingress devices = { $devices } priority -500; policy accept; $1
+            $drops
+        }
+    }
+    $inet"
+}
+shield() {
+    v4='' v6='' devices=''
+    for address in $(echo "$addresses" | tr , ' '); do
+        case $address in *:*) v6="$v6${v6:+, }$address" ;; *) v4="$v4${v4:+, }$address" ;; esac
+    done
+    [ -n "$v4$v6" ] || return
+    for path in /sys/class/net/*; do
+        device=${path##*/}
+        [ "$device" = lo ] || devices="$devices${devices:+, }\"$device\""
+    done
+    ours=$(sets) drops=$(rules) rejects=$(answers)
+    inet="table inet $table {
+        $ours
+        chain forwarded { type filter hook forward priority -500; policy accept; $drops
+        }
+        chain local { type filter hook output priority -500; policy accept; $drops
+        }
+    }"
+    # All at once, for each call costs milliseconds; where there is no ingress hook, what can be had.
+    if lay "$rejects" || lay ''; then ending=$none; else
+        ending=$none_of_inet
+        nft "$none_of_inet
+        $inet"
+    fi
+    printf '%s\n' "$ending" >"$home/unshield"
+}
+ending=
+none_of_inet="table inet $table; delete table inet $table"
+none="table netdev $table; delete table netdev $table; $none_of_inet"
+unshield() { # where CRIU did not come so far
+    # Somebody may have removed the folder, and with it the note.
+    if [ -e "$home/unshield" ] || [ ! -d "$home" ]; then nft "$ending"; fi
+    rm -f "$home/unshield"
+}
+
+# Switches and neighbours learn where the addresses are now: the kernel announces them, over ARP and as IPv6 neighbour,
+# when a card that is told to notify is given its hardware address anew, even if it is the same one.
+announce() {
+    read -r pid <"$home/restored.pid" || return # restoring.sh's
+    [ "$(readlink "/proc/$pid/ns/net")" != "$(readlink /proc/self/ns/net)" ] || return
+    nsenter --net="/proc/$pid/ns/net" /bin/sh -c '
+        ip -br link show up | while read -r device state mac rest; do
+            device=${device%%@*}
+            [ "$device" != lo ] || continue
+            four=/proc/sys/net/ipv4/conf/$device/arp_notify six=/proc/sys/net/ipv6/conf/$device/ndisc_notify
+            had_four=$(cat "$four") had_six=$(cat "$six")
+            echo 1 >"$four"
+            echo 1 >"$six"
+            ip link set dev "$device" address "$mac"
+            echo "$had_four" >"$four"
+            echo "$had_six" >"$six"
+        done'
+}
+command -v nft >/dev/null 2>&1 || addresses=
+# PID FILE of a process that still serves these tasks.
+serving() { read -r pid < "$1" && tr '\0\n' '  ' < "/proc/$pid/cmdline" | grep -q "lazy-pages.*$home"; } 2>/dev/null
+all_marked() { # a page's flags of present (4) and lazy (2) are these two bytes
+    mark=$(printf ' \006')
+    for map in "$images"/pagemap-[0-9]*.img; do LC_ALL=C grep -qF "$mark" "$map" || return 1; done
+}
+started_at() { sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 20; } 2>/dev/null
+# What this restore has made, before who keeps it for its memory ends: what is missing would read as zeros. Tasks that are
+# older than this shell ran before, and the restore has failed for that.
+end_made() {
+    tries=0
+    while [ "$tries" -lt 100 ]; do
+        made=$(living "$cgroup" "$monitor" | while read -r one _; do
+            since=$(started_at "$one") && [ "${since:-0}" -ge "$(started_at $$)" ] && echo "$one"
+        done)
+        [ -n "$made" ] || return 0
+        # shellcheck disable=SC2086
+        kill -s KILL $made
+        tries=$((tries + 1))
+        sleep 0.05
+    done
+    return 1 # who serves them stays with them
+} 2>/dev/null
+stop_serving() {
+    ! serving "$home/lazy-pages.pid" || kill "$pid"
+    ! serving "$home/keeper.pid" || kill "$pid"
+    rm -rf "$home"/lazy-pages.pid "$home"/lazy-pages.socket "$home"/keeper.pid "$home"/pages
+}
+removed() {
+    echo "there are no images in $home/$lazy: was it removed?" >&2
+    [ -z "$addresses" ] || unshield >/dev/null 2>&1
+    exit 1
+}
+fail() {
+    [ -d "$home/$lazy" ] || removed # its daemon, if it was started, is ended by the keeper
+    echo "$1:" >&2
+    cat "$home/keeper.log" >&2
+    tail -3 "$home/lazy-pages.log" >&2
+    stop_serving 2>/dev/null
+    [ -z "$addresses" ] || unshield >/dev/null 2>&1
+    exit 1
+}
+started=
+if [ -n "$lazy" ] && ! { serving "$home/lazy-pages.pid" && [ -S "$home/lazy-pages.socket" ]; }; then
+    [ -d "$home/$lazy" ] || removed
+    # Exit 9: CRIU has marked no page of some process as lazy, as it does when a stack pointer begins a page.
+    [ -e "$images/marked" ] || all_marked || exit 9
+    stop_serving 2>/dev/null
+    rm -f "$home/lazy-pages.status" "$home/lazy-pages.log" "$home/keeper.log"
+    mkdir -m 700 "$home/pages" 2>/dev/null || removed
+    started=yes
+    # How the daemon ends is written down: without it, memory that never came would read as zeros (drain.sh).
+    setsid /bin/sh -c 'criu lazy-pages -D "$1/$2" -W "$1/pages" -o "$1/lazy-pages.log" &
+        daemon=$!
+        echo $daemon >"$1/lazy-pages.pid"
+        perl -e "$3" "$1" $daemon 2>"$1/keeper.log" &
+        wait $daemon
+        echo $? >"$1/lazy-pages.status"' sh "$home" "$lazy" "$keeper" </dev/null >/dev/null 2>&1 &
+    # It reads the images while this goes on.
+    [ -z "$addresses" ] || shield >/dev/null 2>&1
+    tries=0
+    until [ -S "$home/lazy-pages.socket" ]; do
+        tries=$((tries + 1))
+        [ "$tries" -le 5000 ] && [ ! -e "$home/lazy-pages.status" ] && [ ! -s "$home/keeper.log" ] ||
+            fail 'the daemon that serves memory pages does not start'
+        sleep 0.002
+    done
+else
+    [ -z "$addresses" ] || shield >/dev/null 2>&1
+fi
+rm -f "$home/restored.pid"
+"$@"
+status=$?
+[ "$status" != 0 ] || announce </dev/null >/dev/null 2>&1 &
+[ -z "$addresses" ] || unshield >/dev/null 2>&1
+if [ "$status" != 0 ] && [ -n "$started" ]; then
+    end_made && stop_serving 2>/dev/null
+fi
+exit "$status"

@@ -1,0 +1,18 @@
+# stop-pages.sh HOME CGROUP MONITOR: end what serves memory pages to restored tasks, if it is still there.
+# Tasks first: without who keeps it for them, memory that is missing would read as zeros.
+# include living
+home=$1
+serving() { read -r pid < "$1" && tr '\0\n' '  ' < "/proc/$pid/cmdline" | grep -q "lazy-pages.*$home"; } 2>/dev/null
+[ -s "$home/lazy-pages.pid" ] || [ -s "$home/keeper.pid" ] || exit 0
+tries=0
+while tasks=$(living "$2" "$3" | cut -d " " -f 1) && [ -n "$tasks" ]; do
+    tries=$((tries + 1))
+    [ "$tries" -le 100 ] || { echo "its processes cannot be killed: $tasks" >&2; exit 1; }
+    # shellcheck disable=SC2086
+    kill -s KILL $tasks 2>/dev/null
+    sleep 0.05
+done
+for file in "$home/lazy-pages.pid" "$home/keeper.pid"; do
+    ! serving "$file" || kill "$pid"
+done
+rm -rf "$home"/lazy-pages.pid "$home"/lazy-pages.socket "$home"/lazy-pages.status "$home"/keeper.* "$home"/pages
