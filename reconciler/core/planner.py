@@ -245,9 +245,7 @@ class _Builder:
             return [self._step(StepKind.PULL_IMAGE, name, host, subject=wanted)]
         if image_id(self._facts(host).of(runtime), wanted):
             return []
-        # What copies images between hosts knows Podman's only.
-        peers = sorted(self.index.seen.items()) if runtime == DEFAULT_RUNTIME else ()
-        for peer, seen in peers:
+        for peer, seen in sorted(self.index.seen.items()):
             facts = seen.of(runtime)
             if found := image_id(facts, wanted):
                 size = next(i.size_bytes for i in facts.images if i.id == found)

@@ -1,10 +1,11 @@
-"""Taking a volume to another host while nothing uses it: its container was set aside, or there is none."""
+"""Taking a volume to another host while nothing uses it (its container was set aside, or there is none), or an
+image."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reconciler.hosts.base import Fleet, Progress, pump
+from reconciler.hosts.base import CopyReport, Fleet, Progress, pump
 from reconciler.model.plan import Step
 from reconciler.runtimes.base import Driver
 
@@ -40,3 +41,31 @@ class VolumeCopy:
         """Nothing of the copy runs any more, and its link is gone from both hosts."""
         await self.fleet.cancel_copy(*self._link)
         await self.fleet.close_link(*self._link)
+
+
+@dataclass(frozen=True)
+class ImageCopy:
+    """One image, which keeps its ID, over a link of its own. `known_as`: as specs call it."""
+
+    driver: Driver
+    fleet: Fleet
+    source: str
+    destination: str
+    link: str
+    image: str
+    known_as: str
+
+    async def carry(self, progress: Progress) -> CopyReport:
+        """Nothing is copied where it is already there."""
+        here, there = self.fleet.host(self.source), self.fleet.host(self.destination)
+        archive = await pump(self.driver.pack_image(self.image), here)
+        report = CopyReport(0, 0.0, "already there")
+        if not await pump(self.driver.has_image(archive.id), there):
+            way = (self.source, self.destination, self.link)
+            await self.fleet.open_link(*way)
+            try:
+                report = await self.fleet.copy_image(*way, archive, progress)
+            finally:
+                await self.fleet.close_link(*way)
+        await pump(self.driver.take_image(archive, self.known_as), there)
+        return report

@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 from reconciler.core import answers
 from reconciler.errors import ReconcilerError
-from reconciler.model.command import Bytes, Command, Program, Result, Seconds, Tree
+from reconciler.model.command import Archive, Bytes, Command, Program, Result, Seconds, Tree
 
 T = TypeVar("T")
 
@@ -76,10 +76,9 @@ class Fleet(Protocol):
         ...
 
     async def copy_image(
-        self, source: str, destination: str, key: str, image_id: str, known_as: str, progress: Progress
+        self, source: str, destination: str, key: str, archive: Archive, progress: Progress
     ) -> CopyReport:
-        """Copy a container image, keeping its ID. The destination knows it by the name that specs use, unless
-        another image has that there; by no other name, whatever the source calls it."""
+        """Pack an image on the source and unpack it on the destination, over an open link."""
         ...
 
     async def close_link(self, source: str, destination: str, key: str) -> None:

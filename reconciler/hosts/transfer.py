@@ -13,17 +13,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from reconciler.core import answers
 from reconciler.core.causes import telling
 from reconciler.errors import CommandFailed
 from reconciler.hosts.base import CopyReport, Progress
 from reconciler.hosts.link import Link, LinkOptions, Remote, close_link, folder_key, open_link, register, settle
 from reconciler.hosts.outcome import CopyOutcome
 from reconciler.hosts.relay import Relay
-from reconciler.hosts.scripts import script
+from reconciler.hosts.scripts import Script, install, script
 from reconciler.hosts.shell import tail
 from reconciler.hosts.sums import Sums
-from reconciler.model.command import Command, Result, Seconds, Tree
+from reconciler.model.command import Archive, Command, Result, Seconds, Tree
 
 LONGEST: Seconds = 24 * 3600.0
 """A copy is ended when it stalls, not when it is long."""
@@ -36,7 +35,6 @@ SHRINKS = 0.7
 CONNECTION_BROKE = 255
 CUT_SHORT = 65
 """The receiver's status when the sender has ended too early."""
-_OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 
 class Waiting:
@@ -168,23 +166,19 @@ class Transfers:
             await _end(ready.senders)
 
     async def copy_image(
-        self, source: str, destination: str, key: str, image_id: str, known_as: str, progress: Progress
+        self, source: str, destination: str, key: str, archive: Archive, progress: Progress
     ) -> CopyReport:
         async with self._lock(source, destination, key):
             link = await self._open(source, destination, key)
             started = time.monotonic()
-            image = await _inspect(link.source, image_id)
-            if image is None:
-                raise CommandFailed(f"image {image_id[:12]} is not there", where=source, code="C325")
-            moved = 0
-            if await _inspect(link.destination, image.id) is None:
-                await self._dismiss(source, destination, key)
-                await register(link, [("image", "0", image.id)])
-                jobs: list[tuple[str, ...]] = [("image", "1", image.archive, image.id)]
-                stall = max(self._options.stall, IMAGE_STALL)
-                moved = (await self._send_all(link, jobs, progress, stall, []))[0].bytes
-            await _check_image(link, image, known_as)
-            return CopyReport(moved, time.monotonic() - started, _how(link))
+            await self._dismiss(source, destination, key)
+            unpack = Script("unpack", archive.unpack.encode())
+            await install(link.destination, unpack)
+            await register(link, [("image", "0", unpack.path)])
+            jobs: list[tuple[str, ...]] = [("image", "1", *archive.pack)]
+            stall = max(self._options.stall, IMAGE_STALL)
+            sent = await self._send_all(link, jobs, progress, stall, [])
+            return CopyReport(sent[0].bytes, time.monotonic() - started, _how(link))
 
     async def _open(self, source: str, destination: str, key: str, compression: str = "auto") -> Link:
         name = (source, destination, key)
@@ -297,7 +291,7 @@ async def _unless_stalled(link: Link, task: asyncio.Task[Result], outcome: CopyO
 
 async def _judge(link: Link, job: tuple[str, ...], outcome: CopyOutcome, result: Result) -> None:
     """Raise unless everything was read, sent, received and written, and both sums agree."""
-    what = f"image {job[-1][:12]}" if job[0] == "image" else job[-1]
+    what = "the image" if job[0] == "image" else job[-1]
     source, destination = link.source.name, link.destination.name
     if outcome.refused is not None:
         outcome.refused.where = source  # which passes on what the destination says
@@ -325,47 +319,6 @@ def _compare(link: Link, path: str, sums: Sums) -> None:
             why=why,
             fix="copy again; if that fails too, something writes to the folder or a disk is broken",
         )
-
-
-@dataclass(frozen=True)
-class _Image:
-    id: str
-    names: tuple[str, ...]
-    archive: str
-
-
-async def _inspect(host: Remote, image_id: str) -> _Image | None:
-    """The image as the host knows it. `archive`: the format that keeps its ID."""
-    argv, what = ("podman", "image", "inspect", "--", image_id), "an image"
-    result = await host.run(Command(argv, ok=(0, 125)))
-    if result.status != 0:
-        return None
-    with answers.of(host.name):
-        facts = answers.mapping(next(iter(answers.items(answers.parsed(result.stdout, what), what)), None), what)
-        is_oci = facts.get("ManifestType") == _OCI_MANIFEST
-        tags = [
-            tag for tag in answers.items(facts.get("RepoTags"), "tags of an image") if "<none>" not in str(tag)
-        ]
-        names = tuple(answers.reference(tag, "a tag of an image") for tag in tags)
-        found = answers.image_id(facts.get("Id"), "the ID of an image")
-    return _Image(found, names, "oci-archive" if is_oci else "docker-archive")
-
-
-async def _check_image(link: Link, image: _Image, known_as: str) -> None:
-    """The destination has the very image, under the name by which specs know it and the source has it."""
-    there = await _inspect(link.destination, image.id)
-    if there is None:
-        raise CommandFailed(
-            f"image {image.id[:12]} from {link.source.name} has another ID here",
-            code="C325",
-            where=link.destination.name,
-            why="its format does not survive saving and loading",
-            fix="pull it on this host by its digest, or build it there",
-        )
-    for name in image.names:
-        meant = name == known_as or name.endswith(f"/{known_as}")
-        if meant and name not in there.names and await _inspect(link.destination, name) is None:
-            await link.destination.run(Command(("podman", "tag", image.id, name), changes=True))
 
 
 def _how(link: Link) -> str:

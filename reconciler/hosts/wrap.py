@@ -14,7 +14,7 @@ from typing import TypeVar
 from reconciler.errors import CommandFailed, HostUnreachable, Interrupted, ReconcilerError, ReplyLost
 from reconciler.hosts.base import CopyReport, Fleet, Host, Progress
 from reconciler.hosts.shell import shown
-from reconciler.model.command import Command, Result, Seconds, Tree
+from reconciler.model.command import Archive, Command, Result, Seconds, Tree
 
 T = TypeVar("T")
 
@@ -75,11 +75,11 @@ class WrappedFleet:
         return await self._around(about, lambda: self.inner.copy_trees(source, destination, key, pairs, progress))
 
     async def copy_image(
-        self, source: str, destination: str, key: str, image_id: str, known_as: str, progress: Progress
+        self, source: str, destination: str, key: str, archive: Archive, progress: Progress
     ) -> CopyReport:
         about = About("copy_image", source, destination)
         return await self._around(
-            about, lambda: self.inner.copy_image(source, destination, key, image_id, known_as, progress)
+            about, lambda: self.inner.copy_image(source, destination, key, archive, progress)
         )
 
     async def close_link(self, source: str, destination: str, key: str) -> None:

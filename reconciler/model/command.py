@@ -63,6 +63,18 @@ driver can clean up or translate it.
 
 
 @dataclass(frozen=True)
+class Archive:
+    """An image of a runtime's on its way to another host. `names`: those it has where it comes from. `pack`: the
+    command that writes it to standard output there, and says nothing else. `unpack`: the text of a POSIX sh script
+    that reads it on the destination; what the archive calls itself is the word of the source."""
+
+    id: str
+    names: tuple[str, ...]
+    pack: tuple[str, ...]
+    unpack: str
+
+
+@dataclass(frozen=True)
 class Tree:
     """A folder on a host that is part of a workload's state.
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from reconciler.model.command import Fence, Program, Tree
+from reconciler.model.command import Archive, Fence, Program, Tree
 from reconciler.model.handover import Handover as Handover
 from reconciler.model.handover import Held as Held
 from reconciler.model.handover import Located as Located
@@ -129,6 +129,17 @@ class Images(Protocol):
 
     def pull_image(self, image: str, how: Pull = Pull()) -> Program[str]:
         """Make an image present; returns its ID."""
+        ...
+
+    def has_image(self, image_id: str) -> Program[bool]: ...
+
+    def pack_image(self, image_id: str) -> Program[Archive]:
+        """How an image leaves this host, so that it keeps its ID; CommandFailed where it is not there."""
+        ...
+
+    def take_image(self, archive: Archive, known_as: str) -> Program[None]:
+        """After it was unpacked, or was there: this is the very image (else CommandFailed), and known here by the
+        name that specs use, unless another one has that; by no other, whatever the source calls it."""
         ...
 
 

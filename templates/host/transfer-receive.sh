@@ -2,7 +2,7 @@
 # transfer-receive.sh KEY REQUEST: the only program a link's key can run on the destination. Runs as root.
 #
 # REQUEST is what the sender asks for: `hello`, `probe`, or `images|tree|image INDEX COMPRESS`. INDEX is a line of the
-# list which the controller wrote for this link: only what stands there can be written, whatever the sender says.
+# list which the controller wrote for this link: only what stands there can be written, or run, whatever the sender says.
 #
 # Trees come as a line `all` and a tar stream, or as `some KEEP NAMES`, so many bytes of names of all that is there and of
 # what comes, NUL-terminated, and a tar stream; the rest was sent ahead.
@@ -107,25 +107,9 @@ take_images() {
     unpack
     sum_folder . --anchored --exclude='./pages-*.img' > "$tmp/sum"
 }
-# What an archive calls its images is the sender's word. Names that images have here stay theirs, and none is new: by
-# which one the image is known, the controller says.
-image_names() { # lines `NAME ID`, sorted
-    podman image ls --no-trunc --format '{{.Repository}}:{{.Tag}} {{.ID}}' | grep -v '<none>' | LC_ALL=C sort -u
-}
-take_image() {
-    image_names > "$tmp/before"
-    podman load --quiet > /dev/null && loaded=0 || loaded=$?
-    image_names > "$tmp/after"
-    LC_ALL=C comm -13 "$tmp/before" "$tmp/after" > "$tmp/new"
-    while read -r name id; do
-        old=$(awk -v name="$name" '$1 == name {print $2}' "$tmp/before")
-        if [ -n "$old" ]; then podman tag "$old" "$name"; else podman untag "$id" "$name"; fi < /dev/null
-    done < "$tmp/new"
-    return "$loaded"
-}
 consume() {
     case $kind in
-        image) take_image ;;
+        image) sh "$target" ;;
         images) take_images ;;
         *) take_tree ;;
     esac

@@ -1,9 +1,9 @@
 #!/bin/sh
 # transfer-send.sh KEY VIA COMPRESS WHEN images INDEX PATH
 # transfer-send.sh KEY VIA COMPRESS WHEN tree INDEX XATTRS PATH
-# transfer-send.sh KEY VIA COMPRESS WHEN image INDEX FORMAT ID
+# transfer-send.sh KEY VIA COMPRESS WHEN image INDEX COMMAND...
 #
-# Sends one tree or image. VIA: number of the warm connection to the destination, or `-` to write to stdout (relay).
+# Sends one tree, or the image that COMMAND writes. VIA: number of the warm connection to the destination, or `-` to write to stdout (relay).
 # WHEN is `now`, or `told`: everything is started and connected, and what is there is not final before a line comes on
 # stdin. Pages of memory are sent before, while CRIU writes them, for it only ever appends to them. Or it is `ahead`: a
 # tree is sent while it is in use, and later only what has changed since.
@@ -131,8 +131,8 @@ produce_images() { # PATH: the stream that transfer-receive.sh describes
     : > "$tmp/sent"
     wait "$summing"
 }
-produce_image() { # FORMAT ID
-    { podman save --quiet --format "$1" "$2"; echo $? > "$tmp/saved"; } | watched dd bs=64K
+produce_image() { # COMMAND...
+    { "$@"; echo $? > "$tmp/saved"; } | watched dd bs=64K
     return "$(cat "$tmp/saved")"
 }
 first() {

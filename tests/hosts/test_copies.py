@@ -11,10 +11,13 @@ import subprocess
 
 import pytest
 
+from reconciler.engine.carry import ImageCopy
 from reconciler.errors import CommandFailed, HostUnreachable, ReplyLost
+from reconciler.hosts.base import CopyReport
 from reconciler.hosts.link import LinkOptions
 from reconciler.hosts.ssh import SshFleet
 from reconciler.lab import Lab
+from reconciler.runtimes.podman import PodmanDriver
 from tests.hosts.conftest import Fleets, lab_hosts
 from tests.hosts.links import KEY, LEFTOVERS, MAKE, MIB, copy, facts, fill, sh, sums, tree
 
@@ -297,6 +300,10 @@ async def test_noise_on_the_direct_way(hosts: Lab, fleet: SshFleet) -> None:
     assert sh(hosts, "h2", "cat /root/t/x") == "1"
 
 
+async def carry_image(fleet: SshFleet, image: str, known_as: str) -> CopyReport:
+    return await ImageCopy(PodmanDriver(), fleet, "h1", "h2", "other", image, known_as).carry(lambda count: None)
+
+
 @pytest.mark.parametrize("format_", ["docker", "oci"])
 @pytest.mark.parametrize("direct", [True, False], ids=["direct", "relay"])
 async def test_images_keep_id_and_names(hosts: Lab, fleets: Fleets, format_: str, direct: bool) -> None:
@@ -308,12 +315,11 @@ async def test_images_keep_id_and_names(hosts: Lab, fleets: Fleets, format_: str
     podman build -q --isolation=chroot --format {format_} -t {name} /root/t
     """
     image_id = sh(hosts, "h1", build).splitlines()[-1]
-    report = await fleet.copy_image("h1", "h2", "other", image_id, name, lambda count: None)
+    report = await carry_image(fleet, image_id, name)
     assert report.bytes > 4 * MIB
     assert sh(hosts, "h2", f"podman image inspect --format '{{{{.Id}}}}' {name}") == image_id
-    again = await fleet.copy_image("h1", "h2", "other", image_id, name, lambda count: None)
+    again = await carry_image(fleet, image_id, name)
     assert again.bytes == 0
-    await fleet.close_link("h1", "h2", "other")
     for host in ("h1", "h2"):
         sh(hosts, host, f"podman rmi -f {image_id}")
 
@@ -331,7 +337,7 @@ async def test_an_archive_names_no_image_of_the_destination(hosts: Lab, fleet: S
     program = f'#!/bin/sh\n{liar}\nexec /usr/bin/podman "$@"\n'
     hosts.exec("h1", ["sh", "-c", "cat > /usr/local/bin/podman; chmod 755 /usr/local/bin/podman"], input=program)
     try:
-        await fleet.copy_image("h1", "h2", "other", ours, wanted, lambda count: None)
+        await carry_image(fleet, ours, wanted)
         known = sh(
             hosts, "h2", "podman image ls --no-trunc --format '{{.Repository}}:{{.Tag}} {{.ID}}'"
         ).splitlines()

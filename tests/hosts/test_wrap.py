@@ -20,7 +20,7 @@ from reconciler.hosts.wrap import (
     TraceFleet,
     When,
 )
-from reconciler.model.command import Command, Result, Tree
+from reconciler.model.command import Archive, Command, Result, Tree
 
 READ = Command(("cat", "/etc/hostname"))
 CHANGE = Command(("rm", "-r", "/x"), changes=True)
@@ -72,7 +72,7 @@ class FakeFleet:
         return CopyReport(1, 1.0, "direct")
 
     async def copy_image(
-        self, source: str, destination: str, key: str, image_id: str, known_as: str, progress: Progress
+        self, source: str, destination: str, key: str, archive: Archive, progress: Progress
     ) -> CopyReport:
         await self.fake.run(Command(("image",)))
         return CopyReport(1, 1.0, "direct")
@@ -204,7 +204,7 @@ async def test_wrappers_compose_and_close() -> None:
     noted: list[Traced] = []
     fleet = TraceFleet(RetryFleet(inner, QUICK), noted.append)
     await fleet.host("h1").run(READ)
-    await fleet.copy_image("h1", "h2", "k", "abc", "a:1", lambda count: None)
+    await fleet.copy_image("h1", "h2", "k", Archive("abc", (), (), ""), lambda count: None)
     await fleet.close_link("h1", "h2", "k")
     await fleet.close()
     assert [t.about for t in noted] == ["run", "copy_image", "close_link"]

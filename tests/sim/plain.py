@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from reconciler.errors import CommandFailed, Refused
 from reconciler.guard import guard
 from reconciler.model.base import canonical_json
-from reconciler.model.command import Fence, Program, Tree
+from reconciler.model.command import Archive, Fence, Program, Tree
 from reconciler.model.plan import Phase
 from reconciler.model.spec import HealthCheck, NetworkDefinition, Workload
 from reconciler.model.world import HostFacts, ImageFacts, NetworkFacts, Versions
@@ -76,6 +76,18 @@ class Plain:
     def pull_image(self, image: str, how: Pull = Pull()) -> Program[str]:  # noqa: B008  it is frozen
         result = yield memrt("pull", image_name(image))
         return result.stdout
+
+    def has_image(self, image_id: str) -> Program[bool]:
+        result = yield memrt("observe", changes=False)
+        return image_id in json.loads(result.stdout)["images"]
+
+    def pack_image(self, image_id: str) -> Program[Archive]:
+        yield from ()
+        return Archive(image_id, (), ("pack",), "unpack")
+
+    def take_image(self, archive: Archive, known_as: str) -> Program[None]:
+        if not (yield from self.has_image(archive.id)):
+            raise CommandFailed("the image did not arrive", code="C325")
 
     def create_network(self, name: str, network: NetworkDefinition) -> Program[None]:
         yield memrt("network", name, network.driver)

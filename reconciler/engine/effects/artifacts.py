@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.engine.carry import VolumeCopy
+from reconciler.engine.carry import ImageCopy, VolumeCopy
 from reconciler.engine.effects.base import Acting, Data, Effect
 from reconciler.hosts.base import Progress
 from reconciler.model.container import REGISTRY_PASSWORD
@@ -28,13 +28,10 @@ def _pull(acting: Acting, step: Step) -> Pull:
 
 async def copy_image(acting: Acting, step: Step, progress: Progress) -> Data:
     assert step.peer
-    key = f"{acting.run}-{step.workload}-image"
-    await acting.fleet.open_link(step.peer, step.host, key)
+    link = f"{acting.run}-{step.workload}-image"
     name = acting.plan.workloads[step.workload].spec.image
-    try:
-        report = await acting.fleet.copy_image(step.peer, step.host, key, step.subject, name, progress)
-    finally:
-        await acting.fleet.close_link(step.peer, step.host, key)
+    copy = ImageCopy(acting.driver(step), acting.fleet, step.peer, step.host, link, step.subject, name)
+    report = await copy.carry(progress)
     return {"bytes": str(report.bytes), "seconds": f"{report.seconds:.3f}", "how": report.how}
 
 

@@ -10,7 +10,7 @@ from reconciler.errors import CommandFailed, HostUnreachable, ReplyLost
 from reconciler.hosts.base import CopyReport, Progress
 from reconciler.hosts.memory.machine import ImageSet, Machine, Universe
 from reconciler.hosts.memory.runtime import MEMORY, execute
-from reconciler.model.command import Command, Result, Seconds, Tree
+from reconciler.model.command import Archive, Command, Result, Seconds, Tree
 
 LATENCY: Seconds = 0.001
 CONNECT_TIMEOUT: Seconds = 5.0
@@ -112,15 +112,15 @@ class MemoryFleet:
             raise CommandFailed("what arrived differs", code="C320", where=here.name)
 
     async def copy_image(
-        self, source: str, destination: str, key: str, image_id: str, known_as: str, progress: Progress
+        self, source: str, destination: str, key: str, archive: Archive, progress: Progress
     ) -> CopyReport:
         await self._copy(source, destination)
         there, here = self.universe.machines[source], self.universe.machines[destination]
         if here.take("truncate") or here.take("full"):
             raise CommandFailed("no space left on device", where=destination)
-        here.images[image_id] = there.images[image_id]
+        here.images[archive.id] = there.images[archive.id]
         here.changed("image arrived")
-        return CopyReport(here.images[image_id], COPY_TIME, "direct")
+        return CopyReport(here.images[archive.id], COPY_TIME, "direct")
 
     async def close_link(self, source: str, destination: str, key: str) -> None:
         for name in (source, destination):

@@ -21,7 +21,7 @@ from reconciler.hosts.ssh.connection import SshLimits, connect
 from reconciler.hosts.ssh.known import KnownHosts
 from reconciler.hosts.ssh.session import Exchange, OnLine
 from reconciler.hosts.transfer import Transfers
-from reconciler.model.command import Command, Result, Seconds, Tree
+from reconciler.model.command import Archive, Command, Result, Seconds, Tree
 from reconciler.model.spec import Host, HostSpec
 
 TERM_GRACE: Seconds = 2.0
@@ -252,9 +252,9 @@ class SshFleet:
         return await self._transfers.copy_trees(source, destination, key, pairs, progress)
 
     async def copy_image(
-        self, source: str, destination: str, key: str, image_id: str, known_as: str, progress: Progress
+        self, source: str, destination: str, key: str, archive: Archive, progress: Progress
     ) -> CopyReport:
-        return await self._transfers.copy_image(source, destination, key, image_id, known_as, progress)
+        return await self._transfers.copy_image(source, destination, key, archive, progress)
 
     async def close_link(self, source: str, destination: str, key: str) -> None:
         await self._transfers.close_link(source, destination, key)

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 
 from reconciler.criu import config
 from reconciler.guard import guard
-from reconciler.model.command import Command, Fence, Program, Tree
+from reconciler.model.command import Archive, Command, Fence, Program, Tree
 from reconciler.model.question import Question
 from reconciler.model.spec import HealthCheck, NetworkDefinition, Workload
 from reconciler.model.world import HostFacts
 from reconciler.runtimes.base import Alive, Handover, Held, Located, Pull, Round
 from reconciler.runtimes.podman import (
+    archives,
     containers,
     destination,
     fencing,
@@ -47,6 +48,15 @@ class PodmanDriver:
 
     def pull_image(self, image: str, how: Pull = Pull()) -> Program[str]:  # noqa: B008  it is frozen
         return stores.pull_image(image, how)
+
+    def has_image(self, image_id: str) -> Program[bool]:
+        return archives.has_image(image_id)
+
+    def pack_image(self, image_id: str) -> Program[Archive]:
+        return archives.pack_image(image_id)
+
+    def take_image(self, archive: Archive, known_as: str) -> Program[None]:
+        return archives.take_image(archive, known_as)
 
     def create_network(self, name: str, network: NetworkDefinition) -> Program[None]:
         return stores.create_network(name, network)
