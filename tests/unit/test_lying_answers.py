@@ -17,11 +17,10 @@ from reconciler.guard import dossier, guard, leases
 from reconciler.guard.answers import outcome_of, shown_of
 from reconciler.hosts.base import pump
 from reconciler.hosts.outcome import CopyOutcome
-from reconciler.hosts.transfer import _inspect
 from reconciler.model.command import Command, Result
 from reconciler.model.question import Question
 from reconciler.model.world import ContainerFacts, HostFacts, ImageFacts, VolumeFacts
-from reconciler.runtimes.podman import parse, probes
+from reconciler.runtimes.podman import archives, parse, probes
 from reconciler.runtimes.podman.driver import PodmanDriver
 from reconciler.runtimes.podman.verifying import problems
 from tests.core import worlds
@@ -238,11 +237,11 @@ async def test_images_to_copy(field: str | None, lie: Any) -> None:
     honest: dict[str, Any] = {"Id": "a" * 64, "RepoTags": ["localhost/a:1"], "ManifestType": "x"}
     text = json.dumps([{**honest, field: [lie] if field == "RepoTags" else lie}] if field else lie)
     try:
-        found = await _inspect(Liar("h1", lambda _: text), "a" * 64)
+        found = await pump(archives.pack_image("a" * 64), Liar("h1", lambda _: text))
     except HostError as error:
         refusal(error, "h1")
     else:
-        assert found is None or PLAIN.fullmatch(found.id + "".join(found.names))
+        assert PLAIN.fullmatch(found.id + "".join(found.names))
 
 
 @pytest.mark.parametrize("lie", LIES)
