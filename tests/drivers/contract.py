@@ -118,6 +118,9 @@ class StoresContract:
         await scene.prepare()
         image = await scene.do(scene.source, lambda d: d.pull_image(scene.workload.container.image))
         assert image in [found.id for found in (await scene.facts(scene.source)).images]
+        archive = await scene.do(scene.source, lambda d: d.pack_image(image))
+        assert await scene.do(scene.source, lambda d: d.has_image(archive.id))
+        await scene.do(scene.destination, lambda d: d.take_image(archive, scene.workload.container.image))
         network = NetworkDefinition(driver="bridge")
         await scene.do(scene.source, lambda d: d.create_network("contract-net", network))
         assert "contract-net" in [found.name for found in (await scene.facts(scene.source)).networks]

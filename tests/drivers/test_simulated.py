@@ -64,7 +64,7 @@ class TestExample(RuntimeContract):
         return made(Plain)
 
 
-READS = {"observe", "alive", "health", "locate_volume", "preflight"}
+READS = {"observe", "alive", "health", "locate_volume", "preflight", "has_image", "pack_image"}
 """Nothing in these can be cut short."""
 
 
