@@ -26,6 +26,7 @@ CHOSEN = (
     "kill_sshd-destination@transfer:after-intent",
     "fill_images-source@hold:after-intent",
     "images: change always on the way",
+    "CRIU hangs in the middle of its dump",
     "fill_journal@transfer:before-outcome",
     "reboot-source@commit:after-outcome",
     "stop@hold:before-outcome",
@@ -33,6 +34,7 @@ CHOSEN = (
     "stage: `podman start` at the destination",
     "commit: `podman restart` at the source",
     "commit: `podman container restore` at the source",
+    "commit: `podman kube play` at the source",
     "restore: `podman rename` at the destination",
 )
 CASES = {case.name: case for case in matrix()}
