@@ -296,6 +296,7 @@ cmd_mark() {
 		[ "$VERDICT" = commit ] || die $E_RESUMED "$N has already resumed here"
 		;;
 	esac
+	[ "$4" = source ] || unshield # it may run here from now on
 	store "$2" "$3" "$4" "$5" "$6"
 }
 
@@ -432,6 +433,7 @@ cmd_hold() {
 }
 
 begin() { # the arguments of hold: marker first, then the checkpoint command
+	unshield
 	rm -rf "$H" && mkdir "$H" && mkfifo "$H/wake" "$H/notify" "$H/alive" || die $E_HOST "cannot make $H"
 	boot
 	printf 'resume %s\n' "$2" >"$H/v.resume" && printf 'commit %s\n' "$2" >"$H/v.commit" &&

@@ -204,10 +204,32 @@ shield() {
 			}
 		}
 	TABLE
+	mute
 }
 
+# Whoever starts the container by hand when its hold is released has Podman bring its addresses up before an OCI hook can
+# refuse: what announces them, or answers clients there, must not leave the host. By MAC, which a router changes and a
+# bridge's ports are not asked about: what only passes through here is not meant. Linux since 5.16.
+mute() {
+	word "$H/shielded" || return 0
+	ARP=''
+	[ -z "$FOUR" ] || ARP='arp saddr ip @four drop'
+	nft -f - <<-TABLE
+		table netdev $WORD {
+			chain leaving {
+				type filter hook egress devices = { $CARDS } priority 0; policy accept;
+				ether saddr @mac drop
+				$ARP
+			}
+		}
+	TABLE
+	return 0
+}
+
+isolate_ended() { if word "$H/net.pid"; then end_isolate "$WORD" "$REST"; fi; }
+
 unshield() { # after `isolate` has ended, which may be about to make it
-	if word "$H/net.pid"; then end_isolate "$WORD" "$REST"; fi
+	isolate_ended
 	if word "$H/shielded"; then nft delete table netdev "$WORD"; fi
 	rm -f "$H/shielded"
 }
@@ -488,7 +510,7 @@ hook() {
 			if word "$H/final"; then
 				[ "$WORD" != resume ] || back
 				criu_lives || end_tasks "$INIT" "$INIT_START" 'CRIU was killed: the released copy was ended'
-				unshield
+				isolate_ended # the guard takes the shield away with the hold, once the container is gone
 				leave 0
 			fi
 			criu_lives || { # its tasks would run on, or be all that keeps them frozen

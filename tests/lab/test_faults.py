@@ -35,6 +35,7 @@ CHOSEN = (
     "commit: `podman restart` at the source",
     "commit: `podman container restore` at the source",
     "commit: `podman kube play` at the source",
+    "restore: `podman start` at the source",
     "restore: `podman rename` at the destination",
 )
 CASES = {case.name: case for case in matrix()}
