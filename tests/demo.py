@@ -81,7 +81,7 @@ def verdict(seen: ProbeResult) -> None:
         raise SystemExit(1)
     if not seen.memory_intact:
         raise SystemExit("the workload's memory is not what it was")
-    print(f"  client: all {MEMORY_MIB} MiB of its memory are what they were (checksum {seen.checksum_after})")
+    print(f"  client: all {MEMORY_MIB} MiB of its memory are what they were ({seen.checksum_after})")
 
 
 def main() -> None:

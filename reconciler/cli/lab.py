@@ -100,10 +100,15 @@ def execute(
     name: Name = "default",
 ) -> None:
     """Run a command on a host, as root. It also works when the host's sshd is dead."""
+    import shlex
     import subprocess
 
+    from reconciler.errors import InputError
     from reconciler.lab import Lab
 
+    if command and command[0] in ("--name", "-n", "--help", "-h"):
+        fix = f"reconcile lab exec {shlex.join(command[:2])} {host} COMMAND"
+        raise InputError("options of lab exec stand before the host", code="E190", fix=fix)
     words = command[1:] if command and command[0] == "--" else command
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     done = subprocess.run(Lab.load(name).exec_argv(host, words or ["bash"], terminal), check=False)

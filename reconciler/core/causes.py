@@ -10,6 +10,8 @@ import re
 
 LONGEST = 300
 """Characters of a reason that are shown."""
+END = 100
+"""Those of its end, where it is longer."""
 _CRIU_NOISE = ("Can't setup RLIMIT_NOFILE", "cgroupd: recv req error", "Unable to detach from")
 """Errors that CRIU reports and goes on, or that only follow from another."""
 _CRIU = re.compile(r"^(?:\(\s*[\d.]+\)\s*)?(?:pie: )?(?:\s*\d+: )?Error \([^)]*:\d+\): *(?P<said>.+)")
@@ -58,8 +60,9 @@ def last_lines(text: str, most: int) -> str:
 
 
 def _shortened(line: str) -> str:
+    """Both ends of a long line: what was tried stands first, why it failed often last."""
     line = line.strip()
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - 4]} ..."
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - END - 5]} ... {line[-END:]}"
 
 
 def _is_noise(line: str) -> bool:

@@ -117,5 +117,6 @@ async def each(*parts: Awaitable[Any]) -> list[Any]:
         return results
     first = errors[0]
     if len(errors) > 1 and isinstance(first, ReconcilerError):
-        first.why = "; ".join([first.why, *(str(e) for e in errors[1:])]).lstrip("; ")
+        others = [text for text in map(str, errors[1:]) if not first.why or first.why not in text]
+        first.why = "; ".join([first.why, *others]).lstrip("; ")
     raise first

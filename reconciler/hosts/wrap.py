@@ -126,7 +126,7 @@ class WithoutFleet(WrappedFleet):
 
     async def _around(self, about: About, call: Call[T]) -> T:
         if about.command is not None and about.host in self._gone:
-            raise HostUnreachable(f"{about.host} does not answer", where=about.host, why=self._gone[about.host])
+            raise HostUnreachable("it does not answer", where=about.host, why=self._gone[about.host])
         return await call()
 
 

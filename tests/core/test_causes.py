@@ -3,7 +3,7 @@
 
 import pytest
 
-from reconciler.core.causes import LONGEST, criu_cause, criu_errors, last_lines, telling
+from reconciler.core.causes import END, LONGEST, criu_cause, criu_errors, last_lines, telling
 
 CRIU_LOG = """(00.000762) Error (criu/util.c:1534): rlimit: Can't setup RLIMIT_NOFILE for self: not permitted
 (00.002137)      1: Error (criu/image.c:96): Unexpected EOF on core.img
@@ -71,7 +71,7 @@ CRUN = "WARN[0000] Old conmon\nError: crun: CRIU checkpointing failed -52. Pleas
             "thread 'main' panicked at src/main.rs:4:5:\nindex out of bounds\n",
             "thread 'main' panicked at src/main.rs:4:5:",
         ),
-        ("Error: " + "x" * 1000, "x" * (LONGEST - 4) + " ..."),
+        ("Error: " + "x" * 1000 + "y" * END, "x" * (LONGEST - END - 5) + " ... " + "y" * END),
     ],
 )
 def test_the_line_that_says_why(text, line):
@@ -87,5 +87,5 @@ def test_the_cause_in_a_criu_log_is_the_first_error_that_is_not_noise():
 
 def test_last_lines_are_few_and_short():
     assert last_lines("a\nb\nc\n\n", 2) == "b\nc"
-    assert last_lines("x" * 1000, 2) == "x" * (LONGEST - 4) + " ..."
+    assert last_lines("x" * 1000, 2) == "x" * (LONGEST - END - 5) + " ... " + "x" * END
     assert last_lines("", 5) == ""

@@ -50,3 +50,25 @@ def test_what_was_changed_is_kept_when_the_container_comes_back(tmp_path: Path, 
     repo.write()
     repo.apply("--allow-interruptions", "1", expect=1)
     assert repo.running_on() == ["h1"] and looked_at(repo, "h1").endswith(" always")
+
+
+def test_a_new_name_and_what_is_left_over(tmp_path: Path, clean_lab: Lab) -> None:
+    """As a newcomer sees it: a new name is the same workload, and what no spec uses any more is listed."""
+    repo = Repo(tmp_path, clean_lab)
+    data = [{"name": "data", "target": "/data"}]
+    address = repo.counter(container={"volumes": data})
+    repo.apply()
+    before = looked_at(repo, "h1")
+    with Probe(address, checksums=True) as probe:
+        repo.workloads["ticker"] = repo.workloads.pop("counter")
+        repo.write()
+        renamed = tmp_path / "specs" / "workloads.yaml"
+        renamed.write_text(renamed.read_text().replace("name: ticker", "name: ticker\n  renamedFrom: counter"))
+        assert "Nothing to do" in repo.run("plan").stdout
+        assert "ticker (there: counter)" in repo.run("get").stdout
+        seen = probe.stop()
+    assert seen.survived and seen.memory_intact and looked_at(repo, "h1") == before, seen
+    repo.workloads.clear()
+    repo.write()
+    repo.apply("--allow-empty", "--allow-removals", "1")
+    assert "data on h1 (of counter)" in repo.run("get").stdout

@@ -15,7 +15,7 @@ HEAD = ("NAME", "WANTED", "FOUND", "MEMORY", "TCP", "UP")
 def render_stock(spec: Spec, world: World, color: bool, width: int | None = None) -> str:
     """For people: workloads as columns, then what is left over."""
     found = items(spec, world)
-    shown = table(HEAD, [_columns(item) for item in found], width)
+    shown = table(HEAD, [_columns(item, spec.called.get(item.workload, "")) for item in found], width)
     lines = shown[: -len(found)] if found else shown
     for text, item in zip(shown[len(lines) :], found, strict=True):
         lines.append(paint("yellow", text, color) if item.as_wanted is not True else text)
@@ -28,11 +28,11 @@ def render_stock(spec: Spec, world: World, color: bool, width: int | None = None
     return "\n".join(lines)
 
 
-def _columns(item: Item) -> tuple[str, ...]:
+def _columns(item: Item, called: str) -> tuple[str, ...]:
     found = f"{item.found} on {item.on}" if item.on else "unknown" if item.as_wanted is None else "nowhere"
     runs = item.memory_bytes or item.up_s
     return (
-        item.workload,
+        f"{called} (there: {item.workload})" if called else item.workload,
         f"{item.state} on {item.belongs}" if item.belongs else f"{item.state}, no host fits",
         found,
         format_bytes(item.memory_bytes) if runs else "-",
