@@ -1,0 +1,13 @@
+"""Each rule where it fires, and where it does not, by theme."""
+
+from tests.core.rule_pairs import container, hosts, identity, network, process, runtime
+from tests.core.rule_scene import Scene
+
+PAIRS: dict[str, tuple[Scene, Scene]] = {
+    **hosts.PAIRS,
+    **identity.PAIRS,
+    **network.PAIRS,
+    **runtime.PAIRS,
+    **container.PAIRS,
+    **process.PAIRS,
+}
