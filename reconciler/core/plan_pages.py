@@ -49,6 +49,12 @@ PLAN_PAGES: dict[str, Page] = {
         "a container cannot be changed in place",
         "It is gone, or what it was made from cannot be read. Plan again: the plan says what can be done.",
     ),
+    "P442": Page(
+        "a folder is not the workload's to take",
+        "A bind mount with `move: true` goes along with its workload. The folder is a link, a file or a mount "
+        "point, has files already where it should go, or belongs to another workload; /var/lib/reconciler/folders "
+        "says whose. Nothing was written to it or removed.",
+    ),
     "P440": Page(
         "a volume of the workload is there already",
         "It appeared since the plan was made, and holds data that nobody has looked at. Plan again; the plan says "

@@ -30,6 +30,7 @@ def questions_of(changes: Iterable[Change], spec: Spec, world: World) -> dict[st
         if change.destination in seen and workload and change.kind in _ARRIVES:
             part = Question(
                 paths=_paths(workload),
+                folders=_folders(workload) if moves else (),
                 addresses=tuple(ip for n in workload.spec.networks for ip in n.ips) if _fresh(change) else (),
                 names=(change.workload,) if moves else (),
                 profiles=_profiles(workload),
@@ -37,7 +38,10 @@ def questions_of(changes: Iterable[Change], spec: Spec, world: World) -> dict[st
             asked[change.destination] = _joined(asked.get(change.destination), part)
         if moves and change.source in seen:
             found = [c for c in seen[change.source].instances if _is(c, change.workload)]
-            part = Question(names=(change.workload,), containers=tuple((c.id, c.pid) for c in found))
+            folders = _folders(workload) if workload else ()
+            part = Question(
+                names=(change.workload,), folders=folders, containers=tuple((c.id, c.pid) for c in found)
+            )
             asked[change.source] = _joined(asked.get(change.source), part)
     return asked
 
@@ -50,6 +54,10 @@ def _paths(workload: Workload) -> tuple[str, ...]:
     profile = container.security_opt.seccomp
     devices = (device.path for device in container.devices if device.path)
     return (*mounted, *devices, *((profile,) if profile and profile != "unconfined" else ()))
+
+
+def _folders(workload: Workload) -> tuple[str, ...]:
+    return tuple(mount.source for mount in workload.spec.mounts if mount.move)
 
 
 def _profiles(workload: Workload) -> tuple[str, ...]:
@@ -97,6 +105,7 @@ def _joined(one: Question | None, other: Question) -> Question:
         return other
     return Question(
         paths=tuple(dict.fromkeys(one.paths + other.paths)),
+        folders=tuple(dict.fromkeys(one.folders + other.folders)),
         addresses=tuple(dict.fromkeys(one.addresses + other.addresses)),
         names=tuple(dict.fromkeys(one.names + other.names)),
         containers=tuple(dict.fromkeys(one.containers + other.containers)),

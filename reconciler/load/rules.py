@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Final
 
 from reconciler.errors import Diagnostic
@@ -12,7 +13,7 @@ from reconciler.load.messages import close
 from reconciler.load.objects import Entry
 from reconciler.load.payload import check_payload
 from reconciler.model.base import DEFAULT_RUNTIME
-from reconciler.model.container import PublishedPort
+from reconciler.model.container import Mount, PublishedPort
 from reconciler.model.spec import DesiredState, Host, IpamSpec, Network, Workload, WorkloadSpec
 from reconciler.runtimes import registry
 from reconciler.runtimes.registry import TAKES, FoundRuntime
@@ -73,6 +74,7 @@ def check_fleet(fleet: SpecFleet) -> Iterator[Diagnostic]:
             yield from _placement(entry, model, fleet, hosts, all_hosts_valid)
             yield from _subnets(entry, model, networks)
             yield from claims.add(entry, model)
+    yield from _folders(fleet)
     yield from _jump_cycles(fleet, hosts)
     yield from _same_machine(fleet, hosts)
 
@@ -250,6 +252,29 @@ def _hidden(entry: Entry, wanted: WorkloadSpec) -> Iterator[Diagnostic]:
             else:
                 continue
             yield entry.diagnostic("W102", message, "spec", wanted.section, *loc, hint=hint)
+
+
+def _folders(fleet: SpecFleet) -> Iterator[Diagnostic]:
+    """A folder that goes along with one workload is no part of what another one mounts, on whatever host."""
+    mounted: list[tuple[Entry, tuple[str | int, ...], Mount]] = [
+        (entry, ("spec", entry.model.spec.section, "mounts", n), mount)
+        for entry in fleet.entries.values()
+        if isinstance(entry.model, Workload) and entry.model.spec.state is not DesiredState.ABSENT
+        for n, mount in enumerate(entry.model.spec.mounts)
+    ]
+    moving = {mount.source: (entry, at) for entry, at, mount in reversed(mounted) if mount.move}
+    above: dict[str, tuple[Entry, tuple[str | int, ...]]] = {}
+    for source, owner in moving.items():
+        for parent in PurePosixPath(source).parents:
+            above.setdefault(str(parent), owner)
+    for entry, at, mount in mounted if moving else ():
+        lines = (*map(str, PurePosixPath(mount.source).parents), mount.source)
+        found = next((moving[path] for path in lines if path in moving), above.get(mount.source))
+        if found is None or (found[0] is entry and found[1] == at):
+            continue
+        first, where = found[0], found[0].where(*found[1])
+        message = f"{mount.source} is, or holds, or is in a folder that goes along with `{first.name}` ({where})"
+        yield entry.diagnostic("E144", message, *at, "source")
 
 
 class _Claims:

@@ -9,16 +9,36 @@ from pydantic import Field, Strict, model_validator
 from reconciler.model.base import Model, Name, Size
 from reconciler.model.fields import ENV_NAME, ONE_LINE, FileMode, Flag, Path, Target
 
+STAYS = (
+    *("/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/media", "/mnt", "/opt", "/proc", "/root"),
+    *("/run", "/sbin", "/srv", "/sys", "/tmp", "/usr", "/var", "/var/lib", "/var/log", "/var/run", "/usr/local"),  # noqa: S108
+)
+"""Folders that hosts need themselves."""
+STAYS_WITH_ALL = ("/boot", "/dev", "/proc", "/run", "/sys", "/usr", "/var/lib/containers", "/var/lib/reconciler")
+"""Those of which no part can go either."""
+
 
 class Mount(Model):
-    """A bind mount; the source must exist on every host the workload may run on."""
+    """A bind mount. The source must exist on every host the workload may run on, or goes along with it."""
 
     source: Path
     target: Target
     read_only: Flag = False
+    move: Flag = Field(
+        False,
+        description="The folder goes along like a volume: it is the workload's own, and removed where it was",
+    )
     relabel: Literal["shared", "private"] | None = Field(
         None, description="SELinux: give the source a label that containers may use, of all or of this one"
     )
+
+    @model_validator(mode="after")
+    def _its_own(self) -> Self:
+        if self.move and (
+            self.source in ("/", *STAYS) or self.source.startswith(tuple(f"{top}/" for top in STAYS_WITH_ALL))
+        ):
+            raise ValueError(f"`move` takes a folder away from the host, which needs {self.source} itself")
+        return self
 
 
 class VolumeMount(Model):

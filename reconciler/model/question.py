@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Question:
     """One host's part. `host`: whether to look at the host itself; `paths`: bind-mount sources; `addresses`:
     static addresses that will be used; `names`: workloads whose units to look for; `containers`: (container ID,
-    first process) of what moves away; `profiles`: of AppArmor, by name."""
+    first process) of what moves away; `profiles`: of AppArmor, by name; `folders`: bind-mount
+    sources that go along."""
 
     host: bool = True
     paths: tuple[str, ...] = ()
@@ -17,3 +18,4 @@ class Question:
     names: tuple[str, ...] = ()
     containers: tuple[tuple[str, int], ...] = ()
     profiles: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()

@@ -210,6 +210,14 @@ class Versions(Model):
     kernel: str = ""
 
 
+class Folder(Model):
+    """A place that a bind mount with `move: true` comes from or goes to. `kind`: `absent`, `empty`, `folder`,
+    `link`, `mountpoint` or `other`; empty when nobody asked. `owner`: the workload it came along with."""
+
+    kind: str = ""
+    owner: str = ""
+
+
 class Preflight(Model):
     """What a plan asked a host about beyond the observation. Keys of the dictionaries are what was asked.
 
@@ -229,6 +237,7 @@ class Preflight(Model):
     paths: dict[str, str] = {}
     answers: dict[str, str] = {}
     units: dict[str, tuple[str, ...]] = {}
+    folders: dict[str, Folder] = {}
     profiles: tuple[str, ...] = Field((), description="Those of AppArmor that are loaded, of the ones asked about")
 
 

@@ -1,4 +1,4 @@
-# preflight.sh [host itself | path PATH | profile NAME | address ADDRESS | name NAME | container ID PID]...: a closer look at a host for a plan.
+# preflight.sh [host itself | path PATH | folder PATH | profile NAME | address ADDRESS | name NAME | container ID PID]...: a closer look at a host for a plan.
 # Changes nothing but which neighbours are remembered. Lines of answers are `key value`; what cannot be known is left out.
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 section() { printf '\n@@ %s\n' "$*"; }
@@ -101,6 +101,14 @@ while [ $# -ge 2 ]; do
     path)
         section "path $2"
         [ -e "$2" ] && { stat -f -c %T -- "$2" 2>/dev/null || echo unknown; }
+        ;;
+    folder)
+        section "folder $2"
+        note=/var/lib/reconciler/folders/$(printf %s "$2" | sha256sum | cut -c1-32)
+        if [ -L "$2" ]; then kind='link'; elif [ ! -e "$2" ]; then kind='absent'; elif [ ! -d "$2" ]; then kind='other'
+        elif awk -v p="$2" '$5 == p || index($5, p "/") == 1 {found = 1} END {exit !found}' /proc/self/mountinfo; then kind='mountpoint'
+        elif [ -z "$(ls -A -- "$2")" ]; then kind='empty'; else kind='folder'; fi
+        echo "$kind $(cut -d' ' -f1 "$note" 2>/dev/null)"
         ;;
     profile)
         section "profile $2"

@@ -8,7 +8,8 @@ from reconciler.core.images import image_id
 from reconciler.core.rules.base import Case, Said, rule
 from reconciler.core.volumes import FoundVolume, saved_and_removed, used_by_others, wanted_volumes
 from reconciler.model.labels import LABEL_WORKLOAD
-from reconciler.model.world import HostFacts
+from reconciler.model.plan import ChangeKind
+from reconciler.model.world import Folder, HostFacts
 
 SHARED_FILE_SYSTEMS = ("nfs", "ceph", "gluster", "lustre", "gfs", "ocfs", "cifs", "smb", "9p", "beegfs")
 """Starts of the type names of file systems that several hosts see at once."""
@@ -138,6 +139,8 @@ def mount_source(case: Case) -> Iterator[Said]:
     if not (case.ahead and case.wanted):
         return
     for mount in case.wanted.mounts:
+        if mount.move and case.moves:
+            continue
         if case.ahead.paths.get(mount.source) == "":
             yield Said(
                 f"{mount.source}, which the container mounts, does not exist on {case.where}",
@@ -154,8 +157,56 @@ def mount_stays(case: Case) -> Iterator[Said]:
         return
     for mount in case.wanted.mounts:
         kind = case.ahead.paths.get(mount.source, "") if case.ahead else ""
-        if not mount.read_only and not kind.startswith(SHARED_FILE_SYSTEMS):
+        if not mount.read_only and not mount.move and not kind.startswith(SHARED_FILE_SYSTEMS):
             yield Said(
                 f"{mount.source} is bind-mounted and writable; its contents stay on {case.origin}",
                 f"use a named volume, or copy it first: rsync -a {mount.source}/ {case.where}:{mount.source}/",
+            )
+
+
+@rule("mount.not-movable")
+def mount_not_movable(case: Case) -> Iterator[Said]:
+    """A bind mount with `move: true` goes along as a folder. A file, a link or a place where something else is
+    mounted cannot."""
+    if not (case.moves and case.wanted and case.source and case.source.preflight):
+        return
+    for mount in case.wanted.mounts:
+        kind = case.source.preflight.folders.get(mount.source, Folder()).kind if mount.move else ""
+        if kind in ("link", "other", "mountpoint"):
+            words = {"link": "a link", "other": "no folder", "mountpoint": "a mount point"}
+            yield Said(
+                f"{mount.source} is {words[kind]} on {case.origin}, and only a folder can move",
+                "mount the folder that it is in, or leave `move` out and keep it the same on both hosts",
+                host=case.origin,
+            )
+
+
+@rule("mount.taken")
+def mount_taken(case: Case) -> Iterator[Said]:
+    """The place on the destination for a folder that goes along has files already, perhaps somebody else's.
+    Nothing is written over them."""
+    if not (case.moves and case.wanted and case.ahead):
+        return
+    for mount in case.wanted.mounts:
+        there = case.ahead.folders.get(mount.source, Folder()) if mount.move else Folder()
+        if there.kind in ("", "absent", "empty"):
+            continue
+        whose = f", of the workload {there.owner}" if there.owner else ""
+        what = {"folder": f"has files already{whose}", "mountpoint": "has something mounted on or below it"}
+        yield Said(
+            f"{mount.source} {what.get(there.kind, 'is no folder')} on {case.where}: nothing can come there",
+            f"look at it there, then move it out of the way: mv {mount.source} {mount.source}.old",
+        )
+
+
+@rule("mount.left-behind")
+def mount_left_behind(case: Case) -> Iterator[Said]:
+    """Folders of bind mounts with `move: true` go along when a workload moves, not when it is made anew on another
+    host: there it would find none of its files."""
+    anew = case.change.kind is ChangeKind.RECREATE and case.change.source != case.change.destination
+    for mount in case.wanted.mounts if case.wanted and anew else ():
+        if mount.move:
+            yield Said(
+                f"{mount.source} would stay on {case.origin}: the workload is made anew on {case.where}",
+                "do it in two applies: move it first, then change it",
             )

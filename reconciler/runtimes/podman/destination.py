@@ -21,7 +21,7 @@ from reconciler.model.plan import Phase
 from reconciler.model.spec import Strategy
 from reconciler.model.world import ContainerFacts, InstanceState, Marker
 from reconciler.runtimes.base import Handover, Located
-from reconciler.runtimes.podman import containers, health, moving, options, paths, stores, verifying
+from reconciler.runtimes.podman import containers, folders, health, moving, options, paths, stores, verifying
 
 _RESERVED = (Phase.RESERVED,)
 
@@ -43,6 +43,7 @@ def stage(handover: Handover, *, secrets: Mapping[str, bytes]) -> Program[Locate
     if not again:
         for volume in handover.workload.container.volumes:
             yield from stores.create_volume(volume.name, fence, handover.run)
+        yield from folders.take(handover, _undone(marker))
         yield from containers.store_secrets(name, secrets)
         argv = options.create_argv(
             handover.workload,
@@ -60,18 +61,24 @@ def stage(handover: Handover, *, secrets: Mapping[str, bytes]) -> Program[Locate
     cgroup = yield from moving.cgroup_config(handover, facts)
     yield from config.allow_restore(name, *lazy, *(yield from config.for_restore(handover)), *cgroup)
     yield from config.forbid_restore(name)
-    return moving.located(facts, expected_bytes=0 if move.strategy is Strategy.PRECOPY else move.memory_bytes)
+    ahead = 0 if move.strategy is Strategy.PRECOPY else move.memory_bytes
+    return moving.located(handover, facts, expected_bytes=ahead)
 
 
 def _make_way(handover: Handover, marker: Marker | None) -> Program[None]:
     """Volumes that a hand-over has left here which was undone are void, and go. Any other with data of its own is
     a refusal, before this host is told of the hand-over."""
-    left = marker and marker.role == "destination" and marker.phase in (Phase.FENCED, Phase.RESERVED)
-    undone = marker.run if marker and left else ""
+    undone = _undone(marker)
     for volume in handover.workload.container.volumes:
         if undone:
             yield from stores.remove_volume(volume.name, handover.fence, undone)
         yield from stores.check_free(volume.name, handover.fence, handover.run)
+
+
+def _undone(marker: Marker | None) -> str:
+    """The run of a hand-over to this host that was put back; empty when there was none."""
+    left = marker and marker.role == "destination" and marker.phase in (Phase.FENCED, Phase.RESERVED)
+    return marker.run if marker and left else ""
 
 
 def _staged_before(handover: Handover, old: ContainerFacts | None, marker: Marker | None) -> bool:
@@ -164,6 +171,7 @@ def unstage(handover: Handover) -> Program[None]:
         yield from containers.drop_secrets(name, facts)
     for volume in handover.workload.container.volumes:
         yield from stores.remove_volume(volume.name, fence, handover.run)
+    yield from folders.drop(handover, fence, guard.ANY)
     yield from config.write(name)
     yield from moving.forget(name)
     yield from guard.mark(fence, Phase.FENCED, "destination", run=handover.run, peer=handover.move.source)
@@ -195,7 +203,7 @@ def restore(handover: Handover) -> Program[None]:
         facts = yield from moving.saved(handover.name)
         if facts is None:
             raise CommandFailed(f"{handover.name} was not staged on {handover.move.destination}", code="C313")
-        staged = moving.located(facts)
+        staged = moving.located(handover, facts)
     tasks = containers.tasks(staged.container_id, moving.home_of(staged))
     lazy = yield from restoring.arrived(handover, tasks)
     yield from moving.restore(handover, handover.fence, Phase.COMMITTED, staged, lazy=lazy)
@@ -244,8 +252,8 @@ def _on_disk(handover: Handover) -> Program[None]:
     """What arrived must outlive a power cut before the source removes its own."""
     facts = yield from moving.saved(handover.name)
     if facts is not None:
-        folders = [tree.path for tree in moving.located(facts).trees if tree.kind != "images"]
-        yield Command(("sync", "-f", "--", *folders), timeout=stores.SYNC_LIMIT, changes=True)
+        trees = [tree.path for tree in moving.located(handover, facts).trees if tree.kind != "images"]
+        yield Command(("sync", "-f", "--", *trees), timeout=stores.SYNC_LIMIT, changes=True)
 
 
 def finish(handover: Handover) -> Program[None]:

@@ -12,18 +12,19 @@ from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.plan import Phase
 from reconciler.model.world import ContainerFacts
 from reconciler.runtimes.base import Handover, Located
-from reconciler.runtimes.podman import containers, parse, paths
+from reconciler.runtimes.podman import containers, folders, parse, paths
 from reconciler.runtimes.podman.verifying import sysctl_path
 
 
-def located(facts: ContainerFacts, expected_bytes: Bytes = 0) -> Located:
-    """Where a container's state is. Volumes pair up by where they are mounted, anonymous ones included.
-    `expected_bytes`: of memory that its images will have."""
+def located(handover: Handover, facts: ContainerFacts, expected_bytes: Bytes = 0) -> Located:
+    """Where a container's state is. Volumes pair up by where they are mounted, anonymous ones included, and so do
+    folders that go along. `expected_bytes`: of memory that its images will have."""
     volumes = sorted((m for m in facts.mounts if m.kind == "volume"), key=lambda m: m.target)
     trees = (
         Tree("images", containers.tasks_of(facts).images, expected_bytes=expected_bytes),
         Tree("rootfs", facts.upper_dir, xattrs=True),
         *(Tree("volume", m.source, name=m.target) for m in volumes),
+        *(Tree("volume", m.source, name=m.target) for m in folders.of(handover)),
     )
     return Located(facts.id, trees)
 

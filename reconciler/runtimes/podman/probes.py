@@ -11,6 +11,7 @@ from reconciler.model.question import Question
 from reconciler.model.world import (
     ContainerFacts,
     DeletedFile,
+    Folder,
     HostFacts,
     Preflight,
     ProcessFacts,
@@ -49,6 +50,8 @@ def arguments(question: Question) -> Sequence[str]:
         words += ["address", address]
     for name in question.names:
         words += ["name", name]
+    for folder in question.folders:
+        words += ["folder", folder]
     for profile in question.profiles:
         words += ["profile", profile]
     for container_id, pid in question.containers:
@@ -79,9 +82,15 @@ def of_host(parts: Mapping[str, str], question: Question) -> Preflight:
             for row in replies
             if len(row) == 2
         },
+        folders={path: _folder(parts.get(f"folder {path}", "")) for path in question.folders},
         profiles=tuple(name for name in question.profiles if parts.get(f"profile {name}", "").strip() == "loaded"),
         units={name: _names(parts.get(f"units {name}", "")) for name in question.names},
     )
+
+
+def _folder(text: str) -> Folder:
+    kind, _, owner = text.strip().partition(" ")
+    return Folder(kind=answers.word(kind, "a folder"), owner=answers.shown(owner, "the owner of a folder"))
 
 
 def _names(text: str) -> tuple[str, ...]:

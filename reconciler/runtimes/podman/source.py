@@ -18,7 +18,7 @@ from reconciler.model.plan import Phase
 from reconciler.model.spec import Strategy, TcpHandling
 from reconciler.model.world import ContainerFacts, InstanceState
 from reconciler.runtimes.base import Handover, Held, Located
-from reconciler.runtimes.podman import containers, moving, paths, stores
+from reconciler.runtimes.podman import containers, folders, moving, paths, stores
 
 RELEASE_LIMIT: Seconds = 120.0
 _HOLDING = ("starting", "held")
@@ -27,7 +27,7 @@ _HOLDING = ("starting", "held")
 def locate(handover: Handover) -> Program[Located]:
     name = handover.name
     if (yield from _hook_state(name)) in _HOLDING:
-        return moving.located((yield from _saved(handover)))
+        return moving.located(handover, (yield from _saved(handover)))
     facts = yield from containers.ours(name, name)
     if facts is None or facts.state is not InstanceState.RUNNING:
         state = facts.state.value if facts else "not there"
@@ -49,6 +49,7 @@ def locate(handover: Handover) -> Program[Located]:
     yield from guard.mark(
         handover.fence, Phase.RESERVED, "source", run=handover.run, peer=handover.move.destination
     )
+    yield from folders.own(handover)
     yield from moving.save(name)
     yield from moving.set_restart(handover, handover.fence, (Phase.RESERVED,), on=False)
     tasks = containers.tasks_of(facts)
@@ -57,7 +58,7 @@ def locate(handover: Handover) -> Program[Located]:
         yield from config.write(name)  # of the dump's, a pre-dump takes not even the network lock
     else:
         yield from config.for_dump(handover, tasks)
-    return moving.located(facts)
+    return moving.located(handover, facts)
 
 
 def hold(handover: Handover) -> Program[Held]:
@@ -125,7 +126,7 @@ def _from_images(handover: Handover, fence: Fence, facts: ContainerFacts) -> Pro
             policy = handover.policy.model_copy(update={"tcp": TcpHandling.CLOSE})
             handover = replace(handover, policy=policy)
         yield from config.allow_restore(name, *(yield from config.for_restore(handover)))
-        yield from moving.restore(handover, fence, Phase.HELD, moving.located(facts))
+        yield from moving.restore(handover, fence, Phase.HELD, moving.located(handover, facts))
     yield from guard.mark(fence, Phase.RUNNING, "owner", run=handover.run)
 
 
@@ -163,6 +164,7 @@ def retire(handover: Handover) -> Program[None]:
         yield from containers.drop_secrets(name, facts)
     for volume in handover.workload.container.volumes:
         yield from stores.drop_volume(volume.name, handover.fence)
+    yield from folders.drop(handover, handover.fence, (Phase.COMMITTED, Phase.FENCED))
     yield from moving.forget(name)
     yield from guard.mark(
         handover.fence, Phase.RETIRED, "source", run=handover.run, peer=handover.move.destination

@@ -8,6 +8,8 @@ from reconciler.model.world import (
 from tests.core.rule_scene import APP, VOLUME, Scene, foreign
 from tests.core.worlds import volume
 
+MOVES = {"mounts": [{"source": "/srv/app", "target": "/app", "move": True}]}
+
 PAIRS: dict[str, tuple[Scene, Scene]] = {
     "name.taken": (Scene(there_too=(foreign(name="web"),)), Scene(there_too=(foreign(name="web2"),))),
     "volume.taken": (
@@ -44,6 +46,18 @@ PAIRS: dict[str, tuple[Scene, Scene]] = {
     "image.differs": (
         Scene(there={"images": ({"id": "b" * 64, "names": ("localhost/app:1",)},)}),
         Scene(there={"images": ()}),
+    ),
+    "mount.not-movable": (
+        Scene(wants=MOVES, here={"preflight": {"folders": {"/srv/app": {"kind": "other"}}}}),
+        Scene(wants=MOVES, here={"preflight": {"folders": {"/srv/app": {"kind": "folder"}}}}),
+    ),
+    "mount.taken": (
+        Scene(wants=MOVES, there={"preflight": {"folders": {"/srv/app": {"kind": "folder", "owner": "x"}}}}),
+        Scene(wants=MOVES, there={"preflight": {"folders": {"/srv/app": {"kind": "empty"}}}}),
+    ),
+    "mount.left-behind": (
+        Scene(wants=MOVES, kind=ChangeKind.RECREATE),
+        Scene(wants={"mounts": APP}, kind=ChangeKind.RECREATE),
     ),
     "mount.source-missing": (
         Scene(wants={"mounts": APP}, there={"preflight": {"paths": {"/srv/app": ""}}}),
