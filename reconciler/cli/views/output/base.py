@@ -37,6 +37,7 @@ class Part(BaseModel):
         populate_by_name=True,
         allow_inf_nan=False,
         hide_input_in_errors=True,
+        json_schema_serialization_defaults_required=True,
     )
 
 

@@ -20,6 +20,8 @@ def schema_of(name: str) -> dict[str, Any]:
     body = {"$schema": DIALECT, **plain(schema)}
     for part in (body, *body.get("$defs", {}).values()):
         part.pop("additionalProperties", None)
+        for field in part.get("properties", {}).values():
+            field.pop("default", None)  # every field is always there
     return body
 
 
