@@ -41,11 +41,12 @@ def forget(
     job = forgetting(spec, host, evidence, journal)
     outlive_terminal()
     done, interrupted = run_until_done(job, job.cancel, AFTER_COMMAND)
+    status = 130 if interrupted else 0
     if as_json:
         from reconciler.cli.views.output.base import emit
         from reconciler.cli.views.output.decisions import forget_document
 
-        emit(forget_document(host, done))
+        emit(forget_document(host, done, status))
     else:
         say(render_forgotten(host, done))
-    return 130 if interrupted else 0
+    return status

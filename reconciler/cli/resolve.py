@@ -51,11 +51,12 @@ def resolve(
     job = resolving(spec, workload, owner, evidence, journal, cold=cold)
     outlive_terminal()
     decided, interrupted = run_until_done(job, job.cancel, AFTER_COMMAND)
+    status = 130 if interrupted else 0
     if as_json:
         from reconciler.cli.views.output.base import emit
         from reconciler.cli.views.output.decisions import resolve_document
 
-        emit(resolve_document(decided))
+        emit(resolve_document(decided, status))
     else:
         say(render_decided(decided))
-    return 130 if interrupted else 0
+    return status

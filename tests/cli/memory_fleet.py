@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.commands import app, compose, recover, resolve
+from reconciler.commands import app, compose, deciding, recover
 from reconciler.hosts.memory import MemoryFleet, Universe
 from reconciler.runtimes import registry
 from tests.sim.driver import SimDriver
@@ -39,7 +39,7 @@ def two_hosts(folder: Path, patch: pytest.MonkeyPatch) -> Universe:
         universe.add(name).images["app"] = 2**20
     patch.setitem(registry.BUILT_IN, "podman", SimDriver)
     patch.setattr(compose, "reach", lambda spec: MemoryFleet(universe))
-    for module in (app, recover, resolve):
+    for module in (app, recover, deciding):
         patch.setattr(module, "fleet_leases", no_leases)
     patch.setenv("RECONCILE_JOURNAL", str(folder / "journal"))
     patch.chdir(folder)

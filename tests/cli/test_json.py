@@ -64,8 +64,8 @@ class Scene:
         async def decide(*_: Any, **__: Any) -> Any:
             return answer
 
-        self.patch.setattr("reconciler.commands.resolve.resolve", decide)
-        self.patch.setattr("reconciler.commands.resolve.forget", decide)
+        self.patch.setattr("reconciler.commands.deciding.decide", decide)
+        self.patch.setattr("reconciler.commands.deciding.bury", decide)
 
 
 def moved(scene: Scene) -> list[str]:

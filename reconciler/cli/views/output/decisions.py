@@ -41,12 +41,12 @@ class ForgetDocument(Document):
     decisions: tuple[Decision, ...] = Field(description="Empty when nothing was open with it")
 
 
-def resolve_document(decided: Decided) -> ResolveDocument:
-    return ResolveDocument(exit_code=0, decision=_decision(decided))
+def resolve_document(decided: Decided, exit_code: int) -> ResolveDocument:
+    return ResolveDocument(exit_code=exit_code, decision=_decision(decided))
 
 
-def forget_document(host: str, done: Sequence[Decided]) -> ForgetDocument:
-    return ForgetDocument(exit_code=0, host=host, decisions=tuple(_decision(one) for one in done))
+def forget_document(host: str, done: Sequence[Decided], exit_code: int) -> ForgetDocument:
+    return ForgetDocument(exit_code=exit_code, host=host, decisions=tuple(_decision(one) for one in done))
 
 
 def _decision(decided: Decided) -> Decision:
