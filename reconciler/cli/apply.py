@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reconciler.cli.options import AllowEmpty, AsJson, JournalPath, Paths, Set, Values, load_spec, spec_paths
+from reconciler.cli.options import AllowEmpty, AsJson, JournalPath, Paths, Set, Values, load_spec, repository_of
 
 if TYPE_CHECKING:
     from reconciler.commands.app import Seen
@@ -128,7 +128,7 @@ def _specs_of(
         raise StalePlan(
             what, why=str(error), fix=f"run it where they are, or say --specs; else {AGAIN}"
         ) from error
-    refuse_other_specs(saved.binding, bind(spec, World(), spec_paths(where)))
+    refuse_other_specs(saved.binding, bind(spec, World(), repository_of(where, spec)))
     return spec
 
 

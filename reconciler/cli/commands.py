@@ -23,6 +23,7 @@ from reconciler.cli import (
     status,
     validate,
 )
+from reconciler.cli.fromgit import with_repository
 
 
 def register_all(app: typer.Typer) -> None:
@@ -44,6 +45,7 @@ def register_all(app: typer.Typer) -> None:
         explain,
     ):
         module.register(app)
+    with_repository(app)
     app.add_typer(checkpoints.app, name="checkpoints", help="Look into checkpoints without restoring them.")
     app.add_typer(hosts.app, name="hosts", help="Add hosts to the specs, with keys that you have compared.")
     app.add_typer(lab.app, name="lab", help="Real hosts on this machine, to try and to test with.")

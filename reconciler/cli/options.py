@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reconciler.cli.fromgit import chosen
+
 if TYPE_CHECKING:
+    from reconciler.load import Loaded
+    from reconciler.load.gitinfo import Repository
     from reconciler.model.spec import Spec
 
 Paths = Annotated[
@@ -38,13 +43,46 @@ def load_spec(
     paths: list[Path] | None, values: list[Path] | None, settings: list[str] | None, allow_empty: bool
 ) -> Spec:
     """Load, validate and stamp specs with their commit. InputError with all findings."""
-    from reconciler.load import load, read_values
-    from reconciler.load.gitinfo import stamped
+    return load_files(paths, values, settings, allow_empty).spec
 
-    where = spec_paths(paths)
-    given = read_values(values or [], settings or [])
-    spec = load(where, values=given, allow_empty=allow_empty, skip=values or [])
-    return stamped(spec, where)
+
+def load_files(
+    paths: list[Path] | None, values: list[Path] | None, settings: list[str] | None, allow_empty: bool
+) -> Loaded:
+    """The same, with what is worth a warning and the names of the files; from a repository where one was named."""
+    from contextlib import chdir
+
+    from reconciler.errors import InputError
+    from reconciler.load import load_all, read_values
+    from reconciler.load.gitinfo import stamped
+    from reconciler.load.mirror import taken
+
+    given, wanted = read_values(values or [], settings or []), chosen()
+    if wanted is None:
+        where = spec_paths(paths)
+        loaded = load_all(where, values=given, allow_empty=allow_empty, skip=values or [])
+        return replace(loaded, spec=stamped(loaded.spec, where))
+    if paths:
+        raise InputError("specs come from --repo or from files, not from both", code="E190", fix="say --path SUB")
+    with taken(wanted, _mirrors()) as found, chdir(found.root):  # findings name files as the repository does
+        where = [found.path.relative_to(found.root)] if wanted.path else spec_paths(None)
+        loaded = load_all(where, values=given, allow_empty=allow_empty)
+    return replace(loaded, spec=loaded.spec.model_copy(update={"commit": found.commit, "dirty": False}))
+
+
+def repository_of(paths: list[Path] | None, spec: Spec) -> Repository:
+    """Which repository the specs are of."""
+    from reconciler.load.gitinfo import repository
+    from reconciler.load.mirror import mirrored
+
+    wanted = chosen()
+    return mirrored(wanted, spec.commit or "", _mirrors()) if wanted else repository(spec_paths(paths))
+
+
+def _mirrors() -> Path:
+    from reconciler.resources import state_folder
+
+    return state_folder() / "repositories"
 
 
 def load_hosts(paths: list[Path] | None, values: list[Path] | None, settings: list[str] | None) -> Spec:
@@ -52,7 +90,7 @@ def load_hosts(paths: list[Path] | None, values: list[Path] | None, settings: li
     no spec names a host: to have asked nobody is not to have found nothing."""
     from reconciler.errors import InputError
 
-    where = spec_paths(paths)
+    where = [] if chosen() else spec_paths(paths)
     for path in where:
         if not os.path.lexists(path):
             raise InputError("no such file or folder", code="E101", where=str(path))

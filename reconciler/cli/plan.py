@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli.options import AllowEmpty, AsJson, JournalPath, Paths, Set, Values, load_spec, spec_paths
+from reconciler.cli.options import AllowEmpty, AsJson, JournalPath, Paths, Set, Values, load_spec, repository_of
 
 
 def register(app: typer.Typer) -> None:
@@ -55,7 +55,7 @@ def plan(
         seen, _ = run_until_done(lambda: rehearsed_plan(spec, journal), at_once)
     else:
         seen = asyncio.run(app.plan(spec, journal))
-    binding = bind(spec, seen.world, spec_paths(paths)) if out else None
+    binding = bind(spec, seen.world, repository_of(paths, spec)) if out else None
     if out and binding:
         write_plan(SavedPlan(seen.plan, binding), out)
     if seen.plan.errored:

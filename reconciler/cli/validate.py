@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reconciler.cli.options import AsJson
+from reconciler.cli.options import AsJson, load_files
 
 if TYPE_CHECKING:
     from reconciler.load import Loaded
@@ -37,12 +37,9 @@ def register(app: typer.Typer) -> None:
         from reconciler.cli.views.layout import say, width_of
         from reconciler.cli.views.style import color_of
         from reconciler.errors import InputError
-        from reconciler.load import default_paths, load_all, read_values
 
-        asked = paths or default_paths()
         try:
-            given = read_values(values or [], settings or [])
-            loaded = load_all(asked, values=given, allow_empty=allow_empty, skip=values or [])
+            loaded = load_files(paths, values, settings, allow_empty)
         except InputError as error:
             if not as_json or not error.diagnostics:
                 raise

@@ -3,13 +3,12 @@ they were. `apply FILE` compares all of it with what is at hand, and names what 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 from reconciler import __version__
 from reconciler.core.planner import host_digests, spec_digest
 from reconciler.errors import StalePlan
-from reconciler.load.gitinfo import repository
+from reconciler.load.gitinfo import Repository
 from reconciler.model.base import Model
 from reconciler.model.spec import Host, Spec
 from reconciler.model.world import World
@@ -40,9 +39,8 @@ class Binding(Model):
         return f"at {self.commit[:7]}{' with uncommitted changes' if self.dirty else ''}"
 
 
-def bind(spec: Spec, world: World, paths: Sequence[Path]) -> Binding:
-    """What a plan of these specs, read from `paths`, is bound to."""
-    found = repository(paths)
+def bind(spec: Spec, world: World, found: Repository) -> Binding:
+    """What a plan of these specs, of the repository that was found, is bound to."""
     return Binding(
         program=__version__,
         specs=spec_digest(spec),

@@ -200,6 +200,26 @@ CODES: dict[str, Code] = {
         "and quotes around a whole value are taken off. The message says which line is none. Secrets do not go "
         "there: use `secretEnv`.",
     ),
+    "E170": Code(
+        "the repository cannot be read",
+        "git could not fetch it (its own words are shown), its transport is not allowed (https, ssh, or a folder "
+        "of this machine: nothing else tells who answers), it is larger than specs ever are, or its files have "
+        "names that lead elsewhere. Nothing of it was used.",
+    ),
+    "E171": Code(
+        "no such branch, tag or commit",
+        "The repository holds nothing of that name, a branch and a tag that differ, or no such path there.",
+    ),
+    "E172": Code(
+        "history was rewritten",
+        "The commit that was read before from this branch or tag is not part of what it is now: somebody has "
+        "forced another history. Look at it; --allow-rewritten follows it once.",
+    ),
+    "E173": Code(
+        "not signed by an allowed signer",
+        "--signers names git's file of allowed SSH signers, and neither the commit nor the tag that was asked for "
+        "has a good signature of one of them.",
+    ),
     "E180": Code(
         "a secret is not there",
         "`secretEnv` names a variable or file of the controller that is not set or cannot be read. Nothing was "

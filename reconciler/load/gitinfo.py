@@ -1,31 +1,15 @@
-"""Which commit the specs are at, and whether they differ from it. Reads only; nothing of the repository runs.
-
-git is asked with hooks, file-system monitors, submodules and external transports off, without the
-environment of a calling git, and with a time-out. Outside git, or without git, there is no answer: None.
-"""
+"""Which commit the specs are at, and whether they differ from it. Reads only; outside git, or without git, there
+is no answer: None."""
 
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
+from reconciler.load.git import GIT_TIMEOUT_S, ask
 from reconciler.model.spec import Spec
-
-GIT_TIMEOUT_S: Final = 10.0
-_SAFE: Final = (
-    *("--no-optional-locks", "--no-pager"),
-    *("-c", "protocol.ext.allow=never"),
-    *("-c", "protocol.allow=never"),
-    *("-c", "core.hooksPath=/dev/null"),
-    *("-c", "core.fsmonitor=false"),
-    *("-c", "core.untrackedCache=false"),
-    *("-c", "safe.bareRepository=explicit"),
-    *("-c", "submodule.recurse=false"),
-)
 
 
 @dataclass(frozen=True)
@@ -72,10 +56,10 @@ def repository(paths: Sequence[Path | str], *, timeout: float = GIT_TIMEOUT_S) -
     shallow = _git(info.root, ["rev-parse", "--is-shallow-repository"], timeout)
     listed = _git(info.root, ["rev-list", "--max-parents=0", "HEAD"], timeout) if shallow == "false\n" else None
     url = _git(info.root, ["config", "--get", "remote.origin.url"], timeout) or ""
-    return Repository(tuple(sorted((listed or "").split())), _place(url.strip()))
+    return Repository(tuple(sorted((listed or "").split())), place(url.strip()))
 
 
-def _place(url: str) -> str:
+def place(url: str) -> str:
     """Host and path of a remote: the same for SSH and HTTPS, and without credentials."""
     _, scheme, rest = url.rpartition("://")
     place = rest.rpartition("@")[2] if scheme or ":" in rest else rest
@@ -92,17 +76,5 @@ def stamped(spec: Spec, paths: Sequence[Path | str]) -> Spec:
 
 def _git(folder: Path, arguments: Sequence[str], timeout: float) -> str | None:
     """What git answers; None when it fails, is missing or takes too long."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-    environment |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-    try:
-        done = subprocess.run(
-            ["git", *_SAFE, "-C", str(folder), *arguments],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired, ValueError):
-        return None
-    return done.stdout.decode("utf-8", "surrogateescape") if done.returncode == 0 else None
+    answer = ask(folder, arguments, timeout=timeout)
+    return None if answer.why else answer.out.decode("utf-8", "surrogateescape")
