@@ -28,7 +28,7 @@ OFFLINE: Final = ("-c", "protocol.allow=never")
 
 
 @dataclass(frozen=True)
-class Answer:
+class GitAnswer:
     """`why` is empty when git did what it was asked; else its own first lines."""
 
     out: bytes
@@ -43,7 +43,7 @@ def ask(
     timeout: float = GIT_TIMEOUT_S,
     given: bytes = b"",
     largest_file: int | None = None,
-) -> Answer:
+) -> GitAnswer:
     """Run git in a folder; never raises. `allow`: settings that say which transports may be used. `given`: its
     input. `largest_file`: bytes of any file that it may write, such as a pack. What is late is ended, with all
     that it started."""
@@ -55,19 +55,19 @@ def ask(
     try:
         job = subprocess.Popen(argv, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
     except (OSError, ValueError) as error:
-        return Answer(b"", str(error) or "git cannot be run")
+        return GitAnswer(b"", str(error) or "git cannot be run")
     try:
         if largest_file is not None:
             with suppress(OSError):
                 resource.prlimit(job.pid, resource.RLIMIT_FSIZE, (largest_file, largest_file))
         out, said = job.communicate(given, timeout)
     except subprocess.TimeoutExpired:
-        return Answer(b"", f"no answer within {timeout:.0f} s")
+        return GitAnswer(b"", f"no answer within {timeout:.0f} s")
     finally:
         with suppress(OSError):
             os.killpg(job.pid, signal.SIGKILL)  # also what outlived it, such as its ssh
         job.wait()
     if job.returncode:
         lines = said.decode("utf-8", "replace").strip().splitlines()
-        return Answer(out, "; ".join(lines[:3]) or f"git ended with status {job.returncode}")
-    return Answer(out)
+        return GitAnswer(out, "; ".join(lines[:3]) or f"git ended with status {job.returncode}")
+    return GitAnswer(out)

@@ -12,6 +12,7 @@ from reconciler.commands.binding import bind, refuse_other_specs
 from reconciler.commands.planfile import SavedPlan, read_plan, write_plan
 from reconciler.core.planner import make_plan
 from reconciler.errors import InputError, StalePlan
+from reconciler.load import gitinfo
 from tests.core.worlds import container, facts, host, spec, unknown, workload, world
 
 H1, H2 = host("h1"), host("h2")
@@ -20,7 +21,7 @@ SPEC = spec(H1, H2, workload(on="h2"))
 
 
 def made(desired=SPEC, seen=WORLD, paths=()):
-    return SavedPlan(make_plan(desired, seen), bind(desired, seen, paths))
+    return SavedPlan(make_plan(desired, seen), bind(desired, seen, gitinfo.repository(paths)))
 
 
 def test_a_plan_comes_back_as_it_was(tmp_path):
@@ -86,7 +87,7 @@ def test_a_plan_file_cannot_be_written_to_nowhere(tmp_path):
 )
 def test_other_specs_are_named(here, said):
     with pytest.raises(StalePlan) as refused:
-        refuse_other_specs(made().binding, bind(here, world(), ()))
+        refuse_other_specs(made().binding, bind(here, world(), gitinfo.Repository()))
     assert said in refused.value.why and refused.value.exit_code == 8
 
 
@@ -114,7 +115,7 @@ def repository(folder: Path, text="a: 1\n", remote=""):
 
 
 def bound(folder):
-    return bind(SPEC, WORLD, [folder])
+    return bind(SPEC, WORLD, gitinfo.repository([folder]))
 
 
 def test_another_repository_with_the_same_specs_is_refused(tmp_path):
