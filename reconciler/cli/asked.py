@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import typer
@@ -36,4 +37,5 @@ def command_of(app: Typer, arguments: Sequence[str]) -> str:
 def wants_json(command: str, arguments: Sequence[str]) -> bool:
     """Whether it is to answer in JSON, also when the rest makes no sense."""
     ours = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    return "--json" in ours and command not in PASSES_ON
+    pairs = {*ours, *(f"{one}={two}" for one, two in pairwise(ours))}
+    return bool({"--json", "--format=json"} & pairs) and command not in PASSES_ON

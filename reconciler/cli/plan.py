@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reconciler.cli.options import AllowEmpty, AsJson, JournalPath, Paths, Set, Values, load_spec, repository_of
+
+if TYPE_CHECKING:
+    from reconciler.cli.views.reports import Form
 
 
 def register(app: typer.Typer) -> None:
@@ -34,6 +37,9 @@ def plan(
     allow_empty: AllowEmpty = False,
     journal: JournalPath = None,
     as_json: AsJson = False,
+    form: Annotated[
+        str, typer.Option("--format", help="text, json, github (annotations), junit or sarif.", metavar="FORM")
+    ] = "text",
 ) -> int:
     """Show what `apply` would do, with downtime, bytes and way back. Changes nothing (a rehearsal freezes).
 
@@ -42,11 +48,13 @@ def plan(
     """
     from reconciler.cli.views.layout import say
     from reconciler.cli.views.plan import render_plan
+    from reconciler.cli.views.reports import render_report
     from reconciler.cli.views.style import color_of
     from reconciler.commands import app
     from reconciler.commands.binding import bind
     from reconciler.commands.planfile import SavedPlan, write_plan
 
+    shown = _form(form, as_json)
     spec = load_spec(paths, values, settings, allow_empty)
     if rehearse:
         from reconciler.cli.signals import at_once, run_until_done
@@ -62,11 +70,15 @@ def plan(
         status = 7 if seen.plan.unknown_hosts and not seen.world.seen() else 1
     else:
         status = 2 if detailed_exitcode and seen.plan.changes else 0
-    if as_json:
+    if shown != "text":
         from reconciler.cli.views.output.base import emit
         from reconciler.cli.views.output.plan import plan_document
 
-        emit(plan_document(seen, status, (str(out), binding) if binding else None))
+        document = plan_document(seen, status, (str(out), binding) if binding else None, spec)
+        if shown == "json":
+            emit(document)
+        else:
+            typer.echo(render_report(document, shown))
     else:
         text = render_plan(seen.plan, color_of(sys.stdout), seen=len(seen.world.seen()))
         unchanged = "" if rehearse else " Nothing was changed."
@@ -74,3 +86,17 @@ def plan(
         if binding:
             say(f"Saved to {out}, for these specs {binding.at} and these hosts as they are: nothing else.")
     return status
+
+
+def _form(form: str, as_json: bool) -> Form:
+    from reconciler.cli.views.reports import Form
+    from reconciler.errors import InputError
+
+    if form not in set(Form):
+        known = ", ".join(Form)
+        raise InputError(f"a plan has no form `{form}`", code="E190", fix=f"--format is one of {known}")
+    if as_json and form not in ("text", "json"):
+        raise InputError(
+            f"--json and --format {form} exclude each other", code="E190", fix="leave one of them out"
+        )
+    return Form.JSON if as_json else Form(form)

@@ -24,6 +24,7 @@ from reconciler.errors import (
     ReplyLost,
 )
 from reconciler.model.plan import Finding as RuleFinding
+from reconciler.model.spec import Origin
 from reconciler.model.world import World
 
 
@@ -116,13 +117,14 @@ def known(number: float) -> float:
     return round(number, 3) if math.isfinite(number) else 0.0
 
 
-def of_rule(finding: RuleFinding) -> Finding:
-    """What a rule found about a change, or about a host."""
+def of_rule(finding: RuleFinding, origin: Origin | None = None) -> Finding:
+    """What a rule found about a change, or about a host. `origin`: where the specs say what it is about."""
+    place: dict[str, Any] = {"file": origin.file, "line": origin.line, "column": origin.col} if origin else {}
     return Finding(
         code=finding.rule,
         severity="error" if finding.severity == "refuse" else "warning",
         message=finding.message,
-        where=Where(host=finding.host or None, workload=finding.workload or None),
+        where=Where(host=finding.host or None, workload=finding.workload or None, **place),
         fix=finding.fix,
     )
 

