@@ -189,9 +189,10 @@ def test_git_that_does_not_answer_is_ended(origin, tmp_path, monkeypatch):
 
 
 def test_nobody_waits_for_ever_for_a_mirror(origin, monkeypatch):
-    monkeypatch.setattr(mirror, "FETCH_TIMEOUT_S", 0.3)
-    with taken(Wanted(str(origin.bare)), origin.home), pytest.raises(InputError, match="another process"):
-        origin.read()
+    with taken(Wanted(str(origin.bare)), origin.home):
+        monkeypatch.setattr(mirror, "FETCH_TIMEOUT_S", 0.1)
+        with pytest.raises(InputError, match="another process"):
+            origin.read()
 
 
 @pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="ssh-keygen is not installed")
