@@ -181,7 +181,8 @@ def _can_go_back(matter: Matter, move: Move) -> bool:
     if here is None or not (here.running or here.restorable):
         return False
     resumes = bool(matter.todo & {StepKind.HOLD, StepKind.STAGE})
-    if not resumes and (here.frozen or move.source in matter.unsettled):
+    void = source is not None and source.phase in NOT_HERE
+    if not resumes and (here.frozen or void or move.source in matter.unsettled):
         return False
     if StepKind.STAGE not in matter.todo and move.destination in matter.unsettled:
         return False

@@ -236,9 +236,9 @@ def test_differences_are_named_and_values_are_not(tmp_path, capsys):
     assert run(["checkpoints", "diff", one, two, "--json"]) == 0
     out = capsys.readouterr().out
     assert "hunter2" not in out and "swordfish" not in out
-    rows = {(d["about"], d["sign"], d["what"]) for d in json.loads(out)["differences"]}
-    assert ("environment", "~", "PASSWORD") in rows and ("file", "~", "1 fd 4") in rows
-    assert ("socket", "-", "1 tcp 127.0.0.1:80 2.0.0.0:99") in rows
+    rows = {(d["about"], d["change"], d["what"]) for d in json.loads(out)["differences"]}
+    assert ("environment", "changed", "PASSWORD") in rows and ("file", "changed", "1 fd 4") in rows
+    assert ("socket", "removed", "1 tcp 127.0.0.1:80 2.0.0.0:99") in rows
 
 
 def test_what_is_no_checkpoint_is_said_so(tmp_path, capsys):

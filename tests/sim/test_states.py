@@ -51,6 +51,15 @@ def test_every_state_has_a_way_out(tried):
     assert not problems, f"{len(problems)}:\n" + "\n".join(problems[:20])
 
 
+def test_a_source_that_runs_fenced_is_not_left_to_an_undo_that_lifts_no_fence():
+    """A sample found it: only the reservation was left to undo, which says nothing of the source's marker."""
+    here, there = (states.Marked("fenced", role, states.EPOCH) for role in ("source", "destination"))
+    marks = ("undo", "undone", "undone", "failed", "", "", "", "")
+    problems, course = run_virtual(states.follow(states.State(here, there, "running", "created", marks)))
+    assert problems == []
+    assert course.commands == ["reconcile resolve web --owner h1 --evidence TEXT"]
+
+
 def test_the_way_out_is_one_of_few_commands(tried):
     report, _ = tried
     assert set(report["commands"]) <= {
