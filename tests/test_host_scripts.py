@@ -11,7 +11,9 @@ import pytest
 
 from reconciler.resources import PACKAGE, data_path
 
-SCRIPTS = sorted(p for folder in ("host", "criu", "podman") for p in data_path("templates", folder).glob("*.sh"))
+SCRIPTS = sorted(
+    p for folder in ("host", "criu", "podman", "process") for p in data_path("templates", folder).glob("*.sh")
+)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
@@ -23,13 +25,17 @@ def test_network_namespaces_are_entered_by_path(script: Path) -> None:
             raise AssertionError(f"{script.name}:{number}: use nsenter --net=/proc/PID/ns/net")
 
 
-@pytest.mark.parametrize(("folder", "room"), [("criu", "criu"), ("podman", "runtimes/podman")])
+@pytest.mark.parametrize(
+    ("folder", "room"), [("criu", "criu"), ("podman", "runtimes/podman"), ("process", "runtimes/process")]
+)
 def test_scripts_that_are_run_are_there_and_all_are_run(folder: str, room: str) -> None:
     code = "".join(p.read_text() for p in sorted((PACKAGE / room).glob("*.py")))
     named = set(re.findall(r'\b(?:shell\(|host_script\("[a-z]+",)\s*"([a-z-]+)"', code))
     there = {p.stem for p in data_path("templates", folder).glob("*.sh")}
     assert named - there - {"keeper"} == set()  # of another language
-    assert there - named - {"living", "restoring"} == set()  # a part of others, and CRIU's own
+    assert (
+        there - named - {"living", "restoring", "tree", "setup", "init"} == set()
+    )  # a part of others, and CRIU's own
 
 
 def test_each_workload_has_a_table_of_its_own_name() -> None:

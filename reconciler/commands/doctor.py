@@ -147,7 +147,7 @@ def _unknown(host: Host, view: HostUnknown) -> Finding:
 PROGRAMS = (
     "/bin/sh",
     "/usr/bin/sh",
-    *(f"/usr/bin/{name}" for name in ("podman", "cat", "grep", "kill", "ls", "rm", "tail", "test")),
+    *(f"/usr/bin/{name}" for name in ("podman", "cat", "grep", "kill", "ls", "rm", "sync", "tail", "test")),
 )
 """Everything that is run through sudo, first words only; a test compares it with the code."""
 SCRIPTS = ("transfer-link", "transfer-send", "transfer-receive")

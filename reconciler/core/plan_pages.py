@@ -55,6 +55,20 @@ PLAN_PAGES: dict[str, Page] = {
         "point, has files already where it should go, or belongs to another workload; /var/lib/reconciler/folders "
         "says whose. Nothing was written to it or removed.",
     ),
+    "P446": Page(
+        "there is no `process`",
+        "The runtime process runs what `spec.process` says; another runtime takes another section.",
+    ),
+    "P447": Page(
+        "processes cannot join the network",
+        "They join a macvlan network, as a card of their own on one of the host's: give the Network "
+        "`driver: macvlan`, `parent` and `ipam.subnet`, or the process `hostNetwork: true`.",
+    ),
+    "P448": Page(
+        "it shares its host's network",
+        "Its connections end at the host's own address, which does not move. Give it `networks`, or a policy "
+        "with `tcp: close`, after which clients connect again to its new host.",
+    ),
     "P440": Page(
         "a volume of the workload is there already",
         "It appeared since the plan was made, and holds data that nobody has looked at. Plan again; the plan says "

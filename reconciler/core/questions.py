@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from reconciler.core.diff import diff
@@ -10,7 +10,7 @@ from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.plan import Change, ChangeKind
 from reconciler.model.question import Question
 from reconciler.model.spec import Spec, Workload
-from reconciler.model.world import HostFacts, Instance, World
+from reconciler.model.world import HostFacts, Instance, TreeFacts, World
 
 _ARRIVES = (ChangeKind.MOVE, ChangeKind.CREATE, ChangeKind.RECREATE)
 
@@ -26,6 +26,7 @@ def questions_of(changes: Iterable[Change], spec: Spec, world: World) -> dict[st
     asked: dict[str, Question] = {}
     for change in changes:
         workload = spec.workloads.get(change.workload)
+        files = _mapped(change, seen)
         moves = change.kind is ChangeKind.MOVE
         if change.destination in seen and workload and change.kind in _ARRIVES:
             part = Question(
@@ -34,14 +35,14 @@ def questions_of(changes: Iterable[Change], spec: Spec, world: World) -> dict[st
                 addresses=tuple(ip for n in workload.spec.networks for ip in n.ips) if _fresh(change) else (),
                 names=(change.workload,) if moves else (),
                 profiles=_profiles(workload),
+                files=files,
             )
             asked[change.destination] = _joined(asked.get(change.destination), part)
         if moves and change.source in seen:
             found = [c for c in seen[change.source].instances if _is(c, change.workload)]
             folders = _folders(workload) if workload else ()
-            part = Question(
-                names=(change.workload,), folders=folders, containers=tuple((c.id, c.pid) for c in found)
-            )
+            ids = tuple((c.id, c.pid) for c in found)
+            part = Question(names=(change.workload,), folders=folders, containers=ids, files=files)
             asked[change.source] = _joined(asked.get(change.source), part)
     return asked
 
@@ -64,6 +65,14 @@ def _profiles(workload: Workload) -> tuple[str, ...]:
     container = workload.spec.container
     name = container.security_opt.apparmor if container else None
     return (name,) if name and name != "unconfined" else ()
+
+
+def _mapped(change: Change, seen: Mapping[str, HostFacts]) -> tuple[str, ...]:
+    """The files of the hosts' own that a tree of processes which moves has mapped."""
+    source = seen.get(change.source or "") if change.kind is ChangeKind.MOVE else None
+    found = source.instances if source else ()
+    trees = (c for c in found if isinstance(c, TreeFacts) and _is(c, change.workload))
+    return tuple(path for tree in trees for path in tree.mapped)
 
 
 def _fresh(change: Change) -> bool:
@@ -110,6 +119,7 @@ def _joined(one: Question | None, other: Question) -> Question:
         names=tuple(dict.fromkeys(one.names + other.names)),
         containers=tuple(dict.fromkeys(one.containers + other.containers)),
         profiles=tuple(dict.fromkeys(one.profiles + other.profiles)),
+        files=tuple(dict.fromkeys(one.files + other.files)),
     )
 
 

@@ -118,7 +118,9 @@ def can_precopy(instance: Instance, source: HostFacts, destination: HostFacts) -
         return f"there is no lazy restore: {obstacle}"
     if source.arch != "x86_64":
         return f"{source.name} is {source.arch}; it is known to work on x86_64"
-    if isinstance(instance, ContainerFacts) and instance.oci_runtime != "runc":
+    if not isinstance(instance, ContainerFacts):
+        return f"the runtime {instance.runtime} cannot"
+    if instance.oci_runtime != "runc":
         return f"it runs under {instance.oci_runtime}, and needs runc"
     return can_hold(instance, source)
 

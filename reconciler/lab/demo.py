@@ -27,8 +27,7 @@ FOLDERS = ("bin", "data", "dev", "etc", "proc", "sys", "tmp", "var")
 
 def build_archive(archive: Path, counter: Path, busybox: Path, tag: str) -> str:
     """Compile the counter to `counter` and write the image; returns its ID."""
-    source = data_path("templates", "lab", "counter.c")
-    run(["gcc", "-O2", "-static", "-s", "-Wl,--build-id=none", "-o", counter, source])
+    build_counter(counter)
     layer = _layer(counter.read_bytes(), busybox.read_bytes())
     layer_digest = hashlib.sha256(layer).hexdigest()
     config = _json(
@@ -53,6 +52,11 @@ def build_archive(archive: Path, counter: Path, busybox: Path, tag: str) -> str:
         for name, content in ((f"{image_id}.json", config), (layer_name, layer), ("manifest.json", manifest)):
             _add_file(tar, name, content, 0o644)
     return image_id
+
+
+def build_counter(target: Path) -> None:
+    source = data_path("templates", "lab", "counter.c")
+    run(["gcc", "-O2", "-static", "-s", "-Wl,--build-id=none", "-o", target, source])
 
 
 def _layer(counter: bytes, busybox: bytes) -> bytes:

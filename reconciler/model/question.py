@@ -10,7 +10,8 @@ class Question:
     """One host's part. `host`: whether to look at the host itself; `paths`: bind-mount sources; `addresses`:
     static addresses that will be used; `names`: workloads whose units to look for; `containers`: (container ID,
     first process) of what moves away; `profiles`: of AppArmor, by name; `folders`: bind-mount
-    sources that go along."""
+    sources that go along; `files`: what is executed or mapped
+    there, and has to be the same on both hosts."""
 
     host: bool = True
     paths: tuple[str, ...] = ()
@@ -19,3 +20,4 @@ class Question:
     containers: tuple[tuple[str, int], ...] = ()
     profiles: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()

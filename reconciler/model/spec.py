@@ -35,6 +35,7 @@ from reconciler.model.fields import (
     Port,
     Subnet,
 )
+from reconciler.model.process import ProcessTree
 
 
 class Metadata(Model):
@@ -140,7 +141,7 @@ class UpdateConsent(Model):
 
 
 CUSTOM: Final = "custom"
-PAYLOADS: Final = ("container", CUSTOM)
+PAYLOADS: Final = ("container", "process", CUSTOM)
 """The sections of a workload of which it has exactly one: what runs, in the words of its runtime."""
 
 Payload = Model | dict[str, JsonValue]
@@ -149,6 +150,7 @@ Payload = Model | dict[str, JsonValue]
 class WorkloadSpec(Model):
     runtime: Name = DEFAULT_RUNTIME
     container: Container | None = None
+    process: ProcessTree | None = None
     custom: dict[str, JsonValue] | None = Field(
         None, description="What runs, for a runtime that brings a model of its own, which checks it"
     )

@@ -145,6 +145,22 @@ class ContainerFacts(Instance):
         return tuple(mount.name for mount in self.mounts if mount.kind == "volume" and mount.name)
 
 
+class TreeFacts(Instance):
+    """One tree of processes that runs without a container engine."""
+
+    KIND: ClassVar[str] = "process"
+
+    exit_code: int = 0
+    restart: str = "no"
+    home: str = Field("", description="The folder on its host that what belongs to it is in")
+    mounted: tuple[str, ...] = Field((), description="The named volumes it uses")
+    mapped: tuple[str, ...] = Field((), description="Files of its host's own that it executes or has mapped")
+
+    @property
+    def volumes(self) -> tuple[str, ...]:
+        return self.mounted
+
+
 class ImageFacts(Model):
     id: str
     names: tuple[str, ...] = ()
@@ -239,6 +255,7 @@ class Preflight(Model):
     units: dict[str, tuple[str, ...]] = {}
     folders: dict[str, Folder] = {}
     profiles: tuple[str, ...] = Field((), description="Those of AppArmor that are loaded, of the ones asked about")
+    files: dict[str, str] = Field({}, description="SHA-256 of each, empty when it is not there")
 
 
 class HostFacts(Model):

@@ -28,7 +28,13 @@ def _podman() -> Runtime:
     return PodmanDriver()
 
 
-BUILT_IN: dict[str, Callable[[], Runtime]] = {DEFAULT_RUNTIME: _podman}
+def _process() -> Runtime:
+    from reconciler.runtimes.process import ProcessDriver
+
+    return ProcessDriver()
+
+
+BUILT_IN: dict[str, Callable[[], Runtime]] = {DEFAULT_RUNTIME: _podman, "process": _process}
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ class Takes:
 
 
 CONTAINER = Takes("container")
-TAKES: Mapping[str, Takes] = {DEFAULT_RUNTIME: CONTAINER}
+TAKES: Mapping[str, Takes] = {DEFAULT_RUNTIME: CONTAINER, "process": Takes("process")}
 """By the names of ours, so that reading specs loads none of them."""
 
 

@@ -207,7 +207,7 @@ shield() {
 	mute
 }
 
-# Whoever starts the container by hand when its hold is released has Podman bring its addresses up before an OCI hook can
+# Whoever starts the container by hand when its hold is released has its engine bring its addresses up before an OCI hook can
 # refuse: what announces them, or answers clients there, must not leave the host. By MAC, which a router changes and a
 # bridge's ports are not asked about: what only passes through here is not meant. Linux since 5.16.
 mute() {

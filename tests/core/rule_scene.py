@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from reconciler.core.diff import Index
 from reconciler.core.rules import check_change
 from reconciler.model.plan import Change, ChangeKind, Finding
+from reconciler.model.process import ProcessTree
 from reconciler.model.spec import MigrationPolicy, PolicyRefs
 from reconciler.model.world import (
     ContainerOptions,
@@ -13,7 +14,7 @@ from reconciler.model.world import (
     TcpConnection,
     Versions,
 )
-from tests.core.worlds import API, container, facts, host, spec, workload, world
+from tests.core.worlds import API, container, facts, host, spec, tree, workload, world
 
 MIB = 2**20
 GOOD = {"podman": "5.4.2", "runc": "1.1.15", "crun": "1.28", "criu": "4.2", "kernel": "6.18.0"}
@@ -39,16 +40,22 @@ class Scene:
     objects: tuple = ()
     runtime: str = "podman"
     abilities: dict = field(default_factory=dict)
+    process: dict | None = None
 
     def findings(self) -> list[Finding]:
         wanted = workload(on="h2", **self.wants)
         named = wanted.spec.model_copy(update={"runtime": self.runtime})
+        if self.process is not None:
+            process = ProcessTree.model_validate({"command": ["/srv/app"], **self.process})
+            named = named.model_copy(update={"container": None, "process": process, "runtime": "process"})
         wanted = wanted.model_copy(update={"spec": named})
         if self.policy:
             named = wanted.spec.model_copy(update={"migration": PolicyRefs(policy="p")})
             wanted = wanted.model_copy(update={"spec": named})
         moves = self.kind is ChangeKind.MOVE
-        on_source = (container(wanted, **{"upper_dir": "/up", "userdata": "/u", **self.has}),) if moves else ()
+        of = container if self.process is None else tree
+        some = {"upper_dir": "/up", "userdata": "/u"} if self.process is None else {}
+        on_source = (of(wanted, **{**some, **self.has}),) if moves else ()
         source = facts("h1", *on_source, *self.here_too, **_host(self.here))
         destination = facts("h2", *self.there_too, **_host(self.there))
         specs = spec(host("h1"), host("h2"), wanted, *self.objects)

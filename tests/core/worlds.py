@@ -15,6 +15,7 @@ from reconciler.model.world import (
     InstanceState,
     Marker,
     NetworkFacts,
+    TreeFacts,
     Versions,
     VolumeFacts,
     World,
@@ -67,6 +68,15 @@ def container(of, state=InstanceState.RUNNING, **more):
     more.setdefault("name", of.metadata.name)
     more.setdefault("oci_runtime", "runc")
     return ContainerFacts(id="c" * 64, image_id=IMAGE, state=state, **more)
+
+
+def tree(of, state=InstanceState.RUNNING, **more):
+    """The tree of processes that a workload's spec makes."""
+    wanted = of.spec.process
+    more.setdefault("labels", {LABEL_WORKLOAD: of.metadata.name, LABEL_SPEC: canonical_json(wanted)})
+    more.setdefault("networks", tuple(InstanceNetwork(name=n.name, ip=n.ip, mac=n.mac) for n in wanted.networks))
+    more = {"name": of.metadata.name, "pid": 7, "processes": 2, **more}
+    return TreeFacts(id="d" * 64, runtime="process", state=state, **more)
 
 
 def volume(name, of="web", epoch=1):

@@ -109,21 +109,8 @@ class UpdatesContract:
         assert scene.count() > before
 
 
-class StoresContract:
-    """For runtimes with images, networks and volumes."""
-
-    @HOWS
-    async def test_images_and_networks_are_made_present(self, scene: Scene, how: How) -> None:
-        scene.how = how
-        await scene.prepare()
-        image = await scene.do(scene.source, lambda d: d.pull_image(scene.workload.container.image))
-        assert image in [found.id for found in (await scene.facts(scene.source)).images]
-        archive = await scene.do(scene.source, lambda d: d.pack_image(image))
-        assert await scene.do(scene.source, lambda d: d.has_image(archive.id))
-        await scene.do(scene.destination, lambda d: d.take_image(archive, scene.workload.container.image))
-        network = NetworkDefinition(driver="bridge")
-        await scene.do(scene.source, lambda d: d.create_network("contract-net", network))
-        assert "contract-net" in [found.name for found in (await scene.facts(scene.source)).networks]
+class VolumesContract:
+    """For runtimes with volumes."""
 
     @HOWS
     async def test_volumes_of_others_are_left_alone(self, scene: Scene, how: How) -> None:
@@ -150,6 +137,23 @@ class StoresContract:
         tree = await scene.do(scene.source, lambda d: d.locate_volume("contract-data", NAME))
         assert tree.name == "contract-data"
         await scene.do(scene.source, lambda d: d.keep_volume(tree))
+
+
+class StoresContract(VolumesContract):
+    """For runtimes with images, networks and volumes."""
+
+    @HOWS
+    async def test_images_and_networks_are_made_present(self, scene: Scene, how: How) -> None:
+        scene.how = how
+        await scene.prepare()
+        image = await scene.do(scene.source, lambda d: d.pull_image(scene.workload.container.image))
+        assert image in [found.id for found in (await scene.facts(scene.source)).images]
+        archive = await scene.do(scene.source, lambda d: d.pack_image(image))
+        assert await scene.do(scene.source, lambda d: d.has_image(archive.id))
+        await scene.do(scene.destination, lambda d: d.take_image(archive, scene.workload.container.image))
+        network = NetworkDefinition(driver="bridge")
+        await scene.do(scene.source, lambda d: d.create_network("contract-net", network))
+        assert "contract-net" in [found.name for found in (await scene.facts(scene.source)).networks]
 
 
 class LooksContract:

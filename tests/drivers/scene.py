@@ -20,7 +20,7 @@ from reconciler.model.command import Command, Fence, Program, Result
 from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.plan import Move, Phase
 from reconciler.model.spec import Cutover, MigrationPolicySpec, Strategy, TcpHandling, Workload
-from reconciler.model.world import ContainerFacts, HostFacts
+from reconciler.model.world import ContainerFacts, HostFacts, Instance
 from reconciler.runtimes.base import Checks, Driver, Handover, Located, LooksCloser, Runtime, Volumes
 
 T = TypeVar("T")
@@ -144,10 +144,10 @@ class Scene:
     async def facts(self, host: str) -> HostFacts:
         return await self.on(host, self.driver.observe(host))
 
-    async def copy(self, host: str) -> ContainerFacts | None:
-        """The workload's container on a host, as observed."""
+    async def copy(self, host: str) -> Instance | None:
+        """The workload's copy on a host, as observed."""
         facts = await self.facts(host)
-        return next((c for c in facts.containers if c.labels.get(LABEL_WORKLOAD) == NAME), None)
+        return next((c for c in facts.instances if c.labels.get(LABEL_WORKLOAD) == NAME), None)
 
     async def spec_of(self, host: str) -> str:
         """The spec that the running copy has."""
@@ -178,7 +178,7 @@ class Scene:
         fence = Fence(NAME, epoch)
         values = secrets or {}
         await self.prepare()
-        for volume in self.workload.container.volumes if self.can(Volumes) else ():
+        for volume in self.workload.spec.volumes if self.can(Volumes) else ():
             await self.do(self.source, partial(_create_volume, volume.name))
         await self.do(self.source, lambda d: d.create(self.workload, fence, oci_runtime="", secrets=values))
         await self.do(self.source, lambda d: d.start(self.workload, fence))
@@ -195,19 +195,19 @@ class Scene:
         """The next move of the workload, as a plan would have it."""
         source, destination = (self.destination, self.source) if back else (self.source, self.destination)
         views = [await self.facts(h) for h in (source, destination)]
-        container = next(c for c in views[0].containers if c.name == NAME)
+        copy = next(c for c in views[0].instances if c.name == NAME)
         known = [m.epoch for v in views for m in v.markers if m.workload == NAME]
         move = Move(
             workload=NAME,
             source=source,
             destination=destination,
-            container_id=container.id,
-            image_id=container.image_id,
+            container_id=copy.id,
+            image_id=copy.image_id,
             epoch=max(known, default=0) + 1,
             cutover=cutover,
             strategy=strategy,
-            oci_runtime=container.oci_runtime,
-            memory_bytes=container.memory_bytes,
+            oci_runtime=copy.oci_runtime if isinstance(copy, ContainerFacts) else "",
+            memory_bytes=copy.memory_bytes,
         )
         return Handover(self.workload, move, MigrationPolicySpec(tcp=tcp), RUN)
 

@@ -83,6 +83,18 @@ done
 """A hold that a test has left keeps Podman's lock on its container: what is held runs on, whatever was decided."""
 
 
+END_TREES = """
+for group in /sys/fs/cgroup/reconciler-*; do
+    [ -d "$group" ] || continue
+    echo 0 > "$group/cgroup.freeze"
+    echo 1 > "$group/cgroup.kill"
+    until rmdir "$group" 2>/dev/null; do sleep 0.05; done
+done
+for space in /run/netns/rc-*; do [ ! -e "$space" ] || ip netns del "${space##*/}"; done
+"""
+"""What runs without a container engine."""
+
+
 def _tidy(lab: Lab) -> None:
     Lab.up(lab.name)
     # An address may come back with another MAC; this machine must not look for the old one.
@@ -94,10 +106,8 @@ def _tidy(lab: Lab) -> None:
         lab.exec(host.name, ["podman", "rm", "--all", "--force", "--time", "0"])
         lab.exec(host.name, ["podman", "volume", "rm", "--all", "--force"], check=False)
         # Image folders on tmpfs would keep the container's folder busy.
-        script = (
-            "awk '/userdata.checkpoint/{print $2}' /proc/mounts | xargs -r umount; rm -rf /var/lib/reconciler/*"
-        )
-        lab.exec(host.name, ["sh", "-c", script])
+        free = "awk '/.checkpoint /{print $2}' /proc/mounts | xargs -r umount; rm -rf /var/lib/reconciler/*"
+        lab.exec(host.name, ["sh", "-c", END_TREES + free])
 
 
 @pytest.fixture

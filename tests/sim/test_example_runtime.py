@@ -65,7 +65,7 @@ def fleet(tmp_path, monkeypatch):
     universe = Universe()
     for name in ("h1", "h2"):
         universe.add(name).images["app"] = 2**20
-    monkeypatch.setitem(registry.BUILT_IN, "podman", SimDriver)
+    monkeypatch.setattr(registry, "BUILT_IN", {"podman": SimDriver})
     monkeypatch.setattr(compose, "reach", lambda spec: MemoryFleet(universe))
     monkeypatch.setattr(app, "fleet_leases", no_leases)
     monkeypatch.setenv("RECONCILE_JOURNAL", str(tmp_path / "journal"))

@@ -105,7 +105,7 @@ def packages(monkeypatch):
 
 def test_podman_can_everything():
     driver = PodmanDriver()
-    assert [found.name for found in registry.everything()] == ["podman"]
+    assert [found.name for found in registry.everything()] == ["podman", "process"]
     assert registry.everything()[0].abilities == tuple(ABILITIES)
     assert all(isinstance(driver, protocol) for protocol in ABILITIES.values())
     assert isinstance(registry.need(registry.usable(), "podman", "moves"), PodmanDriver)
@@ -133,7 +133,7 @@ def test_one_that_cannot_be_used_is_named_and_the_others_work_on(packages, made,
     packages(Point(name, made), Point("least", Least))
     bad = next(found for found in registry.everything() if found.problem)
     assert bad.name == name and problem in bad.problem and bad.package == f"example_{name}"
-    assert sorted(registry.usable()) == ["least", "podman"]
+    assert sorted(registry.usable()) == ["least", "podman", "process"]
     assert isinstance(registry.usable()["podman"], PodmanDriver)
 
 

@@ -14,6 +14,7 @@ from reconciler.core.rules import (
     process,
     runtime,
     security,
+    tree,
 )
 from reconciler.core.rules.base import RULES, Case, Rule, case_of
 from reconciler.core.rules.verdict import Answer, MoveVerdict, verdict
@@ -39,6 +40,7 @@ __all__ = [
     "process",
     "runtime",
     "security",
+    "tree",
     "verdict",
 ]
 

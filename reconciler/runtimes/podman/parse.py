@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import json
 import re
 from collections.abc import Mapping
@@ -11,6 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from reconciler.core import answers
+from reconciler.core.connections import endpoint as endpoint
+from reconciler.core.connections import tcp_established as tcp_established
 from reconciler.core.lines import numbers as numbers
 from reconciler.core.lines import sections as sections
 from reconciler.model.world import (
@@ -20,12 +21,10 @@ from reconciler.model.world import (
     InstanceNetwork,
     InstanceState,
     NetworkFacts,
-    TcpConnection,
     VolumeFacts,
 )
 from reconciler.runtimes.podman.hostconfig import options_of
 
-_TCP_ESTABLISHED = "01"
 _STATES = {
     "configured": InstanceState.CREATED,
     "created": InstanceState.CREATED,
@@ -37,7 +36,6 @@ _STATES = {
 }
 _VERSION = re.compile(r"\d{1,9}(?:\.\d{1,9})+", re.ASCII)
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
-_ENDPOINT = re.compile(r"([0-9A-F]{8}|[0-9A-F]{32}):[0-9A-F]{4}", re.IGNORECASE)
 _CGROUP = re.compile(r"[A-Za-z0-9_.:/@-]{1,1000}")
 """A path in CRIU's configuration file, where a line end would begin another option."""
 MOST_PID = 2**22
@@ -226,41 +224,6 @@ def volumes(text: str) -> tuple[VolumeFacts, ...]:
         )
         for item in json_list(text.strip(), "the list of volumes")
     )
-
-
-def tcp_established(text: str) -> tuple[TcpConnection, ...]:
-    """Established connections in `/proc/PID/net/tcp` and `tcp6`, without those within the container."""
-    found = []
-    for line in text.splitlines():
-        fields = line.split()
-        if len(fields) < 4 or fields[3] != _TCP_ESTABLISHED or ":" not in fields[1]:
-            continue
-        local, peer = _endpoint(fields[1]), _endpoint(fields[2])
-        if local[0].is_loopback or local[0] == peer[0]:
-            continue
-        found.append(TcpConnection(local=_text(local), peer=_text(peer)))
-    return tuple(found)
-
-
-def endpoint(text: str) -> str:
-    """`6401010A:2328` of /proc/net as `10.1.1.100:9000`."""
-    return _text(_endpoint(text))
-
-
-def _endpoint(text: str) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]:
-    """`6401010A:2328`: the kernel prints addresses as host-order 32-bit words (little-endian machines)."""
-    if not _ENDPOINT.fullmatch(text):
-        raise answers.refused(text, "an end of a connection", "an address and a port in hexadecimal digits")
-    address, _, port = text.partition(":")
-    words = [bytes.fromhex(address[i : i + 8])[::-1] for i in range(0, len(address), 8)]
-    ip = ipaddress.ip_address(b"".join(words))
-    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
-    return mapped or ip, int(port, 16)
-
-
-def _text(endpoint: tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]) -> str:
-    ip, port = endpoint
-    return f"[{ip}]:{port}" if ip.version == 6 else f"{ip}:{port}"
 
 
 def cpu_flags(text: str) -> tuple[str, ...]:

@@ -1,0 +1,49 @@
+"""Trees of processes that run without a container engine, on their hosts' own files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.core.rules.base import Case, Said, rule, together
+from reconciler.model.spec import TcpHandling
+from reconciler.model.world import TreeFacts
+
+
+@rule("tree.files")
+def files(case: Case) -> Iterator[Said]:
+    """The executables and libraries that it has mapped must be the same on both hosts, byte by byte: its memory
+    refers to places in them, and CRIU compares no more than their sizes."""
+    if not case.moves or not isinstance(case.instance, TreeFacts) or not case.source or not case.ahead:
+        return
+    there, here = case.ahead.files, case.source.preflight.files if case.source.preflight else {}
+    missing = sorted(path for path in case.instance.mapped if there.get(path, "?") == "")
+    other = sorted(p for p in case.instance.mapped if there.get(p) and here.get(p) and there[p] != here[p])
+    if missing:
+        yield Said(
+            f"not on {case.where}, and mapped by it: {together(missing)}", f"install the same on {case.where}"
+        )
+    if other:
+        fix = f"bring both hosts to the same release, e.g. install on {case.where} what {case.origin} has"
+        yield Said(f"another one on {case.where}: {together(other)}", fix)
+
+
+@rule("tree.mounts")
+def mounts(case: Case) -> Iterator[Said]:
+    """What it mounts must be on its new host; only volumes move along."""
+    wanted = case.workload.spec.process if case.workload else None
+    if wanted is None or case.ahead is None:
+        return
+    for mount in wanted.mounts:
+        if case.ahead.paths.get(mount.source, "?") == "":
+            yield Said(f"{mount.source} is not on {case.where}", f"make it there: mkdir -p {mount.source}")
+
+
+@rule("tree.host-network")
+def host_network(case: Case) -> Iterator[Said]:
+    """Who shares the host's network has the host's address, and connections to that cannot move."""
+    wanted = case.workload.spec.process if case.workload else None
+    if case.moves and wanted and wanted.host_network and case.policy.tcp is TcpHandling.ESTABLISHED:
+        yield Said(
+            f"it shares the network of {case.origin}, so its connections cannot move along",
+            "give it `networks`, or a migration policy with tcp: close",
+        )

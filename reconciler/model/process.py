@@ -1,0 +1,80 @@
+"""The payload of a workload that is a tree of processes without a container engine: what a service manager is
+told."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Self
+
+from pydantic import Field, model_validator
+
+from reconciler.model.base import Model, Name
+from reconciler.model.container import Limits, Mount, NetworkAttachment, RestartPolicy, SecretRef, VolumeMount
+from reconciler.model.fields import CONTAINER_USER, EnvName, Flag, Path, Target
+
+HOST_ROOT: Final = "host"
+OWN_FOLDER: Final = "/run/reconciler"
+"""Inside a tree: what it has of its own and takes along."""
+MADE: Final = ("/proc", "/run", "/tmp", "/dev", "/dev/shm")  # noqa: S108  # mount points
+"""What a tree has instead of the host's. Nothing can be mounted over them."""
+_GROUP: Final = r"^[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,63}$"
+_DONE: Final = {"source", "target", "read_only", "name", "ip", "mac", "memory", "cpus", "pids"}
+"""Of the models that it shares with containers, what a tree of processes has."""
+_NOT_YET: Final = {
+    "attach": "this release moves only trees that it has started itself, in namespaces of their own",
+    "files": "executables and libraries have to be the same on both hosts, which the plan compares",
+}
+
+
+class ProcessTree(Model):
+    """A command in namespaces and a control group of its own. A change here means that it is started anew."""
+
+    command: list[str] = Field(
+        description="Program and arguments; the program is found by PATH", json_schema_extra={"minItems": 1}
+    )
+    env: dict[EnvName, str] = {}
+    secret_env: dict[EnvName, SecretRef] = {}
+    user: Annotated[str, Field(pattern=CONTAINER_USER)] | None = Field(
+        None, description="Name or number, and `:GROUP`; it can then gain no rights. Default: root"
+    )
+    groups: list[Annotated[str, Field(pattern=_GROUP)]] = Field([], description="Further groups of `user`")
+    workdir: Path | None = None
+    hostname: Name | None = None
+    root: Annotated[str, Field(pattern=r"^(host|/[^\x00-\x1f\x7f]*)$")] = Field(
+        HOST_ROOT, description="`host`, or a folder that is its root file system and is the same on every host"
+    )
+    mounts: list[Mount] = []
+    volumes: list[VolumeMount] = []
+    networks: list[NetworkAttachment] = Field([], max_length=1, description="A macvlan network; without: none")
+    host_network: Flag = Field(False, description="It shares the host's network; connections cannot move along")
+    limits: Limits = Limits()
+    restart: RestartPolicy = Field(
+        RestartPolicy.NO, description="By the first process of the tree itself; after a boot by the next apply"
+    )
+    stdout: Target | None = Field(
+        None, description=f"File for its output, in a folder that moves; default {OWN_FOLDER}/output"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_yet(cls, value: Any) -> Any:
+        for field, why in _NOT_YET.items():
+            if isinstance(value, dict) and field in value:
+                raise ValueError(f"`{field}` is not supported: {why}")
+        return value
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.host_network and self.networks:
+            raise ValueError("give `networks` or `hostNetwork`, not both")
+        if self.groups and self.user is None:
+            raise ValueError("`groups` need a `user`")
+        for part in (*self.mounts, *self.networks, self.limits):
+            if others := sorted(name for name, value in part if name not in _DONE and value):
+                raise ValueError(f"`{others[0]}` is for containers; a tree of processes has no such thing yet")
+        taken = (*MADE, "/", OWN_FOLDER)
+        for target in [*(m.target for m in self.mounts), *(v.target for v in self.volumes)]:
+            if target in taken or target.startswith(("/proc/", "/dev/", f"{OWN_FOLDER}/")):
+                raise ValueError(f"nothing can be mounted on {target}, which a tree has for itself")
+        if not any(self.command[:1]):
+            raise ValueError("`command` names no program")
+        return self

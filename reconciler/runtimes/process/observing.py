@@ -1,0 +1,187 @@
+"""Which trees, networks and volumes of this runtime a host has, and what the trees use."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+
+from pydantic import ValidationError
+
+from reconciler.core import answers
+from reconciler.core.connections import tcp_established
+from reconciler.core.lines import numbers, sections
+from reconciler.guard import guard
+from reconciler.model.command import Command, Program, Seconds
+from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
+from reconciler.model.process import HOST_ROOT, ProcessTree
+from reconciler.model.question import Question
+from reconciler.model.world import (
+    HostFacts,
+    InstanceNetwork,
+    InstanceState,
+    NetworkFacts,
+    Preflight,
+    TreeFacts,
+    VolumeFacts,
+)
+from reconciler.runtimes.process import places, settings
+
+NAME = "process"
+LIMIT: Seconds = 60.0
+_HOLDS = ("starting", "held")
+_ROWS = ("started", "exit", "images", "frozen", "pid", "processes", "memory", "own")
+_VERSION = re.compile(r"\d{1,9}(?:\.\d{1,9})+", re.ASCII)
+
+
+def observe(host: str) -> Program[HostFacts]:
+    shown = yield from guard.show()
+    held = {row.workload for row in shown if row.hook.state in _HOLDS and row.hook.verdict != "resume"}
+    parts = yield from _look()
+    version = _VERSION.search(parts.get("criu", ""))
+    trees = _trees(parts)
+    return HostFacts(
+        name=host,
+        runtimes={NAME: version[0]} if version else {},
+        instances=tuple(
+            tree.model_copy(update={"state": InstanceState.HELD}) if name in held else tree
+            for name, tree in sorted(trees.items())
+        ),
+        networks=networks(parts.get("networks", "")),
+        volumes=volumes(parts.get("volumes", "")),
+        markers=tuple(row.marker for row in shown if row.marker is not None),
+    )
+
+
+def tree(name: str) -> Program[TreeFacts | None]:
+    """A tree by its name; None when there is none."""
+    parts = yield from _look(places.home(name))
+    return _trees(parts).get(name)
+
+
+def _look(*homes: str) -> Program[dict[str, str]]:
+    result = yield Command(places.shell("observe", *homes), timeout=LIMIT)
+    parts = sections(result.stdout)
+    if "end" not in parts:
+        raise answers.refused("", "what it says of its trees of processes", "an answer to its end")
+    return parts
+
+
+def _trees(parts: Mapping[str, str]) -> dict[str, TreeFacts]:
+    found = {}
+    for title, text in parts.items():
+        kind, _, name = title.partition(" ")
+        if kind == "made":
+            name = answers.name(name, "the name of a tree")
+            found[name] = _tree(name, text, parts.get(f"now {name}", ""), parts.get(f"tcp {name}", ""))
+            mapped = _mapped(found[name], parts.get(f"mapped {name}", ""))
+            found[name] = found[name].model_copy(update={"mapped": mapped})
+    return found
+
+
+def _tree(name: str, made: str, now: str, tcp: str) -> TreeFacts:
+    what = f"of {name}"
+    head, _, tree_id = made.strip().rpartition("\n")
+    raw = answers.mapping(answers.parsed(head, f"how {name} was made"), f"how {name} was made")
+    workload = answers.name(raw.get("workload"), f"the workload {what}")
+    spec = answers.string(raw.get("spec"), f"the spec {what}", answers.MOST_LABEL)
+    seen, given = numbers(now, _ROWS), {line.partition(" ")[0] for line in now.splitlines()}
+    process = _spec(spec)
+    return TreeFacts(
+        id=answers.full_id(tree_id, f"the ID {what}"),
+        name=name,
+        runtime=NAME,
+        state=_state(seen, given),
+        labels={LABEL_WORKLOAD: workload, LABEL_SPEC: spec},
+        pid=seen["pid"],
+        exit_code=seen["exit"],
+        started_at=float(seen["started"]),
+        networks=_networks(process),
+        mounted=tuple(v.name for v in process.volumes) if process else (),
+        memory_bytes=seen["memory"],
+        rootfs_bytes=seen["own"],
+        tcp_established=tcp_established(tcp),
+        processes=seen["processes"],
+        restart=process.restart.value if process else "no",
+        home=places.home(name),
+    )
+
+
+def _mapped(tree: TreeFacts, text: str) -> tuple[str, ...]:
+    """Paths on the host. What lies on the tree's own mounts moves along or has its own checks; what has no name
+    any more is in the images."""
+    process = _spec(tree.labels[LABEL_SPEC])
+    if process is None:
+        return ()
+    root = "" if process.root == HOST_ROOT else process.root.rstrip("/")
+    own = tuple(f"{target}/" for target in settings.targets(process) - {"/"})
+    found = []
+    for line in text.splitlines():
+        if not line.startswith(own) and not line.endswith(" (deleted)") and not line.startswith("/memfd:"):
+            found.append(root + answers.path(line, f"a file that {tree.name} has mapped"))
+    return tuple(found)
+
+
+def hashes(host: HostFacts, question: Question) -> Program[HostFacts]:
+    """The host's facts with what its files are that trees which move have mapped. Changes nothing."""
+    if not question.files:
+        return host
+    result = yield Command(places.shell("files", *question.files), timeout=LIMIT)
+    parts = sections(result.stdout)
+    if "end" not in parts:
+        raise answers.refused("", "what its files are", "an answer to its end")
+    files = {path: answers.word(parts.get(f"file {path}", "").strip(), "a file's sum") for path in question.files}
+    known = host.preflight or Preflight()
+    return host.model_copy(update={"preflight": known.model_copy(update={"files": {**known.files, **files}})})
+
+
+def _state(seen: Mapping[str, int], given: set[str]) -> InstanceState:
+    if seen["processes"]:
+        return InstanceState.PAUSED if seen["frozen"] else InstanceState.RUNNING
+    if "started" not in given:
+        return InstanceState.CREATED
+    return InstanceState.CHECKPOINTED if seen["images"] and "exit" not in given else InstanceState.EXITED
+
+
+def _spec(text: str) -> ProcessTree | None:
+    try:
+        return ProcessTree.model_validate_json(text)
+    except ValidationError:  # of another release
+        return None
+
+
+def _networks(process: ProcessTree | None) -> tuple[InstanceNetwork, ...]:
+    return tuple(InstanceNetwork(name=n.name, ip=n.ip, mac=n.mac) for n in (process.networks if process else ()))
+
+
+def networks(text: str) -> tuple[NetworkFacts, ...]:
+    """Those that were made for trees: a JSON object a line."""
+    what = "a network of its trees"
+    found = []
+    for line in filter(None, text.splitlines()):
+        raw = answers.mapping(answers.parsed(line, what), what)
+        found.append(
+            NetworkFacts(
+                name=answers.name(raw.get("name"), what),
+                driver=answers.word(raw.get("driver"), what),
+                subnets=(answers.subnet(raw.get("subnet"), what),),
+                parent=answers.word(raw.get("parent"), what),
+                runtime=NAME,
+            )
+        )
+    return tuple(found)
+
+
+def volumes(text: str) -> tuple[VolumeFacts, ...]:
+    what = "a volume of its trees"
+    found = []
+    for line in filter(None, text.splitlines()):
+        name, _, labels = line.partition(" ")
+        name = answers.name(name, what)
+        raw = answers.labels(answers.parsed(labels, what), what)
+        found.append(VolumeFacts(name=name, mountpoint=places.volume_data(name), labels=raw))
+    return tuple(found)
+
+
+def labels_text(labels: Mapping[str, str]) -> bytes:
+    return json.dumps(dict(labels)).encode()

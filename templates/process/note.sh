@@ -1,0 +1,2 @@
+# note.sh HOME: remember that a tree ran before it was set aside.
+: > "$1/ran"
