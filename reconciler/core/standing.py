@@ -184,6 +184,8 @@ def _can_go_back(matter: Matter, move: Move) -> bool:
     void = source is not None and source.phase in NOT_HERE
     if not resumes and (here.frozen or void or move.source in matter.unsettled):
         return False
+    if not resumes and source and source.phase in NOT_HERE:
+        return False  # nothing that is left to undo would give it the workload again
     if StepKind.STAGE not in matter.todo and move.destination in matter.unsettled:
         return False
     if source and source.phase in NOT_HERE and source.epoch > move.epoch:
@@ -195,8 +197,8 @@ def _can_go_back(matter: Matter, move: Move) -> bool:
     if undoes_commit and source and source.epoch > move.epoch and source.phase not in (Phase.VERIFIED, Phase.HELD):
         return False
     if destination and destination.phase in (*COMMITTED, Phase.RUNNING):
-        claimed = source is not None and source.phase in (Phase.COMMITTED, Phase.VERIFIED)
-        return undoes_commit and claimed
+        claimed = source is not None and source.phase == Phase.VERIFIED and source.epoch > move.epoch
+        return undoes_commit and (claimed or (source is not None and source.phase == Phase.COMMITTED))
     return not (there and there.running) or undoes_commit
 
 

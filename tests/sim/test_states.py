@@ -11,7 +11,9 @@ import pytest
 
 from reconciler.core.planner import make_plan
 from reconciler.hosts.memory import run_virtual
+from reconciler.model.record import Mark
 from tests.sim import states
+from tests.sim.states import Marked, State
 
 WANTED = max(100, int(os.environ.get("SEEDS", "500")) // 2)
 REPORT = Path(__file__).parents[2] / "build" / "states.json"
@@ -68,3 +70,31 @@ def test_the_way_out_is_one_of_few_commands(tried):
         "reconcile resolve web --owner HOST --cold --evidence TEXT",
         "reconcile resolve web --lost --evidence TEXT",
     }
+
+
+def found(source, destination, here, there, marks):
+    (phase, role), (then, other, epoch) = source.split("/"), destination.split("/")
+    sides = Marked(phase, role, 6), Marked(then, other, int(epoch))
+    return State(*sides, here, there, tuple(Mark(mark) if mark != "-" else "" for mark in marks.split()))
+
+
+FOUND = (
+    # Nothing that was left to undo gave the source its workload again.
+    found("fenced/source", "fenced/destination/6", "running", "created", "undo undone undone failed - - - -"),
+    # A source that is verified under the move's own epoch was not claimed: its destination is still committed.
+    found(
+        "verified/source",
+        "committed/destination/6",
+        "running",
+        "exited-images",
+        "done done done done undo-failed - - -",
+    ),
+    found("verified/source", "committed/destination/7", "running", "created", "done done done done failed - - -"),
+)
+"""States whose `resume` did not end them once, though it was what status named."""
+
+
+@pytest.mark.parametrize("state", FOUND, ids=str)
+def test_a_state_that_was_found(state):
+    wrong, course = run_virtual(states.follow(state))
+    assert not wrong, (wrong, course.commands)
