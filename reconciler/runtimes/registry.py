@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from pydantic import BaseModel
 
 from reconciler.errors import Refused
 from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.spec import CUSTOM, PAYLOADS
-from reconciler.runtimes.base import ABILITIES, Driver, Runtime, abilities
 from reconciler.text import printable, short
+
+if TYPE_CHECKING:  # who only reads specs needs neither abilities nor what runs
+    from reconciler.runtimes.base import Driver, Runtime
 
 GROUP = "reconciler.runtimes"
 OURS = "built in"
@@ -62,6 +64,8 @@ class FoundRuntime:
 
     @property
     def abilities(self) -> tuple[str, ...]:
+        from reconciler.runtimes.base import abilities
+
         return abilities(self.runtime) if self.runtime else ()
 
     @property
@@ -94,6 +98,8 @@ def usable() -> dict[str, Runtime]:
 
 def need(runtimes: Mapping[str, Runtime], name: str, ability: str = "") -> Driver:
     """The runtime of that name, which has the ability (what else it can is not known); Refused otherwise."""
+    from reconciler.runtimes.base import ABILITIES
+
     runtime = runtimes.get(name)
     if runtime is None:
         raise Refused(
@@ -108,7 +114,7 @@ def need(runtimes: Mapping[str, Runtime], name: str, ability: str = "") -> Drive
             code="C361",
             fix="see what it can: reconcile runtimes",
         )
-    return cast(Driver, runtime)
+    return cast("Driver", runtime)
 
 
 def _all(only: str = "") -> list[FoundRuntime]:
@@ -142,6 +148,8 @@ def _loaded(point: EntryPoint) -> FoundRuntime:
 
 def _problem(name: str, made: object) -> str:
     """What it lacks of a runtime, or of an ability it has the beginnings of."""
+    from reconciler.runtimes.base import ABILITIES, Runtime
+
     if getattr(made, "NAME", "") != name:
         return f"its NAME is {getattr(made, 'NAME', '')!r}"
     if _takes(made) is None:
