@@ -38,7 +38,10 @@ def plan(
     journal: JournalPath = None,
     as_json: AsJson = False,
     form: Annotated[
-        str, typer.Option("--format", help="text, json, github (annotations), junit or sarif.", metavar="FORM")
+        str,
+        typer.Option(
+            "--format", help="text, json, markdown, github (annotations), junit or sarif.", metavar="FORM"
+        ),
     ] = "text",
 ) -> int:
     """Show what `apply` would do, with downtime, bytes and way back. Changes nothing (a rehearsal freezes).

@@ -12,6 +12,7 @@ import pytest
 import xmlschema
 
 from reconciler.cli import main
+from reconciler.cli.views.markdown import MOST_CHARACTERS, markdown
 from reconciler.cli.views.output.base import Finding, Where
 from reconciler.cli.views.output.plan import PlanDocument
 from reconciler.cli.views.reports import MOST_ANNOTATIONS, github, junit, sarif
@@ -80,3 +81,18 @@ def test_through_the_command_line(
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "E101"
     assert main.run(["plan", "--format", "html"]) == 4
     assert main.run(["plan", "--format", "junit", "--json"]) == 4
+
+
+def test_markdown_has_refusals_first_and_fits_a_comment() -> None:
+    told = markdown(plan(finding("warning", "careful"), finding("error", "no way")))
+    assert told.index("no way") < told.index("### Changes") < told.index("<details>") < told.index("careful")
+    many = markdown(plan(*(finding("error", f"{n} {'long ' * 100}") for n in range(500))))
+    assert len(many) <= MOST_CHARACTERS and "are left out here" in many and "500 refusals" in many
+
+
+def test_nothing_in_markdown_is_mark_up_of_others() -> None:
+    hostile = "</details><script>x</script> | @team [a](http://b) `c` **d**\n# e\n:tada: {{ 7*7 }}"
+    told = markdown(plan(finding(message=hostile), finding("warning", hostile)))
+    assert told.count("</details>") == len(SAMPLE.changes) and "<script" not in told
+    for mark in ("@team", "](", "`c`", "**d**", "\n# e", ":tada:", "http://"):
+        assert mark not in told, mark

@@ -18,6 +18,7 @@ class Form(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+    MARKDOWN = "markdown"
     GITHUB = "github"
     JUNIT = "junit"
     SARIF = "sarif"
@@ -26,6 +27,10 @@ class Form(StrEnum):
 def render_report(plan: PlanDocument, form: Form) -> str:
     """The plan in one of the forms for other programs."""
     match form:
+        case Form.MARKDOWN:
+            from reconciler.cli.views.markdown import markdown
+
+            return markdown(plan)
         case Form.GITHUB:
             return github(plan)
         case Form.JUNIT:

@@ -1,0 +1,81 @@
+"""A plan as one comment of a pull request: what is refused first, details folded, never longer than is taken."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any, Final
+
+from reconciler.cli.views.output.base import as_json
+from reconciler.cli.views.output.plan import PlanDocument
+from reconciler.load.render import render_shipped
+from reconciler.model.units import format_bytes
+
+MOST_CHARACTERS: Final = 65_000
+"""A little less than the 65,536 that GitHub takes of a comment."""
+MOST_TEXT: Final = 600
+"""Characters of one text in it."""
+
+_MARKS = re.compile(r"[\\`*_{}\[\]()#+!|~@:]")
+
+
+def markdown(plan: PlanDocument) -> str:
+    """The plan as Markdown. Nothing in it that others wrote is Markdown or HTML of its own."""
+    body: dict[str, Any] = literal(as_json(plan))
+    refusals = [found for found in body["findings"] if found["severity"] == "error"]
+    changes = [_change(change, body) for change in body["changes"]]
+    shown = len(refusals) + len(changes)
+    while True:
+        first = refusals[:shown]
+        then = changes[: max(0, shown - len(first))]
+        left = len(refusals) + len(changes) - len(first) - len(then)
+        text = _rendered(body, first, then, left)
+        if len(text) <= MOST_CHARACTERS or not shown:
+            return text[:MOST_CHARACTERS]
+        shown = min(shown - 1, shown * MOST_CHARACTERS // len(text))
+
+
+def _rendered(body: dict[str, Any], refusals: list[Any], changes: list[Any], left: int) -> str:
+    specs = body["specs"]
+    at = (
+        f"at {specs['commit'][:7]}{' with uncommitted changes' * specs['dirty']}"
+        if specs["commit"]
+        else "in no commit"
+    )
+    refused = sum(found["severity"] == "error" for found in body["findings"])
+    summary = f"{_count(len(body['changes']), 'change')}, {_count(refused, 'refusal')}"
+    text = render_shipped(
+        "report", "plan.md.j2", plan=body, refusals=refusals, changes=changes, left=left, at=at, summary=summary
+    )
+    return re.sub(r"\n{3,}", "\n\n", text)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'s' * (number != 1)}"
+
+
+def _change(change: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    name, move = change["workload"], change["move"]
+    least, most = (move["predictedDowntimeS"], move["predictedMostS"]) if move else (0.0, 0.0)
+    told = f"{least:.1f} s" if most <= least else f"{least:.1f} to {most:.1f} s"
+    warnings = [f for f in body["findings"] if f["where"]["workload"] == name and f["severity"] == "warning"]
+    return change | {
+        "downtime": told if move else "",
+        "memory": format_bytes(move["memoryBytes"]) if move else "",
+        "copied": format_bytes(move["expectedBytes"]) if move else "",
+        "warnings": warnings,
+        "steps": [f"{step['kind']} on {step['host']}" for step in body["steps"] if step["workload"] == name],
+    }
+
+
+def literal(value: Any) -> Any:
+    """The same with every text written so that it is read as it is: no mark-up, no mention, on one line, short."""
+    if isinstance(value, dict):
+        return {key: literal(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [literal(inner) for inner in value]
+    if not isinstance(value, str):
+        return value
+    text = " ".join(value.split())
+    text = text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]}..."
+    return _MARKS.sub(lambda found: f"&#{ord(found[0])};", html.escape(text).replace("&#x27;", "'"))
