@@ -13,6 +13,7 @@ from reconciler.cli import (
     get,
     history,
     hosts,
+    importing,
     init,
     lab,
     plan,
@@ -30,6 +31,7 @@ def register_all(app: typer.Typer) -> None:
     """Add every command, in the order of `reconcile --help`."""
     for module in (
         init,
+        importing,
         validate,
         get,
         plan,

@@ -272,6 +272,11 @@ CODES: dict[str, Code] = {
         "Whoever is between you and a host can present a key of their own. Compare the fingerprint with what the "
         "host's own console shows: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub. Nothing was written.",
     ),
+    "E189": Code(
+        "not a file that can be imported",
+        "`reconcile import` reads compose files, which have `services`, and Quadlet units, whose [Container] has "
+        "an `Image`. The message says where it stopped.",
+    ),
     "E197": Code(
         "not in the history",
         "The journal holds no run of a workload of that name, or does not exist. Each controller has its own: "

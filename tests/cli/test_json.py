@@ -106,9 +106,15 @@ def a_key(scene: Scene) -> None:
     scene.patch.setattr("reconciler.hosts.ssh.known.presented", presented)
 
 
+def a_compose_file(scene: Scene) -> None:
+    text = "services: {web: {image: 'a:1', network_mode: 'service:db', volumes: ['./a:/a', '/b:/b']}}"
+    (scene.folder / "compose.yaml").write_text(text)
+
+
 Before = Callable[[Scene], Any]
 WORKS: dict[str, list[tuple[str, str, int, Before]]] = {
     "init": [("init", "init new", 0, lambda s: None)],
+    "import": [("import", "import compose.yaml --host h1", 2, a_compose_file)],
     "validate": [
         ("validate", "validate", 0, lambda s: want(s.folder, web="h1")),
         ("validate", "validate", 4, lambda s: (s.folder / "specs/all.yaml").write_text("kind: Nothing\n")),

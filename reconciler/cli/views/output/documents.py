@@ -10,12 +10,19 @@ from reconciler.cli.views.output.failure import ErrorDocument
 from reconciler.cli.views.output.hosts import DoctorDocument, HostsAddDocument, RuntimesDocument, SudoersDocument
 from reconciler.cli.views.output.lab import LabDownDocument, LabStatusDocument, LabUpDocument, SshConfigDocument
 from reconciler.cli.views.output.plan import PlanDocument
-from reconciler.cli.views.output.specs import ExplainDocument, InitDocument, SchemaDocument, ValidateDocument
+from reconciler.cli.views.output.specs import (
+    ExplainDocument,
+    ImportDocument,
+    InitDocument,
+    SchemaDocument,
+    ValidateDocument,
+)
 from reconciler.cli.views.output.status import AccuracyDocument, HistoryDocument, StatusDocument
 from reconciler.cli.views.output.stock import GetDocument
 
 DOCUMENTS: dict[str, type[Document]] = {
     "init": InitDocument,
+    "import": ImportDocument,
     "validate": ValidateDocument,
     "get": GetDocument,
     "plan": PlanDocument,

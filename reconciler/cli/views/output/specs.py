@@ -13,6 +13,7 @@ from reconciler.load import Loaded
 
 if TYPE_CHECKING:
     from reconciler.cli.explain import Topic
+    from reconciler.load.foreign.base import Import, Remark
 
 
 class Counts(Part):
@@ -62,6 +63,41 @@ class InitDocument(Document):
     folder: str
     written: tuple[str, ...] = Field(description="Files, from that folder on")
     left: tuple[str, ...] = Field(description="Files that were there and stay as they are")
+
+
+class ImportRemark(Part):
+    """Something that is not as it was in the file."""
+
+    what: str
+    why: str
+    missing: bool = Field(description="Whether the specs lack it; else it is only to be looked at")
+
+
+class ImportedWorkload(Part):
+    """A workload that was made of a service or unit."""
+
+    name: str
+    remarks: tuple[ImportRemark, ...]
+
+
+class ImportDocument(Document):
+    """`reconcile import --json`"""
+
+    command: Literal["import"] = "import"
+    written: str | None = Field(description="The file; null where none was asked for")
+    text: str = Field(description="The specs, as YAML")
+    workloads: tuple[ImportedWorkload, ...]
+    remarks: tuple[ImportRemark, ...] = Field(description="About the file as a whole")
+
+
+def import_document(made: Import, text: str, written: str | None, status: int) -> ImportDocument:
+    def rows(remarks: Iterable[Remark]) -> tuple[ImportRemark, ...]:
+        return tuple(ImportRemark(what=r.what, why=r.why, missing=r.lost) for r in remarks)
+
+    workloads = tuple(ImportedWorkload(name=one.name, remarks=rows(one.notes)) for one in made.services)
+    return ImportDocument(
+        exit_code=status, written=written, text=text, workloads=workloads, remarks=rows(made.notes)
+    )
 
 
 class TopicRow(Part):

@@ -1,0 +1,158 @@
+"""Compose files like public ones, written for this: each becomes specs that are valid, and what they cannot say is
+named. `files/` has 63 of them, `units/` Quadlet's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from reconciler.cli.main import run
+from reconciler.errors import InputError
+from reconciler.load import load
+from reconciler.load.foreign.base import Import, Service
+from reconciler.load.foreign.compose import read_compose
+from reconciler.load.foreign.interpolate import interpolate
+from reconciler.load.foreign.quadlet import read_quadlet
+from reconciler.load.foreign.write import checked, lost, render
+
+HERE = Path(__file__).parent
+FILES = sorted((HERE / "files").glob("*.yaml"))
+HOST = "---\napiVersion: reconciler/v1alpha1\nkind: Host\nmetadata: {name: h1}\nspec: {address: 192.0.2.1}\n"
+FIRST = {
+    *("image", "command", "entrypoint", "env", "secretEnv", "user", "workdir", "hostname", "mounts", "volumes"),
+    *("networks", "ports", "limits", "restart", "annotations", "ociRuntime", "readOnly", "capAdd", "capDrop"),
+}
+"""What release 0.1.0 could say."""
+
+
+def imported(path: Path) -> Import:
+    return checked(read_compose(path, {}))
+
+
+def said_before(one: Service) -> bool:
+    """Whether the first release could say all of it, aliases and folders that move apart."""
+    ranges = any(isinstance(port["host"], str) for port in one.container.get("ports", ()))
+    more = one.container.get("limits", {}).keys() - {"memory", "cpus", "pids"}
+    moves = any(mount.get("move") for mount in one.container.get("mounts", ()))
+    return not (lost(one) or ranges or more or moves or one.container.keys() - FIRST)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_what_is_made_is_valid(path: Path, tmp_path: Path) -> None:
+    made = imported(path)
+    (tmp_path / "spec.yaml").write_text(render(made, "h1") + HOST)
+    assert len(load([tmp_path]).workloads) == len(made.services) > 0
+
+
+def test_most_can_be_said() -> None:
+    """The table in docs/specs.md."""
+    services = [one for path in FILES for one in imported(path).services]
+    now = sum(not lost(one) for one in services)
+    before = sum(said_before(one) for one in services)
+    assert len(FILES) >= 60
+    table = (HERE.parents[1] / "docs/specs.md").read_text()
+    assert f"| {len(services)} services of {len(FILES)} files | {before} | {now} |" in table, (
+        len(services),
+        before,
+        now,
+    )
+    assert all(note.why for one in services for note in one.notes)
+
+
+def one_service(tmp_path: Path, section: str, more: str = "") -> Service:
+    path = tmp_path / "compose.yaml"
+    path.write_text(f"name: shop\nservices:\n  web:\n    image: a:1\n{section}\n{more}")
+    return imported(path).services[0]
+
+
+@pytest.mark.parametrize(
+    ("section", "field", "value"),
+    [
+        ("    ports: [22:22]", "ports", [{"container": 22, "host": 22}]),
+        ("    restart: no", None, None),
+        ("    restart: on-failure:3", "restartRetries", 3),
+        ("    environment: {A: yes, B: 1, C: true}", "env", {"A": "yes", "B": "1", "C": "true"}),
+        ("    environment: {API_TOKEN: '${T}'}", "secretEnv", {"API_TOKEN": {"fromEnv": "T"}}),
+        ("    command: a 'b c'", "command", ["a", "b c"]),
+        ("    volumes: [./data:/d]", "mounts", [{"source": "/srv/shop/data", "target": "/d", "move": True}]),
+        (
+            "    volumes: [./a.conf:/d:ro]",
+            "mounts",
+            [{"source": "/srv/shop/a.conf", "target": "/d", "readOnly": True}],
+        ),
+        ("    volumes: [/d]", "volumes", [{"name": "shop-web-d", "target": "/d"}]),
+        ("    shm_size: 64m", "shmSize", "64MiB"),
+        ("    network_mode: host", "networkMode", "host"),
+    ],
+)
+def test_how_things_are_said(tmp_path: Path, section: str, field: str | None, value: object) -> None:
+    one = one_service(tmp_path, section)
+    assert not lost(one)
+    if field is None:
+        assert "restart" not in one.container
+    else:
+        assert one.container[field] == value
+
+
+@pytest.mark.parametrize(
+    ("section", "word"),
+    [
+        ("    network_mode: service:db", "another container"),
+        ("    blkio_config: {weight: 1}", "no field"),
+        ("    deploy: {replicas: 2}", "one for each"),
+        ("    volumes_from: [db]", "one workload"),
+        ("    some_key: 1", "no key"),
+        ("    logging: {driver: syslog}", "no driver"),
+        ("    ports: ['80']", "port of the host"),
+        ("    sysctls: {vm.swappiness: 1}", "whole host"),
+    ],
+)
+def test_what_cannot_be_said_is_named(tmp_path: Path, section: str, word: str) -> None:
+    (note,) = lost(one_service(tmp_path, section))
+    assert word in note.why
+
+
+def test_secrets_are_not_written_down(tmp_path: Path) -> None:
+    path = tmp_path / "compose.yaml"
+    path.write_text(
+        "services: {web: {image: 'a:1', environment: {DB_PASSWORD: hunter2, U: 'http://a:hunter2@b'}}}"
+    )
+    text = render(imported(path), "h1")
+    assert "hunter2" not in text and "DB_PASSWORD" in text
+
+
+@pytest.mark.parametrize("text", ["", "[]", "services: 1", "a: [", "services: {a: {ulimits: 4}}"])
+def test_what_is_no_compose_file_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "compose.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError):
+        read_compose(path, {})
+
+
+def test_variables() -> None:
+    missing: set[str] = set()
+    given = {"a": ["$A-${B:-${C:-d}}", "$$A", "${A:+x}${E:+y}", "${N}", "${EMPTY-z}${EMPTY:-w}"]}
+    found = interpolate(given, {"A": "1", "EMPTY": ""}, missing)
+    assert found == {"a": ["1-d", "$A", "x", "", "w"]} and missing == {"N"}
+
+
+def test_a_quadlet_unit() -> None:
+    (one,) = checked(read_quadlet(HERE / "units" / "web.container")).services
+    assert [note.what for note in lost(one)] == ["AutoUpdate=registry"]
+    container = one.container
+    assert one.name == "front" and container["restart"] == "always" and container["stopTimeout"] == "30s"
+    assert container["env"] == {"MODE": "prod", "NOTE": "two words"}
+    assert container["networks"][0]["ip"] == "10.0.0.5"
+    assert container["capAdd"] == ["NET_BIND_SERVICE", "SYS_TIME"]
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "specs.yaml"
+    assert run(["import", str(HERE / "files" / "redis.yaml"), "--host", "h1", "--out", str(out)]) == 0
+    assert [d["kind"] for d in yaml.safe_load_all(out.read_text())] == ["Network", "Workload"]
+    assert run(["import", str(HERE / "files" / "redis.yaml"), "--host", "h1", "--out", str(out)]) == 4
+    assert run(["import", str(HERE / "files" / "gluetun.yaml"), "--host", "h1"]) == 2
+    assert "# NOT HERE: network_mode: service:vpn" in capsys.readouterr().out
+    assert run(["import", str(tmp_path / "none.yaml"), "--host", "h1"]) == 4
