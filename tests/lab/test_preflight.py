@@ -132,7 +132,7 @@ def test_a_broken_destination_is_refused_while_the_workload_runs(bench: Bench, c
     found = {finding["code"]: finding for finding in plan["findings"]}
     assert rule in found, found
     assert found[rule]["severity"] == ("warning" if rule in WARNS else "error")
-    assert fix in found[rule]["fix"] and found[rule]["host"] == "h2"
+    assert fix in found[rule]["fix"] and found[rule]["where"]["host"] == "h2"
     assert bool(plan["steps"]) is (rule in WARNS)
 
 
