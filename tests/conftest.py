@@ -11,6 +11,13 @@ from tests.drivers import recorded
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+@pytest.fixture(autouse=True)
+def _hang_up_again() -> Generator[None, None, None]:
+    """A command that was run in this process may have outlived its terminal; later tests start programs."""
+    yield
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield

@@ -2,7 +2,7 @@
 # `lazy` after a pre-copy: pages of round 1 are served from it, so it gets the dump's images, the pages of round 1, and
 # the maps given for it. May be repeated.
 umask 077
-cd "$1" || exit 1
+cd "$1" 2>/dev/null || { echo "there is no folder $1: was it removed?" >&2; exit 1; }
 if [ "$2" = lazy ]; then
     rm -rf lazy && mkdir lazy || exit 1
     for image in checkpoint/*.img; do

@@ -37,7 +37,7 @@ def two_hosts(folder: Path, patch: pytest.MonkeyPatch) -> Universe:
     universe = Universe()
     for name in ("h1", "h2"):
         universe.add(name).images["app"] = 2**20
-    patch.setitem(registry.BUILT_IN, "podman", SimDriver)
+    patch.setattr(registry, "BUILT_IN", {"podman": SimDriver})
     patch.setattr(compose, "reach", lambda spec: MemoryFleet(universe))
     for module in (app, recover, deciding):
         patch.setattr(module, "fleet_leases", no_leases)

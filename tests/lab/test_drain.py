@@ -90,7 +90,7 @@ def test_a_staged_container_that_somebody_removed_is_said_and_the_source_goes_on
         while len(sums.seen) < answers + 3 and time.monotonic() < deadline:
             time.sleep(0.1)
     # It may go at any moment of the restore, which says what it misses.
-    assert re.search(r"restore on h2 .*(no such container|was the container removed|No such file)", output), output
+    assert re.search(r"restore on h2 .*(no such container|was it removed|No such file)", output), output
     assert len(set(sums.seen)) == 1 and len(sums.seen) > answers
     repo.apply()
     assert repo.running_on() == ["h2"]
