@@ -28,7 +28,7 @@ def move(ground: Ground, cell: Cell) -> Run:
         wire_bytes=sent,
         parts=step_seconds(latest(ground)),
         controller_bytes=done.peak_bytes,
-        frozen_s=change["downtimeS"],
+        frozen_s=change["frozenS"],
         predicted_s=change["predictedDowntimeS"],
     )
 

@@ -44,4 +44,4 @@ def test_what_was_predicted_and_measured_is_told():
     done = replace(before, outcome=Outcome({"web": GroupState.DONE}, {}, frozen={"web": 1.1}))
     assert "moved h1 -> h2; frozen for 1.10 s, predicted 0.2 to 0.9 s" in render_applied(done, False)
     told = apply_document(done, 0).changes[0].move
-    assert told.downtime_s == 1.1 and told.predicted_downtime_s < told.predicted_most_s
+    assert told.frozen_s == 1.1 and told.predicted_downtime_s < told.predicted_most_s

@@ -117,7 +117,7 @@ def test_ctrl_c_while_a_person_is_asked_ends_it_at_once(repo: Repo) -> None:
 def test_a_first_move_is_predicted_as_a_range_and_measured(repo: Repo) -> None:
     assert "(first move between these hosts)" in repo.run("plan").stdout
     told = repo.json("apply", "--yes")["changes"][0]["move"]
-    assert 0 < told["predictedDowntimeS"] < told["predictedMostS"] and told["downtimeS"] > 0
+    assert 0 < told["predictedDowntimeS"] < told["predictedMostS"] and told["frozenS"] > 0
     repo.place("counter", "h1")
     assert "counter moved h2 -> h1; frozen for" in repo.apply().stdout
     repo.place("counter", "h2")

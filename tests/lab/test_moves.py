@@ -156,7 +156,7 @@ def test_a_client_does_not_wait_much_longer_than_the_freeze(repo: Repo) -> None:
         repo.apply()
         seen = probe.stop()
     assert seen.survived and seen.memory_intact, seen
-    frozen = repo.json("history", "counter")["runs"][0]["changes"][0]["downtimeS"]
+    frozen = repo.json("history", "counter")["runs"][0]["changes"][0]["frozenS"]
     assert frozen > 1.5
     assert seen.longest_wait_seconds < frozen + 0.6
     for host in ("h1", "h2"):

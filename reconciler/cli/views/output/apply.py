@@ -30,7 +30,7 @@ class DoneMove(Part):
 
     predicted_downtime_s: float
     predicted_most_s: float
-    downtime_s: float | None = Field(description="How long it was frozen; null when it was not")
+    frozen_s: float | None = Field(description="How long it was frozen; null when it was not")
 
 
 class DoneChange(Part):
@@ -137,5 +137,5 @@ def _move(name: str, applied: Applied) -> DoneMove | None:
     return DoneMove(
         predicted_downtime_s=known(move.predicted_downtime_s),
         predicted_most_s=known(move.predicted_most_s),
-        downtime_s=rounded(applied.outcome.frozen.get(name)),
+        frozen_s=rounded(applied.outcome.frozen.get(name)),
     )

@@ -51,7 +51,7 @@ class PastChange(Part):
     kind: ChangeKind
     source: str | None
     destination: str | None
-    downtime_s: float | None = Field(description="How long it was frozen; null when it was not")
+    frozen_s: float | None = Field(description="How long it was frozen; null when it was not")
     predicted_downtime_s: float | None
     predicted_most_s: float | None
 
@@ -98,7 +98,7 @@ class MeasuredMove(Part):
     copied_bytes: int
     predicted_downtime_s: float
     predicted_most_s: float
-    downtime_s: float
+    frozen_s: float
     good: bool = Field(description="Predicted within the tolerance")
 
 
@@ -162,7 +162,7 @@ def _change(run: Run, change: Change) -> PastChange:
         kind=change.kind,
         source=change.source,
         destination=change.destination,
-        downtime_s=rounded(frozen_seconds(run, change.workload)),
+        frozen_s=rounded(frozen_seconds(run, change.workload)),
         predicted_downtime_s=known(move.predicted_downtime_s) if move else None,
         predicted_most_s=known(move.predicted_most_s) if move else None,
     )
@@ -184,7 +184,7 @@ def accuracy_document(moves: Sequence[Measured]) -> AccuracyDocument:
                 copied_bytes=m.copied,
                 predicted_downtime_s=known(m.predicted_s),
                 predicted_most_s=known(m.most_s),
-                downtime_s=known(m.frozen_s),
+                frozen_s=known(m.frozen_s),
                 good=m.good,
             )
             for m in moves
