@@ -24,9 +24,6 @@ from reconciler.model.spec import HealthCheck, NetworkDefinition, Workload
 from reconciler.model.world import Alive as Alive
 from reconciler.model.world import HostFacts
 
-ENDED = "C340"
-"""The code of errors that say that a workload's program has ended by itself."""
-
 
 @runtime_checkable
 class Runtime(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from reconciler.core.unwell import ENDED
 from reconciler.engine.effects import back
 from reconciler.engine.effects.base import Acting, Data, Effect, leave
 from reconciler.engine.precopy import Precopy
@@ -12,7 +13,7 @@ from reconciler.guard import actions, dossier, guard
 from reconciler.hosts.base import Progress, each
 from reconciler.model.plan import Step, StepKind
 from reconciler.model.spec import Strategy
-from reconciler.runtimes.base import ENDED, Located
+from reconciler.runtimes.base import Located
 
 
 async def reserve(acting: Acting, step: Step, progress: Progress) -> Data:

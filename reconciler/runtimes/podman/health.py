@@ -3,28 +3,24 @@ ends at once when the workload has ended: then its exit code and its last words 
 
 from __future__ import annotations
 
-from reconciler.core.causes import last_lines, telling
+from reconciler.core import unwell
 from reconciler.errors import CommandFailed
 from reconciler.model.base import parse_duration
 from reconciler.model.command import Command, Program
 from reconciler.model.container import RestartPolicy
 from reconciler.model.spec import HealthCheck
 from reconciler.model.world import ContainerFacts
-from reconciler.runtimes.base import ENDED
 from reconciler.runtimes.podman import containers, paths
 
-UNHEALTHY = "C318"
 _SLACK = 20.0
 """Seconds a last attempt may take beyond the check's `within`."""
-_LAST_WORDS = 6
-_SIGNALLED = 128
 
 
 def health(workload: str, check: HealthCheck, address: str) -> Program[None]:
     within = parse_duration(check.within)
     facts = yield from containers.ours(workload, workload)
     if facts is None:
-        raise CommandFailed(f"{workload} is not healthy: its container is gone", code=UNHEALTHY)
+        raise CommandFailed(f"{workload} is not healthy: its container is gone", code=unwell.UNHEALTHY)
     head = (str(round(within * 100)), workload, str(facts.pid), facts.restart or RestartPolicy.NO.value)
     if check.command is not None:
         argv = paths.shell("health", "command", *head, *check.command)
@@ -39,15 +35,7 @@ def health(workload: str, check: HealthCheck, address: str) -> Program[None]:
         now = yield from containers.ours(workload, workload)
         if now is not None and not now.state.has_processes:
             raise (yield from ended(now, error.where)) from error
-        raise CommandFailed(
-            f"{workload} is not healthy after {check.within}",
-            argv=error.argv,
-            exit_code=error.status,
-            stderr=error.stderr,
-            code=UNHEALTHY,
-            where=error.where,
-            why=telling(error.stderr) or "its check did not pass",
-        ) from error
+        raise unwell.unhealthy(workload, check, error) from error
 
 
 def not_ended(workload: str) -> Program[None]:
@@ -60,15 +48,7 @@ def ended(facts: ContainerFacts, where: str = "") -> Program[CommandFailed]:
     """The error about a container that has ended. Undoing removes it, so what it said last is in the error."""
     show = 'exec podman logs --tail "$1" -- "$2" 2>&1'
     said = yield Command(
-        ("/bin/sh", "-c", show, "sh", str(_LAST_WORDS), facts.id), timeout=20, ok=tuple(range(256))
+        ("/bin/sh", "-c", show, "sh", str(unwell.LAST_WORDS), facts.id), timeout=20, ok=tuple(range(256))
     )
-    words = last_lines(said.stdout, _LAST_WORDS) if said.status == 0 else ""
-    code = facts.exit_code
-    how = f"exit code {code}" + (f", signal {code - _SIGNALLED}" if _SIGNALLED < code < _SIGNALLED + 65 else "")
-    return CommandFailed(
-        f"{facts.name} ended ({how})",
-        exit_code=code,
-        code=ENDED,
-        where=where,
-        why=f"it said last:\n{words}" if words else "it said nothing",
-    )
+    output = said.stdout if said.status == 0 else ""
+    return unwell.ended(facts.name, facts.exit_code, output, where)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 
+from reconciler.core import owned
 from reconciler.core.volumes import saved_and_removed
 from reconciler.errors import CommandFailed, Refused
 from reconciler.guard import guard
@@ -86,13 +87,7 @@ def _volume(name: str) -> Program[VolumeFacts | None]:
 
 
 def _check_owner(volume: VolumeFacts, workload: str) -> None:
-    owner = volume.labels.get(LABEL_WORKLOAD)
-    if owner != workload:
-        raise Refused(
-            f"the volume {volume.name} belongs to {owner or 'something else than Reconciler'}, not to {workload}",
-            code="P434",
-            fix=f"use another volume name, or move its data away: podman volume export {volume.name}",
-        )
+    owned.check_owner(volume, workload, f"podman volume export {volume.name}")
 
 
 def check_free(name: str, fence: Fence, run: str) -> Program[bool]:
@@ -101,13 +96,8 @@ def check_free(name: str, fence: Fence, run: str) -> Program[bool]:
     if found is None:
         return True
     _check_owner(found, fence.workload)
-    if found.labels.get(LABEL_RUN) == run:
-        return False
-    raise Refused(
-        f"a volume {name} of {fence.workload} is there already, with data of its own",
-        code="P440",
-        fix=f"plan again; to drop it: {saved_and_removed(name)}",
-    )
+    owned.check_made_by(found, fence, run, f": {saved_and_removed(name)}")
+    return False
 
 
 def create_volume(name: str, fence: Fence, run: str) -> Program[None]:

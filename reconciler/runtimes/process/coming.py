@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reconciler.core.made_from import changed_fields
-from reconciler.criu import config, restoring, rooms
+from reconciler.criu import config, restoring, rooms, standing
 from reconciler.criu.tasks import living, spoke, stop_pages_argv
 from reconciler.errors import CommandFailed, GuardRefused, Refused
 from reconciler.guard import guard
@@ -166,14 +166,8 @@ def finish(handover: Handover) -> Program[None]:
 
 
 def alive(workload: str) -> Program[Alive]:
-    shown = yield from guard.show(workload)
-    hook = shown[0].hook if shown else guard.Hook()
-    if hook.state == "held":
-        frozen = hook.verdict != "resume"
-        detail = "frozen, its images are complete" if frozen else "about to run on"
-        return Alive(exists=True, running=not frozen, restorable=frozen, frozen=frozen, detail=detail)
-    if hook.state == "starting":
-        return Alive(exists=True, running=True, detail="being dumped")
+    if (known := (yield from standing.by_hook(workload))) is not None:
+        return known
     facts = yield from observing.tree(workload)
     if facts is None:
         return Alive(exists=False, running=False, detail="no tree of processes")
@@ -188,17 +182,9 @@ def alive(workload: str) -> Program[Alive]:
 
 
 def fence_off(handover: Handover, epoch: int) -> Program[bool]:
-    """The marker first: after it, the guard runs nothing under the move's epoch any more. It waits for a command
-    that runs at this moment, so a restore under way is over when the marker is written."""
     name, fence, move = handover.name, Fence(handover.name, epoch), handover.move
-    shown = yield from guard.show(name)
-    if shown and shown[0].marker is not None and shown[0].marker.role == "source":
-        yield from guard.mark(fence, Phase.FENCED, "source", run=handover.run, peer=move.destination)
-    else:
-        yield from guard.mark(fence, Phase.FENCED, "destination", run=handover.run, peer=move.source)
-    if shown and shown[0].hook.state == "held":
-        return False  # frozen, and from here on it never resumes by itself
-    yield from config.forbid_restore(name)
+    if (yield from standing.raise_fence(handover, fence)):
+        return False
     facts = yield from observing.tree(name)
     if facts is None:
         return True  # somebody has removed it: nobody knows what it did before

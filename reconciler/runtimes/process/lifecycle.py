@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.core.causes import last_lines, telling
+from reconciler.core import unwell
 from reconciler.core.made_from import changed_fields
 from reconciler.errors import CommandFailed
 from reconciler.guard import guard
@@ -15,7 +15,6 @@ from reconciler.model.labels import LABEL_SPEC
 from reconciler.model.plan import Phase
 from reconciler.model.spec import HealthCheck, Workload
 from reconciler.model.world import InstanceState, TreeFacts
-from reconciler.runtimes.base import ENDED
 from reconciler.runtimes.process import observing, places, settings, stores
 
 LIVE = (guard.NONE, Phase.RUNNING, Phase.CONFIRMED)
@@ -24,11 +23,8 @@ SETTLED = (*LIVE, Phase.RETIRED, Phase.FENCED)
 """Phases in which no hand-over needs what is on this host."""
 GRACE: Seconds = 10.0
 """Between asking a command to end and ending its tree."""
-UNHEALTHY = "C318"
 _LIMIT: Seconds = 60.0
 _AT_ONCE = 0.5
-_LAST_WORDS = 6
-_SIGNALLED = 128
 
 
 def make(
@@ -135,7 +131,7 @@ def health(workload: str, check: HealthCheck, address: str) -> Program[None]:
     within = parse_duration(check.within)
     facts = yield from observing.tree(workload)
     if facts is None:
-        raise CommandFailed(f"{workload} is not healthy: it is gone", code=UNHEALTHY)
+        raise CommandFailed(f"{workload} is not healthy: it is gone", code=unwell.UNHEALTHY)
     restarts = "no" if facts.restart == RestartPolicy.NO.value else "yes"
     head = (places.home(workload), str(round(within * 100)), restarts)
     if check.command is not None:
@@ -152,28 +148,11 @@ def health(workload: str, check: HealthCheck, address: str) -> Program[None]:
         now = yield from observing.tree(workload)
         if now is not None and not now.state.has_processes:
             raise (yield from ended(now, error.where)) from error
-        raise CommandFailed(
-            f"{workload} is not healthy after {check.within}",
-            argv=error.argv,
-            exit_code=error.status,
-            stderr=error.stderr,
-            code=UNHEALTHY,
-            where=error.where,
-            why=telling(error.stderr) or "its check did not pass",
-        ) from error
+        raise unwell.unhealthy(workload, check, error) from error
 
 
 def ended(facts: TreeFacts, where: str = "") -> Program[CommandFailed]:
     """The error about a tree that has ended. Undoing removes it, so what it said last is in the error."""
-    output = ("tail", "-n", str(_LAST_WORDS), "--", f"{facts.home}/own/output")
+    output = ("tail", "-n", str(unwell.LAST_WORDS), "--", f"{facts.home}/own/output")
     said = yield Command(output, ok=(0, 1))
-    words = last_lines(said.stdout, _LAST_WORDS)
-    code = facts.exit_code
-    how = f"exit code {code}" + (f", signal {code - _SIGNALLED}" if _SIGNALLED < code < _SIGNALLED + 65 else "")
-    return CommandFailed(
-        f"{facts.name} ended ({how})",
-        exit_code=code,
-        code=ENDED,
-        where=where,
-        why=f"it said last:\n{words}" if words else "it said nothing",
-    )
+    return unwell.ended(facts.name, facts.exit_code, said.stdout, where)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 
+from reconciler.core import owned
 from reconciler.errors import CommandFailed, Refused
 from reconciler.guard import guard
 from reconciler.model.command import Command, Fence, Program, Seconds, Tree
@@ -37,13 +38,7 @@ def _volume(name: str) -> Program[VolumeFacts | None]:
 
 
 def _check_owner(volume: VolumeFacts, workload: str) -> None:
-    owner = volume.labels.get(LABEL_WORKLOAD)
-    if owner != workload:
-        raise Refused(
-            f"the volume {volume.name} belongs to {owner or 'nobody'}, not to {workload}",
-            code="P434",
-            fix=f"use another volume name, or move its data away: {volume.mountpoint}",
-        )
+    owned.check_owner(volume, workload, volume.mountpoint)
 
 
 def check_free(name: str, fence: Fence, run: str) -> Program[bool]:
@@ -52,13 +47,8 @@ def check_free(name: str, fence: Fence, run: str) -> Program[bool]:
     if found is None:
         return True
     _check_owner(found, fence.workload)
-    if found.labels.get(LABEL_RUN) == run:
-        return False
-    raise Refused(
-        f"a volume {name} of {fence.workload} is there already, with data of its own",
-        code="P440",
-        fix=f"plan again; to drop it, move {found.mountpoint} away",
-    )
+    owned.check_made_by(found, fence, run, f", move {found.mountpoint} away")
+    return False
 
 
 def create_volume(name: str, fence: Fence, run: str) -> Program[None]:

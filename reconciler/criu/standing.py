@@ -1,0 +1,38 @@
+"""What the guard's hook alone says of a workload that is dumped or held, and the first half of fencing one off."""
+
+from __future__ import annotations
+
+from reconciler.criu import config
+from reconciler.guard import guard
+from reconciler.model.command import Fence, Program
+from reconciler.model.handover import Handover
+from reconciler.model.plan import Phase
+from reconciler.model.world import Alive
+
+
+def by_hook(workload: str) -> Program[Alive | None]:
+    """How it stands where its hook knows; None: what runs has to be looked at."""
+    shown = yield from guard.show(workload)
+    hook = shown[0].hook if shown else guard.Hook()
+    if hook.state == "held":
+        frozen = hook.verdict != "resume"
+        detail = "frozen, its images are complete" if frozen else "about to run on"
+        return Alive(exists=True, running=not frozen, restorable=frozen, frozen=frozen, detail=detail)
+    if hook.state == "starting":
+        return Alive(exists=True, running=True, detail="being dumped")
+    return None
+
+
+def raise_fence(handover: Handover, fence: Fence) -> Program[bool]:
+    """The marker first: after it, the guard runs nothing under the move's epoch any more. It waits for a command
+    that runs at this moment, so a restore under way is over when the marker is written. Answers whether that was
+    all: what is held is frozen, and from here on it never resumes by itself."""
+    shown = yield from guard.show(handover.name)
+    if shown and shown[0].marker is not None and shown[0].marker.role == "source":
+        yield from guard.mark(fence, Phase.FENCED, "source", run=handover.run, peer=handover.move.destination)
+    else:
+        yield from guard.mark(fence, Phase.FENCED, "destination", run=handover.run, peer=handover.move.source)
+    if shown and shown[0].hook.state == "held":
+        return True
+    yield from config.forbid_restore(handover.name)
+    return False
