@@ -9,6 +9,8 @@ use warnings;
 use constant { FINISHED => 0x52535446, START => 10, RESTORE => 900 };
 
 my ($home, $daemon) = @ARGV;
+# Until somebody restores, nobody needs the daemon, which would wait for ever: it goes with this.
+$SIG{__DIE__} = sub { kill 'TERM', $daemon };
 chdir $home or die "$home: $!\n";
 $SIG{HUP} = $SIG{PIPE} = 'IGNORE';
 put('keeper.pid', $$);
@@ -67,13 +69,13 @@ sub readable {    # which of them, within so many seconds
     return if select($bits, undef, undef, $seconds) <= 0;
     return map { vec($bits, fileno $_, 1) } @from;
 }
-# Until then nobody needs the daemon, which would wait for ever: whoever removes the container has not seen it.
 for (my $waited = 0; !readable(1, $listen); $waited++) {
+    # Whoever removes the container has not seen the daemon.
     next if $waited < RESTORE && lives() && -e "$home/keeper.pid";
-    kill 'TERM', $daemon;
     die "nothing was restored\n";
 }
 accept my $up, $listen or die "accept: $!\n";
+$SIG{__DIE__} = 'DEFAULT';
 close $listen;
 
 # Without the daemon tasks would wait for memory before they are complete: the restore fails by its next word instead.

@@ -105,6 +105,7 @@ def _tidy(lab: Lab) -> None:
         lab.exec(host.name, ["sh", "-c", END_HOLDS], check=False)
         lab.exec(host.name, ["podman", "rm", "--all", "--force", "--time", "0"])
         lab.exec(host.name, ["podman", "volume", "rm", "--all", "--force"], check=False)
+        lab.exec(host.name, ["podman", "secret", "rm", "--all"], check=False)
         # Image folders on tmpfs would keep the container's folder busy.
         free = "awk '/.checkpoint /{print $2}' /proc/mounts | xargs -r umount; rm -rf /var/lib/reconciler/*"
         lab.exec(host.name, ["sh", "-c", END_TREES + free])
