@@ -26,6 +26,7 @@ class Topic:
     text: str
     severity: str = ""
     fix: str = ""
+    accept: bool = False
 
 
 def register(app: typer.Typer) -> None:
@@ -76,7 +77,7 @@ def topics() -> dict[str, Topic]:
     every = [
         *(Topic(i, "input", c.title, c.text, "warn" if i.startswith("W") else "refuse") for i, c in CODES.items()),
         *(Topic(i, "code" if i[1:].isdigit() else "plan", p.title, p.text) for i, p in PAGES.items()),
-        *(Topic(r.id, "rule", _first(r.text), r.text, r.severity) for r in RULES.values()),
+        *(Topic(r.id, "rule", _first(r.text), r.text, r.severity, accept=r.acceptable) for r in RULES.values()),
         *(Topic(k.id, "log", k.cause, _found_by(k.rule), fix=k.fix) for k in KNOWN),
     ]
     return {topic.id: topic for topic in every}
@@ -88,6 +89,8 @@ def page(topic: Topic) -> str:
     if topic.kind == "rule":
         head += ": stops the change" if topic.severity == "refuse" else ": a warning; the change goes on"
     parts = [head, *(" ".join(block.split()) for block in topic.text.split("\n\n") if block)]
+    if topic.accept:
+        parts.append(f"accept: [{topic.id}] in the workload's MigrationPolicy lets it pass.")
     return "\n\n".join(parts + ([f"fix  {topic.fix}"] if topic.fix else []))
 
 

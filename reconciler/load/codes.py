@@ -200,6 +200,12 @@ CODES: dict[str, Code] = {
         "and quotes around a whole value are taken off. The message says which line is none. Secrets do not go "
         "there: use `secretEnv`.",
     ),
+    "E159": Code(
+        "a rule that cannot be accepted",
+        "`accept` of a MigrationPolicy names rules whose findings are known and wanted. Not all may be: not those "
+        "that keep data, a second copy from running or confinement, nor those about what is known to fail. "
+        "docs/rules.md lists both, `reconcile explain RULE` tells of one.",
+    ),
     "E170": Code(
         "the repository cannot be read",
         "git could not fetch it (its own words are shown), its transport is not allowed (https, ssh, or a folder "

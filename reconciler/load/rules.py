@@ -9,12 +9,14 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from reconciler.errors import Diagnostic
+from reconciler.load.accepting import check_accepted
 from reconciler.load.messages import close
 from reconciler.load.objects import Entry
 from reconciler.load.payload import check_payload
 from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.container import Mount, PublishedPort
-from reconciler.model.spec import DesiredState, Host, IpamSpec, Network, Workload, WorkloadSpec
+from reconciler.model.network import IpamSpec
+from reconciler.model.spec import DesiredState, Host, MigrationPolicy, Network, Workload, WorkloadSpec
 from reconciler.runtimes import registry
 from reconciler.runtimes.registry import TAKES, FoundRuntime
 
@@ -60,6 +62,8 @@ def check_fleet(fleet: SpecFleet) -> Iterator[Diagnostic]:
         model = entry.model
         if isinstance(model, Host):
             yield from _jump(entry, model, fleet)
+        elif isinstance(model, MigrationPolicy):
+            yield from check_accepted(entry, model)
         elif isinstance(model, Workload):
             if (runtime := model.spec.runtime) in runtimes:
                 yield from _runtime(entry, runtime, runtimes[runtime])

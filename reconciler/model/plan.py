@@ -188,7 +188,8 @@ class Move(Model):
 
 
 class Finding(Model):
-    """What a rule found about a change. `severity` `refuse` stops the change; `warn` is shown."""
+    """What a rule found about a change. `severity` `refuse` stops the change; `warn` is shown. `accepted`: the
+    policy names the rule, so that it neither stops nor warns."""
 
     rule: str
     severity: str
@@ -196,6 +197,7 @@ class Finding(Model):
     host: str
     message: str
     fix: str = ""
+    accepted: bool = False
 
 
 class Plan(Model):

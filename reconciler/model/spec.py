@@ -6,11 +6,10 @@ rules that need the live hosts are in `reconciler.core.rules`.
 
 from __future__ import annotations
 
-import ipaddress
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, JsonValue, Strict, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from reconciler.model.action import MoveActions
 from reconciler.model.base import DEFAULT_RUNTIME, Duration, Model, Name
@@ -23,18 +22,16 @@ from reconciler.model.container import (
     VolumeMount,
 )
 from reconciler.model.fields import (
-    INTERFACE,
     LABEL_KEY,
     ONE_LINE,
     PUBLIC_KEY,
     USER,
     Flag,
     HostAddress,
-    IPAddress,
     Labels,
     Port,
-    Subnet,
 )
+from reconciler.model.network import NetworkDefinition
 from reconciler.model.process import ProcessTree
 
 
@@ -283,6 +280,10 @@ class MigrationPolicySpec(Model):
     unseen: Literal["refuse", "warn"] = Field(
         "refuse", description="Changes of which a host did not answer all that the rules ask"
     )
+    accept: list[Name] = Field(
+        [],
+        description="Rules whose findings are known and wanted: they do not refuse, nor warn",
+    )
     compression: Literal["auto", "none", "lz4", "zstd"] = Field(
         "auto", description="Of what is copied between the hosts; `auto` measures the link"
     )
@@ -296,50 +297,6 @@ class MigrationPolicy(Model):
     kind: Literal["MigrationPolicy"]
     metadata: Metadata
     spec: MigrationPolicySpec = MigrationPolicySpec()
-
-
-class IpamSpec(Model):
-    subnet: Subnet
-    gateway: IPAddress | None = None
-    ip_range: Subnet | None = None
-
-    @model_validator(mode="after")
-    def _inside(self) -> Self:
-        subnet = ipaddress.ip_network(self.subnet)
-        if self.gateway is not None and ipaddress.ip_address(self.gateway) not in subnet:
-            raise ValueError(f"`gateway` {self.gateway} is not in {subnet}")
-        if self.ip_range is not None:
-            part = ipaddress.ip_network(self.ip_range)
-            if part.version != subnet.version or part[0] not in subnet or part[-1] not in subnet:
-                raise ValueError(f"`ipRange` {part} is not part of {subnet}")
-        return self
-
-
-class NetworkDefinition(Model):
-    """A container network made on hosts that need it."""
-
-    driver: Literal["bridge", "macvlan"] = "bridge"
-    parent: Annotated[str, Field(pattern=INTERFACE)] | None = None
-    ipam: IpamSpec | None = None
-    ipam6: IpamSpec | None = Field(None, description="A second subnet, of IPv6, beside one of IPv4")
-    mtu: Annotated[int, Strict(), Field(ge=576, le=65535)] | None = Field(None, description="Default: the host's")
-
-    @property
-    def ipams(self) -> tuple[IpamSpec, ...]:
-        return tuple(filter(None, (self.ipam, self.ipam6)))
-
-    @model_validator(mode="after")
-    def _two_kinds(self) -> Self:
-        versions = [ipaddress.ip_network(one.subnet).version for one in self.ipams]
-        if self.ipam6 is not None and versions != [4, 6]:
-            raise ValueError("`ipam6` is an IPv6 subnet beside `ipam`, an IPv4 one")
-        return self
-
-    @model_validator(mode="after")
-    def _parent(self) -> Self:
-        if self.driver == "macvlan" and self.parent is None:
-            raise ValueError("a macvlan network needs `parent`, the interface on the host")
-        return self
 
 
 class Network(Model):

@@ -19,8 +19,9 @@ from reconciler.model.handover import Handover as Handover
 from reconciler.model.handover import Held as Held
 from reconciler.model.handover import Located as Located
 from reconciler.model.handover import Round as Round
+from reconciler.model.network import NetworkDefinition
 from reconciler.model.question import Question
-from reconciler.model.spec import HealthCheck, NetworkDefinition, Workload
+from reconciler.model.spec import HealthCheck, Workload
 from reconciler.model.world import Alive as Alive
 from reconciler.model.world import HostFacts
 

@@ -52,3 +52,7 @@ def test_without_a_topic_all_are_listed(capsys):
 def test_the_guide_lists_every_rule():
     guide = (ROOT / "docs/rules.md").read_text()
     assert [name for name in RULES if f"`{name}`" not in guide] == []
+    cells = [line.split("|") for line in guide.splitlines()]
+    rows = {row[1].strip(" `"): row[2].strip() for row in cells if len(row) > 4}
+    said = {name: f"{one.severity}{', accept' * one.acceptable}" for name, one in RULES.items()}
+    assert {name: rows[name] for name in RULES} == said

@@ -65,6 +65,13 @@ def test_sarif_is_valid_and_points_to_the_line() -> None:
     jsonschema.validate(json.loads(sarif(plan())), schema)
 
 
+def test_what_is_accepted_is_a_note_and_no_annotation() -> None:
+    accepted = finding("warning", "known", file="").model_copy(update={"accepted": True})
+    assert json.loads(sarif(plan(accepted)))["runs"][0]["results"][0]["level"] == "note"
+    assert "known" not in github(plan(accepted)) and "accepted by the policy: known" in junit(plan(accepted))
+    assert "accepted by the policy: known" in markdown(plan(accepted))
+
+
 def test_through_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

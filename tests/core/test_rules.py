@@ -1,5 +1,7 @@
 """Every rule once where it fires and once where it does not. A rule without its pair fails the tests."""
 
+from dataclasses import replace
+
 import pytest
 
 from reconciler.core.rules import RULES, Answer, MoveVerdict, check_host, verdict
@@ -51,6 +53,27 @@ def test_verdicts():
     assert verdict([]) is Answer.YES
     assert verdict([warn]) is Answer.YES_BUT
     assert MoveVerdict("w", "h", (warn, refuse)).answer is Answer.NO
+
+
+def test_an_accepted_rule_neither_refuses_nor_warns():
+    scene = Scene(has=options(privileged=True), policy={"accept": ["container.privileged"]})
+    found = scene.findings()
+    assert [(f.rule, f.severity, f.accepted) for f in found] == [("container.privileged", "warn", True)]
+    assert verdict(found) is Answer.YES
+
+
+def test_what_keeps_data_is_never_accepted():
+    """Also in a plan whose policy never went through the loader."""
+    scene, _ = PAIRS["volume.stale"]
+    scene = replace(scene, policy={"accept": ["volume.stale"]})
+    assert verdict(scene.findings()) is Answer.NO
+
+
+SAFETY = ("volume.", "name.", "address.", "port.taken", "security.", "room.memory", "room.disk", "cpu.")
+
+
+def test_rules_of_safety_cannot_be_accepted():
+    assert [name for name, one in RULES.items() if one.acceptable and name.startswith(SAFETY)] == []
 
 
 def test_older_criu_of_the_same_series_only_warns():

@@ -14,9 +14,10 @@ from reconciler.errors import CommandFailed, GuardRefused, Refused
 from reconciler.model.command import Fence
 from reconciler.model.container import RestartPolicy
 from reconciler.model.labels import LABEL_SPEC
+from reconciler.model.network import NetworkDefinition
 from reconciler.model.plan import Phase
 from reconciler.model.question import Question
-from reconciler.model.spec import Cutover, NetworkDefinition, Strategy
+from reconciler.model.spec import Cutover, Strategy
 from reconciler.runtimes.base import Handover
 from tests.drivers.scene import NAME, RUN, How, Scene
 

@@ -47,9 +47,8 @@ def test_a_page_daemon_that_nobody_asked_ends_with_its_keeper(tmp_path: Path, sp
     spoil(home)
     with subprocess.Popen(["sleep", "60"]) as daemon:
         try:
-            keeper = subprocess.run(
-                ["perl", KEEPER, str(home), str(daemon.pid)], capture_output=True, text=True, timeout=30, check=False
-            )
+            argv = ["perl", str(KEEPER), str(home), str(daemon.pid)]
+            keeper = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
             assert keeper.returncode != 0
             assert daemon.wait(timeout=5) == -signal.SIGTERM, keeper.stderr
         finally:

@@ -13,9 +13,10 @@ from reconciler.hosts.base import pump
 from reconciler.model.base import canonical_json
 from reconciler.model.container import Container
 from reconciler.model.labels import LABEL_SPEC
+from reconciler.model.network import NetworkDefinition
 from reconciler.model.process import ProcessTree
 from reconciler.model.question import Question
-from reconciler.model.spec import NetworkDefinition, Workload
+from reconciler.model.spec import Workload
 from reconciler.model.world import HostFacts, InstanceState
 from reconciler.runtimes.process import observing, settings, stores, verifying
 from tests.core.worlds import API

@@ -39,24 +39,34 @@ class Bench:
             "volumes": [{"name": "web-data", "target": "/data"}],
         }
 
-    def specs(self, *workloads: tuple[str, dict[str, object], str]) -> Path:
-        """A folder with the hosts and these workloads: (name, container, host)."""
+    def specs(
+        self, *workloads: tuple[str, dict[str, object], str], policy: dict[str, object] | None = None
+    ) -> Path:
+        """A folder with the hosts and these workloads, (name, container, host), which move as the policy says."""
         path = self.folder / "workloads.yaml"
-        documents = [
+        how = {"migration": {"policy": "p"}} if policy else {}
+        documents: list[dict[str, object]] = [
             {
                 "apiVersion": API,
                 "kind": "Workload",
                 "metadata": {"name": name},
-                "spec": {"container": container, "placement": {"host": host}},
+                "spec": {"container": container, "placement": {"host": host}, **how},
             }
             for name, container, host in workloads
         ]
+        if policy:
+            documents.append(
+                {"apiVersion": API, "kind": "MigrationPolicy", "metadata": {"name": "p"}, "spec": policy}
+            )
         path.write_text("\n---\n".join(json.dumps(document) for document in documents))
         return self.folder
 
-    def plan(self, *workloads: tuple[str, dict[str, object], str]) -> dict[str, object]:
+    def plan(
+        self, *workloads: tuple[str, dict[str, object], str], policy: dict[str, object] | None = None
+    ) -> dict[str, object]:
+        specs = self.specs(*workloads, policy=policy)
         self.capture()
-        code = run(["plan", str(self.specs(*workloads)), "--json", "--journal", str(self.folder / "journal")])
+        code = run(["plan", str(specs), "--json", "--journal", str(self.folder / "journal")])
         plan: dict[str, object] = json.loads(self.capture())
         assert "findings" in plan, plan
         assert code == (1 if plan["refused"] else 0)

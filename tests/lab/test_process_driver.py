@@ -17,7 +17,8 @@ from reconciler.lab import NETWORK, Lab
 from reconciler.lab.demo import build_counter
 from reconciler.lab.probe import Probe
 from reconciler.load import load
-from reconciler.model.spec import IpamSpec, NetworkDefinition, Strategy, Workload
+from reconciler.model.network import IpamSpec, NetworkDefinition
+from reconciler.model.spec import Strategy, Workload
 from reconciler.runtimes.base import Handover
 from reconciler.runtimes.process import ProcessDriver
 from tests.drivers.contract import MovesContract, RuntimeContract, VolumesContract

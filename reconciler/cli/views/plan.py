@@ -52,8 +52,14 @@ def _change(change: Change, warnings: list[Finding], color: bool) -> list[str]:
     lines = [
         paint(STYLE[change.kind.value], head, color) + (f"  {origin:>{max(0, 78 - len(head))}}" if origin else "")
     ]
-    rows = [("why", change.reason), *change.details, *((f"! {w.rule}", f"{w.message}. {w.fix}") for w in warnings)]
+    rows = [("why", change.reason), *change.details, *map(_warning, warnings)]
     return lines + [labelled(label, text, indent=4, column=12) for label, text in rows]
+
+
+def _warning(found: Finding) -> tuple[str, str]:
+    if found.accepted:
+        return f"- {found.rule}", f"accepted by the policy: {found.message}"
+    return f"! {found.rule}", f"{found.message}. {found.fix}"
 
 
 def _finding(finding: Finding, style: str, what: str, color: bool) -> list[str]:

@@ -44,7 +44,7 @@ def github(plan: PlanDocument) -> str:
     """Workflow commands: errors first, then warnings, how many were left out, and a summary."""
     lines, left = [], 0
     for severity in ("error", "warning"):
-        found = [finding for finding in plan.findings if finding.severity == severity]
+        found = [f for f in plan.findings if f.severity == severity and not f.accepted]
         lines += [_annotation(severity, finding) for finding in found[:MOST_ANNOTATIONS]]
         left += max(0, len(found) - MOST_ANNOTATIONS)
     moves = [change.move for change in plan.changes if change.move]
@@ -67,6 +67,8 @@ def _annotation(severity: str, finding: Finding) -> str:
 
 
 def _sentence(finding: Finding) -> str:
+    if finding.accepted:
+        return f"accepted by the policy: {finding.message}"
     return f"{finding.message}. {finding.fix}" if finding.fix else finding.message
 
 
@@ -138,7 +140,7 @@ def _result(finding: Finding, rules: Sequence[str]) -> object:
     return Result(
         rule_id=finding.code,
         rule_index=rules.index(finding.code),
-        level=Level.ERROR if finding.severity == "error" else Level.WARNING,
+        level=Level.NOTE if finding.accepted else Level.ERROR if finding.severity == "error" else Level.WARNING,
         message=Message(text=_sentence(finding)),
         locations=[_location(finding)] if where.file else [],
         partial_fingerprints={"finding/v1": hashlib.sha256(same.encode()).hexdigest()},

@@ -20,6 +20,9 @@ def verdict_table(verdicts: Sequence[MoveVerdict], color: bool) -> list[str]:
         lines.append(f"{name:<{width}}  {paint(_STYLE[verdict.answer], verdict.answer.value, color)}")
         for finding in sorted(verdict.findings, key=lambda f: f.severity):
             mark = "!" if finding.severity == "refuse" else "-"
-            lines.append(f"  {mark} {labelled(finding.rule, finding.message, indent=0, column=23)}")
+            said = f"accepted by the policy: {finding.message}" if finding.accepted else finding.message
+            lines.append(f"  {mark} {labelled(finding.rule, said, indent=0, column=23)}")
+            if finding.accepted:
+                continue
             lines.append(labelled("fix", finding.fix, indent=4, column=23))
     return lines

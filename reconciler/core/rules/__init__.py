@@ -19,7 +19,7 @@ from reconciler.core.rules import (
 from reconciler.core.rules.base import RULES, Case, Rule, case_of
 from reconciler.core.rules.verdict import Answer, MoveVerdict, verdict
 from reconciler.model.plan import Change, Finding
-from reconciler.model.spec import Spec
+from reconciler.model.spec import MigrationPolicySpec, Spec
 from reconciler.model.world import HostFacts, World
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "MoveVerdict",
     "Rule",
     "ability",
+    "accepted",
     "capacity",
     "check_change",
     "check_host",
@@ -48,7 +49,14 @@ __all__ = [
 def check_change(change: Change, spec: Spec, world: World, index: Index) -> list[Finding]:
     """All findings about one change, in the order of the rules; all at once, not the first only."""
     case = case_of(change, spec, world, index)
-    return [finding for rule in RULES.values() for finding in rule.check(case)]
+    return [accepted(finding, case.policy) for rule in RULES.values() for finding in rule.check(case)]
+
+
+def accepted(finding: Finding, policy: MigrationPolicySpec) -> Finding:
+    """As the policy takes it. A rule that nobody may accept stays as it is, whatever a policy names."""
+    if finding.rule not in policy.accept or not RULES[finding.rule].acceptable:
+        return finding
+    return finding.model_copy(update={"severity": "warn", "accepted": True})
 
 
 def check_host(host: HostFacts) -> list[Finding]:

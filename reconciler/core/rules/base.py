@@ -88,6 +88,8 @@ HostCheck = Callable[[HostFacts], Iterator[Said]]
 @dataclass(frozen=True)
 class Rule:
     """A rule. `text` is its page in `reconcile explain ID`; `warns`: what it finds does not stop a change.
+    `acceptable`: a policy may `accept` what it finds. What keeps data, a second copy from running, or confinement
+    is never accepted, nor what is known to fail.
 
     `host_check` is there when the rule is about a host by itself, so that `reconcile doctor` can ask it.
     """
@@ -97,6 +99,7 @@ class Rule:
     function: Check
     warns: bool = False
     host_check: HostCheck | None = None
+    acceptable: bool = False
 
     @property
     def severity(self) -> str:
@@ -126,18 +129,27 @@ class Rule:
 RULES: dict[str, Rule] = {}
 
 
-def rule(rule_id: str, *, warns: bool = False, alone: HostCheck | None = None) -> Callable[[Check], Check]:
-    """Register a function as a rule; its docstring is its explanation. `alone`: what `reconcile doctor` asks."""
+def rule(
+    rule_id: str, *, warns: bool = False, alone: HostCheck | None = None, acceptable: bool | None = None
+) -> Callable[[Check], Check]:
+    """Register a function as a rule; its docstring is its explanation. `alone`: what `reconcile doctor` asks.
+    `acceptable` None: as it `warns`."""
 
     def decorate(function: Check) -> Check:
-        register(Rule(rule_id, page(function.__doc__), function, warns, alone))
+        may = warns if acceptable is None else acceptable
+        register(Rule(rule_id, page(function.__doc__), function, warns, alone, may))
         return function
 
     return decorate
 
 
 def host_rule(
-    rule_id: str, *, warns: bool = False, arrivals: bool = False, runtime: str = ""
+    rule_id: str,
+    *,
+    warns: bool = False,
+    arrivals: bool = False,
+    runtime: str = "",
+    acceptable: bool | None = None,
 ) -> Callable[[HostCheck], HostCheck]:
     """Register a function about one host: asked for both hosts of a move, and by `reconcile doctor`.
 
@@ -157,7 +169,8 @@ def host_rule(
                 if host is not None:
                     yield from (replace(said, host=host.name) for said in function(host))
 
-        register(Rule(rule_id, page(function.__doc__), check, warns, function))
+        may = warns if acceptable is None else acceptable
+        register(Rule(rule_id, page(function.__doc__), check, warns, function, may))
         return function
 
     return decorate

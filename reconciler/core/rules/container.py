@@ -38,7 +38,7 @@ def paused(case: Case) -> Iterator[Said]:
         )
 
 
-@rule("container.privileged")
+@rule("container.privileged", acceptable=True)
 def privileged(case: Case) -> Iterator[Said]:
     """The container runs with all privileges and devices of its host, which are not those of the destination."""
     if case.moves and case.container and case.container.options.privileged:
@@ -84,7 +84,7 @@ def user_namespace(case: Case) -> Iterator[Said]:
         )
 
 
-@rule("container.devices")
+@rule("container.devices", acceptable=True)
 def devices(case: Case) -> Iterator[Said]:
     """Devices of the host were given to the container. Those that its spec gives it too and that no process holds
     are the destination's after a move, which is a warning; all others stay behind with what is in them."""

@@ -9,7 +9,8 @@ from reconciler.core.follows import following, stranded
 from reconciler.core.rules.base import Case, Said, rule
 from reconciler.model.container_network import port_range
 from reconciler.model.labels import LABEL_WORKLOAD
-from reconciler.model.spec import NetworkDefinition, TcpHandling
+from reconciler.model.network import NetworkDefinition
+from reconciler.model.spec import TcpHandling
 from reconciler.model.world import NetworkFacts
 
 

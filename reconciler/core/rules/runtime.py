@@ -95,7 +95,7 @@ def criu_check(host: HostFacts) -> Iterator[Said]:
         )
 
 
-@host_rule("criu.tcp-kernel")
+@host_rule("criu.tcp-kernel", acceptable=True)
 def criu_tcp_kernel(host: HostFacts) -> Iterator[Said]:
     """Linux 6.16 and newer refuse a socket option that CRIU before 4.2 reads, so every dump of a container
     with a TCP socket fails there."""
@@ -108,7 +108,7 @@ def criu_tcp_kernel(host: HostFacts) -> Iterator[Said]:
         )
 
 
-@host_rule("criu.known-bad")
+@host_rule("criu.known-bad", acceptable=True)
 def criu_known_bad(host: HostFacts) -> Iterator[Said]:
     """This release of CRIU is known not to work on this kernel."""
     kernel, criu = version_tuple(host.versions.kernel), version_tuple(host.versions.criu)

@@ -29,8 +29,8 @@ class MoveVerdict:
 
 
 def verdict(findings: Iterable[Finding]) -> Answer:
-    """`no` when anything refuses, `yes-but` when anything warns, else `yes`."""
-    severities = {finding.severity for finding in findings}
+    """`no` when anything refuses, `yes-but` when anything warns that nobody has accepted, else `yes`."""
+    severities = {finding.severity for finding in findings if not finding.accepted}
     if "refuse" in severities:
         return Answer.NO
     return Answer.YES_BUT if severities else Answer.YES

@@ -11,7 +11,7 @@ from reconciler.errors import CommandFailed, Refused
 from reconciler.guard import guard
 from reconciler.model.command import Command, Fence, Program, Seconds, Tree
 from reconciler.model.labels import LABEL_EPOCH, LABEL_RUN, LABEL_WORKLOAD
-from reconciler.model.spec import NetworkDefinition
+from reconciler.model.network import NetworkDefinition
 from reconciler.model.world import VolumeFacts
 from reconciler.runtimes.base import Pull
 from reconciler.runtimes.podman import parse, paths

@@ -64,6 +64,7 @@ class Finding(Part):
     where: Where
     why: str = Field("", description="The cause, as far as it is known")
     fix: str = Field("", description="The way out")
+    accepted: bool = Field(False, description="The policy accepts what this rule finds: it stops nothing")
 
 
 class Document(Part):
@@ -126,6 +127,7 @@ def of_rule(finding: RuleFinding, origin: Origin | None = None) -> Finding:
         message=finding.message,
         where=Where(host=finding.host or None, workload=finding.workload or None, **place),
         fix=finding.fix,
+        accepted=finding.accepted,
     )
 
 
