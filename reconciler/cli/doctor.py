@@ -40,6 +40,7 @@ def doctor(
     Exit codes: 0 all can be used; 4 bad specs or an unknown host; 7 a host cannot be used.
     """
     from reconciler.cli.views.doctor import render_examination
+    from reconciler.cli.views.failure import warned
     from reconciler.cli.views.layout import say
     from reconciler.cli.views.style import color_of
     from reconciler.commands import doctor as work
@@ -55,7 +56,7 @@ def doctor(
         else:
             typer.echo(text)
         return 0
-    found = asyncio.run(work.examine(spec, hosts or (), moves=moves))
+    found = asyncio.run(work.examine(spec, hosts or (), warned, moves=moves))
     if as_json:
         from reconciler.cli.views.output.base import emit
         from reconciler.cli.views.output.hosts import doctor_document

@@ -34,11 +34,12 @@ def forget(
     """
     from reconciler.cli.signals import AFTER_COMMAND, outlive_terminal, run_until_done
     from reconciler.cli.views.decisions import render_forgotten
+    from reconciler.cli.views.failure import warned
     from reconciler.cli.views.layout import say
     from reconciler.commands.deciding import forgetting
 
     spec = load_hosts(paths, values, settings)
-    job = forgetting(spec, host, evidence, journal)
+    job = forgetting(spec, host, evidence, journal, warned)
     outlive_terminal()
     done, interrupted = run_until_done(job, job.cancel, AFTER_COMMAND)
     status = 130 if interrupted else 0

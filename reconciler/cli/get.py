@@ -21,13 +21,14 @@ def get(paths: Paths = None, values: Values = None, settings: Set = None, as_jso
 
     Exit codes: 0, whatever is found; 4 bad specs, or none that names a host; 7 no host could be seen.
     """
+    from reconciler.cli.views.failure import warned
     from reconciler.cli.views.layout import say, width_of
     from reconciler.cli.views.stock import render_stock
     from reconciler.cli.views.style import color_of
     from reconciler.commands import app
 
     spec = load_hosts(paths, values, settings)
-    world = asyncio.run(app.observed(spec))
+    world = asyncio.run(app.observed(spec, warned))
     status = 0 if world.seen() or not world.hosts else 7
     if as_json:
         from reconciler.cli.views.output.base import emit

@@ -49,6 +49,7 @@ def plan(
     Exit codes: 0; 1 something is refused; 2 changes (with --detailed-exitcode); 4 bad specs; 7 a host cannot
     be used and nothing can be said.
     """
+    from reconciler.cli.views.failure import warned
     from reconciler.cli.views.layout import say
     from reconciler.cli.views.plan import render_plan
     from reconciler.cli.views.reports import render_report
@@ -63,9 +64,9 @@ def plan(
         from reconciler.cli.signals import at_once, run_until_done
         from reconciler.commands.rehearse import rehearsed_plan
 
-        seen, _ = run_until_done(lambda: rehearsed_plan(spec, journal), at_once)
+        seen, _ = run_until_done(lambda: rehearsed_plan(spec, journal, warned), at_once)
     else:
-        seen = asyncio.run(app.plan(spec, journal))
+        seen = asyncio.run(app.plan(spec, journal, warned))
     binding = bind(spec, seen.world, repository_of(paths, spec)) if out else None
     if out and binding:
         write_plan(SavedPlan(seen.plan, binding), out)

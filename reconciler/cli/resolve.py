@@ -41,6 +41,7 @@ def resolve(
     """
     from reconciler.cli.signals import AFTER_COMMAND, outlive_terminal, run_until_done
     from reconciler.cli.views.decisions import render_decided
+    from reconciler.cli.views.failure import warned
     from reconciler.cli.views.layout import say
     from reconciler.commands.deciding import resolving
     from reconciler.errors import InputError
@@ -48,7 +49,7 @@ def resolve(
     if lost == (owner is not None) or (lost and cold):
         raise InputError("say either who owns it or that it is lost", fix="--owner HOST, with --cold, or --lost")
     spec = load_hosts(paths, values, settings)
-    job = resolving(spec, workload, owner, evidence, journal, cold=cold)
+    job = resolving(spec, workload, owner, evidence, journal, cold=cold, warn=warned)
     outlive_terminal()
     decided, interrupted = run_until_done(job, job.cancel, AFTER_COMMAND)
     status = 130 if interrupted else 0

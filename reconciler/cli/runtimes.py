@@ -26,13 +26,14 @@ def register(app: typer.Typer) -> None:
 
         Exit codes: 0; 1 one of them cannot be used; 7 a host could not be seen.
         """
+        from reconciler.cli.views.failure import warned
         from reconciler.cli.views.layout import say, width_of
         from reconciler.cli.views.runtimes import render_runtimes
         from reconciler.commands.doctor import installed
         from reconciler.runtimes import registry
 
         found = registry.everything()
-        world = installed(load_spec(specs, None, None, True), hosts) if hosts else None
+        world = installed(load_spec(specs, None, None, True), hosts, warned) if hosts else None
         status = 7 if world and world.unknown() else int(any(one.problem for one in found))
         if as_json:
             from reconciler.cli.views.output.base import emit

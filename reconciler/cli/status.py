@@ -26,13 +26,14 @@ def status(
 
     Exit codes: 0 nothing is unfinished; 1 something is; 5 something is in doubt; 7 no host could be seen.
     """
+    from reconciler.cli.views.failure import warned
     from reconciler.cli.views.layout import say
     from reconciler.cli.views.status import render_status
     from reconciler.cli.views.style import color_of
     from reconciler.commands.recover import standings
 
     spec = load_hosts(paths, values, settings)
-    survey, rows = asyncio.run(standings(spec, journal))
+    survey, rows = asyncio.run(standings(spec, journal, warned))
     if as_json:
         from reconciler.cli.views.output.base import emit
         from reconciler.cli.views.output.status import status_document

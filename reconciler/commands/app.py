@@ -19,11 +19,12 @@ from reconciler.core.planner import make_plan
 from reconciler.core.questions import questions
 from reconciler.engine.execute import Executor, Outcome
 from reconciler.engine.lease import Leases, fleet_leases
+from reconciler.engine.lenient import Warn
 from reconciler.engine.observe import observe
 from reconciler.engine.preflight import look_closer
 from reconciler.errors import Locked, Refused, StalePlan
 from reconciler.hosts.base import Fleet
-from reconciler.model.event import Reporter, ignore
+from reconciler.model.event import Reporter, Untidied, ignore
 from reconciler.model.plan import ChangeKind, Plan
 from reconciler.model.record import Run, RunState
 from reconciler.model.spec import Spec
@@ -50,7 +51,7 @@ class Applied:
     plan: Plan
     run: str | None = None
     outcome: Outcome | None = None
-    untidied: tuple[str, ...] = ()
+    untidied: tuple[Untidied, ...] = ()
     """What went wrong when all was over."""
     where: Mapping[str, str] = field(default_factory=dict)
 
@@ -74,16 +75,16 @@ def unfinished(journal: Store) -> set[str]:
     return {step.workload for run in journal.open_runs() for step in run.plan.steps}
 
 
-async def observed(spec: Spec) -> World:
+async def observed(spec: Spec, warn: Warn) -> World:
     """`reconcile get`: one look at the hosts."""
-    async with open_fleet(spec) as fleet:
+    async with open_fleet(spec, warn) as fleet:
         return await observe(fleet, drivers(), list(spec.hosts))
 
 
-async def plan(spec: Spec, journal_path: Path | None = None) -> Seen:
+async def plan(spec: Spec, journal_path: Path | None, warn: Warn) -> Seen:
     """`reconcile plan`."""
     with open_store(journal_path, write=False) as journal:
-        async with open_fleet(spec) as fleet:
+        async with open_fleet(spec, warn) as fleet:
             return await look(spec, fleet, journal)
 
 
@@ -106,7 +107,7 @@ class Apply:
     consent: Consent = field(default_factory=Consent)
     saved: SavedPlan | None = None
     report: Reporter = ignore
-    untidied: list[str] = field(default_factory=list)
+    untidied: list[Untidied] = field(default_factory=list)
     _executor: Executor | None = None
     _lost: Locked | None = None
 

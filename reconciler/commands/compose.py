@@ -28,7 +28,7 @@ from reconciler.hosts.wrap import Backoff, RetryFleet, Traced, TraceFleet, log_o
 from reconciler.hosts.wrap import log as hosts_log
 from reconciler.model.command import Seconds
 from reconciler.model.container import REGISTRY_PASSWORD, SecretRef
-from reconciler.model.event import Reporter, ignore
+from reconciler.model.event import Reporter, Untidied, ignore
 from reconciler.model.plan import Plan
 from reconciler.model.record import Record, RunState
 from reconciler.model.spec import Spec, Workload
@@ -97,8 +97,9 @@ def wrapped(fleet: Fleet, note: Note | None = None) -> Fleet:
 
 
 @asynccontextmanager
-async def open_fleet(spec: Spec, warn: Warn = unsaid) -> AsyncIterator[Fleet]:
-    """The specs' hosts as every controller uses them; connections are closed at the end."""
+async def open_fleet(spec: Spec, warn: Warn) -> AsyncIterator[Fleet]:
+    """The specs' hosts as every controller uses them; connections are closed at the end. `warn` is told what could
+    not be done properly beside the work: every command passes it on."""
     with ExitStack() as files:
         trace = os.environ.get("RECONCILE_TRACE")
         note = files.enter_context(_trace_file(Path(trace), warn)) if trace else None
@@ -106,7 +107,7 @@ async def open_fleet(spec: Spec, warn: Warn = unsaid) -> AsyncIterator[Fleet]:
         try:
             yield fleet
         finally:
-            with lenient("the connections could not be closed properly", warn):
+            with lenient("S604", "the connections could not be closed properly", warn):
                 await fleet.close()
 
 
@@ -133,7 +134,7 @@ def _trace_file(path: Path, warn: Warn) -> Iterator[Note]:
                 os.write(handle, line.encode())
         except OSError as error:
             broken = True
-            warn(f"the trace {path} is not complete ({error.strerror})")
+            warn(Untidied("S605", f"the trace {path} is not complete ({error.strerror})"))
 
     try:
         yield note
@@ -182,7 +183,8 @@ class Outside:
         outcome = await executor.execute()
         for workload, state in outcome.groups.items():
             log.info("ended: %s", state, extra={"run": executor.run, "workload": workload})
-        with lenient("the journal could not note the end of the run; reconcile resume does", self.warn):
+        unnoted = "the journal could not note the end of the run; reconcile resume does"
+        with lenient("S606", unnoted, self.warn):
             executor.journal.end(executor.run, run_state(outcome), self.now())
         return outcome
 

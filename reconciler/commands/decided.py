@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reconciler.model.event import Untidied
+
 
 @dataclass(frozen=True)
 class Decided:
@@ -17,7 +19,7 @@ class Decided:
     fenced: tuple[str, ...] = ()
     unasked: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
-    untidied: tuple[str, ...] = ()
+    untidied: tuple[Untidied, ...] = ()
     evidence: str = ""
     next: str = ""
     open: bool = False

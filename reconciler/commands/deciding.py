@@ -13,6 +13,7 @@ from reconciler.commands.compose import Outside, open_fleet, open_store
 from reconciler.commands.decided import Decided
 from reconciler.commands.resolve import bury, decide
 from reconciler.engine.lease import fleet_leases
+from reconciler.engine.lenient import Warn, unsaid
 from reconciler.errors import InputError, Interrupted
 from reconciler.hosts.wrap import StoppableFleet
 from reconciler.model.spec import Spec
@@ -29,11 +30,15 @@ class Deciding(Generic[T]):
     spec: Spec
     journal_path: Path | None
     work: Callable[[Outside, Store], Awaitable[T]]
+    warn: Warn = unsaid
     _fleet: StoppableFleet | None = None
 
     async def __call__(self) -> T:
         with open_store(self.journal_path) as journal:
-            async with open_fleet(self.spec) as fleet, fleet_leases(fleet, self.spec.hosts, owner()):
+            async with (
+                open_fleet(self.spec, self.warn) as fleet,
+                fleet_leases(fleet, self.spec.hosts, owner(), warn=self.warn),
+            ):
                 return await self.on(StoppableFleet(fleet), Outside(fleet), journal)
 
     async def on(self, fleet: StoppableFleet, outside: Outside, journal: Store) -> T:
@@ -57,7 +62,14 @@ class Deciding(Generic[T]):
 
 
 def resolving(
-    spec: Spec, workload: str, chosen: str | None, evidence: str, journal_path: Path | None, *, cold: bool = False
+    spec: Spec,
+    workload: str,
+    chosen: str | None,
+    evidence: str,
+    journal_path: Path | None,
+    *,
+    cold: bool = False,
+    warn: Warn = unsaid,
 ) -> Deciding[Decided]:
     """`reconcile resolve`: give a workload that is in question to host `chosen`, or with None give it up as lost.
     A host that answers and contradicts the evidence makes this a refusal."""
@@ -70,14 +82,19 @@ def resolving(
         spec,
         journal_path,
         lambda outside, journal: decide(spec, workload, chosen, evidence, outside, journal, cold=cold),
+        warn,
     )
 
 
-def forgetting(spec: Spec, host: str, evidence: str, journal_path: Path | None) -> Deciding[list[Decided]]:
+def forgetting(
+    spec: Spec, host: str, evidence: str, journal_path: Path | None, warn: Warn = unsaid
+) -> Deciding[list[Decided]]:
     """`reconcile forget`: a host is gone for good. Every hand-over it has part in goes to the other side, or is
     given up where nothing is left."""
     _needs(evidence, "its disks were destroyed, ticket 42")
-    return Deciding(spec, journal_path, lambda outside, journal: bury(spec, host, evidence, outside, journal))
+    return Deciding(
+        spec, journal_path, lambda outside, journal: bury(spec, host, evidence, outside, journal), warn
+    )
 
 
 def _needs(evidence: str, example: str) -> None:

@@ -12,6 +12,7 @@ from reconciler.core.feasible import possible_moves, verdicts
 from reconciler.core.pages import PAGES
 from reconciler.core.questions import questions_of
 from reconciler.core.rules import MoveVerdict, check_host
+from reconciler.engine.lenient import Warn
 from reconciler.engine.observe import observe
 from reconciler.engine.preflight import look_closer
 from reconciler.errors import InputError
@@ -72,20 +73,20 @@ def chosen(spec: Spec, names: Sequence[str]) -> dict[str, Host]:
     return {name: host for name, host in spec.hosts.items() if not names or name in names}
 
 
-def installed(spec: Spec, names: Sequence[str]) -> World:
+def installed(spec: Spec, names: Sequence[str], warn: Warn) -> World:
     """One look at the hosts that are named, for what is installed there."""
 
     async def look() -> World:
-        async with open_fleet(spec) as fleet:
+        async with open_fleet(spec, warn) as fleet:
             return await observe(fleet, drivers(), sorted(chosen(spec, names)))
 
     return asyncio.run(look())
 
 
-async def examine(spec: Spec, names: Sequence[str], *, moves: bool = False) -> Examination:
+async def examine(spec: Spec, names: Sequence[str], warn: Warn, *, moves: bool = False) -> Examination:
     """Look at the hosts, at all of them when none is named. Changes nothing."""
     hosts = chosen(spec, names)
-    async with open_fleet(spec) as fleet:
+    async with open_fleet(spec, warn) as fleet:
         world = await observe(fleet, drivers(), sorted(hosts))
         possible = possible_moves(spec, world) if moves else ()
         asked: Mapping[str, Question] = {

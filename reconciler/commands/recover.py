@@ -19,12 +19,13 @@ from reconciler.core.recovery import marks_from_markers, settling_marks
 from reconciler.engine.agreement import agreed
 from reconciler.engine.execute import Executor, Patience
 from reconciler.engine.lease import fleet_leases
+from reconciler.engine.lenient import Warn
 from reconciler.engine.survey import Survey, take_survey
 from reconciler.errors import Locked
 from reconciler.guard import dossier
 from reconciler.hosts.base import Fleet, pump
 from reconciler.hosts.wrap import WithoutFleet
-from reconciler.model.event import Reporter, ignore
+from reconciler.model.event import Reporter, Untidied, ignore
 from reconciler.model.plan import Plan
 from reconciler.model.record import Mark, Record, Run, RunState
 from reconciler.model.spec import Spec
@@ -55,7 +56,7 @@ class Resumed:
 
     runs: tuple[Applied, ...]
     left: Survey
-    untidied: tuple[str, ...] = ()
+    untidied: tuple[Untidied, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -70,7 +71,7 @@ class Resume:
     spec: Spec
     journal_path: Path | None
     report: Reporter = ignore
-    untidied: list[str] = field(default_factory=list)
+    untidied: list[Untidied] = field(default_factory=list)
     _executor: Executor | None = None
     _lost: Locked | None = None
 
@@ -196,10 +197,10 @@ def _as_records(marks: list[tuple[str, Mark]]) -> tuple[Record, ...]:
     return tuple(Record(seq=i, step=step, mark=mark, at=now) for i, (step, mark) in enumerate(marks))
 
 
-async def standings(spec: Spec, journal_path: Path | None) -> tuple[Survey, list[Standing]]:
+async def standings(spec: Spec, journal_path: Path | None, warn: Warn) -> tuple[Survey, list[Standing]]:
     """`reconcile status`: every unfinished hand-over. Changes nothing."""
     with open_store(journal_path, write=False) as journal:
-        async with open_fleet(spec) as fleet:
+        async with open_fleet(spec, warn) as fleet:
             outside = Outside(fleet)
             survey = await take_survey(fleet, outside.drivers, list(spec.hosts), journal)
             return survey, rows(survey)

@@ -16,6 +16,7 @@ from reconciler.commands.app import Seen, look, new_run_id
 from reconciler.commands.compose import drivers, open_fleet, open_store
 from reconciler.core.criu_errors import translate
 from reconciler.engine.lease import fleet_leases
+from reconciler.engine.lenient import Warn
 from reconciler.errors import CommandFailed, ReconcilerError
 from reconciler.hosts.base import Fleet, pump
 from reconciler.model.command import Bytes, Fence, Seconds
@@ -40,10 +41,10 @@ class Rehearsal:
     skipped: str = ""
 
 
-async def rehearsed_plan(spec: Spec, journal_path: Path | None) -> Seen:
+async def rehearsed_plan(spec: Spec, journal_path: Path | None, warn: Warn) -> Seen:
     """A plan whose moves were tried up to the freeze. It excludes other controllers, as apply does."""
     with open_store(journal_path) as journal:
-        async with open_fleet(spec) as fleet, fleet_leases(fleet, spec.hosts, owner()):
+        async with open_fleet(spec, warn) as fleet, fleet_leases(fleet, spec.hosts, owner(), warn=warn):
             first = await look(spec, fleet, journal)
             with journal.locked(first.plan.moves, owner()):
                 rehearsals = await rehearse(first.plan, fleet)

@@ -26,6 +26,7 @@ from reconciler.errors import HostError, InputError, ReconcilerError, Refused
 from reconciler.guard import guard
 from reconciler.hosts.base import pump
 from reconciler.model.command import Fence, Program
+from reconciler.model.event import Untidied
 from reconciler.model.plan import Move, Phase
 from reconciler.model.record import Mark
 from reconciler.model.spec import Cutover, MigrationPolicySpec, Spec, Strategy
@@ -298,21 +299,23 @@ class Decision:
             next="reconcile apply",
         )
 
-    async def _tidy(self, handover: Handover, *, unstage: bool) -> tuple[str, ...]:
+    async def _tidy(self, handover: Handover, *, unstage: bool) -> tuple[Untidied, ...]:
         """What only the hand-over needed: the link and its key, with `unstage` the destination's container and the
         memory for its images. Returns what is left; that takes nothing back of the decision."""
-        move, left = handover.move, []
+        move, left = handover.move, list[Untidied]()
         if unstage:
             try:
                 await self._on(move.destination, self._driver(handover).unstage(handover))
             except ReconcilerError as error:
-                left.append(f"{move.destination} remains to be tidied: {error}")
+                text = f"{move.destination} remains to be tidied: {error}"
+                left.append(Untidied(error.code, text, move.destination))
         if self.found.matter.move is not None:
             try:
                 key = f"{self.found.run}-{self.name}"
                 await self.outside.fleet.close_link(move.source, move.destination, key)
             except ReconcilerError as error:
-                left.append(f"{error}" + (f" ({error.fix})" if error.fix else ""))
+                text = f"{error}" + (f" ({error.fix})" if error.fix else "")
+                left.append(Untidied(error.code, text, error.where))
         return tuple(left)
 
     def _concerned(self, move: Move) -> set[str]:

@@ -354,5 +354,25 @@ PAGES: dict[str, Page] = {
         "network), and another controller has come. What could be put back was, nothing new was started. See "
         "reconcile status.",
     ),
+    "S603": Page(
+        "a lease could not be given back",
+        "The work is done and its outcome stands. Other controllers have to wait until the lease on that host "
+        "ends by itself, 45 s after its last beat.",
+    ),
+    "S604": Page(
+        "connections could not be closed properly",
+        "The work is done and its outcome stands. sshd on the host ends what is left of a connection by itself.",
+    ),
+    "S605": Page(
+        "the trace is not complete",
+        "The file that --trace (RECONCILE_TRACE) names could not be written to its end: a full disk, or a pipe "
+        "whose reader went away or is too slow. What was done on the hosts does not depend on it.",
+    ),
+    "S606": Page(
+        "the end of the run is not in the journal",
+        "The outcome that is told stands, and every step is in the journal but for the word that all is over: "
+        "status shows the run as unfinished. Mend what keeps the journal from being written (S601); "
+        "`reconcile resume` then notes the end and changes nothing.",
+    ),
     **PLAN_PAGES,
 }

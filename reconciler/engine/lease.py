@@ -135,7 +135,7 @@ async def _drop(fleet: Fleet, names: list[str], owner: str, warn: Warn) -> None:
     async def one(name: str) -> None:
         kept = f"the lease on {name} could not be given back; it ends by itself in {TTL:g} s"
         # A host that is gone keeps none, and by now it may be another's.
-        with lenient(kept, warn), suppress(HostError, GuardRefused):
+        with lenient("S603", kept, warn, name), suppress(HostError, GuardRefused):
             await pump(guard_leases.drop(NAME, owner), fleet.host(name))
 
     await asyncio.gather(*(one(name) for name in names))

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-Warn = Callable[[str], None]
-"""Told in a sentence what could not be tidied."""
+from reconciler.model.event import Untidied
+
+Warn = Callable[[Untidied], None]
+"""Told what could not be tidied."""
 
 
-def unsaid(warning: str) -> None:
+def unsaid(warning: Untidied) -> None:
     """Nobody wants to know."""
 
 
 @contextmanager
-def lenient(what: str, warn: Warn) -> Iterator[None]:
-    """Run clean-up; `what` is true when it fails."""
+def lenient(code: str, what: str, warn: Warn, host: str = "") -> Iterator[None]:
+    """Run clean-up; `what` is true when it fails, and `code` has a page."""
     try:
         yield
     except Exception as error:
-        warn(f"{what} ({str(error) or type(error).__name__})")
+        warn(Untidied(code, f"{what} ({str(error) or type(error).__name__})", host))

@@ -10,6 +10,18 @@ from reconciler.model.plan import Step
 
 
 @dataclass(frozen=True)
+class Untidied:
+    """What was left behind when all was over, in a sentence. It takes nothing back of the outcome."""
+
+    code: str
+    text: str
+    host: str = ""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
 class StepStarted:
     step: Step
     undo: bool = False

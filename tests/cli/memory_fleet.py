@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.commands import app, compose, deciding, recover
+from reconciler.commands import app, compose, deciding, recover, rehearse
 from reconciler.hosts.memory import MemoryFleet, Universe
 from reconciler.runtimes import registry
 from tests.sim.driver import SimDriver
@@ -28,7 +28,7 @@ spec:
 
 
 @asynccontextmanager
-async def no_leases(fleet: Any, hosts: Any, owner: str, *_: Any) -> AsyncIterator[Unasked]:
+async def no_leases(fleet: Any, hosts: Any, owner: str, *_: Any, **__: Any) -> AsyncIterator[Unasked]:
     yield Unasked(fleet, owner, lambda _: None, {})
 
 
@@ -39,7 +39,7 @@ def two_hosts(folder: Path, patch: pytest.MonkeyPatch) -> Universe:
         universe.add(name).images["app"] = 2**20
     patch.setattr(registry, "BUILT_IN", {"podman": SimDriver})
     patch.setattr(compose, "reach", lambda spec: MemoryFleet(universe))
-    for module in (app, recover, deciding):
+    for module in (app, recover, deciding, rehearse):
         patch.setattr(module, "fleet_leases", no_leases)
     patch.setenv("RECONCILE_JOURNAL", str(folder / "journal"))
     patch.chdir(folder)

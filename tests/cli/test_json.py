@@ -25,6 +25,7 @@ from reconciler.hosts.ssh.known import Presented
 from reconciler.lab import files
 from reconciler.lab.lab import Lab
 from reconciler.lab.spec import LabPaths
+from reconciler.model.event import Untidied
 from tests.cli import json_docs
 from tests.cli.memory_fleet import two_hosts, want
 from tests.inspection.test_archives import checkpoint, pack
@@ -95,7 +96,14 @@ def lab_down(scene: Scene) -> None:
 
 
 def gone(scene: Scene) -> None:
-    done = Decided("web", "h1", fenced=("h3",), unasked=("h2",), untidied=("the key stays",), evidence="seen")
+    done = Decided(
+        "web",
+        "h1",
+        fenced=("h3",),
+        unasked=("h2",),
+        untidied=(Untidied("C310", "the key stays", "h1"),),
+        evidence="seen",
+    )
     scene.decided([done, Decided("db", open=True, next="reconcile resolve db --owner h1 --cold --evidence TEXT")])
 
 
@@ -131,6 +139,7 @@ WORKS: dict[str, list[tuple[str, str, int, Before]]] = {
             lambda s: (s.apply(web="h1"), want(s.folder, web="h2")),
         ),
         ("plan", "plan", 1, nowhere),
+        ("plan", "plan", 0, lambda s: (s.apply(web="h1"), setattr(s.hosts.machines["h2"], "reachable", False))),
     ],
     "apply": [
         ("apply", "apply --yes", 0, lambda s: (s.apply(web="h1"), want(s.folder, web="h2"))),
@@ -220,6 +229,8 @@ def check_style(value: Any, key: str = "") -> None:
             check_style(inner)
     elif isinstance(value, float):
         assert key.endswith(("S", "Ratio")), f"{key} does not say its unit"
+    elif key == "code":
+        assert value, "what has no code cannot be told from other things"
     elif isinstance(value, str) and (key.endswith("At") or key in ("at", "since")):
         assert TIME.match(value), f"{key}: {value}"
 

@@ -34,7 +34,7 @@ from reconciler.core.rules import MoveVerdict
 from reconciler.core.saga import GroupState
 from reconciler.engine.execute import Outcome
 from reconciler.errors import CommandFailed, Diagnostic
-from reconciler.model.event import StepEnded
+from reconciler.model.event import StepEnded, Untidied
 from reconciler.model.record import Mark, Record, Run, RunState
 from reconciler.model.world import Preflight
 from reconciler.runtimes import registry
@@ -78,7 +78,7 @@ def applied():
     hold = next(step for step in made.steps if step.kind.value == "hold" and step.workload == LONG)
     groups = {change.workload: GroupState.DONE for change in made.changes} | {LONG: GroupState.PUT_BACK}
     outcome = Outcome(groups, {LONG: ((hold, False, MORE),)}, frozen={"shop-1": 1.234})
-    return Applied(made, "20261123-140501-3fa9", outcome, untidied=(SAID,))
+    return Applied(made, "20261123-140501-3fa9", outcome, untidied=(Untidied("S603", SAID),))
 
 
 def history(workload):

@@ -8,6 +8,7 @@ import pytest
 from reconciler.engine import lease
 from reconciler.errors import CommandFailed, ReconcilerError
 from reconciler.model.command import Result
+from reconciler.model.event import Untidied
 
 NOBODY = '{"workload":"reconciler","owner":"","since":0,"left_cs":0}'
 OTHER = '{"workload":"reconciler","owner":"ci@there/7","since":5,"left_cs":4000}'
@@ -77,9 +78,10 @@ async def test_a_lease_that_cannot_be_given_back_is_told_and_hides_nothing():
                 )
             return await super().run(command)
 
-    told: list[str] = []
+    told: list[Untidied] = []
     stuck: Any = Stuck()
     with pytest.raises(KeyError, match="the outcome"):
         async with lease.fleet_leases(stuck, ["h1"], "me", warn=told.append):
             raise KeyError("the outcome")
-    assert len(told) == 1 and "the lease on h1 could not be given back; it ends by itself in 45 s" in told[0]
+    assert [(one.code, one.host) for one in told] == [("S603", "h1")]
+    assert "the lease on h1 could not be given back; it ends by itself in 45 s" in told[0].text

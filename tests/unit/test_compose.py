@@ -7,10 +7,12 @@ import pytest
 
 from reconciler.commands import compose
 from reconciler.commands.compose import run_state
+from reconciler.engine.lenient import unsaid
 from reconciler.errors import CommandFailed, JournalError
 from reconciler.hosts import wrap
 from reconciler.hosts.wrap import Backoff
 from reconciler.model.command import Command
+from reconciler.model.event import Untidied
 from reconciler.model.plan import Plan
 from reconciler.model.record import RunState
 from reconciler.model.spec import Spec
@@ -26,7 +28,7 @@ async def test_a_broken_copy_is_made_once_more(code: str, monkeypatch: pytest.Mo
     monkeypatch.setattr(compose, "reach", lambda spec: inner)
     monkeypatch.setattr(Backoff, "pause", lambda self, failed: 0.0)
     monkeypatch.setenv("RECONCILE_TRACE", str(tmp_path / "trace"))
-    async with compose.open_fleet(Spec()) as fleet:
+    async with compose.open_fleet(Spec(), unsaid) as fleet:
         report = await fleet.copy_trees("h1", "h2", "k", [], lambda count: None)
     assert report.how == "direct"
     traced = [json.loads(line) for line in (tmp_path / "trace").read_text().splitlines()]
@@ -42,13 +44,13 @@ async def test_what_fails_after_the_outcome_is_told_beside_it(
 
     monkeypatch.setattr(compose, "reach", lambda spec: Ending())
     monkeypatch.setenv("RECONCILE_TRACE", "/dev/full")
-    told: list[str] = []
+    told: list[Untidied] = []
     async with compose.open_fleet(Spec(), told.append) as fleet:
         for _ in range(3):
             await fleet.host("h1").run(Command(("true",)))
     assert told == [
-        "the trace /dev/full is not complete (No space left on device)",
-        "the connections could not be closed properly (the transport is gone)",
+        Untidied("S605", "the trace /dev/full is not complete (No space left on device)"),
+        Untidied("S604", "the connections could not be closed properly (the transport is gone)"),
     ]
 
 
@@ -57,11 +59,12 @@ async def test_a_journal_that_cannot_note_the_end_keeps_no_outcome_back() -> Non
         def end(self, run_id: str, state: RunState, at: float) -> None:
             raise JournalError("the journal cannot be written")
 
-    told: list[str] = []
+    told: list[Untidied] = []
     outside = compose.Outside(FakeFleet(), {}, warn=told.append)
     outcome = await outside.carry_out(outside.executor(Plan(), "run1", Full()))  # type: ignore[arg-type]
     assert run_state(outcome) is RunState.DONE
-    assert len(told) == 1 and "cannot be written" in told[0] and "reconcile resume" in told[0]
+    assert [one.code for one in told] == ["S606"]
+    assert "cannot be written" in told[0].text and "reconcile resume" in told[0].text
 
 
 def test_nothing_is_composed_elsewhere() -> None:

@@ -12,6 +12,7 @@ from reconciler.commands.recover import Resumed, rows
 from reconciler.core.criu_errors import translate
 from reconciler.core.saga import GroupState
 from reconciler.engine.execute import INTERRUPTED, Outcome
+from reconciler.model.event import Untidied
 from reconciler.model.plan import Change, ChangeKind, Step, StepKind
 from reconciler.model.record import RunState
 
@@ -54,7 +55,7 @@ def render_applied(applied: Applied, color: bool) -> str:
     return "\n".join([_render_outcome(applied, color), *_untidied(applied.untidied, color)])
 
 
-def _untidied(warnings: Sequence[str], color: bool) -> list[str]:
+def _untidied(warnings: Sequence[Untidied], color: bool) -> list[str]:
     return [f"{paint('yellow', '!', color)} {text}" for text in warnings]
 
 

@@ -14,6 +14,7 @@ from reconciler.cli.views.layout import say, width_of
 from reconciler.cli.views.style import color_of, paint
 from reconciler.core.criu_errors import translate
 from reconciler.errors import CommandFailed, InputError, ReconcilerError
+from reconciler.model.event import Untidied
 from reconciler.resources import state_folder
 
 
@@ -35,6 +36,11 @@ def show_error(error: ReconcilerError, to: Audience) -> int:
     else:
         say(render_error(error, color_of(sys.stderr), width_of(sys.stderr)), err=True)
     return error.exit_code
+
+
+def warned(found: Untidied) -> None:
+    """Write a warning about what went wrong beside a command's work to stderr, also of one that prints JSON."""
+    say(f"{paint('yellow', f'warning[{found.code}]', color_of(sys.stderr))}: {found}", err=True)
 
 
 def render_error(error: ReconcilerError, color: bool, width: int | None = None) -> str:

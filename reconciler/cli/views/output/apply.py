@@ -86,7 +86,7 @@ def apply_document(applied: Applied, exit_code: int) -> ApplyDocument:
         changes=done.changes,
         refused=done.refused,
         warnings=done.warnings,
-        untidied=tuple(untidied(text) for text in applied.untidied),
+        untidied=tuple(untidied(left) for left in applied.untidied),
     )
 
 
@@ -95,7 +95,7 @@ def resume_document(resumed: Resumed, exit_code: int) -> ResumeDocument:
         exit_code=exit_code,
         runs=tuple(_run(applied) for applied in resumed.runs),
         unfinished=tuple(unfinished(row) for row in rows(resumed.left)),
-        untidied=tuple(untidied(text) for text in resumed.untidied),
+        untidied=tuple(untidied(left) for left in resumed.untidied),
     )
 
 

@@ -23,6 +23,7 @@ from reconciler.errors import (
     Refused,
     ReplyLost,
 )
+from reconciler.model.event import Untidied
 from reconciler.model.plan import Finding as RuleFinding
 from reconciler.model.spec import Origin
 from reconciler.model.world import World
@@ -163,9 +164,9 @@ def of_error(error: ReconcilerError) -> Finding:
     )
 
 
-def untidied(text: str) -> Finding:
+def untidied(left: Untidied) -> Finding:
     """What could not be tidied after an outcome. It takes nothing back of it."""
-    return Finding(code="", severity="warning", message=text, where=Where())
+    return Finding(code=left.code, severity="warning", message=left.text, where=Where(host=left.host or None))
 
 
 def unknown_hosts(world: World) -> tuple[UnknownHost, ...]:

@@ -59,6 +59,6 @@ def _decision(decided: Decided) -> Decision:
         unasked=decided.unasked,
         kept=decided.kept,
         evidence=decided.evidence,
-        untidied=tuple(untidied(text) for text in decided.untidied),
+        untidied=tuple(untidied(left) for left in decided.untidied),
         next=decided.next or None,
     )

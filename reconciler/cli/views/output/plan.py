@@ -6,11 +6,20 @@ from typing import Literal
 
 from pydantic import Field
 
-from reconciler.cli.views.output.base import Document, Finding, Part, Place, UnknownHost, known, of_rule
+from reconciler.cli.views.output.base import (
+    Document,
+    Finding,
+    Part,
+    Place,
+    UnknownHost,
+    known,
+    of_rule,
+    unknown_hosts,
+)
 from reconciler.commands.app import Seen
 from reconciler.commands.binding import Binding
 from reconciler.core.rules import Answer, verdict
-from reconciler.model.plan import Change, ChangeKind, Move, Plan, Step, StepKind
+from reconciler.model.plan import Change, ChangeKind, Move, Step, StepKind
 from reconciler.model.spec import Cutover, Origin, Spec, Strategy
 
 
@@ -114,7 +123,7 @@ def plan_document(
         exit_code=exit_code,
         specs=Specs(commit=plan.commit, dirty=plan.dirty, digest=plan.spec_digest),
         hosts_seen=len(seen.world.seen()),
-        unknown_hosts=tuple(_unknown(plan)),
+        unknown_hosts=unknown_hosts(seen.world),
         applyable=plan.applyable,
         refused=plan.errored,
         verdicts=tuple(
@@ -127,10 +136,6 @@ def plan_document(
         world_digest=plan.world_digest,
         bound_to=_bound(*bound) if bound else None,
     )
-
-
-def _unknown(plan: Plan) -> list[UnknownHost]:
-    return [UnknownHost(host=name, code="", reason=why) for name, why in sorted(plan.unknown_hosts.items())]
 
 
 def _change(change: Change, move: Move | None) -> PlannedChange:
