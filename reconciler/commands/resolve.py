@@ -12,7 +12,7 @@ import difflib
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from reconciler.commands.compose import Outside, run_state
 from reconciler.commands.decided import Decided
@@ -32,7 +32,8 @@ from reconciler.model.record import Mark
 from reconciler.model.spec import Cutover, MigrationPolicySpec, Spec, Strategy
 from reconciler.model.world import ContainerFacts
 from reconciler.runtimes import registry
-from reconciler.runtimes.base import Alive, Driver, Handover
+from reconciler.runtimes.base import Alive, Handover, SelfMover, Transactional
+from reconciler.runtimes.ending import ByLifecycle, EndsHandovers
 from reconciler.state.identity import owner
 from reconciler.state.store import Store
 
@@ -337,8 +338,12 @@ class Decision:
             return handover
         return replace(handover, move=handover.move.model_copy(update={"destination": host}))
 
-    def _driver(self, handover: Handover) -> Driver:
-        return registry.need(self.outside.drivers, handover.workload.spec.runtime, "moves")
+    def _driver(self, handover: Handover) -> EndsHandovers:
+        name = handover.workload.spec.runtime
+        runtime = registry.need(self.outside.drivers, name)
+        if isinstance(runtime, Transactional):
+            return runtime
+        return ByLifecycle(cast(SelfMover, registry.need(self.outside.drivers, name, "self-moves")))
 
     async def _alive(self, host: str) -> Alive:
         return await alive(self.name, host, self.outside.fleet, self.outside.drivers, self.found.runtimes)

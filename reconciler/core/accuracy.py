@@ -112,6 +112,7 @@ def _measured(run: Run, workload: str) -> Measured | None:
     if hold is None or copy is None or restore is None or frozen is None:
         return None
     move = run.plan.moves[workload]
+    assert move.strategy
     transfer = next(s.id for s in run.plan.groups[workload] if s.kind is StepKind.TRANSFER)
     arrived = (r for r in run.records_of(workload) if r.step == transfer and r.mark is Mark.DONE)
     copied = next((r.data.get("bytes", "0") for r in arrived), "0")

@@ -24,6 +24,17 @@ PAGES: dict[str, Page] = {
         "the destination does not answer right before the commit",
         "Everything was copied, and going back was still free, so the source runs again. Nothing was handed over.",
     ),
+    "C345": Page(
+        "the runtime did not move it",
+        "The runtime moves such workloads by itself; it failed, was cancelled, or took longer than `live.within` "
+        "of the policy. That was proven before it was said: it is where it was, and nothing that arrives late can "
+        "move it any more. The reason is the runtime's own; mend it, or give it more time; then: reconcile apply",
+    ),
+    "C346": Page(
+        "it runs where it should not any more",
+        "A runtime has moved a workload by itself, and a copy of it runs on the host that was to be tidied. "
+        "Nothing was removed. `reconcile status` says where it runs and what ends it.",
+    ),
     "C331": Page(
         "an action of a move failed",
         "A command under `migration.actions` ended with an error or took longer than its `within`. It was taken "

@@ -11,10 +11,20 @@ from reconciler.core.consent import allows
 from reconciler.core.diff import Copy, Index, current_copy, diff
 from reconciler.core.follows import network_row
 from reconciler.core.images import image_id
-from reconciler.core.rows import Outlook, action_rows, loss_rows, move_rows, stay_rows, update_rows, volume_rows
+from reconciler.core.rows import (
+    Outlook,
+    action_rows,
+    live_rows,
+    loss_rows,
+    move_rows,
+    stay_rows,
+    update_rows,
+    volume_rows,
+)
 from reconciler.core.rules import check_change
 from reconciler.core.rules.ability import can
-from reconciler.core.strategy import FIRST, LAST_ROUND, choose, network_lock, predict
+from reconciler.core.rules.base import moves_by_itself
+from reconciler.core.strategy import FIRST, LAST_ROUND, choose, live_outlook, network_lock, predict
 from reconciler.core.volumes import FoundVolume, wanted_volumes
 from reconciler.model.base import DEFAULT_RUNTIME, digest, parse_duration
 from reconciler.model.plan import Change, ChangeKind, Finding, Move, Plan, Step, StepKind
@@ -262,8 +272,8 @@ class _Builder:
         if change.kind is not ChangeKind.MOVE or workload is None:
             return []
         policy = self.spec.policy_of(workload)
-        if policy.max_downtime is None:
-            return []
+        if policy.max_downtime is None or moves_by_itself(self.world, workload.spec.runtime):
+            return []  # a runtime that moves by itself is given the limit
         outlook, limit = self._outlook(change), parse_duration(policy.max_downtime)
         least, most = outlook.prediction.downtime, outlook.most.downtime
         if most <= limit:
@@ -297,6 +307,8 @@ class _Builder:
         assert change.source and change.destination
         name, source, host = change.workload, change.source, change.destination
         workload = self.spec.workloads[name]
+        if moves_by_itself(self.world, workload.spec.runtime):
+            return self._move_by_runtime(change, workload, source, host)
         outlook = self._outlook(change)
         instance, choice = outlook.copy.instance, outlook.choice
         expected = instance.memory_bytes + instance.rootfs_bytes
@@ -352,3 +364,27 @@ class _Builder:
             volume_rows(change, wanted_volumes(workload, self.index, outlook.copy), self.index),
             action_rows(workload, source, host),
         )
+
+    def _move_by_runtime(self, change: Change, workload: Workload, source: str, host: str) -> Change:
+        """The runtime moves it: three steps, of which it makes the middle one."""
+        name, policy = change.workload, self.spec.policy_of(workload)
+        instance = next(c for c in self.index.copies[name] if c.host == source).instance
+        outlook = live_outlook(policy.live, instance.memory_bytes, rates(self.earlier, source, host))
+        self.moves[name] = Move(
+            workload=name,
+            source=source,
+            destination=host,
+            container_id=instance.id,
+            image_id=instance.image_id,
+            epoch=self.index.epoch(name) + 2,  # what comes after it, either way, has the next one
+            cutover=None,
+            memory_bytes=instance.memory_bytes,
+            expected_bytes=instance.memory_bytes,
+            predicted_downtime_s=outlook.downtime,
+            predicted_most_s=outlook.downtime,
+        )
+        last: tuple[str, ...] = ()
+        for kind in (StepKind.RESERVE, StepKind.MIGRATE, StepKind.SETTLE):
+            size = instance.memory_bytes if kind is StepKind.MIGRATE else 0
+            last = (self._step(kind, name, host, peer=source, needs=last, expected_bytes=size),)
+        return self._told(change, live_rows(workload.spec.runtime, policy, instance, outlook))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from reconciler.core.diff import Index
 from reconciler.core.saga import BEGUN, GroupState, next_actions
-from reconciler.model.plan import Move, Phase, Plan, StepKind
+from reconciler.model.plan import Move, Phase, Plan, Step, StepKind
 from reconciler.model.record import Mark, Record, Run
 from reconciler.model.world import Marker, World
 
@@ -25,8 +25,10 @@ def marks_from_markers(
     done. A source that is verified under a higher epoch was about to take the workload back: that goes on, with
     its proof.
     """
-    phases = {m.phase for m in (source, destination) if m and m.epoch >= plan.moves[workload].epoch}
     steps = plan.groups[workload]
+    if plan.moves[workload].by_runtime:
+        return _marks_by_runtime(plan.moves[workload], steps, source, destination)
+    phases = {m.phase for m in (source, destination) if m and m.epoch >= plan.moves[workload].epoch}
     by_kind = {s.kind: s.id for s in steps}
     shared = [(s.id, Mark.DONE) for s in steps if s.kind not in (*BEFORE_COMMIT, *AFTER_COMMIT)]
     destination_phase = destination.phase if destination else ""
@@ -54,6 +56,23 @@ def marks_from_markers(
         *((by_kind[kind], Mark.DONE) for kind in done if kind in by_kind),
         *((by_kind[kind], mark) for kind in begun if kind in by_kind),
     ]
+
+
+def _marks_by_runtime(
+    move: Move, steps: Sequence[Step], source: Marker | None, destination: Marker | None
+) -> list[tuple[str, Mark]]:
+    """The same for a move that the runtime makes by itself. The markers do not say where it runs: `migrate`
+    asks, and begins nothing that has ended."""
+    settling = destination is not None and destination.phase == Phase.RUNNING and destination.epoch >= move.epoch
+    staying = source is not None and source.phase == Phase.RUNNING and source.epoch > move.epoch
+    found: list[tuple[str, Mark]] = []
+    for step in steps:
+        if step.kind is StepKind.RESERVE and staying:
+            return [*found, (step.id, Mark.UNDO)]
+        if (step.kind is StepKind.MIGRATE and not settling) or step.kind is StepKind.SETTLE:
+            return [*found, (step.id, Mark.INTENT)]
+        found.append((step.id, Mark.DONE))
+    return found
 
 
 def settled_marks(

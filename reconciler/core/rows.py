@@ -6,14 +6,15 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from reconciler.core.diff import Copy, Index
-from reconciler.core.strategy import Choice, Prediction
+from reconciler.core.strategy import Choice, LiveOutlook, Prediction
 from reconciler.core.volumes import FoundVolume, kept_on
 from reconciler.model.command import Bytes, Seconds
+from reconciler.model.live import OnTimeout
 from reconciler.model.plan import Change, ChangeKind, Move
 from reconciler.model.room import on_disk
-from reconciler.model.spec import Spec, Strategy, Workload
+from reconciler.model.spec import MigrationPolicySpec, Spec, Strategy, Workload
 from reconciler.model.units import format_bytes, format_seconds
-from reconciler.model.world import HostFacts
+from reconciler.model.world import HostFacts, Instance
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,7 @@ def move_rows(
         outlook.most,
         outlook.learned_from,
     )
+    assert move.strategy and move.cutover
     in_rounds = move.strategy is Strategy.PRECOPY
     copied = "what changed since the last round" if in_rounds else format_bytes(move.expected_bytes)
     if learned:
@@ -142,6 +144,28 @@ def move_rows(
     )
     rows.append(("way back", back))
     return tuple(rows)
+
+
+_THEN = {
+    OnTimeout.ABORT: "given up",
+    OnTimeout.SUSPEND: "it stands still until all has arrived",
+    OnTimeout.POST_COPY: "it runs there, and its memory follows",
+}
+
+
+def live_rows(runtime: str, policy: MigrationPolicySpec, instance: Instance, outlook: LiveOutlook) -> Rows:
+    """Of a move that the runtime makes by itself."""
+    live = policy.live
+    limits = [f"at most {live.bandwidth} a second"] if live.bandwidth else []
+    limits += ["slowed down when it writes faster than is sent"] if live.auto_converge else []
+    macs = [network.mac for network in instance.networks if network.mac]
+    return [
+        ("how", "; ".join([f"live migration by {runtime}, while it runs", *limits])),
+        ("downtime", f"about {outlook.downtime:.1f} s, after {outlook.seconds:.1f} s or more while it runs"),
+        ("limit", f"after {live.within}: {_THEN[live.on_timeout]}"),
+        ("network", f"{', '.join(macs) or 'no card'} and its connections move along"),
+        ("way back", f"until {runtime} has switched over it goes on at the source; after it, forward only"),
+    ]
 
 
 def _span(least: Seconds, most: Seconds) -> str:

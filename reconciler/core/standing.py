@@ -165,12 +165,21 @@ def _resume_can(matter: Matter) -> bool:
     something does not fit, a person decides: that always ends it."""
     if not matter.known or any(marker.broken for marker in matter.markers.values()) or len(matter.running) > 1:
         return False
+    if matter.move and matter.move.by_runtime:
+        return _runtime_can(matter)
     odd = any(a.frozen or (a.running and matter.phase(h) in NOT_HERE) for h, a in matter.left.items())
     if not matter.todo or matter.move is None:
         return not (matter.unsettled or odd)
     if any(marker.epoch > matter.move.epoch + 1 for marker in matter.markers.values()):
         return matter.todo == {StepKind.RETIRE}
     return _can_go_back(matter, matter.move) if matter.back else _can_go_on(matter, matter.move)
+
+
+def _runtime_can(matter: Matter) -> bool:
+    """Whether a resume finds out where a runtime's own move has ended: something is left, and no host that was
+    told that it is not its own runs it."""
+    misplaced = any(alive.running and matter.phase(host) in NOT_HERE for host, alive in matter.left.items())
+    return bool(matter.remains) and not misplaced
 
 
 def _can_go_back(matter: Matter, move: Move) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reconciler.core.causes import last_lines, telling
 from reconciler.errors import CommandFailed
-from reconciler.model.spec import HealthCheck
+from reconciler.model.health import HealthCheck
 
 ENDED = "C340"
 """The code of errors that say that a workload's program has ended by itself."""

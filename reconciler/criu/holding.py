@@ -35,7 +35,7 @@ def hold(
         outcome = yield from guard.hold(
             handover.fence,
             argv,
-            cutover=handover.move.cutover,
+            cutover=handover.move.held_by_us,
             silence_s=parse_duration(handover.policy.silence_limit),
             freeze_s=parse_duration(handover.policy.freeze_limit),
             fence_network=True,

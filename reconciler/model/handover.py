@@ -30,13 +30,15 @@ class Located:
 
 @dataclass(frozen=True)
 class Handover:
-    """What the steps of one move need to know. `staged`: what `stage` answered, where a caller has it at hand."""
+    """What the steps of one move need to know. `staged`: what `stage` answered, where a caller has it at hand.
+    `address`: where the destination is reached, for runtimes that connect to each other."""
 
     workload: Workload
     move: Move
     policy: MigrationPolicySpec
     run: str
     staged: Located | None = None
+    address: str = ""
 
     @property
     def name(self) -> str:
@@ -45,6 +47,11 @@ class Handover:
     @property
     def fence(self) -> Fence:
         return Fence(self.name, self.move.epoch)
+
+    @property
+    def after(self) -> Fence:
+        """What comes after the move, or goes back from it."""
+        return Fence(self.name, self.move.epoch + 1)
 
 
 @dataclass(frozen=True)

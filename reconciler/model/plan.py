@@ -78,6 +78,8 @@ class StepKind(StrEnum):
     RESTORE = "restore"
     CONFIRM = "confirm"
     RETIRE = "retire"
+    MIGRATE = "migrate"
+    SETTLE = "settle"
 
     @property
     def traits(self) -> StepTraits:
@@ -133,7 +135,7 @@ TRAITS: Mapping[StepKind, StepTraits] = {
     StepKind.SET_ASIDE: StepTraits(undoable=True, plain=True, barred_by=StepKind.CREATE),
     StepKind.REMOVE: StepTraits(one_way=True, tidying=True, plain=True),
     StepKind.REMOVE_VOLUME: StepTraits(one_way=True, tidying=True, plain=True, ability="volumes"),
-    StepKind.RESERVE: StepTraits(undoable=True, ability="moves"),
+    StepKind.RESERVE: StepTraits(undoable=True, ability=""),
     # What was staged is kept until the source runs again: its images may be all that is left of the workload.
     StepKind.STAGE: StepTraits(undoable=True, interruptible=True, barred_by=StepKind.HOLD, ability="moves"),
     StepKind.PRECOPY: StepTraits(undoable=True, interruptible=True, ability="precopies"),
@@ -143,6 +145,10 @@ TRAITS: Mapping[StepKind, StepTraits] = {
     StepKind.RESTORE: StepTraits(thaws=True, ability="moves"),
     StepKind.CONFIRM: StepTraits(interruptible=True, ability=""),
     StepKind.RETIRE: StepTraits(one_way=True, tidying=True, ability="moves"),
+    # The runtime's own move: once it may have ended at the destination, nobody takes it back. `failed` is only
+    # written with the proof that it has not.
+    StepKind.MIGRATE: StepTraits(one_way=True, interruptible=True, ability="self-moves"),
+    StepKind.SETTLE: StepTraits(one_way=True, tidying=True, ability="self-moves"),
 }
 
 
@@ -172,14 +178,25 @@ class Move(Model):
     container_id: str
     image_id: str
     epoch: int = Field(description="The epoch the destination will own the workload with")
-    cutover: Cutover
-    strategy: Strategy
-    oci_runtime: str
+    cutover: Cutover | None = Field(None, description="None: the runtime moves it by itself")
+    strategy: Strategy | None = None
+    oci_runtime: str = ""
     network_lock: str = Field("", description="What CRIU locks connections with on both hosts; empty: its default")
     memory_bytes: int = 0
     expected_bytes: int = 0
     predicted_downtime_s: float = 0.0
     predicted_most_s: float = Field(0.0, description="More than the above for a first move between two hosts")
+
+    @property
+    def held_by_us(self) -> Cutover:
+        """How the source is held, for whoever holds it."""
+        assert self.cutover, self.workload
+        return self.cutover
+
+    @property
+    def by_runtime(self) -> bool:
+        """Whether the runtime moves it by itself: there is no hold, and no commit of ours."""
+        return self.cutover is None
 
     @property
     def follows(self) -> bool:

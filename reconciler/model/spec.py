@@ -31,6 +31,8 @@ from reconciler.model.fields import (
     Labels,
     Port,
 )
+from reconciler.model.health import HealthCheck
+from reconciler.model.live import LiveMigration
 from reconciler.model.network import NetworkDefinition
 from reconciler.model.process import ProcessTree
 
@@ -97,30 +99,6 @@ class PolicyRefs(Model):
     def _something(self) -> Self:
         if self.policy is None and self.actions is None:
             raise ValueError("give `policy`, `actions` or both")
-        return self
-
-
-class TcpCheck(Model):
-    port: Port
-
-
-class HttpCheck(Model):
-    port: Port
-    path: Annotated[str, Field(pattern=r"^/[!-~]*$")] = "/"
-
-
-class HealthCheck(Model):
-    """Exactly one of `command` (inside the container), `tcp` and `http`; tried until `within` has passed."""
-
-    command: list[str] | None = None
-    tcp: TcpCheck | None = None
-    http: HttpCheck | None = None
-    within: Duration = "10s"
-
-    @model_validator(mode="after")
-    def _one_check(self) -> Self:
-        if sum(c is not None for c in (self.command, self.tcp, self.http)) != 1:
-            raise ValueError("give exactly one of `command`, `tcp` and `http`")
         return self
 
 
@@ -197,14 +175,18 @@ class WorkloadSpec(Model):
         return self._listed("ports")
 
     @property
+    def address(self) -> str:
+        """Where it answers: its first static address, else its host's own."""
+        return next((joined.ip for joined in self.networks if joined.ip), "127.0.0.1")
+
+    @property
     def secret_env(self) -> dict[str, SecretRef]:
         """Secrets it is given, of payloads that can have some."""
         found: dict[str, SecretRef] = getattr(self.payload, "secret_env", {})
         return found
 
     def _listed(self, field: str) -> list[Any]:
-        """A list of the payload; an empty one where its kind has none of that name. A dictionary has no fields:
-        what is in it concerns its runtime alone."""
+        """Empty where the payload's kind has no such list. What is in a dictionary concerns its runtime alone."""
         found: list[Any] = getattr(self.payload, field, [])
         return found
 
@@ -287,6 +269,7 @@ class MigrationPolicySpec(Model):
     compression: Literal["auto", "none", "lz4", "zstd"] = Field(
         "auto", description="Of what is copied between the hosts; `auto` measures the link"
     )
+    live: LiveMigration = LiveMigration()
     on_unhealthy: Literal["back", "stay"] = Field(
         "back", description="After a failed health check on the destination: go back to the source, or stay"
     )

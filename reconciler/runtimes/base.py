@@ -14,14 +14,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from reconciler.model.command import Archive, Fence, Program, Tree
+from reconciler.model.command import Archive, Bytes, Fence, Program, Tree
 from reconciler.model.handover import Handover as Handover
 from reconciler.model.handover import Held as Held
 from reconciler.model.handover import Located as Located
 from reconciler.model.handover import Round as Round
+from reconciler.model.health import HealthCheck
 from reconciler.model.network import NetworkDefinition
 from reconciler.model.question import Question
-from reconciler.model.spec import HealthCheck, Workload
+from reconciler.model.spec import Workload
 from reconciler.model.world import Alive as Alive
 from reconciler.model.world import HostFacts
 
@@ -254,8 +255,56 @@ class PreCopies(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Underway:
+    """How a move that a runtime makes by itself stands at its source. Bytes of memory and disks. `why`: what the
+    runtime said of the last one, where that failed."""
+
+    moving: bool
+    done: Bytes = 0
+    total: Bytes = 0
+    why: str = ""
+    phase: str = ""
+
+
+@runtime_checkable
+class SelfMoving(Protocol):
+    """Moves what runs by itself: we begin, watch and cancel, and find out where it runs afterwards (`alive`, which
+    tells that a copy that only receives does not run). `begin` goes through the guard, under the move's epoch: one
+    that arrives late is refused once the source has a higher one."""
+
+    def receive(self, handover: Handover) -> Program[None]:
+        """On the destination: what has to be there before the runtime can send to it."""
+        ...
+
+    def begin(self, handover: Handover) -> Program[None]:
+        """On the source: begin to move it to `handover.address`, and return; it goes on whatever becomes of who
+        asked. Nothing where it is under way."""
+        ...
+
+    def progress(self, handover: Handover) -> Program[Underway]:
+        """On the source: how it stands, by the runtime's own state."""
+        ...
+
+    def cancel(self, handover: Handover) -> Program[None]:
+        """On the source: end a move that is under way. It may have ended at the destination before."""
+        ...
+
+    def keep(self, handover: Handover, fence: Fence) -> Program[None]:
+        """On the host that has it now: it is this host's for good, over a reboot too."""
+        ...
+
+    def drop(self, handover: Handover, fence: Fence) -> Program[None]:
+        """On the other host: what is left of it there goes; CommandFailed where it runs."""
+        ...
+
+
 class Driver(Runtime, Lifecycle, Updates, Checks, Images, Networks, Volumes, Transactional, PreCopies, Protocol):
     """All that plans may ask for, as Podman has it."""
+
+
+class SelfMover(Runtime, Lifecycle, Checks, SelfMoving, Protocol):
+    """All that plans may ask a runtime for that moves by itself."""
 
 
 ABILITIES: Mapping[str, type] = {
@@ -268,6 +317,7 @@ ABILITIES: Mapping[str, type] = {
     "moves": Transactional,
     "precopies": PreCopies,
     "looks": LooksCloser,
+    "self-moves": SelfMoving,
 }
 """By the name that plans and tables have for it."""
 

@@ -18,7 +18,8 @@ from reconciler.lab import DEMO_IMAGE, NETWORK, Lab
 from reconciler.lab.probe import Probe
 from reconciler.load import load
 from reconciler.model.command import Fence
-from reconciler.model.spec import Cutover, HealthCheck, Strategy, TcpHandling, Workload
+from reconciler.model.health import HealthCheck
+from reconciler.model.spec import Cutover, Strategy, TcpHandling, Workload
 from reconciler.model.world import HostUnknown, InstanceState
 from reconciler.runtimes.podman import PodmanDriver
 from tests.drivers.contract import DriverContract, LooksContract

@@ -16,7 +16,6 @@ from reconciler.model.record import Mark
 from reconciler.model.world import World
 from reconciler.state.memory import MemoryStore
 from tests.sim.controller import RUN, Controller
-from tests.sim.driver import SimDriver
 from tests.sim.faults import Boundary, Fault, Strike
 from tests.sim.shapes import scene
 from tests.sim.watch import Watcher
@@ -83,7 +82,7 @@ class Checks:
 
     async def look(self) -> World:
         fleet = MemoryFleet(self.universe)
-        return await observe(fleet, {"podman": SimDriver()}, sorted(self.scene.spec.hosts))
+        return await observe(fleet, self.scene.drivers, sorted(self.scene.spec.hosts))
 
     def _check_put_back(self, groups: Groups) -> None:
         """The source of a move runs, and what was set aside and ran does so again."""

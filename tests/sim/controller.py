@@ -26,7 +26,6 @@ from reconciler.model.event import Event
 from reconciler.model.plan import Plan, Step, StepKind
 from reconciler.model.record import Mark, Record, RunState
 from reconciler.state.store import Writer
-from tests.sim.driver import SimDriver
 from tests.sim.faults import Point
 
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ class Controller:
         self.plan = plan
         self.outside = Outside(
             wrapped(GatedFleet(MemoryFleet(self.sim.universe), self)),
-            drivers={"podman": SimDriver()},
+            drivers=self.sim.scene.drivers,
             secrets=lambda workload: {},
             now=asyncio.get_running_loop().time,
             sleep=self._sleep,
@@ -183,7 +182,7 @@ class GatedJournal:
             raise JournalError("the journal cannot be written")
         record = self.inner.append(run_id, step, mark, at, note, data, after=after)
         controller.sim.durable[step] = mark
-        if mark is Mark.DONE and here.step.kind is StepKind.CONFIRM:
+        if mark is Mark.DONE and here.step.kind in (StepKind.CONFIRM, StepKind.SETTLE):
             controller.sim.watcher.proven.add(here.step.workload)
         controller.sim.universe.note(f"{controller.name}: {step} {mark} {note}")
         controller.sim.at(controller, here, Point.AFTER_INTENT if began else Point.AFTER_OUTCOME)

@@ -152,7 +152,7 @@ class SimDriver(Plain):
         outcome = yield from guard.hold(
             handover.fence,
             ("memrt", "dump", handover.name),
-            cutover=handover.move.cutover,
+            cutover=handover.move.held_by_us,
             silence_s=parse_duration(handover.policy.silence_limit),
             freeze_s=parse_duration(handover.policy.freeze_limit),
             fence_network=True,

@@ -64,6 +64,8 @@ class Fault(StrEnum):
     AFTER_RESTORE_FAILS = "action-after-the-restore-fails"
     BEFORE_HOLD_STAYS = "action-before-the-hold-cannot-be-undone"
     AFTER_RESTORE_STAYS = "action-after-the-restore-cannot-be-undone"
+    MIGRATION_FAILS = "migration-fails"
+    MIGRATION_STALLS = "migration-never-ends"
 
     @property
     def of_command(self) -> bool:
@@ -92,6 +94,8 @@ ARMS = {
     Fault.AFTER_RESTORE_FAILS: ("destination", "action", 1),
     Fault.BEFORE_HOLD_STAYS: ("source", "undo", 3),
     Fault.AFTER_RESTORE_STAYS: ("destination", "undo", 3),
+    Fault.MIGRATION_FAILS: ("source", "migrate", 1),
+    Fault.MIGRATION_STALLS: ("source", "stalls", 1),
 }
 """What is armed where, and how often it strikes."""
 
@@ -159,6 +163,15 @@ FAULTS: dict[StepKind, tuple[Fault, ...]] = {
     ),
     StepKind.CONFIRM: (*HELD, Fault.UNHEALTHY, Fault.MARKER_FAILS),
     StepKind.RETIRE: (*HELD, Fault.SOURCE_MARKER_FAILS),
+    StepKind.MIGRATE: (
+        *MOVE,
+        Fault.LINK_CUT,
+        Fault.DESTINATION_FULL,
+        Fault.SOURCE_MARKER_FAILS,
+        Fault.MIGRATION_FAILS,
+        Fault.MIGRATION_STALLS,
+    ),
+    StepKind.SETTLE: (*MOVE, Fault.UNHEALTHY, Fault.MARKER_FAILS, Fault.SOURCE_MARKER_FAILS),
 }
 
 
@@ -196,6 +209,7 @@ HAZARDS: dict[str, tuple[Fault, ...]] = {
     "destination host lost": (Fault.DESTINATION_LOST, Fault.DESTINATION_CUT),
     "controller cut off from both": (Fault.ALL_CUT,),
     "hosts cut off from each other": (Fault.LINK_CUT,),
+    "a runtime's own move fails, or never ends": (Fault.MIGRATION_FAILS, Fault.MIGRATION_STALLS),
     "disk or tmpfs full, source": (Fault.SOURCE_FULL, Fault.SOURCE_MARKER_FAILS),
     "disk or tmpfs full, destination": (Fault.DESTINATION_FULL, Fault.MARKER_FAILS),
     "upgrade in the middle": UPGRADES,

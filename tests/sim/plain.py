@@ -10,9 +10,10 @@ from reconciler.errors import CommandFailed, Refused
 from reconciler.guard import guard
 from reconciler.model.base import canonical_json
 from reconciler.model.command import Archive, Fence, Program, Tree
+from reconciler.model.health import HealthCheck
 from reconciler.model.network import NetworkDefinition
 from reconciler.model.plan import Phase
-from reconciler.model.spec import HealthCheck, Workload
+from reconciler.model.spec import Workload
 from reconciler.model.world import HostFacts, ImageFacts, NetworkFacts, Versions
 from reconciler.runtimes.base import Alive, Pull
 from tests.sim.memrt import (

@@ -12,6 +12,7 @@ from tests.sim.faults import ACTIONS, FAULTS, WHEN_GOING_BACK, Boundary, Fault, 
 from tests.sim.run import simulate
 from tests.sim.shapes import SHAPES
 
+BY_RUNTIME = "move-by-runtime"
 MOVES = frozenset(shape for shape in SHAPES if shape.startswith("move") or shape == "swap")
 SETTINGS: tuple[dict[str, bool], ...] = (
     {},
@@ -33,6 +34,8 @@ class Case:
 
 def _ways_back(shape: str) -> tuple[Strike, ...]:
     """Faults that make a shape's plan undo what it did: at the end, and half-way."""
+    if shape == BY_RUNTIME:
+        return (Strike(Boundary(StepKind.MIGRATE, False, Point.BEFORE_INTENT), Fault.MIGRATION_FAILS),)
     if shape in MOVES:
         return (
             Strike(Boundary(StepKind.RESTORE, False, Point.BEFORE_INTENT), Fault.RESTORE_FAILS),

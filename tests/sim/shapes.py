@@ -9,6 +9,9 @@ from reconciler.hosts.memory.machine import MarkerRow, Volume
 from reconciler.model.base import canonical_json
 from reconciler.model.container import Container as ContainerSpec
 from reconciler.model.spec import Host, MigrationPolicy, Network, Spec, Workload
+from reconciler.runtimes.base import Runtime
+from tests.sim.driver import SimDriver
+from tests.sim.engine import SimEngine
 
 API = "reconciler/v1alpha1"
 DATA = [{"name": "data", "target": "/data"}]
@@ -25,6 +28,7 @@ class Scene:
     wanted: dict[str, str | None]
     effects: dict[tuple[str, str], tuple[str, ...]]
     newer: Spec | None = None
+    drivers: dict[str, Runtime] = field(default_factory=lambda: {"podman": SimDriver()})
 
 
 @dataclass
@@ -42,6 +46,7 @@ class Builder:
     networks: dict[str, Network] = field(default_factory=dict)
     effects: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     newer: dict[str, Workload] = field(default_factory=dict)
+    runtime: str = SimDriver.NAME
 
     def hosts(self, *names: str) -> None:
         for name in names:
@@ -64,6 +69,7 @@ class Builder:
             kind="Workload",
             metadata={"name": name},
             spec={
+                "runtime": self.runtime,
                 "container": {"image": f"localhost/{image}:1", "restart": restart, **container},
                 "placement": {"host": host},
                 "state": state,
@@ -88,10 +94,11 @@ class Builder:
         machine = self.universe.machines[host]
         wanted = self.workloads[name].container if name in self.workloads else None
         text = canonical_json(wanted) if wanted and not changed else self._old_spec(wanted)
-        container = MemoryContainer(self.universe.new_id(), name, name, text, "app", state)
+        called = SimEngine.CALLED + name if self.runtime == SimEngine.NAME else name
+        container = MemoryContainer(self.universe.new_id(), called, name, text, "app", state)
         container.lineage = self.universe.new_lineage()
         container.restart = self.restart and state == "running"
-        machine.containers[name] = container
+        machine.containers[called] = container
         if wanted:
             for volume in wanted.volumes:
                 machine.volumes[volume.name] = Volume(name, epoch, "earlier", f"data of {name}")
@@ -123,6 +130,7 @@ class Builder:
                 "on_unhealthy": on_unhealthy,
                 "silence_limit": "20s",
                 "freeze_limit": "5m",
+                "live": {"within": "20s"},
             },
         )
         hosts = {
@@ -131,7 +139,10 @@ class Builder:
         }
         spec = Spec(hosts=hosts, workloads=self.workloads, policies={"p": policy}, networks=self.networks)
         newer = spec.model_copy(update={"workloads": self.workloads | self.newer}) if self.newer else None
-        return Scene(self.universe, spec, self.wanted, self.effects, newer)
+        drivers: dict[str, Runtime] = {
+            self.runtime: SimEngine() if self.runtime == SimEngine.NAME else SimDriver()
+        }
+        return Scene(self.universe, spec, self.wanted, self.effects, newer, drivers)
 
 
 def create(b: Builder) -> None:
@@ -275,6 +286,14 @@ def move_and_more(b: Builder) -> None:
     b.want("fresh", "h1")
 
 
+def move_by_runtime(b: Builder) -> None:
+    """The runtime moves it by itself."""
+    b.runtime = SimEngine.NAME
+    b.hosts("h1", "h2")
+    b.want("web", "h2")
+    b.have("web", "h1", epoch=3)
+
+
 SHAPES: dict[str, Callable[[Builder], None]] = {
     "create": create,
     "create-pull": create_pull,
@@ -294,6 +313,7 @@ SHAPES: dict[str, Callable[[Builder], None]] = {
     "moves-to-one": moves_to_one,
     "swap": swap,
     "move-and-more": move_and_more,
+    "move-by-runtime": move_by_runtime,
 }
 
 

@@ -36,12 +36,12 @@ class Stage:
         self.fleet, self.journal = MemoryFleet(self.scene.universe), MemoryStore()
 
     async def look(self):
-        return await observe(self.fleet, {"podman": SimDriver()}, sorted(self.scene.spec.hosts))
+        return await observe(self.fleet, self.scene.drivers, sorted(self.scene.spec.hosts))
 
     async def play(self):
         self.plan = make_plan(self.scene.spec, await self.look())
         self.journal.begin(Run(id="run1", plan=self.plan, started_at=0.0, actor="sim"))
-        steps = Steps(self.plan, "run1", self.fleet, {"podman": SimDriver()}, lambda _: {})
+        steps = Steps(self.plan, "run1", self.fleet, self.scene.drivers, lambda _: {})
         for step in self.plan.steps:
             if step.kind in self.kinds:
                 self.journal.append("run1", step.id, Mark.INTENT, 0.0)
@@ -53,7 +53,7 @@ class Stage:
 
     @property
     def outside(self):
-        return Outside(self.fleet, drivers={"podman": SimDriver()}, secrets=lambda _: {})
+        return Outside(self.fleet, drivers=self.scene.drivers, secrets=lambda _: {})
 
     async def decide(self, chosen, name="web", **more):
         return await decide(self.scene.spec, name, chosen, "seen", self.outside, self.journal, **more)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.core.rules.base import Case, Said, rule
+from reconciler.core.rules.base import BY_ITSELF, Case, Said, rule
 from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.plan import ChangeKind
 from reconciler.model.spec import Strategy
@@ -37,7 +37,7 @@ def lacks(case: Case) -> Iterator[Said]:
 
 def _needed(case: Case) -> Iterator[str]:
     kind, wanted = case.change.kind, case.workload.spec if case.workload else None
-    yield NEEDS.get(kind, "lifecycle")
+    yield BY_ITSELF if case.by_itself else NEEDS.get(kind, "lifecycle")
     if case.workload and case.workload.spec.health and kind not in (ChangeKind.STOP, ChangeKind.REMOVE):
         yield "checks"
     if case.arrives and wanted:

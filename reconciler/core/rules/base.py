@@ -12,6 +12,14 @@ from reconciler.model.plan import Change, ChangeKind, Finding
 from reconciler.model.spec import MigrationPolicySpec, Spec, Workload
 from reconciler.model.world import ContainerFacts, HostFacts, Instance, Preflight, ProcessFacts, World
 
+BY_ITSELF = "self-moves"
+
+
+def moves_by_itself(world: World, runtime: str) -> bool:
+    """Whether a runtime moves what runs without a cut-over of ours."""
+    known = world.abilities.get(runtime, ())
+    return BY_ITSELF in known and "moves" not in known
+
 
 @dataclass(frozen=True)
 class Case:
@@ -29,7 +37,14 @@ class Case:
 
     @property
     def moves(self) -> bool:
-        return self.change.kind is ChangeKind.MOVE
+        """Whether it moves by a cut-over of ours; a runtime that moves by itself has conditions of its own."""
+        return self.change.kind is ChangeKind.MOVE and not self.by_itself
+
+    @property
+    def by_itself(self) -> bool:
+        """Whether it moves, and its runtime does that by itself."""
+        runtime = self.workload.spec.runtime if self.workload else DEFAULT_RUNTIME
+        return self.change.kind is ChangeKind.MOVE and moves_by_itself(self.world, runtime)
 
     @property
     def arrives(self) -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.engine.effects import artifacts, moving, plain
+from reconciler.engine.effects import artifacts, moving, plain, selfmoving
 from reconciler.engine.effects.base import BECAME, Acting, Data, Effect, Secrets
 from reconciler.model.plan import StepKind
 
-EFFECTS: Mapping[StepKind, Effect] = {**artifacts.EFFECTS, **plain.EFFECTS, **moving.EFFECTS}
+EFFECTS: Mapping[StepKind, Effect] = {**artifacts.EFFECTS, **plain.EFFECTS, **moving.EFFECTS, **selfmoving.EFFECTS}
 
 __all__ = ["BECAME", "EFFECTS", "Acting", "Data", "Effect", "Secrets"]

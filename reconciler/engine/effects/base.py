@@ -52,7 +52,10 @@ class Acting:
 
     def handover(self, step: Step) -> Handover:
         name, plan = step.workload, self.plan
-        return Handover(plan.workloads[name], plan.moves[name], plan.policy_of(name), self.run)
+        move = plan.moves[name]
+        host = plan.hosts.get(move.destination)
+        address = host.spec.address if host else ""
+        return Handover(plan.workloads[name], move, plan.policy_of(name), self.run, address=address)
 
     def link(self, step: Step) -> str:
         return f"{self.run}-{step.workload}"

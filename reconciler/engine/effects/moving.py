@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.core.unwell import ENDED
-from reconciler.engine.effects import back
+from reconciler.engine.effects import back, selfmoving
 from reconciler.engine.effects.base import Acting, Data, Effect, leave
 from reconciler.engine.precopy import Precopy
 from reconciler.errors import CommandFailed, HostError
@@ -22,6 +22,15 @@ async def reserve(acting: Acting, step: Step, progress: Progress) -> Data:
     hosts = (step.host, step.peer)
     await each(*(acting.on(host, driver.prepare_host()) for host in hosts))
     await each(*(acting.on(host, dossier.write(acting.plan, step.workload, acting.run)) for host in hosts))
+    if acting.plan.moves[step.workload].by_runtime:
+        await selfmoving.announce(acting, step)
+    return {}
+
+
+async def unreserve(acting: Acting, step: Step) -> Data:
+    """What was staged takes the rest back; a runtime that moves by itself has staged nothing."""
+    if acting.plan.moves[step.workload].by_runtime:
+        await selfmoving.stay(acting, step)
     return {}
 
 
@@ -119,9 +128,8 @@ async def confirm(acting: Acting, step: Step, progress: Progress) -> Data:
         await acting.on(step.host, driver.verify(acting.handover(step)))
     note = {}
     if check := workload.spec.health:
-        address = next((n.ip for n in workload.spec.networks if n.ip), "127.0.0.1")
         try:
-            await acting.on(step.host, driver.health(step.workload, check, address))
+            await acting.on(step.host, driver.health(step.workload, check, workload.spec.address))
         except CommandFailed as error:
             stays = moving and acting.plan.policy_of(step.workload).on_unhealthy == "stay"
             if not stays or error.code == ENDED:
@@ -148,7 +156,7 @@ async def retire(acting: Acting, step: Step, progress: Progress) -> Data:
 
 
 EFFECTS = {
-    StepKind.RESERVE: Effect(reserve, leave),
+    StepKind.RESERVE: Effect(reserve, unreserve),
     StepKind.STAGE: Effect(stage, back.unstage),
     StepKind.PRECOPY: Effect(precopy, leave),
     StepKind.HOLD: Effect(hold, back.let_run),

@@ -68,7 +68,8 @@ class Guard:
     async def lock(self, name: str) -> AsyncIterator[None]:
         lock = self.machine.locks.setdefault(name, asyncio.Lock())
         try:
-            await asyncio.wait_for(lock.acquire(), LOCK_WAIT)
+            async with asyncio.timeout(LOCK_WAIT):
+                await lock.acquire()
         except TimeoutError:
             die(BUSY, f"another command still works on {name} here")
         try:
@@ -126,7 +127,8 @@ class Guard:
 
     async def ended(self, hook: MemoryHook) -> None:
         try:
-            await asyncio.wait_for(hook.ended.wait(), EXIT_WAIT)
+            async with asyncio.timeout(EXIT_WAIT):
+                await hook.ended.wait()
         except TimeoutError:
             die(STILL_RUNNING, "the checkpoint process does not end")
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reconciler.model.command import Bytes, Seconds
+
+if TYPE_CHECKING:
+    from reconciler.hosts.memory.engine import Migration
 
 CREATED, RUNNING, FROZEN, EXITED = "created", "running", "frozen", "exited"
 """States of a container. Frozen: its processes are there and do nothing."""
@@ -108,7 +111,8 @@ class Machine:
     """One host. `reachable`: the controllers can talk to it. `armed`: what goes wrong when it is tried next:
     `dump`, `restore`, `health`, `dies` (the program ends right after a restore), `full` (disk and tmpfs),
     `truncate` (copies to here), `marker` (it cannot be written), `pages` (the daemon that serves them dies),
-    `pages-slow` (they take very long), `action` and `undo` (commands of a spec). `pages`: the status of each page
+    `pages-slow` (they take very long), `action` and `undo` (commands of a spec), `migrate` and `stalls` (moves by
+    the runtime itself). `pages`: the status of each page
     daemon that has ended. `effects`: what actions have done here and not taken back. `installed`: guards."""
 
     name: str
@@ -134,6 +138,7 @@ class Machine:
     processes: dict[asyncio.Task[Any], None] = field(default_factory=dict)
     pages: dict[str, int | None] = field(default_factory=dict)
     effects: set[str] = field(default_factory=set)
+    migrations: dict[str, Migration] = field(default_factory=dict)
     installed: set[str] = field(default_factory=set)
 
     @property
@@ -170,6 +175,7 @@ class Machine:
         self.processes.clear()
         self.locks.clear()
         self.pages.clear()
+        self.migrations.clear()
         for container in self.containers.values():
             if container.state in (RUNNING, FROZEN):
                 container.state = EXITED

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from reconciler.hosts.memory import extras
+from reconciler.hosts.memory import engine, extras
 from reconciler.hosts.memory.guard import Denied, Guard
 from reconciler.hosts.memory.machine import (
     CREATED,
@@ -157,7 +157,8 @@ async def _verdict(machine: Machine, hook: MemoryHook) -> str:
             machine.universe.note(f"{machine.name}: a hook decided to resume by itself")
             continue
         try:
-            await asyncio.wait_for(hook.wake.wait(), deadline - loop.time() + 0.5)
+            async with asyncio.timeout(deadline - loop.time() + 0.5):  # Python 3.11's wait_for may lose a cancel
+                await hook.wake.wait()
             hook.wake.clear()
         except TimeoutError:
             continue
@@ -328,6 +329,25 @@ class MemoryRuntime:
         if self.machine.take("dies"):
             container.state = EXITED
             self.machine.universe.disaster(f"{self.machine.name}: {name} ended by itself")
+
+    def receive(self, name: str, workload: str) -> None:
+        if self.machine.take("full"):
+            raise Failed("no space left on device")
+        engine.receive(self.machine, name, workload, self.stdin.decode())
+
+    def migrate(self, name: str, peer: str) -> None:
+        container = self._get(name)
+        if container.state != RUNNING:
+            raise Failed(f"{name} does not run")
+        engine.begin(self.machine, container, peer)
+
+    def migration(self, name: str) -> str:
+        last = self.machine.migrations.get(name)
+        return last.text if last else ""
+
+    def cancel(self, name: str) -> None:
+        if last := self.machine.migrations.get(name):
+            last.cancelled = True
 
     def health(self, name: str) -> None:
         container = self._get(name)

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from reconciler.criu import config
 from reconciler.guard import guard
 from reconciler.model.command import Archive, Command, Fence, Program, Tree
+from reconciler.model.health import HealthCheck
 from reconciler.model.network import NetworkDefinition
 from reconciler.model.question import Question
-from reconciler.model.spec import HealthCheck, Workload
+from reconciler.model.spec import Workload
 from reconciler.model.world import HostFacts
 from reconciler.runtimes.base import Alive, Handover, Held, Located, Pull, Round
 from reconciler.runtimes.podman import (

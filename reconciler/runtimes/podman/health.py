@@ -8,7 +8,7 @@ from reconciler.errors import CommandFailed
 from reconciler.model.base import parse_duration
 from reconciler.model.command import Command, Program
 from reconciler.model.container import RestartPolicy
-from reconciler.model.spec import HealthCheck
+from reconciler.model.health import HealthCheck
 from reconciler.model.world import ContainerFacts
 from reconciler.runtimes.podman import containers, paths
 

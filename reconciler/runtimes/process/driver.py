@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from reconciler.criu import config
 from reconciler.guard import guard
 from reconciler.model.command import Fence, Program, Tree
+from reconciler.model.health import HealthCheck
 from reconciler.model.network import NetworkDefinition
 from reconciler.model.question import Question
-from reconciler.model.spec import HealthCheck, Workload
+from reconciler.model.spec import Workload
 from reconciler.model.world import HostFacts
 from reconciler.runtimes.base import Alive, Handover, Held, Located
 from reconciler.runtimes.process import coming, leaving, lifecycle, observing, stores

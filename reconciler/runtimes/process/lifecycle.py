@@ -11,9 +11,10 @@ from reconciler.guard import guard
 from reconciler.model.base import parse_duration
 from reconciler.model.command import Command, Fence, Program, Seconds
 from reconciler.model.container import RestartPolicy
+from reconciler.model.health import HealthCheck
 from reconciler.model.labels import LABEL_SPEC
 from reconciler.model.plan import Phase
-from reconciler.model.spec import HealthCheck, Workload
+from reconciler.model.spec import Workload
 from reconciler.model.world import InstanceState, TreeFacts
 from reconciler.runtimes.process import observing, places, settings, stores
 
