@@ -63,13 +63,15 @@ class Remote(Host, Protocol):
 
 @dataclass(frozen=True)
 class Link:
-    """An open link. `compress`: with what, or `none`. `why_relay` says why there is no direct way, if so."""
+    """An open link. `compress`: with what, or `none`. `why_relay` says why there is no direct way, if so. `perl`:
+    whether both ends have it, which sums attributes and only the data of sparse files."""
 
     source: Remote
     destination: Remote
     key: str
     compress: str = "none"
     why_relay: str = ""
+    perl: bool = False
 
 
 def folder_key(key: str) -> str:
@@ -104,7 +106,9 @@ async def open_link(
         rate, why = await _connect(source, destination, key, options, AES_FIRST if has_aes else CHACHA_FIRST)
         if not why:
             both = tuple(tool for tool in COMPRESSORS if facts.get(tool) == admitted.get(tool) == "yes")
-            return Link(source, destination, key, compress=choose_compression(compression, rate, both))
+            chosen = choose_compression(compression, rate, both)
+            perl = facts.get("perl") == admitted.get("perl") == "yes"
+            return Link(source, destination, key, compress=chosen, perl=perl)
     await _verb(destination, "expel", key, destination.spec.user)
     await _verb(destination, "register", key)
     demanded = compression if compression in COMPRESSORS else "none"

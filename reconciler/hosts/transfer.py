@@ -97,7 +97,7 @@ class Transfers:
         async with self._lock(source, destination, key):
             link = await self._open(source, destination, key)
             await self._dismiss(source, destination, key)
-            entries = _entries(pairs)
+            entries = _entries(link, pairs)
             await register(link, entries)
             prepared = self._prepared[source, destination, key] = PreparedCopy(entries, [])
             if link.why_relay:
@@ -122,7 +122,7 @@ class Transfers:
         async with self._lock(source, destination, key):
             started = time.monotonic()
             link = await self._open(source, destination, key)
-            entries = _entries(pairs)
+            entries = _entries(link, pairs)
             # Once only: what a failed copy has left must go.
             ready = self._prepared.pop((source, destination, key), None)
             senders: list[Waiting] = ready.senders if ready and ready.entries == entries else []
@@ -245,13 +245,14 @@ class Transfers:
         return self._locks.setdefault((source, destination, key), asyncio.Lock())
 
 
-def _entries(pairs: Sequence[tuple[Tree, Tree]]) -> list[tuple[str, str, str]]:
-    """What the destination may be sent: kind, whether with extended attributes or how much of images, where."""
-    return [(kind := _kind(near), _flag(kind, near, far), far.path) for near, far in pairs]
+def _entries(link: Link, pairs: Sequence[tuple[Tree, Tree]]) -> list[tuple[str, str, str]]:
+    """What the destination may be sent: kind, how it is summed or how much of images, where."""
+    return [(kind := _kind(near), _flag(link, kind, far), far.path) for near, far in pairs]
 
 
-def _flag(kind: str, near: Tree, far: Tree) -> str:
-    return str(far.expected_bytes) if kind == "images" else str(int(near.xattrs or far.xattrs))
+def _flag(link: Link, kind: str, far: Tree) -> str:
+    """Of images how much will come; of trees 2 where their attributes are summed (transfer-sum.sh), else 1."""
+    return str(far.expected_bytes) if kind == "images" else "2" if link.perl else "1"
 
 
 def _kind(tree: Tree) -> str:
@@ -262,8 +263,8 @@ def _job(
     pairs: Sequence[tuple[Tree, Tree]], entries: Sequence[tuple[str, str, str]], number: int
 ) -> tuple[str, ...]:
     """What a sender is told of one tree."""
-    tree, (kind, xattrs, _) = pairs[number][0], entries[number]
-    return (kind, str(number + 1), *((xattrs,) if kind == "tree" else ()), tree.path)
+    tree, (kind, flag, _) = pairs[number][0], entries[number]
+    return (kind, str(number + 1), *((flag,) if kind == "tree" else ()), tree.path)
 
 
 async def _end(senders: Sequence[Waiting]) -> None:

@@ -78,12 +78,11 @@ class Archive:
 class Tree:
     """A folder on a host that is part of a workload's state.
 
-    `kind` is `images`, `rootfs` or `volume`. `xattrs` keeps trusted.* attributes and whiteout devices.
+    `kind` is `images`, `rootfs` or `volume`.
     `expected_bytes`: of memory, to be got ahead where images will arrive; 0 when nobody knows.
     """
 
     kind: str
     path: str
     name: str = ""
-    xattrs: bool = False
     expected_bytes: Bytes = 0

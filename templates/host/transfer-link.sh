@@ -22,7 +22,7 @@ open_folder() {
 
 say_abilities() {
     if grep -qw aes /proc/cpuinfo; then echo "aes yes"; else echo "aes no"; fi
-    for tool in zstd lz4; do
+    for tool in zstd lz4 perl; do
         ! command -v "$tool" > /dev/null || echo "$tool yes"
     done
 }

@@ -4,8 +4,9 @@
 # REQUEST is what the sender asks for: `hello`, `probe`, or `images|tree|image INDEX COMPRESS`. INDEX is a line of the
 # list which the controller wrote for this link: only what stands there can be written, or run, whatever the sender says.
 #
-# Trees come as a line `all` and a tar stream, or as `some KEEP NAMES`, so many bytes of names of all that is there and of
-# what comes, NUL-terminated, and a tar stream; the rest was sent ahead.
+# Trees come as a line `all SPARSE`, so many bytes of names of sparse files, NUL-terminated, and a tar stream, or as
+# `some KEEP NAMES SPARSE`, names of all that is there, of what comes and of what of it is sparse, and a tar stream; the
+# rest was sent ahead.
 # Images come as lines `pages NUMBER OFFSET LENGTH`, each followed by so many bytes of that file, then the line `rest`
 # and a tar stream of everything else.
 set -eu
@@ -45,29 +46,41 @@ sums=$dir/sums.$index
 unpack() {
     set -- --extract --file=- --blocking-factor=128 --numeric-owner --same-owner --preserve-permissions \
         --delay-directory-restore --directory="$target"
-    [ "$flag" = 0 ] || set -- "$@" --xattrs --xattrs-include='*'
+    [ "$kind" != tree ] ||
+        set -- "$@" --acls --xattrs --xattrs-include='*' --xattrs-exclude=security.selinux
     tar "$@"
 }
+take_names() { # FILE BYTES
+    is_number "$2" || refuse "not a tree"
+    dd of="$tmp/$1" bs=64k iflag=fullblock,count_bytes count="$2" status=none
+}
 take_tree() {
-    read -r word keep names || exit 65
+    read -r word keep names sparse || exit 65
     case $word in
-        all) unpack && sum_folder "$target" > "$tmp/sum"; return ;;
+        all)
+            take_names sparse "$keep"
+            unpack && sum_tree "$flag" "$target" "$tmp/sparse" > "$tmp/sum"
+            return
+            ;;
         some) ;;
         *) refuse "not a tree" ;;
     esac
-    is_number "$keep" && is_number "$names" || refuse "not a tree"
-    dd of="$tmp/keep" bs=64k iflag=fullblock,count_bytes count="$keep" status=none
-    dd of="$tmp/names" bs=64k iflag=fullblock,count_bytes count="$names" status=none
+    take_names keep "$keep"
+    take_names names "$names"
+    take_names sparse "$sparse"
     export LC_ALL=C
     cd "$target"
     # Names of what goes come from this host, so that no link leads out of the folder.
     find . -mindepth 1 -printf '%p\0' | sort -z > "$tmp/have"
     sort -z "$tmp/keep" | comm -z -23 "$tmp/have" - | xargs -0 -r rm -rf --
+    # Folders stay what they are, with attributes that they may have lost by now.
+    [ "$flag" != 2 ] || find . -type d -print0 | sort -z > "$tmp/folders"
+    [ "$flag" != 2 ] || sort -z "$tmp/names" | comm -z -12 "$tmp/folders" - | perl_of bare
     unpack
     # shellcheck disable=SC2016
     xargs -0 -r sh -c 'exec find "$@" -maxdepth 0 -type f -print0' sh < "$tmp/names" > "$tmp/files" || true
-    renew_sums "$tmp/files" "$tmp/keep" "$sums"
-    sum_known . "$sums" > "$tmp/sum"
+    renew_sums "$tmp/files" "$tmp/keep" "$sums" "$tmp/sparse"
+    sum_known "$flag" . "$sums" > "$tmp/sum"
 }
 is_number() { case $1 in ''|*[!0-9]*) return 1 ;; esac; }
 # NUMBER OFFSET: what that file of pages has from there on, as a line `FILE CRC LENGTH`. Not while it is written: what is

@@ -1,6 +1,6 @@
 #!/bin/sh
 # transfer-send.sh KEY VIA COMPRESS WHEN images INDEX PATH
-# transfer-send.sh KEY VIA COMPRESS WHEN tree INDEX XATTRS PATH
+# transfer-send.sh KEY VIA COMPRESS WHEN tree INDEX FLAG PATH
 # transfer-send.sh KEY VIA COMPRESS WHEN image INDEX COMMAND...
 #
 # Sends one tree, or the image that COMMAND writes. VIA: number of the warm connection to the destination, or `-` to write to stdout (relay).
@@ -56,19 +56,34 @@ watched() {
 # 64 KiB, what a pipe holds, was the fastest record size: twice as fast as 256 KiB and more.
 pack() { watched tar --create --file=- --blocking-factor=128 --totals --numeric-owner --sparse --hole-detection=seek "$@"; }
 
-produce_tree() { # XATTRS PATH
-    wait_for_go
+produce_tree() { # FLAG PATH
     cd "$2" || return 1
-    if [ "$1" = 0 ]; then set --; else set -- --xattrs --xattrs-include='*'; fi
+    flag=$1
+    [ "$when" != told ] || find . -type f -size +2047 -print0 | sparse_among # not in the freeze: few are made late
+    wait_for_go
+    # Labels are each host's own.
+    set -- --format=posix --acls --xattrs --xattrs-include='*' --xattrs-exclude=security.selinux
     if [ "$when" = ahead ] || [ -e "$seen" ]; then
         produce_changes "$@"
         return
     fi
-    echo all
-    sum_folder . > "$tmp/sum" & summing=$!
+    if [ "$when" = told ]; then
+        xargs -0 -r sh -c 'exec find "$@" -maxdepth 0 -print0' sh < "$tmp/sparse" 2>/dev/null > "$tmp/still" || true
+        mv "$tmp/still" "$tmp/sparse"
+    else
+        find . -type f -size +2047 -print0 | sparse_among
+    fi
+    echo "all $(stat -c %s "$tmp/sparse")"
+    cat "$tmp/sparse"
+    sum_tree "$flag" . "$tmp/sparse" > "$tmp/sum" & summing=$!
     pack "$@" . || return 1
     : > "$tmp/sent"
     wait "$summing"
+}
+sparse_among() { # names of large files, NUL-terminated; only Perl tells where their data is
+    LC_ALL=C sort -z > "$tmp/large"
+    : > "$tmp/sparse"
+    [ "$flag" != 2 ] || [ ! -s "$tmp/large" ] || perl_of sparse < "$tmp/large" > "$tmp/sparse"
 }
 SMALL_KIB=8192 SMALL_NAMES=100000
 produce_changes() { # OPTION...: what `seen` does not list as it is now
@@ -81,18 +96,19 @@ produce_changes() { # OPTION...: what `seen` does not list as it is now
     fi
     LC_ALL=C comm -z -13 "$seen" "$tmp/now" > "$tmp/changed" || return 1
     { printf '.\0' && names < "$tmp/changed"; } > "$tmp/names" && file_names < "$tmp/changed" > "$tmp/files" || return 1
-    echo "some $(stat -c %s "$tmp/keep") $(stat -c %s "$tmp/names")"
-    cat "$tmp/keep" "$tmp/names"
+    xargs -0 -r sh -c 'exec find "$@" -maxdepth 0 -type f -size +2047 -print0' sh < "$tmp/files" | sparse_among
+    echo "some $(stat -c %s "$tmp/keep") $(stat -c %s "$tmp/names") $(stat -c %s "$tmp/sparse")"
+    cat "$tmp/keep" "$tmp/names" "$tmp/sparse"
     set -- "$@" --no-recursion --null --verbatim-files-from --files-from="$tmp/names"
     if [ "$when" = ahead ]; then
         pack --ignore-failed-read "$@" || [ $? = 1 ] || return 1 # 1: something changed meanwhile
-        renew_sums "$tmp/files" "$tmp/keep" "$sums"
+        renew_sums "$tmp/files" "$tmp/keep" "$sums" "$tmp/sparse"
         entries ! -newerct "@$settled" > "$tmp/now" && mv "$tmp/now" "$seen"
     else
-        renew_sums "$tmp/files" "$tmp/keep" "$sums" & summing=$!
+        renew_sums "$tmp/files" "$tmp/keep" "$sums" "$tmp/sparse" & summing=$!
         pack "$@" || return 1
         : > "$tmp/sent"
-        wait "$summing" && sum_known . "$sums" > "$tmp/sum"
+        wait "$summing" && sum_known "$flag" . "$sums" > "$tmp/sum"
     fi
 }
 

@@ -18,7 +18,7 @@ while [ $# -ge 3 ]; do
     # What a dump holds: pages of files that can be read again are not in it.
     # shellcheck disable=SC2086
     cat $files 2>/dev/null | awk '/^Pss_Anon:|^Pss_Shmem:/ {sum += $2} END {print "memory", sum * 1024}'
-    echo "rootfs $(timeout 10 du -sb -- "$upper" 2>/dev/null | cut -f1)"
+    echo "rootfs $(timeout 10 du -sB1 -- "$upper" 2>/dev/null | cut -f1)"
 done
 printf '\n@@ clock\n'
 date +%s.%N

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 from pathlib import Path
 
 from reconciler.hosts.base import CopyReport
@@ -16,7 +17,10 @@ KEY = "20261123-140501-3fa9-web.shop"
 """As a run would name it: with a dot, which hosts do not get to see."""
 FOLDER = "/run/reconciler/links"
 LEFTOVERS = "pgrep -fa 'transfer-(send|receive)-|[t]ar --(create|extract)' | grep -v pgrep || true"
-
+ACCESS, DEFAULT = "system.posix_acl_access", "system.posix_acl_default"
+_ENTRIES = ((1, 6, -1), (2, 7, 1234), (4, 4, -1), (16, 7, -1), (32, 0, -1))
+FOR_ONE_MORE = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in _ENTRIES)
+"""An ACL as the kernel takes it: u::rw- u:1234:rwx g::r-- m::rwx o::---."""
 
 MAKE = r"""
 mkdir -p sub/opaque
@@ -25,7 +29,7 @@ echo secret > 'a file'; chown 1234:4321 'a file'; chmod 4640 'a file'; ln 'a fil
 echo odd > $'new\nline'; echo dash > ./-dash
 ln -s /etc/passwd absolute; ln -s ../../.. up; ln -s nowhere broken
 mkfifo pipe; truncate -s 64M sparse; echo end >> sparse; : > empty; mkdir -m 1777 sticky
-touch -d '2001-02-03 04:05:06.789' 'a file'; chown 7:8 .; chmod 2751 .
+touch -d '2001-02-03 04:05:06.123456789Z' 'a file'; chown 7:8 .; chmod 2751 .
 """
 """A script that fills a folder with every kind of file, and with odd names, modes, owners and times."""
 
@@ -35,9 +39,9 @@ def sh(lab: Lab, host: str, script: str) -> str:
     return lab.exec(host, ["bash", "-ec", script]).stdout.strip()
 
 
-def tree(path: str, *, kind: str = "images", xattrs: bool = False) -> tuple[Tree, Tree]:
+def tree(path: str, *, kind: str = "images") -> tuple[Tree, Tree]:
     """The same folder on both sides."""
-    return Tree(kind, path, xattrs=xattrs), Tree(kind, path, xattrs=xattrs)
+    return Tree(kind, path), Tree(kind, path)
 
 
 async def copy(fleet: SshFleet, *pairs: tuple[Tree, Tree], key: str = KEY) -> CopyReport:

@@ -13,7 +13,7 @@ import pytest
 from reconciler.errors import CommandFailed
 from reconciler.hosts.ssh import SshFleet
 from reconciler.lab import Lab
-from tests.hosts.links import KEY, MAKE, copy, facts, sh, sums, tree
+from tests.hosts.links import ACCESS, DEFAULT, FOR_ONE_MORE, KEY, MAKE, copy, facts, sh, sums, tree
 
 pytestmark = pytest.mark.lab
 
@@ -35,18 +35,23 @@ async def test_files_are_sent_ahead_and_then_only_what_changed(
     path = "/var/lib/containers/ahead"
     here, there = (hosts.folder / "hosts" / name / "storage" / "ahead" for name in ("h1", "h2"))
     script = f"""rm -rf {path}; mkdir {path}; cd {path}; {MAKE}
-        rm $'new\nline'; mkdir -p goes/deep moves folder-to-file; touch goes/deep/x moves/x folder-to-file/x
+        rm $'new\nline'; mkdir -p goes/deep moves folder-to-file loses; touch goes/deep/x moves/x folder-to-file/x
         for f in grows mode owner keeps file-to-folder; do echo $f > $f; done; printf 'same size\n' > same
         touch -d '2001-02-03' same; ln -s nowhere link; head -c 20000000 /dev/urandom > large"""
     sh(hosts, "h1", script)
     sh(hosts, "h2", f"rm -rf {path}; mkdir -p {path}/old/deep")
+    for name in ("user.note", ACCESS, DEFAULT):
+        os.setxattr(here / "loses", name, b"kept" if name == "user.note" else FOR_ONE_MORE)
     time.sleep(3)  # younger files may change and look the same, so they are always sent again
-    wanted = [tree(path, kind="rootfs", xattrs=True)]
+    wanted = [tree(path, kind="rootfs")]
     await fleet.open_link("h1", "h2", KEY, compression)
     await fleet.prepare_copy("h1", "h2", KEY, wanted)
     assert (there / "large").stat().st_size == 20_000_000
+    assert os.getxattr(there / "loses", DEFAULT) == FOR_ONE_MORE
     sh(hosts, "h1", f"cd {path}; {CHANGE}")
     os.setxattr(here / "sub", "trusted.overlay.opaque", b"y")
+    for name in ("user.note", ACCESS, DEFAULT):
+        os.removexattr(here / "loses", name)
     report = await fleet.copy_trees("h1", "h2", KEY, wanted, lambda _: None)
     assert facts(there) == facts(here)
     assert report.bytes < 1_000_000
@@ -55,14 +60,28 @@ async def test_files_are_sent_ahead_and_then_only_what_changed(
         sh(hosts, host, f"rm -rf {path}")
 
 
-async def test_what_was_sent_ahead_and_is_not_the_same_there_is_noticed(hosts: Lab, fleet: SshFleet) -> None:
-    sh(hosts, "h1", "rm -rf /root/t; mkdir /root/t; head -c 9000000 /dev/urandom > /root/t/file")
+@pytest.mark.parametrize(
+    "otherwise",
+    [
+        "chmod 777 file",
+        "setfattr -n user.note -v other file",
+        "setfattr -x user.note file",
+        f"setfattr -n {ACCESS} -v 0x{FOR_ONE_MORE.hex()} file",
+        "touch -d '2001-02-03 00:00:00.000000002' file",
+    ],
+    ids=["mode", "attribute", "lost", "acl", "nanosecond"],
+)
+async def test_what_was_sent_ahead_and_is_not_the_same_there_is_noticed(
+    hosts: Lab, fleet: SshFleet, otherwise: str
+) -> None:
+    make = "rm -rf /root/t; mkdir /root/t; cd /root/t; head -c 9000000 /dev/urandom > file; chmod 640 file"
+    sh(hosts, "h1", f"{make}; setfattr -n user.note -v kept file; touch -d '2001-02-03 00:00:00.000000001' file")
     sh(hosts, "h2", "rm -rf /root/t; mkdir /root/t; echo old > /root/t/old")
     time.sleep(3)
     await fleet.open_link("h1", "h2", KEY)
     await fleet.prepare_copy("h1", "h2", KEY, [VOLUME])
     assert sh(hosts, "h2", "ls /root/t") == "file"
-    sh(hosts, "h2", "chmod 777 /root/t/file")
+    sh(hosts, "h2", f"cd /root/t; {otherwise}")
     with pytest.raises(CommandFailed) as failed:
         await copy(fleet, VOLUME)
     assert failed.value.code == "C320"

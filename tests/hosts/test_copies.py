@@ -1,6 +1,6 @@
 """Bulk copies between real hosts: what arrives, how fast, and what is left when they are cut short."""
 
-# ruff: noqa: ASYNC221
+# ruff: noqa: ASYNC221, ASYNC251
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import asyncio
 import os
 import resource
 import subprocess
+import time
 
 import pytest
 
@@ -19,7 +20,21 @@ from reconciler.hosts.ssh import SshFleet
 from reconciler.lab import Lab
 from reconciler.runtimes.podman import PodmanDriver
 from tests.hosts.conftest import Fleets, lab_hosts
-from tests.hosts.links import KEY, LEFTOVERS, MAKE, MIB, copy, facts, fill, sh, sums, tree
+from tests.hosts.links import (
+    ACCESS,
+    DEFAULT,
+    FOR_ONE_MORE,
+    KEY,
+    LEFTOVERS,
+    MAKE,
+    MIB,
+    copy,
+    facts,
+    fill,
+    sh,
+    sums,
+    tree,
+)
 
 pytestmark = pytest.mark.lab
 
@@ -57,8 +72,14 @@ async def test_512_mib_arrive_at_speed_and_not_through_us(
 
 XATTRS = {
     "sub/opaque": {"trusted.overlay.opaque": b"y"},
-    "a file": {"user.note": b"hello", "trusted.overlay.origin": b"\0\xfb\x1d\0"},
+    "a file": {
+        "user.note": b"hello",
+        "trusted.overlay.origin": b"\0\xfb\x1d\0",
+        "security.capability": bytes.fromhex("0100000200040000000000000000000000000000"),
+        ACCESS: FOR_ONE_MORE,
+    },
     ".": {"trusted.overlay.impure": b"y"},
+    "sub": {DEFAULT: FOR_ONE_MORE},
     "gone": {"trusted.note": b"of a whiteout"},
 }
 
@@ -72,14 +93,39 @@ async def test_everything_about_files_survives(hosts: Lab, fleet: SshFleet) -> N
         for attribute, value in attributes.items():
             os.setxattr(here / name, attribute, value)
     sh(hosts, "h2", f"rm -rf {path}; mkdir -p {path}/old/deep; cd {path}; ln -s /etc sub; mkfifo f; echo 1 > gone")
-    await copy(fleet, tree(path, kind="rootfs", xattrs=True))
+    await copy(fleet, tree(path, kind="rootfs"))
     expected = facts(here)
     assert facts(there) == expected
     assert expected["gone"][3] == 0
     assert expected["sub/opaque"][-1] == {"trusted.overlay.opaque": b"y"}
+    assert expected["a file"][-1] == XATTRS["a file"]
+    assert expected["a file"][4] == 981_173_106_123_456_789
     assert expected["sub/hard"][2] == 2
     for host in ("h1", "h2"):
         sh(hosts, host, f"rm -rf {path}")
+
+
+async def test_a_sparse_file_costs_what_its_data_costs(hosts: Lab, fleet: SshFleet) -> None:
+    """As a whole, sent ahead, and changed after that."""
+    data = 'perl -e \'open F, "+<", "/root/t/big"; seek F, 1e11, 0; print F "in the middle"\''
+    for host in ("h1", "h2"):
+        sh(hosts, host, "rm -rf /root/t; mkdir /root/t")
+    sh(hosts, "h1", f"cd /root/t; truncate -s 200G big; {data}; head -c 9M /dev/urandom > large; echo 1 > 'a b'")
+    wanted = [tree("/root/t", kind="volume")]
+    report = await copy(fleet, *wanted)
+    assert report.bytes < 12 * MIB
+    assert report.seconds < 60
+    same = "cd /root/t; stat -c '%s %y' big; [ $(stat -c %b big) -lt 100 ]; tail -c +100000000001 big | head -c 13"
+    assert sh(hosts, "h2", same) == sh(hosts, "h1", same)
+    time.sleep(3)  # younger files may change and look the same, so they are always sent again
+    await fleet.open_link("h1", "h2", KEY)
+    await fleet.prepare_copy("h1", "h2", KEY, wanted)
+    sh(hosts, "h1", f"echo new > /root/t/small; {data.replace('1e11', '1e10')}")
+    report = await copy(fleet, *wanted)
+    await fleet.close_link("h1", "h2", KEY)
+    assert report.bytes < MIB
+    assert sh(hosts, "h2", same) == sh(hosts, "h1", same)
+    assert sh(hosts, "h2", "cd /root/t; tail -c +10000000001 big | head -c 13; cat small") == "in the middlenew"
 
 
 async def test_copying_again_replaces_what_was_there(hosts: Lab, fleet: SshFleet) -> None:

@@ -22,7 +22,7 @@ def located(handover: Handover, facts: ContainerFacts, expected_bytes: Bytes = 0
     volumes = sorted((m for m in facts.mounts if m.kind == "volume"), key=lambda m: m.target)
     trees = (
         Tree("images", containers.tasks_of(facts).images, expected_bytes=expected_bytes),
-        Tree("rootfs", facts.upper_dir, xattrs=True),
+        Tree("rootfs", facts.upper_dir),
         *(Tree("volume", m.source, name=m.target) for m in volumes),
         *(Tree("volume", m.source, name=m.target) for m in folders.of(handover)),
     )

@@ -26,7 +26,7 @@ def located(handover: Handover, tree_id: str, expected_bytes: Bytes = 0) -> Loca
     volumes = sorted(settings.process_of(handover.workload).volumes, key=lambda volume: volume.target)
     trees = (
         Tree("images", places.tasks(handover.name, tree_id).images, expected_bytes=expected_bytes),
-        Tree("rootfs", f"{home}/own", xattrs=True),
+        Tree("rootfs", f"{home}/own"),
         *(Tree("volume", places.volume_data(v.name), name=v.target) for v in volumes),
     )
     return Located(tree_id, trees)
