@@ -32,7 +32,7 @@ for home; do
     [ -z "$init" ] || echo "pid $init"
     # shellcheck disable=SC2086
     [ -z "$files" ] || cat $files 2>/dev/null | awk '/^Pss_Anon:|^Pss_Shmem:/ {sum += $2} END {print "memory", sum * 1024}'
-    echo "own $(timeout 10 du -sb -- "$home/own" 2>/dev/null | cut -f1)"
+    echo "own $(timeout 10 du -sB1 -- "$home/own" 2>/dev/null | cut -f1)"
     [ -n "$init" ] || continue
     section "mapped $name"
     for file in $files; do
