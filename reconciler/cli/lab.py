@@ -32,7 +32,8 @@ def up(
     backend: Annotated[
         str | None,
         typer.Option(
-            help="namespace (fast, a new lab's default) or vm (stock kernel and systemd; slow without KVM)."
+            help="namespace (fast, a new lab's default), libvirt (the same, with libvirt instead of Podman) or "
+            "vm (stock kernel and systemd; slow without KVM)."
         ),
     ] = None,
     memory: Annotated[

@@ -1,4 +1,4 @@
-"""What a way of making hosts must be able to do. `namespace` and `vm` are the two there are."""
+"""What a way of making hosts must be able to do: `namespace`, the same with `libvirt`, and `vm`."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ class Backend(Protocol):
 
 def named(name: str) -> Backend:
     """The backend with this name."""
-    from reconciler.lab.namespace import NamespaceBackend
+    from reconciler.lab.namespace import LibvirtBackend, NamespaceBackend
     from reconciler.lab.vm import VmBackend
 
-    known: tuple[Backend, ...] = (NamespaceBackend(), VmBackend())
+    known: tuple[Backend, ...] = (NamespaceBackend(), LibvirtBackend(), VmBackend())
     for backend in known:
         if backend.name == name:
             return backend
-    names = " or ".join(backend.name for backend in known)
-    raise LabError(f"there is no lab backend {name!r}", fix=f"use {names}")
+    names = ", ".join(backend.name for backend in known)
+    raise LabError(f"there is no lab backend {name!r}", fix=f"there are: {names}")

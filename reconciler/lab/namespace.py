@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from reconciler.errors import LabError
-from reconciler.lab import cache, cgroups, network, power, process
+from reconciler.lab import cache, cgroups, guest, network, power, process
 from reconciler.lab.spec import LabPaths, LabSpec
 from reconciler.lab.tools import Report, require_packages, require_root, run, words
 from reconciler.resources import data_path
@@ -111,6 +111,15 @@ class NamespaceBackend:
                 return
             time.sleep(_POLL_SECONDS)
         raise power.boot_error(paths, host)
+
+
+class LibvirtBackend(NamespaceBackend):
+    """The same hosts, with libvirt and QEMU instead of Podman and CRIU, and a bridge for the guests' cards."""
+
+    name = "libvirt"
+
+    def prepare(self, report: Report) -> cache.PreparedRoot:
+        return guest.prepare(report)
 
 
 def _script(name: str) -> Path:

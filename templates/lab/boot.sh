@@ -24,7 +24,19 @@ done
 
 mkdir -p /run/sshd
 /usr/sbin/sshd -E /var/log/sshd.log
-podman network exists lab ||
-    podman network create -d macvlan -o parent=e0 --subnet "$subnet" --gateway "$gateway" --ip-range "$range" lab
+if command -v podman >/dev/null; then
+    podman network exists lab ||
+        podman network create -d macvlan -o parent=e0 --subnet "$subnet" --gateway "$gateway" --ip-range "$range" lab
+fi
+# Guests' cards join a bridge, which takes over the host's address. Its MAC is the card's: peers notice nothing.
+if command -v libvirtd >/dev/null; then
+    address=$(ip -o -4 addr show dev e0 | awk '{print $4; exit}')
+    ip link add br0 address "$(cat /sys/class/net/e0/address)" type bridge forward_delay 0 mcast_snooping 0
+    ip link set br0 up
+    ip addr del "$address" dev e0
+    ip link set e0 master br0
+    ip addr add "$address" dev br0
+    sh /run/lab/libvirtd.sh "${address%/*}"
+fi
 : > /run/lab/ready
 exec sleep infinity

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.lab import DEMO_IMAGE, Lab, Probe, lab_names, remove, unusable
+from tests.lab.guests import cleared
 from tests.lab.pair import IMAGE, Bench
 
 
@@ -60,6 +61,19 @@ def _remove_orphans() -> None:
 def lab(lab_factory: Callable[..., Lab]) -> Lab:
     """Three hosts, shared by the session: tests leave it as they found it, see `clean_lab`."""
     return lab_factory("s", hosts=3)
+
+
+@pytest.fixture(scope="session")
+def guests(lab_factory: Callable[..., Lab]) -> Lab:
+    """Two hosts with libvirt, shared by the session; see `empty`."""
+    return lab_factory("libvirt", hosts=2, backend="libvirt")
+
+
+@pytest.fixture
+def empty(guests: Lab) -> Iterator[Lab]:
+    """The hosts with libvirt, up and without guests, before and after."""
+    with cleared(guests):
+        yield guests
 
 
 @pytest.fixture
