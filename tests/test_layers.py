@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).parent.parent / "reconciler"
 
 LAYERS = [
     ("cli",),
+    ("watch",),
     ("commands",),
     ("engine", "load", "state", "stores", "lab", "inspection"),
     ("runtimes", "hosts"),
@@ -30,9 +31,10 @@ ONLY_IMPORT_IN = {
     "google": "core/criu_images.py",
     "zstandard": "inspection/archive.py",
     "junitparser": "cli/views/reports.py",
+    "watchdog": "watch/folders.py",
     "sarif_pydantic": "cli/views/reports.py",
 }
-LOGS = {"cli", "commands", "engine", "load", "state", "hosts"}
+LOGS = {"cli", "watch", "commands", "engine", "load", "state", "hosts"}
 """Rooms that may log; what is pure answers instead."""
 FORBIDDEN_IN_CORE = {"asyncio", "os", "pathlib", "logging", "time", "random", "datetime", "secrets", "subprocess"}
 RUNTIMES_MAY_SHARE = {"base"}

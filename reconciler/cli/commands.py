@@ -23,6 +23,7 @@ from reconciler.cli import (
     schema,
     status,
     validate,
+    watch,
 )
 from reconciler.cli.fromgit import with_repository
 
@@ -36,6 +37,7 @@ def register_all(app: typer.Typer) -> None:
         get,
         plan,
         apply,
+        watch,
         status,
         resume,
         resolve,

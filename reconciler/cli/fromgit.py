@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from reconciler.load.mirror import Wanted
 
 READS_SPECS: Final = frozenset(
-    {"validate", "get", "plan", "apply", "status", "resume", "resolve", "forget", "doctor", "runtimes"}
+    {"validate", "get", "plan", "apply", "status", "resume", "resolve", "forget", "doctor", "runtimes", "watch"}
 )
 _OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
     "repo": (

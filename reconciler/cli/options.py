@@ -14,6 +14,7 @@ from reconciler.cli.fromgit import chosen
 if TYPE_CHECKING:
     from reconciler.load import Loaded
     from reconciler.load.gitinfo import Repository
+    from reconciler.load.mirror import Wanted
     from reconciler.model.spec import Spec
 
 Paths = Annotated[
@@ -47,7 +48,11 @@ def load_spec(
 
 
 def load_files(
-    paths: list[Path] | None, values: list[Path] | None, settings: list[str] | None, allow_empty: bool
+    paths: list[Path] | None,
+    values: list[Path] | None,
+    settings: list[str] | None,
+    allow_empty: bool,
+    wanted: Wanted | None = None,
 ) -> Loaded:
     """The same, with what is worth a warning and the names of the files; from a repository where one was named."""
     from contextlib import chdir
@@ -57,14 +62,14 @@ def load_files(
     from reconciler.load.gitinfo import stamped
     from reconciler.load.mirror import taken
 
-    given, wanted = read_values(values or [], settings or []), chosen()
+    given, wanted = read_values(values or [], settings or []), wanted or chosen()
     if wanted is None:
         where = spec_paths(paths)
         loaded = load_all(where, values=given, allow_empty=allow_empty, skip=values or [])
         return replace(loaded, spec=stamped(loaded.spec, where))
     if paths:
         raise InputError("specs come from --repo or from files, not from both", code="E190", fix="say --path SUB")
-    with taken(wanted, _mirrors()) as found, chdir(found.root):  # findings name files as the repository does
+    with taken(wanted, mirrors()) as found, chdir(found.root):  # findings name files as the repository does
         where = [found.path.relative_to(found.root)] if wanted.path else spec_paths(None)
         loaded = load_all(where, values=given, allow_empty=allow_empty)
     return replace(loaded, spec=loaded.spec.model_copy(update={"commit": found.commit, "dirty": False}))
@@ -76,10 +81,11 @@ def repository_of(paths: list[Path] | None, spec: Spec) -> Repository:
     from reconciler.load.mirror import mirrored
 
     wanted = chosen()
-    return mirrored(wanted, spec.commit or "", _mirrors()) if wanted else repository(spec_paths(paths))
+    return mirrored(wanted, spec.commit or "", mirrors()) if wanted else repository(spec_paths(paths))
 
 
-def _mirrors() -> Path:
+def mirrors() -> Path:
+    """Where mirrors of repositories are kept."""
     from reconciler.resources import state_folder
 
     return state_folder() / "repositories"

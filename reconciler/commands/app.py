@@ -98,7 +98,8 @@ class Apply:
     """`reconcile apply`: everything it needs, and the order in which it is asked for.
 
     `show` gets the plan before anything is changed. Then `ask` is asked, where there is somebody to ask;
-    nothing is locked or leased meanwhile, so that afterwards the hosts are looked at again."""
+    nothing is locked or leased meanwhile, so that afterwards the hosts are looked at again. `agreed`: a look that
+    somebody took and agreed to already. `narrow` leaves of every plan the part that is to be carried out."""
 
     spec: Spec
     journal_path: Path | None
@@ -107,6 +108,8 @@ class Apply:
     consent: Consent = field(default_factory=Consent)
     saved: SavedPlan | None = None
     report: Reporter = ignore
+    agreed: Seen | None = None
+    narrow: Callable[[Plan], Plan] = lambda plan: plan
     untidied: list[Untidied] = field(default_factory=list)
     _executor: Executor | None = None
     _lost: Locked | None = None
@@ -129,18 +132,18 @@ class Apply:
         return replace(applied, untidied=tuple(self.untidied))
 
     async def _apply(self) -> Applied:
-        spec, warn, agreed = self.spec, self.untidied.append, None
+        spec, warn, agreed = self.spec, self.untidied.append, self.agreed
         async with open_fleet(spec, warn) as fleet:
             if self.ask is not None:
                 with open_store(self.journal_path, write=False) as journal:
-                    agreed = await look(spec, fleet, journal)
+                    agreed = await self._look(fleet, journal)
                 plan = self._checked(agreed)
                 if not plan.steps or not await self.ask(agreed):
                     return Applied(plan)
             async with AsyncExitStack() as held:
                 journal = held.enter_context(open_store(self.journal_path))
                 leases = await self._leases(agreed, fleet, journal, held)
-                seen = await look(spec, fleet, journal)
+                seen = await self._look(fleet, journal)
                 if agreed is not None:
                     refuse_changed(agreed, seen)
                 plan = self._checked(seen, shown=agreed is not None)
@@ -163,10 +166,14 @@ class Apply:
             try:
                 return await take(self.spec.hosts)
             except Locked:
-                agreed = await look(self.spec, fleet, journal)
+                agreed = await self._look(fleet, journal)
                 if agreed.plan.errored and not agreed.plan.steps:
                     raise  # all is refused while another controller is at work: for what it is doing, most likely
         return await take(touched(agreed.plan, agreed.world.seen()))
+
+    async def _look(self, fleet: Fleet, journal: Store) -> Seen:
+        seen = await look(self.spec, fleet, journal)
+        return Seen(seen.world, self.narrow(seen.plan))
 
     def _checked(self, seen: Seen, shown: bool = False) -> Plan:
         """The plan to carry out: the saved one when the world still is what it was made from."""

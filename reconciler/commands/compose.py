@@ -35,6 +35,7 @@ from reconciler.model.spec import Spec, Workload
 from reconciler.runtimes import registry
 from reconciler.runtimes.base import Runtime
 from reconciler.state.journal import Journal
+from reconciler.state.notebook import Notebook
 from reconciler.state.store import Store, Writer
 
 Note = Callable[[Traced], None]
@@ -114,6 +115,11 @@ async def open_fleet(spec: Spec, warn: Warn) -> AsyncIterator[Fleet]:
 def open_store(path: Path | None = None, *, write: bool = True) -> Store:
     """Where runs are kept, for every command. `write=False` changes nothing, nor makes it where there is none."""
     return Journal.open(path, write=write)
+
+
+def notes_beside(path: Path | None = None) -> Notebook:
+    """What watches note, where runs are kept."""
+    return Notebook.beside(path)
 
 
 @contextmanager

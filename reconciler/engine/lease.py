@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from reconciler.engine.lenient import Warn, lenient, unsaid
-from reconciler.errors import GuardRefused, HostError, Locked, ReconcilerError
+from reconciler.errors import CommandFailed, GuardRefused, HostError, Locked, ReconcilerError, ReplyLost
 from reconciler.guard import guard
 from reconciler.guard import leases as guard_leases
 from reconciler.hosts.base import Fleet, pump
@@ -31,6 +31,7 @@ class Leases:
     owner: str
     warn: Warn
     beats: dict[str, asyncio.Task[None]]
+    name: str = NAME
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -43,7 +44,7 @@ class Leases:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await _drop(self.fleet, others, self.owner, self.warn)
+        await _drop(self.fleet, others, self.owner, self.warn, self.name)
 
 
 @asynccontextmanager
@@ -53,38 +54,43 @@ async def fleet_leases(
     owner: str,
     on_lost: Callable[[Locked], None] = lambda _: None,
     warn: Warn = unsaid,
+    *,
+    lease: str = NAME,
+    needed: bool = True,
 ) -> AsyncIterator[Leases]:
     """Hold the lease on all hosts that answer. Locked names the other controller; nothing is kept then.
     `on_lost` is told when another controller has a lease by now: this one was silent for too long. `warn` is told
-    of leases that could not be given back.
+    of leases that could not be given back. `lease`: its name; one name excludes no other.
+    `needed`: a host that answers and cannot keep one, as with a full disk, is an error; else it is left out.
 
     A host that does not answer is unknown to the plan as well, so nothing is done there."""
     names = sorted(hosts)
-    results = await asyncio.gather(*(_take(fleet, name, owner) for name in names), return_exceptions=True)
+    results = await asyncio.gather(*(_take(fleet, name, owner, lease) for name in names), return_exceptions=True)
     taken = [name for name, result in zip(names, results, strict=True) if result is None]
-    failure = next((r for r in results if isinstance(r, BaseException) and not isinstance(r, HostError)), None)
+    passing = (HostError,) if needed else (HostError, CommandFailed, ReplyLost)
+    failure = next((r for r in results if isinstance(r, BaseException) and not isinstance(r, passing)), None)
     if failure is not None:
-        await _drop(fleet, taken, owner, warn)
+        await _drop(fleet, taken, owner, warn, lease)
         raise failure
-    beats = {n: asyncio.create_task(_keep(fleet, n, owner, on_lost), name=f"lease on {n}") for n in taken}
-    leases = Leases(fleet, owner, warn, beats)
+    beats = {n: asyncio.create_task(_keep(fleet, n, owner, on_lost, lease), name=f"{lease} on {n}") for n in taken}
+    leases = Leases(fleet, owner, warn, beats, lease)
     try:
         yield leases
     finally:
         await leases.keep_only(())
 
 
-async def _take(fleet: Fleet, name: str, owner: str) -> None:
+async def _take(fleet: Fleet, name: str, owner: str, of: str) -> None:
     host = fleet.host(name)
     await pump(guard.install(), host)
     try:
-        await pump(guard_leases.take(NAME, owner, TTL), host)
+        await pump(guard_leases.take(of, owner, TTL), host)
     except GuardRefused as refused:
-        lease = await pump(guard_leases.show(NAME), host)
+        lease = await pump(guard_leases.show(of), host)
         if lease is None or is_dead_here(lease.owner):
             if lease is not None:
-                await pump(guard_leases.drop(NAME, lease.owner), host)
-            await pump(guard_leases.take(NAME, owner, TTL), host)
+                await pump(guard_leases.drop(of, lease.owner), host)
+            await pump(guard_leases.take(of, owner, TTL), host)
             return
         raise Locked(
             f"{lease.owner} works on {name}",
@@ -94,29 +100,29 @@ async def _take(fleet: Fleet, name: str, owner: str) -> None:
         ) from refused
 
 
-async def _keep(fleet: Fleet, name: str, owner: str, on_lost: Callable[[Locked], None]) -> None:
+async def _keep(fleet: Fleet, name: str, owner: str, on_lost: Callable[[Locked], None], of: str) -> None:
     """Beat until the lease is somebody else's. One that is nobody's was voided by a reboot, as long as the last
     beat is not older than it was good for: it is taken again. Else another controller may have come and gone."""
     host, last = fleet.host(name), time.time()
     while True:
         await asyncio.sleep(BEAT)
         try:
-            await pump(guard_leases.beat(NAME, owner), host)
+            await pump(guard_leases.beat(of, owner), host)
         except GuardRefused as refused:
-            holder = await _holder(fleet, name)
+            holder = await _holder(fleet, name, of)
             if holder or time.time() - last > TTL:
                 on_lost(_taken_over(name, holder, refused))
                 return
             with suppress(ReconcilerError):
-                await _take(fleet, name, owner)
+                await _take(fleet, name, owner, of)
         except ReconcilerError:
             continue
         last = time.time()
 
 
-async def _holder(fleet: Fleet, name: str) -> str:
+async def _holder(fleet: Fleet, name: str, of: str) -> str:
     with suppress(ReconcilerError):
-        lease = await pump(guard_leases.show(NAME), fleet.host(name))
+        lease = await pump(guard_leases.show(of), fleet.host(name))
         return lease.owner if lease else ""
     return ""
 
@@ -131,11 +137,11 @@ def _taken_over(name: str, holder: str, refused: GuardRefused) -> Locked:
     )
 
 
-async def _drop(fleet: Fleet, names: list[str], owner: str, warn: Warn) -> None:
+async def _drop(fleet: Fleet, names: list[str], owner: str, warn: Warn, of: str) -> None:
     async def one(name: str) -> None:
         kept = f"the lease on {name} could not be given back; it ends by itself in {TTL:g} s"
         # A host that is gone keeps none, and by now it may be another's.
         with lenient("S603", kept, warn, name), suppress(HostError, GuardRefused):
-            await pump(guard_leases.drop(NAME, owner), fleet.host(name))
+            await pump(guard_leases.drop(of, owner), fleet.host(name))
 
     await asyncio.gather(*(one(name) for name in names))

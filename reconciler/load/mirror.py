@@ -81,6 +81,14 @@ def taken(wanted: Wanted, home: Path) -> Iterator[Taken]:
         mirror.remember(commit)
 
 
+def tip(wanted: Wanted, home: Path) -> str:
+    """The commit that is wanted now: fetched, and nothing of it read."""
+    mirror = _Mirror(wanted, home)
+    with mirror.locked():
+        mirror.fetch()
+        return mirror.commit()
+
+
 def mirrored(wanted: Wanted, commit: str, home: Path) -> Repository:
     """Which repository it is: what plans are bound to. Asks only the mirror."""
     mirror = _Mirror(wanted, home)

@@ -145,6 +145,10 @@ WORKS: dict[str, list[tuple[str, str, int, Before]]] = {
         ("apply", "apply --yes", 0, lambda s: (s.apply(web="h1"), want(s.folder, web="h2"))),
         ("apply", "apply --yes", 0, lambda s: s.apply(web="h1")),
     ],
+    "watch": [
+        ("watch", "watch --once", 0, lambda s: want(s.folder, web="h1")),
+        ("watch", "watch --once", 1, lambda s: (s.apply(web="h1", db="h1"), want(s.folder, web="h1"))),
+    ],
     "status": [("status", "status", 0, lambda s: None)],
     "resume": [("resume", "resume", 0, lambda s: None)],
     "resolve": [
@@ -275,6 +279,8 @@ FAILS = {
     "apply nowhere": ("E101", 4),
     "apply": ("E194", 4),
     "status nowhere": ("E101", 4),
+    "watch --once nowhere": ("E101", 4),
+    "watch --drift soon": ("E190", 4),
     "resume nowhere": ("E101", 4),
     "resolve web --owner h1 --evidence seen": ("P400", 1),
     "forget h1 --evidence seen": ("P400", 1),

@@ -44,7 +44,7 @@ def _first(text: str, workload: str) -> str:
 def progress_view() -> Iterator[Reporter]:
     """A reporter that shows events on stderr for as long as the block lasts."""
     if not sys.stderr.isatty():
-        yield _plain
+        yield plain
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -78,6 +78,7 @@ def progress_view() -> Iterator[Reporter]:
         yield show
 
 
-def _plain(event: Event) -> None:
+def plain(event: Event) -> None:
+    """A reporter for what is no terminal, and for what shares one with other lines."""
     if isinstance(event, StepEnded):
         say(ended_line(event), err=True)

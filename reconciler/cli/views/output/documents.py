@@ -19,6 +19,7 @@ from reconciler.cli.views.output.specs import (
 )
 from reconciler.cli.views.output.status import AccuracyDocument, HistoryDocument, StatusDocument
 from reconciler.cli.views.output.stock import GetDocument
+from reconciler.cli.views.output.watch import WatchDocument
 
 DOCUMENTS: dict[str, type[Document]] = {
     "init": InitDocument,
@@ -27,6 +28,7 @@ DOCUMENTS: dict[str, type[Document]] = {
     "get": GetDocument,
     "plan": PlanDocument,
     "apply": ApplyDocument,
+    "watch": WatchDocument,
     "status": StatusDocument,
     "resume": ResumeDocument,
     "resolve": ResolveDocument,

@@ -1,0 +1,127 @@
+"""`reconcile watch`: keep the hosts as the specs want them, for as long as it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reconciler.cli.options import AsJson, JournalPath, Paths, Set, Values, spec_paths
+
+if TYPE_CHECKING:
+    from reconciler.watch.loop import Stand, Watch
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="watch")(watch)
+
+
+def watch(
+    paths: Paths = None,
+    values: Values = None,
+    settings: Set = None,
+    drift: Annotated[
+        str, typer.Option("--drift", metavar="DURATION", help="How often hosts are looked at anyway.")
+    ] = "1m",
+    poll: Annotated[
+        str,
+        typer.Option("--poll", metavar="DURATION", help="With --repo: how often it is asked for a new commit."),
+    ] = "30s",
+    once: Annotated[
+        bool, typer.Option("--once", help="End when nothing more can be begun, instead of watching on.")
+    ] = False,
+    journal: JournalPath = None,
+    as_json: AsJson = False,
+) -> int:
+    """Keep the hosts as the specs want them: act on new commits or edits, and mend what drifts.
+
+    Nobody is asked: a removal, or an interruption that the spec's `update.allow` does not name, waits for `apply`.
+    Specs that cannot be read, or are gone, change nothing. What failed is tried again, ever more rarely; a commit
+    that was put back is left alone until it changes. SIGHUP reads and tries all again; SIGTERM or Ctrl-C ends it:
+    what is under way is put back, or finished. Of several watches one leads.
+
+    Exit codes: 0 ended as it was asked to; with --once: 1 something is not as wanted; 4 bad specs, 6 another
+    watch leads; 7 no host could be seen.
+    """
+    from reconciler.cli.fromgit import chosen
+    from reconciler.cli.reading import question, read_apart
+    from reconciler.cli.views.progress import plain
+    from reconciler.cli.views.watch import render_stand, teller
+    from reconciler.commands.compose import notes_beside
+    from reconciler.watch.loop import Pace, Watch
+    from reconciler.watch.source import FolderSource, GitSource
+
+    wanted = chosen()
+    where = [] if wanted else spec_paths(paths)
+    asked = question(where, values or [], settings or [], wanted)
+    load = partial(read_apart, asked)
+    pace = Pace(drift=_seconds("--drift", drift))
+    every = _seconds("--poll", poll)
+    source = GitSource(load, every) if wanted else FolderSource([*where, *(values or [])], load)
+    job = Watch(source, journal, notes_beside(journal), pace, tell=teller(sys.stderr), report=plain, once=once)
+    stand = asyncio.run(_run(job))
+    status = _status(stand) if once else 0
+    if as_json:
+        from reconciler.cli.views.output.base import emit
+        from reconciler.cli.views.output.watch import watch_document
+
+        emit(watch_document(stand, status))
+    elif once:
+        typer.echo(render_stand(stand))
+    return status
+
+
+def _seconds(option: str, text: str) -> float:
+    from reconciler.errors import InputError
+    from reconciler.model.base import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise InputError(f"{option} {error}", code="E190") from error
+
+
+def _status(stand: Stand) -> int:
+    if stand.converged:
+        return 0
+    return 7 if stand.unseen else 1
+
+
+async def _run(job: Watch) -> Stand:
+    """Until it ends: SIGTERM and Ctrl-C stop it safely, SIGHUP has it read again; systemd is told of all that."""
+    from reconciler.watch import notify
+
+    loop = asyncio.get_running_loop()
+    reloads = set[asyncio.Task[None]]()
+
+    async def reread() -> None:
+        notify.reloading()
+        await job.reload()
+        notify.tell("READY=1")
+
+    def reload() -> None:
+        task = asyncio.create_task(reread())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    def stop() -> None:
+        notify.tell("STOPPING=1")
+        job.stop()
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop)
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    alive = asyncio.create_task(notify.keep_alive())
+    notify.tell("READY=1", "STATUS=watching")
+    try:
+        return await job()
+    finally:
+        for task in (alive, *reloads):
+            task.cancel()
+        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.remove_signal_handler(name)

@@ -1,0 +1,1 @@
+"""Keeping hosts as the specs want them for as long as it runs: it looks and decides, `apply` and `resume` act."""

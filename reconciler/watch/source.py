@@ -1,0 +1,101 @@
+"""Where a watch's specs come from: files of this machine, told of by the kernel and looked at from time to time,
+or a repository that is asked from time to time. Reading is another process's: it may take long and much memory,
+and a watch has hosts to tell that it lives."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from reconciler.model.command import Seconds
+from reconciler.model.spec import Spec
+from reconciler.watch.folders import Folders
+
+
+@dataclass(frozen=True)
+class Found:
+    """Specs that were read, and the files they are in."""
+
+    spec: Spec
+    files: tuple[str, ...] = ()
+
+
+Read = Callable[[str], Awaitable[Found | None]]
+"""The specs as they are now; None when their commit is still the one that is named."""
+
+
+class SpecSource(Protocol):
+    async def read(self) -> Spec | None:
+        """The specs; None when they are what they were. ReconcilerError when they cannot be read."""
+
+    async def changed(self) -> None:
+        """Return when reading them may give something else."""
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class FolderSource:
+    """Files: read when the kernel tells of a change, or when one is found in a look. `settle`: how long they must
+    have been left alone, for an editor or git writes many; `settled_by`: the longest that this is waited for."""
+
+    paths: Sequence[Path]
+    load: Read
+    look_every: Seconds = 10.0
+    settle: Seconds = 0.3
+    settled_by: Seconds = 3.0
+    _folders: Folders | None = None
+    _seen: object = None
+
+    async def read(self) -> Spec | None:
+        if self._folders is None:
+            self._folders = Folders(self.paths)
+        self._seen = self._folders.fingerprint()
+        found = await self.load("")
+        if found is None:
+            return None
+        if self._folders.also(found.files):
+            self._seen = None  # one of them may have changed already
+        return found.spec
+
+    async def changed(self) -> None:
+        assert self._folders is not None
+        while not await self._folders.stirred(self.look_every):
+            self._folders.again()
+            if self._folders.fingerprint() != self._seen:
+                break
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self.settled_by
+        while loop.time() < end and await self._folders.stirred(self.settle):
+            continue
+
+    def close(self) -> None:
+        if self._folders is not None:
+            self._folders.close()
+
+
+@dataclass
+class GitSource:
+    """A repository: asked every `every` seconds, more or less, so that many watches do not come at once."""
+
+    load: Read
+    every: Seconds = 30.0
+    chance: Callable[[], float] = random.random
+    _commit: str = ""
+
+    async def read(self) -> Spec | None:
+        found = await self.load(self._commit)
+        if found is None:
+            return None
+        self._commit = found.spec.commit or ""
+        return found.spec
+
+    async def changed(self) -> None:
+        await asyncio.sleep(self.every * (0.9 + self.chance() / 5))
+
+    def close(self) -> None:
+        """Nothing is kept open."""

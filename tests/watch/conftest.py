@@ -1,0 +1,3 @@
+from tests.watch.scene import scene
+
+__all__ = ["scene"]

@@ -1,0 +1,136 @@
+"""Specs under watch on a real disk and in a real repository, read by a real process of its own; and what systemd
+is told."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from reconciler.cli.reading import question, read_apart
+from reconciler.errors import InputError
+from reconciler.load.mirror import Wanted
+from reconciler.watch import notify
+from reconciler.watch.source import FolderSource, GitSource
+from tests.cli.memory_fleet import want
+from tests.load.test_git import git
+
+SOON = 60.0
+
+
+def folder_source(folder: Path, look_every: float = 3600.0) -> FolderSource:
+    load = partial(read_apart, question([folder], [], [], None))
+    return FolderSource([folder], load, look_every)
+
+
+async def test_an_edit_is_noticed_and_read(tmp_path: Path) -> None:
+    want(tmp_path, web="h1")
+    source = folder_source(tmp_path / "specs")
+    try:
+        spec = await source.read()
+        assert spec and list(spec.workloads) == ["web"]
+        want(tmp_path, web="h1", db="h2")
+        await asyncio.wait_for(source.changed(), SOON)
+        spec = await source.read()
+        assert spec and sorted(spec.workloads) == ["db", "web"]
+    finally:
+        source.close()
+
+
+async def test_a_folder_that_was_gone_is_found_again(tmp_path: Path) -> None:
+    want(tmp_path, web="h1")
+    source = folder_source(tmp_path / "specs", look_every=0.1)
+    try:
+        await source.read()
+        shutil.rmtree(tmp_path / "specs")
+        await asyncio.wait_for(source.changed(), SOON)
+        with pytest.raises(InputError) as gone:
+            await source.read()
+        assert gone.value.diagnostics[0].code == "E101"
+        want(tmp_path, web="h2")
+        await asyncio.wait_for(source.changed(), SOON)
+        spec = await source.read()
+        assert spec and spec.workloads["web"].spec.placement.host == "h2"
+    finally:
+        source.close()
+
+
+async def test_what_specs_include_from_elsewhere_counts(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    want(tmp_path, web="h1")
+    shared = tmp_path / "shared.yaml"
+    shared.write_text((tmp_path / "specs" / "all.yaml").read_text())
+    (tmp_path / "specs" / "all.yaml").write_text("include: [../shared.yaml]\n")
+    source = folder_source(tmp_path / "specs", look_every=0.1)
+    try:
+        await source.read()
+        await asyncio.wait_for(source.changed(), SOON)  # it was not looked at before
+        await source.read()
+        shared.write_text(shared.read_text().replace("host: h1", "host: h2"))
+        await asyncio.wait_for(source.changed(), SOON)
+        spec = await source.read()
+        assert spec and spec.workloads["web"].spec.placement.host == "h2"
+    finally:
+        source.close()
+
+
+async def test_a_repository_is_read_again_only_at_another_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    work = tmp_path / "work"
+    work.mkdir()
+    git(work, "init", "-q", "-b", "main")
+    want(work, web="h1")
+    git(work, "add", ".")
+    git(work, "commit", "-q", "-m", "one")
+    source = GitSource(partial(read_apart, question([], [], [], Wanted(str(work), "main"))), every=0.01)
+    first = await source.read()
+    assert first and first.commit == git(work, "rev-parse", "HEAD")
+    await source.changed()
+    assert await source.read() is None
+    want(work, web="h2")
+    git(work, "commit", "-q", "-a", "-m", "two")
+    second = await source.read()
+    assert second and second.workloads["web"].spec.placement.host == "h2"
+    git(work, "commit", "-q", "--amend", "-m", "rewritten")
+    with pytest.raises(InputError) as rewritten:
+        await source.read()
+    assert rewritten.value.code == "E172"
+
+
+async def test_a_reader_that_ends_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    with pytest.raises(InputError, match="has ended"):
+        await folder_source(tmp_path).load("")
+
+
+async def test_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listens:
+        listens.bind(str(tmp_path / "notify"))
+        listens.settimeout(SOON)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        notify.tell("READY=1", "STATUS=watching")
+        assert listens.recv(100) == b"READY=1\nSTATUS=watching"
+        notify.reloading()
+        assert listens.recv(100).startswith(b"RELOADING=1\nMONOTONIC_USEC=")
+        monkeypatch.setenv("WATCHDOG_USEC", "20000")
+        monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
+        job = asyncio.create_task(notify.keep_alive())
+        await asyncio.sleep(0.1)
+        job.cancel()
+        assert listens.recv(100) == listens.recv(100) == b"WATCHDOG=1"
+        monkeypatch.setenv("WATCHDOG_PID", "1")
+        await asyncio.wait_for(notify.keep_alive(), SOON)
+
+
+def test_nobody_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    notify.tell("READY=1")
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "nowhere"))
+    notify.tell("READY=1")
