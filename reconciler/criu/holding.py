@@ -43,7 +43,7 @@ def hold(
             peer=handover.move.destination,
             timeout=DUMP_LIMIT,  # the guard gives up earlier, by the policy's limit
             log=dump_log,
-            under=(*shell("held", tasks.home), *under),
+            under=(*shell("held", tasks.home, guard.workload_dir(name), tasks.cgroup, tasks.monitor), *under),
         )
     except CommandFailed as error:
         if error.status != _UNUSABLE:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from reconciler.guard import guard
 from reconciler.model.command import Command, Program
-from reconciler.resources import data_path, host_script
+from reconciler.resources import host_script
 
 RESTORE_CONFIG = "criu.restore"
 HANG_UP = "hang-up"
@@ -103,4 +103,4 @@ def spoke(tasks: Tasks, note: str) -> Program[bool]:
 
 def restoring_script() -> bytes:
     """CRIU's action script of a restore."""
-    return data_path("templates", "criu", "restoring.sh").read_bytes()
+    return f"#!/bin/sh\n{host_script('criu', 'restoring')}".encode()

@@ -163,7 +163,10 @@ else
     [ -z "$addresses" ] || shield >/dev/null 2>&1
 fi
 rm -f "$home/restored.pid"
-"$@"
+# CRIU gives a process that had no supplementary groups those that it has itself.
+bare=
+! setpriv --clear-groups true 2>/dev/null || bare='setpriv --clear-groups'
+$bare "$@"
 status=$?
 [ "$status" != 0 ] || announce </dev/null >/dev/null 2>&1 &
 [ -z "$addresses" ] || unshield >/dev/null 2>&1

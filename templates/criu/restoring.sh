@@ -1,5 +1,8 @@
-#!/bin/sh
 # CRIU's action script of a restore: what has to happen at once, at points of it that nobody outside can see.
+#   post-setup-namespaces  sockets are not there yet: a smaller MTU for as long as they are restored
+#   network-unlock         all sockets and mounts are there; the tasks do not run yet
+#   pre-resume             the tasks are whole, and do not run yet: may they what they might?
+#   late                   by restore.sh, when the tasks run, where the OCI runtime has CRIU run no script
 #
 # A socket takes over the path's MTU when it is restored, but CRIU sets its peer's segment size only after that, so that
 # the kernel would send segments of 524 bytes for the rest of the connection. A path whose MTU changes makes it compute
@@ -7,19 +10,52 @@
 #
 # Where restore.sh keeps packets away, that ends before CRIU ends the sockets' repair mode. What a socket then sends asks
 # for an answer, and one that did not come through would be waited for for a second.
+#
+# What is not as it was is told in `unlike`, which is read before the source is let go.
 set -f # without -u: a restore fails when its action script does
+export LC_ALL=C
 PATH=${PATH:+$PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-case ${CRTOOLS_SCRIPT_ACTION-} in post-setup-namespaces | network-unlock) ;; *) exit 0 ;; esac
-home=$(readlink -f "$CRTOOLS_IMAGE_DIR/..") # CRIU names its descriptor of the folder
+case ${CRTOOLS_SCRIPT_ACTION-} in post-setup-namespaces | network-unlock | pre-resume | late) ;; *) exit 0 ;; esac
+INIT=${CRTOOLS_INIT_PID-}
+images=$(readlink -f "$CRTOOLS_IMAGE_DIR") # CRIU names its descriptor of the folder
+home=${images%/*}
 mtus=$home/mtus
-inside() { nsenter --net="/proc/${CRTOOLS_INIT_PID-}/ns/net" -- "$@"; }
+inside() { nsenter --net="/proc/$INIT/ns/net" -- "$@"; }
+# include rights
+
+# The OCI runtime has CRIU mount the host's own /dev/null over what is masked, where root of the container could change
+# what anybody on the host may do with it: the container's own hides it as well.
+mask_by_own_null() {
+	null=$(stat -c %d:%i /dev/null)
+	while read -r _ _ _ root path _; do
+		case $root:$path in */null:/proc/* | */null:/sys/*) ;; *) continue ;; esac
+		[ "$(stat -c %d:%i "/proc/$INIT/root$path")" = "$null" ] || continue
+		mount --namespace "/proc/$INIT/ns/mnt" --no-canonicalize --bind /dev/null "$path"
+	done <"/proc/$INIT/mountinfo"
+}
+
+compare_rights() {
+	[ -f "$images/state/rights" ] || return 0 # of a release that did not note them
+	pids=$(cat "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$INIT/cgroup")/cgroup.procs") || pids=$INIT
+	# shellcheck disable=SC2086
+	rights $pids | awk -F '; ' '
+		/^map/ {if (FNR == NR) map = $0; else other = map != $0; next}
+		FNR == NR {had[$1] = $0; next}
+		$1 in had && had[$1] != $0 {
+			split(had[$1], was)
+			for (n = 2; n <= NF; n++) if (was[n] != $n && !(other && $n ~ /^(Uid|Gid|Groups)/)) {
+				sub(/^[A-Za-z]*: */, "", was[n])
+				print "process " $1 " has " $n " where it had " (was[n] == "" ? "none" : was[n])
+			}
+		}' "$images/state/rights" - >>"$home/unlike"
+}
 
 case $CRTOOLS_SCRIPT_ACTION in
 post-setup-namespaces)
-	rm -f "$mtus"
-	printf '%s\n' "${CRTOOLS_INIT_PID-}" >"$home/restored.pid" # for who tells the segment where they are now
+	rm -f "$mtus" "$home/unlike"
+	printf '%s\n' "$INIT" >"$home/restored.pid" # for who tells the segment where they are now
 	[ -e "$home/unshield" ] || exit 0 # no connections come along
-	[ "$(readlink "/proc/${CRTOOLS_INIT_PID-}/ns/net")" != "$(readlink /proc/self/ns/net)" ] || exit 0
+	[ "$(readlink "/proc/$INIT/ns/net")" != "$(readlink /proc/self/ns/net)" ] || exit 0
 	inside ip -o link show up | while read -r _ device _ _ mtu _; do
 		device=${device%:}
 		device=${device%%@*}
@@ -28,12 +64,20 @@ post-setup-namespaces)
 		printf 'link set dev %s mtu %s\n' "$device" $((mtu - 4))
 	done 3>"$mtus" | inside ip -batch -
 	;;
-network-unlock) # all sockets are there; the tasks do not run yet
+network-unlock)
 	if [ -s "$mtus" ]; then
 		{ inside ip -batch "$mtus" && rm -f "$mtus"; } </dev/null >/dev/null 2>&1 &
 	fi
 	[ ! -e "$home/unshield" ] || nft -f "$home/unshield"
 	rm -f "$home/unshield"
+	mask_by_own_null </dev/null >/dev/null 2>&1 & # clients wait; truth.sh looks whether it was done
+	;;
+pre-resume) compare_rights </dev/null 2>/dev/null ;;
+late)
+	rm -f "$home/unlike"
+	printf '%s\n' "$INIT" >"$home/restored.pid"
+	compare_rights </dev/null 2>/dev/null
+	mask_by_own_null </dev/null >/dev/null 2>&1
 	;;
 esac
 exit 0 # a client that waits longer is no reason to fail

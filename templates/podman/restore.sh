@@ -1,6 +1,11 @@
-# restore.sh USERDATA CONTAINER OPTION...: let Podman restore a container from its images.
-userdata=$1 name=$2
-shift 2
+# restore.sh USERDATA CONTAINER CONFIG OPTION...: let Podman restore a container from its images. CONFIG: CRIU's.
+userdata=$1 name=$2 config=$3
+shift 3
 shm=$userdata/checkpoint/devshm-checkpoint.tar
 [ ! -e "$shm" ] || cp "$shm" "$userdata/" || exit 1
-exec podman container restore "$@" -- "$name"
+podman container restore "$@" -- "$name" || exit
+# A crun before 1.26 does not read CRIU's config, and so has CRIU run no script of ours.
+[ ! -e "$userdata/restored.pid" ] || exit 0
+pid=$(podman container inspect --format '{{.State.Pid}}' -- "$name") || exit
+script=$(sed -n 's/^action-script //p' "$config")
+CRTOOLS_IMAGE_DIR=$userdata/checkpoint CRTOOLS_INIT_PID=$pid CRTOOLS_SCRIPT_ACTION=late /bin/sh "$script"

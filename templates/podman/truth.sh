@@ -24,6 +24,18 @@ printf '\n@@ confined\n'
 tr -d '\0' <"/proc/$1/attr/current" 2>/dev/null
 printf '\n@@ config\n'
 cat "$2"
+printf '\n@@ unlike\n'
+cat "${2%/*}/unlike" 2>/dev/null # by restoring.sh, which may still be at what it masks
+null=$(stat -c %d:%i /dev/null)
+while read -r _ _ _ root path _; do
+    case $root:$path in */null:/proc/* | */null:/sys/*) ;; *) continue ;; esac
+    tries=0
+    while [ "$(stat -c %d:%i "/proc/$1/root$path")" = "$null" ]; do
+        tries=$((tries + 1))
+        [ "$tries" -le 50 ] || { echo "$path, which is masked, is the host's own /dev/null (mount --namespace did not hide it)" && break; }
+        sleep 0.1
+    done
+done <"/proc/$1/mountinfo"
 pid=$1
 shift 2
 [ $# -gt 0 ] || exit 0

@@ -21,4 +21,6 @@ for file in memory.max pids.max cpu.max; do [ ! -r "$group/$file" ] || echo "$fi
 printf '\n@@ user\n'
 user=$(setting user)
 [ -z "$user" ] || { id -u "${user%%:*}" 2>/dev/null || echo "${user%%:*}"; }
+printf '\n@@ unlike\n'
+cat "$home/unlike" 2>/dev/null # by restoring.sh
 printf '\n@@ end\n'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reconciler.criu import config, restoring
+from reconciler.criu.tasks import config_file
 from reconciler.errors import Refused
 from reconciler.guard import guard, notes
 from reconciler.model.command import Bytes, Command, Fence, Program, Tree
@@ -106,7 +107,8 @@ def set_restart(handover: Handover, fence: Fence, phases: tuple[Phase, ...], *, 
 def restore(handover: Handover, fence: Fence, phase: Phase, located: Located, *, lazy: str = "") -> Program[None]:
     """Restore a container from its images; `lazy`: the folder from which memory follows."""
     tasks = containers.tasks(located.container_id, home_of(located))
-    command = paths.shell("restore", tasks.home, located.container_id, *options(handover))
+    config_of_criu = config_file(handover.name)
+    command = paths.shell("restore", tasks.home, located.container_id, config_of_criu, *options(handover))
 
     def runs() -> Program[bool]:
         now = yield from containers.inspect(handover.name)

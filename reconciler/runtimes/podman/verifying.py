@@ -97,6 +97,7 @@ def problems(workload: Workload, image_id: str, facts: ContainerFacts, truth: st
         *_sysctls(workload, parts.get("sysctls", "")),
         *_ulimits(workload, config, parts.get("limits", "")),
         *_confined(config, parts.get("confined", "").strip()),
+        *filter(None, parts.get("unlike", "").splitlines()),
     ]
 
 

@@ -24,7 +24,8 @@ def problems(spec: ProcessTree, facts: TreeFacts, truth: str) -> list[str]:
         return ["what it is could not be read to the end"]
     changed = changed_fields(spec, facts.labels.get(LABEL_SPEC, ""))
     found = [f"`{field or 'process'}` is another" for field in changed]
-    return [*found, *_rights(spec, parts), *_places(spec, parts), *_limits(spec, parts.get("limits", ""))]
+    unlike = filter(None, parts.get("unlike", "").splitlines())
+    return [*found, *_rights(spec, parts), *_places(spec, parts), *_limits(spec, parts.get("limits", "")), *unlike]
 
 
 def _rights(spec: ProcessTree, parts: dict[str, str]) -> Iterator[str]:
