@@ -1,8 +1,13 @@
-# stop-pages.sh HOME CGROUP MONITOR: end what serves memory pages to restored tasks, if it is still there.
+# stop-pages.sh HOME CGROUP MONITOR: end what serves memory pages to restored tasks, if it is still there, and what a
+# restore that was killed in its middle still keeps away from their addresses (restore.sh).
 # Tasks first: without who keeps it for them, memory that is missing would read as zeros.
 # include living
 home=$1
 serving() { read -r pid < "$1" && tr '\0\n' '  ' < "/proc/$pid/cmdline" | grep -q "lazy-pages.*$home"; } 2>/dev/null
+if [ -e "$home/unshield" ]; then
+    nft -f "$home/unshield"
+    rm -f "$home/unshield"
+fi
 [ -s "$home/lazy-pages.pid" ] || [ -s "$home/keeper.pid" ] || exit 0
 tries=0
 while tasks=$(living "$2" "$3" | cut -d " " -f 1) && [ -n "$tasks" ]; do

@@ -205,7 +205,7 @@ def hung() -> Iterator[Case]:
     for kind, host in (("stage", "destination"), ("hold", "source"), ("restore", "destination")):
         strike = Strike("hang_podman", kind, Point.AFTER_INTENT, host=host)
         name = f"podman hangs at the {host} in {kind}"
-        yield case(BACK, strike, name=name, policy=policy, keeps=kind == "stage")
+        yield case(BACK, strike, name=name, policy=policy, keeps=kind != "hold")
 
 
 def strangers() -> Iterator[Case]:

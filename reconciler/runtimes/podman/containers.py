@@ -51,10 +51,11 @@ def tasks_of(facts: ContainerFacts) -> Tasks:
     return tasks(facts.id, facts.userdata)
 
 
-def inspect(name: str) -> Program[ContainerFacts | None]:
-    """A container by name; None when there is none. CommandFailed when another command holds it for too long."""
+def inspect(name: str, within: Seconds = INSPECT_LIMIT) -> Program[ContainerFacts | None]:
+    """A container by name; None when there is none. CommandFailed or ReplyLost when another command holds it for
+    too long."""
     argv = ("podman", "container", "inspect", "--", name)
-    result = yield Command(argv, timeout=INSPECT_LIMIT, ok=(0, _NOT_FOUND))
+    result = yield Command(argv, timeout=within, ok=(0, _NOT_FOUND))
     if result.status == 0:
         return parse.containers(result.stdout)[0]
     if "no such container" in result.stderr.lower():

@@ -6,11 +6,15 @@ from reconciler.criu import standing
 from reconciler.criu.tasks import end_argv, living, spoke, stop_pages_argv
 from reconciler.errors import CommandFailed, ReplyLost
 from reconciler.guard import guard
-from reconciler.model.command import Command, Fence, Program
+from reconciler.model.command import Command, Fence, Program, Seconds
 from reconciler.model.plan import Phase
 from reconciler.model.world import ContainerFacts
 from reconciler.runtimes.base import Alive, Handover
 from reconciler.runtimes.podman import containers, moving, paths
+
+WHEN_ENDED: Seconds = 5.0
+"""How long Podman is waited for when the kernel has proved already that nothing runs. The source stays frozen
+meanwhile."""
 
 
 def alive(workload: str) -> Program[Alive]:
@@ -35,13 +39,15 @@ def fence_off(handover: Handover, epoch: int) -> Program[bool]:
     if (yield from standing.raise_fence(handover, fence)):
         return False
     noted = yield from moving.saved(name)
-    left = (yield from _end(fence, noted)) if noted else []
+    ended = noted is not None and not (yield from _end(fence, noted))
     try:
-        facts = yield from moving.copy_here(name)
+        facts = yield from moving.copy_here(name, WHEN_ENDED if ended else containers.INSPECT_LIMIT)
     except (CommandFailed, ReplyLost):
-        if noted and not left:
-            return True  # Podman hangs. By the kernel, what was staged does not run; the marker keeps it so.
-        raise
+        if noted is None or not ended:
+            raise
+        # Podman hangs. By the kernel, what was staged does not run; the marker keeps it so.
+        yield Command(stop_pages_argv(containers.tasks_of(noted)), changes=True)
+        return (yield from spoke(containers.tasks_of(noted), paths.saved_inspection(name)))
     if facts is None:
         return True  # somebody has removed it: nobody knows what it did before
     yield Command(stop_pages_argv(containers.tasks_of(facts)), changes=True)

@@ -6,7 +6,7 @@ from reconciler.criu import config, restoring
 from reconciler.criu.tasks import config_file
 from reconciler.errors import Refused
 from reconciler.guard import guard, notes
-from reconciler.model.command import Bytes, Command, Fence, Program, Tree
+from reconciler.model.command import Bytes, Command, Fence, Program, Seconds, Tree
 from reconciler.model.container import RestartPolicy
 from reconciler.model.inplace import PODMAN_KEEPS_UPDATES
 from reconciler.model.labels import LABEL_WORKLOAD
@@ -53,12 +53,12 @@ def forget(workload: str) -> Program[None]:
     yield from config.forget(workload, paths.saved_inspection(workload))
 
 
-def copy_here(workload: str) -> Program[ContainerFacts | None]:
+def copy_here(workload: str, within: Seconds = containers.INSPECT_LIMIT) -> Program[ContainerFacts | None]:
     """What a hand-over has of the workload on this host, also when somebody has renamed it meanwhile. A stranger's
     container of that name is none of it."""
     noted = yield from saved(workload)
     for known_as in (*((noted.id,) if noted else ()), workload):
-        found = yield from containers.inspect(known_as)
+        found = yield from containers.inspect(known_as, within)
         if found is not None and found.labels.get(LABEL_WORKLOAD) == workload:
             return found
     return None
