@@ -29,7 +29,7 @@ ready: $(VENV)/installed
 	@$(BIN)/python -m tests.require_lab
 
 unit: $(VENV)/installed
-	@SEEDS=$(SEEDS) $(BIN)/python -m pytest -q -m 'not lab' tests
+	@SEEDS=$(SEEDS) $(BIN)/python -m pytest -q -n auto --dist loadfile -m 'not lab' tests
 
 lab-tests: ready
 	@$(BIN)/python -m pytest -q -m 'lab and not vm and not libvirt' tests

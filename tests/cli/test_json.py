@@ -244,7 +244,11 @@ def test_every_command_has_cases() -> None:
     assert {document for _, document, *_ in CASES} | {"error"} == DOCUMENTS.keys()
 
 
-@pytest.mark.parametrize(("command", "document", "words", "status", "before"), CASES, ids=lambda v: str(v)[:40])
+@pytest.mark.parametrize(
+    ("command", "document", "words", "status", "before"),
+    CASES,
+    ids=lambda value: None if callable(value) else str(value)[:40],  # the same in every process
+)
 def test_what_it_prints(
     scene: Scene,
     capsys: pytest.CaptureFixture[str],

@@ -5,6 +5,7 @@ An operation is well when every test that asked for it passed. Runs of single te
 
 from __future__ import annotations
 
+import fcntl
 import json
 
 import pytest
@@ -37,9 +38,12 @@ def write() -> None:
     if not _rows:
         return
     path = results.BUILD / "contract.json"
-    try:
-        had = {(row["runtime"], row["operation"]): row["ok"] for row in json.loads(path.read_text())}
-    except (OSError, ValueError, KeyError, TypeError):
-        had = {}
-    rows = sorted((had | _rows).items())
-    results.write("contract", [{"runtime": r, "operation": o, "ok": ok} for (r, o), ok in rows])
+    results.BUILD.mkdir(exist_ok=True)
+    with (results.BUILD / ".contract.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)  # tests may run in several processes
+        try:
+            had = {(row["runtime"], row["operation"]): row["ok"] for row in json.loads(path.read_text())}
+        except (OSError, ValueError, KeyError, TypeError):
+            had = {}
+        rows = sorted((had | _rows).items())
+        results.write("contract", [{"runtime": r, "operation": o, "ok": ok} for (r, o), ok in rows])
