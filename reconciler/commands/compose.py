@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from pathlib import Path
 from reconciler.core.saga import GroupState
 from reconciler.engine.effects import Secrets
 from reconciler.engine.execute import Executor, Outcome
+from reconciler.engine.lease import Leases
 from reconciler.engine.lenient import Warn, lenient, unsaid
 from reconciler.engine.steps import Steps
 from reconciler.errors import InputError, ReconcilerError
@@ -158,6 +159,18 @@ class Outside:
     now: Callable[[], float] = time.time
     sleep: Callable[[Seconds], Awaitable[None]] = asyncio.sleep
     warn: Warn = unsaid
+    leases: Leases | None = None
+    """None: nobody else acts on the fleet."""
+
+    def lacking(self, hosts: Iterable[str]) -> ReconcilerError | None:
+        """Why what needs these hosts cannot be done now: another controller has one of them."""
+        return self.leases.lacking(hosts) if self.leases else None
+
+    async def narrow(self, hosts: Collection[str]) -> None:
+        """From here on only these hosts are acted on, and other controllers may act on all others. Locked when
+        one of them is another's."""
+        if self.leases:
+            await self.leases.narrow(hosts)
 
     def executor(
         self,

@@ -37,9 +37,9 @@ class Deciding(Generic[T]):
         with open_store(self.journal_path) as journal:
             async with (
                 open_fleet(self.spec, self.warn) as fleet,
-                fleet_leases(fleet, self.spec.hosts, owner(), warn=self.warn),
+                fleet_leases(fleet, self.spec.hosts, owner(), warn=self.warn, partly=True) as leases,
             ):
-                return await self.on(StoppableFleet(fleet), Outside(fleet), journal)
+                return await self.on(StoppableFleet(fleet), Outside(fleet, leases=leases), journal)
 
     async def on(self, fleet: StoppableFleet, outside: Outside, journal: Store) -> T:
         """The same, on a fleet that is there and leased."""

@@ -91,8 +91,11 @@ class Resume:
     async def _resume(self) -> Resumed:
         spec, warn = self.spec, self.untidied.append
         with open_store(self.journal_path) as journal:
-            async with open_fleet(spec, warn) as fleet, fleet_leases(fleet, spec.hosts, owner(), self._lose, warn):
-                return await self.on(Outside(fleet, warn=warn), journal)
+            async with (
+                open_fleet(spec, warn) as fleet,
+                fleet_leases(fleet, spec.hosts, owner(), self._lose, warn, partly=True) as leases,
+            ):
+                return await self.on(Outside(fleet, warn=warn, leases=leases), journal)
 
     async def on(self, outside: Outside, journal: Store) -> Resumed:
         """The same, on a fleet that is there, with a journal that is ours."""
@@ -100,15 +103,36 @@ class Resume:
         with ExitStack() as held:
             held.enter_context(journal.locked(_workloads(known), owner()))
             survey = await take_survey(outside.fleet, outside.drivers, list(self.spec.hosts), journal)
-            rebuilt = [r for r in await rebuilt_runs(outside.fleet, survey.world) if not journal.knows(r.id)]
+            busy = await self._narrowed(survey, outside)
+            rebuilt = [
+                run
+                for run in await rebuilt_runs(outside.fleet, survey.world)
+                if not (journal.knows(run.id) or run.plan.groups.keys() <= busy)
+            ]
             held.enter_context(journal.locked(_workloads(rebuilt) - _workloads(known), owner()))
             for run in rebuilt:
                 journal.begin(run)
                 for record in run.records:
                     journal.append(run.id, record.step, record.mark, record.at, "from the hosts' markers")
-            return await self._take_up({run.id for run in (*known, *rebuilt)}, survey, outside, journal)
+            return await self._take_up({run.id for run in (*known, *rebuilt)}, survey, outside, journal, busy)
 
-    async def _take_up(self, known: Collection[str], survey: Survey, outside: Outside, journal: Store) -> Resumed:
+    async def _narrowed(self, survey: Survey, outside: Outside) -> frozenset[str]:
+        """From here on only the hosts of what there is to do are kept from other controllers. Workloads that need
+        a host that another has are its own, and left alone; Locked where there is nothing else."""
+        seen = survey.world.seen().keys()
+        lacking = {name: outside.lacking(found.hosts & seen) for name, found in survey.open.items()}
+        busy = {name: error for name, error in lacking.items() if error is not None}
+        if busy and busy.keys() == survey.open.keys():
+            raise next(iter(busy.values()))
+        for name, error in busy.items():
+            outside.warn(Untidied(error.code, f"{name} was left alone: {error.what}", error.where))
+        free = [found.hosts for name, found in survey.open.items() if name not in busy]
+        await outside.narrow({host for hosts in free for host in hosts} & seen)
+        return frozenset(busy)
+
+    async def _take_up(
+        self, known: Collection[str], survey: Survey, outside: Outside, journal: Store, busy: frozenset[str]
+    ) -> Resumed:
         """Finish or undo the runs whose workloads are locked; one that began since is somebody else's."""
 
         def ours() -> list[Run]:
@@ -116,8 +140,8 @@ class Resume:
 
         hosts = list(self.spec.hosts)
         for run in ours():
-            note_settled(run, survey.world, journal)
-        alone = frozenset(name for name, found in survey.open.items() if not found.verdict.for_resume)
+            note_settled(run, survey.world, journal, leave=busy)
+        alone = busy | {name for name, found in survey.open.items() if not found.verdict.for_resume}
         gone = {name: host.reason for name, host in survey.world.unknown().items()}
         outside = replace(outside, fleet=WithoutFleet(outside.fleet, gone))
         runs = [
@@ -185,9 +209,9 @@ async def rebuilt_runs(fleet: Fleet, world: World) -> list[Run]:
     ]
 
 
-def note_settled(run: Run, world: World, journal: Store) -> None:
+def note_settled(run: Run, world: World, journal: Store, leave: Collection[str] = ()) -> None:
     """Write down what another controller has finished or undone meanwhile, so that it is not done again."""
-    for workload in run.plan.moves:
+    for workload in (name for name in run.plan.moves if name not in leave):
         for step, mark in settling_marks(run, workload, world):
             journal.append(run.id, step, mark, time.time(), "another controller was here meanwhile")
 

@@ -44,8 +44,12 @@ class Rehearsal:
 async def rehearsed_plan(spec: Spec, journal_path: Path | None, warn: Warn) -> Seen:
     """A plan whose moves were tried up to the freeze. It excludes other controllers, as apply does."""
     with open_store(journal_path) as journal:
-        async with open_fleet(spec, warn) as fleet, fleet_leases(fleet, spec.hosts, owner(), warn=warn):
+        async with (
+            open_fleet(spec, warn) as fleet,
+            fleet_leases(fleet, spec.hosts, owner(), warn=warn, partly=True) as leases,
+        ):
             first = await look(spec, fleet, journal)
+            await leases.narrow({move.source for move in first.plan.moves.values()})
             with journal.locked(first.plan.moves, owner()):
                 rehearsals = await rehearse(first.plan, fleet)
             again = await look(spec, fleet, journal)  # a trial uses up an epoch

@@ -53,6 +53,8 @@ async def decide(
     """`resolve`, on a fleet that is there and leased."""
     with journal.locked(workload, owner()):
         survey = await take_survey(outside.fleet, outside.drivers, list(spec.hosts), journal)
+        found = survey.open.get(workload)
+        await outside.narrow((found.hosts | {chosen or ""}) & survey.world.seen().keys() if found else ())
         return await _decide(spec, workload, chosen, evidence, outside, journal, survey, cold=cold)
 
 
@@ -98,10 +100,10 @@ async def _bury(spec: Spec, host: str, evidence: str, outside: Outside, journal:
         raise Refused(f"{host} answers: {unknown.reason}", where=host, fix="take one of them out of the specs")
     if host not in spec.hosts and not any(host in found.matter.unknown for found in survey.open.values()):
         raise _nobody_knows("host", host, spec.hosts.keys())
-    done = []
-    for name, found in survey.open.items():
-        if host not in found.matter.unknown:
-            continue
+    done, concerned = [], {name: found for name, found in survey.open.items() if host in found.matter.unknown}
+    needed = {each for found in concerned.values() for each in found.hosts}
+    await outside.narrow(needed & survey.world.seen().keys())
+    for name, found in concerned.items():
         chosen, how = best_owner(replace(found.matter, unknown=frozenset()))
         if "--cold" in how:
             done.append(Decided(name, open=True, next=f"reconcile resolve {name} {how} --evidence TEXT"))

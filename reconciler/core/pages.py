@@ -350,9 +350,10 @@ PAGES: dict[str, Page] = {
     ),
     "S600": Page(
         "locked",
-        "Another reconcile works on a host or a workload that this one needs; the message names it. Plans that "
-        "touch nothing in common run at the same time; one that makes something needs all hosts. Wait for it. A "
-        "dead one's lock ends by itself within 60 s.",
+        "Another reconcile works on a host or a workload that this one needs; the message names it. What "
+        "touches nothing in common runs at the same time: a plan that makes something needs all hosts; resume, "
+        "resolve and forget need those of the hand-overs they end, and resume leaves others alone. Wait for it. "
+        "A dead one's lock ends by itself within 60 s.",
     ),
     "S601": Page(
         "the journal cannot be used",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reconciler.engine.lenient import Warn, lenient, unsaid
 from reconciler.errors import CommandFailed, GuardRefused, HostError, Locked, ReconcilerError, ReplyLost
@@ -25,17 +25,33 @@ BEAT: Seconds = 10.0
 
 @dataclass
 class Leases:
-    """Leases that are held and kept alive: a heartbeat for each host."""
+    """Leases that are held and kept alive: a heartbeat for each host. `others`: why those are not held which were
+    asked for and not had."""
 
     fleet: Fleet
     owner: str
     warn: Warn
     beats: dict[str, asyncio.Task[None]]
     name: str = NAME
+    others: Mapping[str, ReconcilerError] = field(default_factory=dict)
 
     @property
     def hosts(self) -> frozenset[str]:
         return frozenset(self.beats)
+
+    def lacking(self, hosts: Iterable[str]) -> ReconcilerError | None:
+        """Why the first of these hosts that is not held is not; None: all are."""
+        name = min(set(hosts) - self.hosts, default=None)
+        if name is None:
+            return None
+        unasked = Locked(f"{name} was not asked for its lease", where=name, fix="give the same command again")
+        return self.others.get(name, unasked)
+
+    async def narrow(self, hosts: Collection[str]) -> None:
+        """Keep the leases on these hosts alone. All of them are held, or the error is why one is not."""
+        if (lacking := self.lacking(hosts)) is not None:
+            raise lacking
+        await self.keep_only(hosts)
 
     async def keep_only(self, hosts: Collection[str]) -> None:
         """Give back all others: nothing is done there, and other controllers may."""
@@ -57,23 +73,27 @@ async def fleet_leases(
     *,
     lease: str = NAME,
     needed: bool = True,
+    partly: bool = False,
 ) -> AsyncIterator[Leases]:
     """Hold the lease on all hosts that answer. Locked names the other controller; nothing is kept then.
     `on_lost` is told when another controller has a lease by now: this one was silent for too long. `warn` is told
     of leases that could not be given back. `lease`: its name; one name excludes no other.
     `needed`: a host that answers and cannot keep one, as with a full disk, is an error; else it is left out.
+    `partly`: those are held that can be had, and `others` says who has the rest: what needs them is left alone.
 
     A host that does not answer is unknown to the plan as well, so nothing is done there."""
     names = sorted(hosts)
     results = await asyncio.gather(*(_take(fleet, name, owner, lease) for name in names), return_exceptions=True)
     taken = [name for name, result in zip(names, results, strict=True) if result is None]
-    passing = (HostError,) if needed else (HostError, CommandFailed, ReplyLost)
+    passing: tuple[type[BaseException], ...] = (HostError,) if needed else (HostError, CommandFailed, ReplyLost)
+    passing += (Locked,) if partly else ()
+    others = {name: r for name, r in zip(names, results, strict=True) if isinstance(r, ReconcilerError)}
     failure = next((r for r in results if isinstance(r, BaseException) and not isinstance(r, passing)), None)
     if failure is not None:
         await _drop(fleet, taken, owner, warn, lease)
         raise failure
     beats = {n: asyncio.create_task(_keep(fleet, n, owner, on_lost, lease), name=f"{lease} on {n}") for n in taken}
-    leases = Leases(fleet, owner, warn, beats, lease)
+    leases = Leases(fleet, owner, warn, beats, lease, others)
     try:
         yield leases
     finally:

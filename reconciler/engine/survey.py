@@ -36,6 +36,14 @@ class Open:
     """Those that may have it."""
 
     @property
+    def hosts(self) -> frozenset[str]:
+        """All that have a part in it, or may have."""
+        matter, steps = self.matter, self.plan.groups.get(self.matter.workload, ()) if self.plan else ()
+        found = matter.markers.keys() | matter.left.keys() | matter.unknown
+        found |= {matter.move.source, matter.move.destination} if matter.move else set()
+        return frozenset(name for name in found | {n for s in steps for n in (s.host, s.peer)} if name)
+
+    @property
     def verdict(self) -> Verdict:
         return judge(self.matter)
 

@@ -12,46 +12,14 @@ import pytest
 from reconciler.commands import app
 from reconciler.core.saga import GroupState
 from reconciler.engine.execute import Outcome
-from reconciler.errors import CommandFailed, Locked, StalePlan
-from reconciler.model.command import Result
+from reconciler.errors import Locked, StalePlan
 from reconciler.model.record import Mark, RunState
 from reconciler.state.journal import Journal
 from tests.core.worlds import container, facts, host, spec, workload, world
+from tests.state.leasing import Hosts
 
 NAMES = ("h1", "h2", "h3", "h4")
 WHO = ContextVar("WHO", default="")
-
-
-class Hosts:
-    """Hosts that keep leases as the guard does."""
-
-    def __init__(self):
-        self.leases: dict[str, str] = {}
-
-    def host(self, name):
-        return Session(self.leases, name)
-
-
-class Session:
-    def __init__(self, leases, name):
-        self.leases, self.name = leases, name
-
-    async def run(self, command):
-        await asyncio.sleep(0)
-        words, holder = command.argv[2:], self.leases.get(self.name, "")
-        match words[:2]:
-            case ("lease", "show"):
-                row = f'{{"workload":"reconciler","owner":"{holder}","since":0,"left_cs":4000}}'
-                return Result(0, row, "", 0.0)
-            case ("lease", "take"):
-                if holder not in ("", words[3]):
-                    told = f"reconciler-guard[78]: {holder} has it\n"
-                    raise CommandFailed("no", exit_code=78, stderr=told, where=self.name)
-                self.leases[self.name] = words[3]
-            case ("lease", "drop"):
-                if holder == words[3]:
-                    del self.leases[self.name]
-        return Result(0, "", "", 0.0)
 
 
 class Team:
