@@ -12,7 +12,9 @@ import pytest
 from reconciler.resources import PACKAGE, data_path
 
 SCRIPTS = sorted(
-    p for folder in ("host", "criu", "podman", "process") for p in data_path("templates", folder).glob("*.sh")
+    p
+    for folder in ("host", "criu", "podman", "process", "libvirt")
+    for p in data_path("templates", folder).glob("*.sh")
 )
 
 
@@ -26,7 +28,13 @@ def test_network_namespaces_are_entered_by_path(script: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "room"), [("criu", "criu"), ("podman", "runtimes/podman"), ("process", "runtimes/process")]
+    ("folder", "room"),
+    [
+        ("criu", "criu"),
+        ("podman", "runtimes/podman"),
+        ("process", "runtimes/process"),
+        ("libvirt", "runtimes/libvirt"),
+    ],
 )
 def test_scripts_that_are_run_are_there_and_all_are_run(folder: str, room: str) -> None:
     code = "".join(p.read_text() for p in sorted((PACKAGE / room).glob("*.py")))
@@ -34,7 +42,7 @@ def test_scripts_that_are_run_are_there_and_all_are_run(folder: str, room: str) 
     there = {p.stem for p in data_path("templates", folder).glob("*.sh")}
     assert named - there - {"keeper"} == set()  # of another language
     assert (
-        there - named - {"living", "rights", "restoring", "tree", "setup", "init"} == set()
+        there - named - {"living", "rights", "restoring", "tree", "setup", "init", "virsh"} == set()
     )  # a part of others, and CRIU's own
 
 

@@ -50,11 +50,18 @@ def questions_of(changes: Iterable[Change], spec: Spec, world: World) -> dict[st
 def _paths(workload: Workload) -> tuple[str, ...]:
     """What the spec takes for granted on the host."""
     mounted = tuple(mount.source for mount in workload.spec.mounts)
+    if machine := workload.spec.virtual_machine:
+        return (*machine.files, *(bridge_path(name) for name in machine.bridges))
     if (container := workload.spec.container) is None:
         return mounted
     profile = container.security_opt.seccomp
     devices = (device.path for device in container.devices if device.path)
     return (*mounted, *devices, *((profile,) if profile and profile != "unconfined" else ()))
+
+
+def bridge_path(name: str) -> str:
+    """What is there where a host has a bridge of that name."""
+    return f"/sys/class/net/{name}/bridge"
 
 
 def _folders(workload: Workload) -> tuple[str, ...]:

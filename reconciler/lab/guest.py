@@ -21,20 +21,25 @@ PACKAGES = (
 MODULES = ("failover", "net_failover", "virtio_net", "virtio_blk")
 GUEST_FOLDER = "/usr/share/reconciler/images"
 """Where hosts have the guest's `vmlinuz` and `initrd`: other labs have their container images there."""
-_SCRIPTS = ("rootfs.sh", "guest.sh", "guest-init.sh", "counter.c")
+_RECIPE = "1"
+"""Part of the cache keys: raise it when this module starts to write something else."""
 _FOLDER, _PROGRAM, _LINK = 0o40755, 0o100755, 0o120777
 
 
 def prepare(report: Report) -> cache.PreparedRoot:
     """Build what is not in the cache yet. The first time takes about two minutes and needs the Debian mirror."""
-    scripts = (data_path("templates", "lab", name).read_bytes() for name in _SCRIPTS)
-    key = cache.key(*scripts, cache.SUITE.encode(), PACKAGES.encode(), Path(__file__).read_bytes())
-    rootfs, guest = cache_folder() / f"libvirt-{key}", cache_folder() / f"guest-{key}"
+    rootfs = cache_folder() / f"libvirt-{_key('rootfs.sh')}"
+    guest = cache_folder() / f"guest-{_key('rootfs.sh', 'guest.sh', 'guest-init.sh', 'counter.c')}"
     if not (rootfs.is_dir() and guest.is_dir()):
         require_packages(build=True)
         cache.build_once(rootfs, lambda target: cache.build_rootfs(target, PACKAGES, report), report)
         cache.build_once(guest, lambda target: _build(target, rootfs, report), report)
     return cache.PreparedRoot(rootfs=rootfs, images=guest)
+
+
+def _key(*scripts: str) -> str:
+    texts = (data_path("templates", "lab", name).read_bytes() for name in scripts)
+    return cache.key(*texts, cache.SUITE.encode(), PACKAGES.encode(), _RECIPE.encode())
 
 
 def _build(target: Path, rootfs: Path, report: Report) -> None:

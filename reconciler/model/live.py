@@ -19,8 +19,18 @@ class OnTimeout(StrEnum):
     POST_COPY = "post-copy"
 
 
+class Transport(StrEnum):
+    """How the two hosts' libvirt talk, and how memory goes. `tls`: encrypted, by certificates that both hosts
+    have. `tcp`: in the clear, for networks that only the hosts are on."""
+
+    TLS = "tls"
+    TCP = "tcp"
+
+
 class LiveMigration(Model):
     """Of virtual machines."""
+
+    transport: Transport = Transport.TLS
 
     bandwidth: Size | None = Field(None, description="The most that is sent in a second; unset: as much as goes")
     within: Duration = Field("10m", description="How long it may take")

@@ -33,6 +33,7 @@ from reconciler.model.fields import (
 )
 from reconciler.model.health import HealthCheck
 from reconciler.model.live import LiveMigration
+from reconciler.model.machine import VirtualMachine
 from reconciler.model.network import NetworkDefinition
 from reconciler.model.process import ProcessTree
 
@@ -116,8 +117,13 @@ class UpdateConsent(Model):
 
 
 CUSTOM: Final = "custom"
-PAYLOADS: Final = ("container", "process", CUSTOM)
-"""The sections of a workload of which it has exactly one: what runs, in the words of its runtime."""
+PAYLOADS: Final = {
+    "container": "container",
+    "process": "process",
+    "virtualMachine": "virtual_machine",
+    CUSTOM: CUSTOM,
+}
+"""The sections of a workload of which it has exactly one, with their fields: what runs, in its runtime's words."""
 
 Payload = Model | dict[str, JsonValue]
 
@@ -126,6 +132,7 @@ class WorkloadSpec(Model):
     runtime: Name = DEFAULT_RUNTIME
     container: Container | None = None
     process: ProcessTree | None = None
+    virtual_machine: VirtualMachine | None = None
     custom: dict[str, JsonValue] | None = Field(
         None, description="What runs, for a runtime that brings a model of its own, which checks it"
     )
@@ -137,20 +144,22 @@ class WorkloadSpec(Model):
 
     @model_validator(mode="after")
     def _one_payload(self) -> Self:
-        if sum(getattr(self, section) is not None for section in PAYLOADS) != 1:
+        if sum(getattr(self, field) is not None for field in PAYLOADS.values()) != 1:
             names = [f"`{section}`" for section in PAYLOADS]
             raise ValueError(f"give exactly one of {', '.join(names[:-1])} and {names[-1]}")
+        if self.virtual_machine and self.health:
+            self.virtual_machine.can_be_asked(self.health)
         return self
 
     @property
     def section(self) -> str:
         """The name of the section that says what runs."""
-        return next(section for section in PAYLOADS if getattr(self, section) is not None)
+        return next(section for section, field in PAYLOADS.items() if getattr(self, field) is not None)
 
     @property
     def payload(self) -> Payload:
         """What runs."""
-        found: Payload = getattr(self, self.section)
+        found: Payload = getattr(self, PAYLOADS[self.section])
         return found
 
     @property
@@ -177,6 +186,8 @@ class WorkloadSpec(Model):
     @property
     def address(self) -> str:
         """Where it answers: its first static address, else its host's own."""
+        if self.virtual_machine and self.virtual_machine.address:
+            return self.virtual_machine.address
         return next((joined.ip for joined in self.networks if joined.ip), "127.0.0.1")
 
     @property

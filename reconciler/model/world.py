@@ -161,6 +161,16 @@ class TreeFacts(Instance):
         return self.mounted
 
 
+class MachineFacts(Instance):
+    """One virtual machine. `reason`: why it is in its state, in libvirt's words."""
+
+    KIND: ClassVar[str] = "machine"
+
+    reason: str = ""
+    persistent: bool = True
+    resident_bytes: int = Field(0, description="Memory of its host that it takes at the moment")
+
+
 class ImageFacts(Model):
     id: str
     names: tuple[str, ...] = ()

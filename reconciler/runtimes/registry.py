@@ -36,7 +36,13 @@ def _process() -> Runtime:
     return ProcessDriver()
 
 
-BUILT_IN: dict[str, Callable[[], Runtime]] = {DEFAULT_RUNTIME: _podman, "process": _process}
+def _libvirt() -> Runtime:
+    from reconciler.runtimes.libvirt import LibvirtDriver
+
+    return LibvirtDriver()
+
+
+BUILT_IN: dict[str, Callable[[], Runtime]] = {DEFAULT_RUNTIME: _podman, "process": _process, "libvirt": _libvirt}
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,11 @@ class Takes:
 
 
 CONTAINER = Takes("container")
-TAKES: Mapping[str, Takes] = {DEFAULT_RUNTIME: CONTAINER, "process": Takes("process")}
+TAKES: Mapping[str, Takes] = {
+    DEFAULT_RUNTIME: CONTAINER,
+    "process": Takes("process"),
+    "libvirt": Takes("virtualMachine"),
+}
 """By the names of ours, so that reading specs loads none of them."""
 
 

@@ -23,7 +23,6 @@ section kernel
 uname -r
 section arch
 uname -m
-command -v podman >/dev/null 2>&1 || exit 0
 for name in podman runc crun criu; do
     section "version $name"
     quietly "$name" --version
@@ -38,6 +37,10 @@ section memory
 awk '/^MemAvailable:/ {print "available", $2}' /proc/meminfo
 section cgroup
 if [ -e /sys/fs/cgroup/cgroup.controllers ]; then echo 2; else echo 1; fi
+# A host may serve another runtime only. But one that had Podman may still run what that has left.
+section left
+ls -d /var/lib/containers/storage/*-containers/containers.json 2>/dev/null
+command -v podman >/dev/null 2>&1 || exit 0
 
 section volumes
 # Of all commands that do not wait for containers, only the debug log tells where the storage is.

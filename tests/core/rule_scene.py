@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from reconciler.core.diff import Index
 from reconciler.core.rules import check_change
+from reconciler.model.machine import VirtualMachine
 from reconciler.model.plan import Change, ChangeKind, Finding
 from reconciler.model.process import ProcessTree
 from reconciler.model.spec import MigrationPolicy, PolicyRefs
@@ -14,7 +15,7 @@ from reconciler.model.world import (
     TcpConnection,
     Versions,
 )
-from tests.core.worlds import API, container, facts, host, spec, tree, workload, world
+from tests.core.worlds import API, container, domain, facts, host, spec, tree, workload, world
 
 MIB = 2**20
 GOOD = {"podman": "5.4.2", "runc": "1.1.15", "crun": "1.28", "criu": "4.2", "kernel": "6.18.0"}
@@ -41,6 +42,7 @@ class Scene:
     runtime: str = "podman"
     abilities: dict = field(default_factory=dict)
     process: dict | None = None
+    machine: str = ""
 
     def findings(self) -> list[Finding]:
         wanted = workload(on="h2", **self.wants)
@@ -48,13 +50,17 @@ class Scene:
         if self.process is not None:
             process = ProcessTree.model_validate({"command": ["/srv/app"], **self.process})
             named = named.model_copy(update={"container": None, "process": process, "runtime": "process"})
+        if self.machine:
+            of_libvirt = VirtualMachine(domain=self.machine)
+            changes = {"container": None, "virtual_machine": of_libvirt, "runtime": "libvirt"}
+            named = named.model_copy(update=changes)
         wanted = wanted.model_copy(update={"spec": named})
         if self.policy:
             named = wanted.spec.model_copy(update={"migration": PolicyRefs(policy="p")})
             wanted = wanted.model_copy(update={"spec": named})
         moves = self.kind is ChangeKind.MOVE
-        of = container if self.process is None else tree
-        some = {"upper_dir": "/up", "userdata": "/u"} if self.process is None else {}
+        of = domain if self.machine else container if self.process is None else tree
+        some = {"upper_dir": "/up", "userdata": "/u"} if self.process is None and not self.machine else {}
         on_source = (of(wanted, **{**some, **self.has}),) if moves else ()
         source = facts("h1", *on_source, *self.here_too, **_host(self.here))
         destination = facts("h2", *self.there_too, **_host(self.there))

@@ -13,6 +13,7 @@ from reconciler.model.world import (
     ImageFacts,
     InstanceNetwork,
     InstanceState,
+    MachineFacts,
     Marker,
     NetworkFacts,
     TreeFacts,
@@ -68,6 +69,14 @@ def container(of, state=InstanceState.RUNNING, **more):
     more.setdefault("name", of.metadata.name)
     more.setdefault("oci_runtime", "runc")
     return ContainerFacts(id="c" * 64, image_id=IMAGE, state=state, **more)
+
+
+def domain(of: Workload, state: str = "running", **more) -> MachineFacts:
+    """A domain of libvirt as its driver reports it."""
+    wanted = of.spec.virtual_machine
+    assert wanted is not None
+    labels = {LABEL_WORKLOAD: of.metadata.name, LABEL_SPEC: canonical_json(wanted)}
+    return MachineFacts(id="u1", name=of.metadata.name, runtime="libvirt", state=state, labels=labels, **more)
 
 
 def tree(of, state=InstanceState.RUNNING, **more):

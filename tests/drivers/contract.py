@@ -11,6 +11,7 @@ from typing import ClassVar
 import pytest
 
 from reconciler.errors import CommandFailed, GuardRefused, Refused
+from reconciler.guard import guard
 from reconciler.model.command import Fence
 from reconciler.model.container import RestartPolicy
 from reconciler.model.labels import LABEL_SPEC
@@ -305,6 +306,67 @@ class MovesContract:
         await scene.hold(h)
         await scene.put_back(h)
         assert scene.count() > before
+        assert await scene.running_on() == [scene.source]
+
+
+class SelfMovesContract:
+    """For runtimes that move by themselves."""
+
+    @HOWS
+    async def test_moved_by_itself_there_and_back(self, scene: Scene, how: How) -> None:
+        scene.how = how
+        await scene.run_it()
+        before = scene.count()
+        for back in (False, True):
+            h = await scene.announced(back=back)
+            await self._moved(scene, h)
+            after = scene.count()
+            assert after > before, "it was started anew instead of moved"
+            before = after
+            assert not (await scene.on(h.move.source, scene.driver.alive(NAME))).exists
+
+    async def _moved(self, scene: Scene, h: Handover) -> None:
+        here, there = h.move.source, h.move.destination
+        await scene.do(there, lambda d: d.receive(h))
+        assert await scene.running_on() == [here]
+        await scene.do(here, lambda d: d.begin(h))
+        assert (await scene.ended(h)).why == ""
+        assert await scene.running_on() == [there]
+        await scene.on(there, guard.mark(h.after, Phase.RUNNING, "owner", run=RUN))
+        await scene.do(there, lambda d: d.keep(h, h.after))
+        await scene.on(here, guard.mark(h.after, Phase.RETIRED, "source", run=RUN))
+        await scene.do(here, lambda d: d.drop(h, h.after))
+        await scene.healthy(there)
+
+    @HOWS
+    async def test_cancelled_it_stays_and_a_late_begin_moves_nothing(self, scene: Scene, how: How) -> None:
+        scene.how = how
+        await scene.run_it()
+        before = scene.count()
+        h = await scene.announced(slowly=True)
+        await scene.do(scene.destination, lambda d: d.receive(h))
+        await scene.do(scene.source, lambda d: d.begin(h))
+        assert (await scene.do(scene.source, lambda d: d.progress(h))).moving
+        await scene.on(scene.source, guard.mark(h.after, Phase.RESERVED, "source", run=RUN))
+        await scene.do(scene.source, lambda d: d.cancel(h))
+        assert (await scene.ended(h)).why
+        with pytest.raises(GuardRefused):
+            await scene.on(scene.source, scene.driver.begin(h))
+        assert not (await scene.on(scene.source, scene.driver.progress(h))).moving
+        await scene.on(scene.destination, guard.mark(h.after, Phase.FENCED, "destination", run=RUN))
+        await scene.do(scene.destination, lambda d: d.drop(h, h.after))
+        await scene.on(scene.source, guard.mark(h.after, Phase.RUNNING, "owner", run=RUN))
+        await scene.do(scene.source, lambda d: d.keep(h, h.after))
+        assert await scene.running_on() == [scene.source]
+        assert not (await scene.on(scene.destination, scene.driver.alive(NAME))).exists
+        assert scene.count() > before
+
+    async def test_what_runs_is_not_dropped(self, scene: Scene) -> None:
+        await scene.run_it()
+        h = await scene.announced()
+        await scene.on(scene.source, guard.mark(h.after, Phase.RETIRED, "source", run=RUN))
+        with pytest.raises(CommandFailed, match="runs"):
+            await scene.on(scene.source, scene.driver.drop(h, h.after))
         assert await scene.running_on() == [scene.source]
 
 

@@ -6,27 +6,43 @@ runtime each time, for a lost reply and another controller look like that.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from reconciler.errors import ReplyLost
 from reconciler.guard import guard
 from reconciler.hosts.base import Fleet, Host, pump
 from reconciler.model.command import Command, Fence, Program, Result
 from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
+from reconciler.model.live import LiveMigration
 from reconciler.model.plan import Move, Phase
 from reconciler.model.spec import Cutover, MigrationPolicySpec, Strategy, TcpHandling, Workload
 from reconciler.model.world import ContainerFacts, HostFacts, Instance
-from reconciler.runtimes.base import Checks, Driver, Handover, Located, LooksCloser, Runtime, Volumes
+from reconciler.runtimes.base import (
+    Checks,
+    Driver,
+    Handover,
+    Located,
+    LooksCloser,
+    Runtime,
+    SelfMoving,
+    Underway,
+    Volumes,
+)
 
 T = TypeVar("T")
 
 NAME = "contract"
 RUN = "run-1"
+
+
+class All(Driver, SelfMoving, Protocol):
+    """Whatever any runtime can be asked for."""
 
 
 class How(StrEnum):
@@ -103,12 +119,15 @@ class Scene:
     source: str = "h1"
     destination: str = "h2"
     how: How = How.TWICE
+    live: LiveMigration = field(default_factory=LiveMigration)
+    stall: Callable[[], None] = lambda: None
+    addresses: Mapping[str, str] = field(default_factory=dict)
     asked: Asked = field(default_factory=Asked)
 
     @property
-    def driver(self) -> Driver:
+    def driver(self) -> All:
         """Another one each time."""
-        return cast(Driver, self.new_driver())
+        return cast(All, self.new_driver())
 
     def can(self, ability: type) -> bool:
         return isinstance(self.new_driver(), ability)
@@ -116,12 +135,12 @@ class Scene:
     async def on(self, host: str, program: Program[T]) -> T:
         return await pump(program, self.fleet.host(host))
 
-    async def do(self, host: str, make: Callable[[Driver], Program[T]]) -> T:
+    async def do(self, host: str, make: Callable[[All], Program[T]]) -> T:
         """Do a step as `how` says; answers the first outcome."""
         names: list[str] = []
 
         def program() -> Program[T]:
-            return make(cast(Driver, Noting(self.new_driver(), names.append)))
+            return make(cast(All, Noting(self.new_driver(), names.append)))
 
         if self.how is How.CUT:
             outcome = await self._cut_short(host, program)
@@ -210,6 +229,31 @@ class Scene:
             memory_bytes=copy.memory_bytes,
         )
         return Handover(self.workload, move, MigrationPolicySpec(tcp=tcp), RUN)
+
+    async def announced(self, *, back: bool = False, slowly: bool = False) -> Handover:
+        """A move that the runtime makes by itself, of which both hosts know. `slowly`: one that takes its time."""
+        h = await self.handover(back=back)
+        if slowly:
+            self.stall()
+        live = self.live.model_copy(update={"bandwidth": "1MiB"} if slowly else {})
+        h = replace(
+            h,
+            move=h.move.model_copy(update={"cutover": None, "strategy": None}),
+            policy=h.policy.model_copy(update={"live": live}),
+            address=self.addresses.get(h.move.destination, ""),
+        )
+        for host, role in ((h.move.source, "source"), (h.move.destination, "destination")):
+            await self.on(host, guard.mark(h.fence, Phase.RESERVED, cast(guard.Role, role), run=RUN))
+        return h
+
+    async def ended(self, h: Handover) -> Underway:
+        """How a move ended that its runtime made."""
+        for _ in range(600):
+            stands = await self.on(h.move.source, self.driver.progress(h))
+            if not stands.moving:
+                return stands
+            await asyncio.sleep(0.1)
+        raise AssertionError("it does not end")
 
     async def reserve(self, h: Handover) -> tuple[Located, Located]:
         there = await self.do(h.move.destination, lambda d: d.stage(h, secrets={}))

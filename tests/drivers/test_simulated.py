@@ -13,10 +13,11 @@ from reconciler.hosts.memory import MemoryFleet, Universe
 from reconciler.model.spec import Workload
 from reconciler.runtimes.base import ABILITIES, Runtime
 from tests.drivers import recorded
-from tests.drivers.contract import DriverContract, RuntimeContract
+from tests.drivers.contract import DriverContract, RuntimeContract, SelfMovesContract
 from tests.drivers.scene import NAME, UNDOES, How, Scene
 from tests.example_runtime import Plain
 from tests.sim.driver import SimDriver
+from tests.sim.engine import SimEngine
 
 QUICK = 0.01
 """Of the time that commands take on hosts in memory."""
@@ -45,7 +46,9 @@ def made(runtime: Callable[[], Runtime]) -> Scene:
         (copy,) = (c for m in universe.machines.values() for c in m.containers.values() if c.state == "running")
         return next(asked) - 10_000 * copy.lineage
 
-    return Scene(MemoryFleet(universe), runtime, Workload.model_validate(WORKLOAD), count, "192.0.2.1")
+    scene = Scene(MemoryFleet(universe), runtime, Workload.model_validate(WORKLOAD), count, "192.0.2.1")
+    scene.stall = lambda: universe.machines["h1"].armed.update(stalls=1)
+    return scene
 
 
 class TestSimulation(DriverContract):
@@ -54,6 +57,16 @@ class TestSimulation(DriverContract):
     @pytest.fixture
     def scene(self) -> Scene:
         return made(SimDriver)
+
+
+class TestEngine(RuntimeContract, SelfMovesContract):
+    """What moves by itself, in memory."""
+
+    runtime = "engine"
+
+    @pytest.fixture
+    def scene(self) -> Scene:
+        return made(SimEngine)
 
 
 class TestExample(RuntimeContract):

@@ -97,6 +97,17 @@ class Repo:
     def apply(self, *arguments: str, expect: int | None = 0) -> subprocess.CompletedProcess[str]:
         return self.run("apply", "--yes", *arguments, expect=expect)
 
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Begin to run `reconcile`."""
+        return subprocess.Popen(
+            [RECONCILE, *arguments],
+            cwd=self.folder,
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
     def apply_until(
         self,
         text: str,
@@ -105,14 +116,7 @@ class Repo:
         more: tuple[str, ...] = (),
     ) -> tuple[str, str]:
         """Apply, and do `then` as soon as a progress line contains `text`; returns stdout and stderr."""
-        job = subprocess.Popen(
-            [RECONCILE, "apply", "--yes", *more],
-            cwd=self.folder,
-            env=self.environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        job = self.start("apply", "--yes", *more)
         assert job.stderr is not None and job.stdout is not None
         lines = []
         for line in job.stderr:

@@ -105,7 +105,7 @@ def packages(monkeypatch):
 
 def test_podman_can_everything_but_move_by_itself():
     driver = PodmanDriver()
-    assert [found.name for found in registry.everything()] == ["podman", "process"]
+    assert [found.name for found in registry.everything()] == ["podman", "process", "libvirt"]
     assert registry.everything()[0].abilities == tuple(name for name in ABILITIES if name != "self-moves")
     lacks = [name for name, protocol in ABILITIES.items() if not isinstance(driver, protocol)]
     assert lacks == ["self-moves"]
@@ -134,7 +134,7 @@ def test_one_that_cannot_be_used_is_named_and_the_others_work_on(packages, made,
     packages(Point(name, made), Point("least", Least))
     bad = next(found for found in registry.everything() if found.problem)
     assert bad.name == name and problem in bad.problem and bad.package == f"example_{name}"
-    assert sorted(registry.usable()) == ["least", "podman", "process"]
+    assert sorted(registry.usable()) == ["least", "libvirt", "podman", "process"]
     assert isinstance(registry.usable()["podman"], PodmanDriver)
 
 
@@ -145,7 +145,7 @@ def test_what_it_lacks_is_refused_in_words(packages):
     assert refused.value.code == "C361"
     with pytest.raises(Refused, match="no runtime other") as refused:
         registry.need(registry.usable(), "other")
-    assert refused.value.code == "C360" and "least, podman" in refused.value.why
+    assert refused.value.code == "C360" and "least, libvirt, podman" in refused.value.why
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,8 @@ async def stay(acting: Acting, step: Step) -> None:
         raise CommandFailed(f"{step.workload} has moved to {step.host}", code="C346", where=step.host)
     if await _claim(acting, handover, step.host, Phase.FENCED):
         await acting.on(step.host, driver.drop(handover, handover.after))
-    await _claim(acting, handover, step.peer, Phase.RUNNING)
+    if await _claim(acting, handover, step.peer, Phase.RUNNING):
+        await acting.on(step.peer, driver.keep(handover, handover.after))
 
 
 async def _remember(acting: Acting, handover: Handover, host: str) -> None:

@@ -26,7 +26,9 @@ def observe(host: str) -> Program[HostFacts]:
     shown = yield from guard.show()
     listed = yield Command(paths.shell("observe"), timeout=LISTS_LIMIT)
     parts = parse.sections(listed.stdout)
-    _check(host, parts)
+    if _check(host, parts):
+        found, clock = yield from _measure(())
+        return _facts(host, parts, clock, shown)
     stored = parse.stored(parts.get("stored", ""))
     held = [row.workload for row in shown if row.hook.state in _FROZEN_HOOKS and row.hook.verdict != "resume"]
     found = yield from _containers(stored, held)
@@ -34,7 +36,20 @@ def observe(host: str) -> Program[HostFacts]:
     noted = yield from notes(sorted(name for name in names if re.fullmatch(NAME_PATTERN, name)))
     found = tuple(as_noted(container, noted) for container in found)
     found, clock = yield from _measure(found)
-    tools, podman = _words(parts, "tools"), parse.version(parts.get("version podman", ""))
+    return _facts(host, parts, clock, shown).model_copy(
+        update={
+            "disk_free_bytes": answers.number(parts.get("disk", "").strip(), "its free disk"),
+            "instances": found,
+            "images": parse.images(parts.get("images", "")),
+            "networks": parse.networks(parts.get("networks", "")),
+            "volumes": parse.volumes(parts.get("volumes", "")),
+        }
+    )
+
+
+def _facts(host: str, parts: Mapping[str, str], clock: float, shown: Sequence[guard.Shown]) -> HostFacts:
+    """What is known of any host."""
+    podman = parse.version(parts.get("version podman", ""))
     return HostFacts(
         name=host,
         machine=answers.word("/".join(parts.get("machine", "").split()), "its identity"),
@@ -49,15 +64,10 @@ def observe(host: str) -> Program[HostFacts]:
             kernel=answers.word(parts.get("kernel", "").strip(), "its kernel"),
         ),
         features=_words(parts, "features"),
-        tools=tools,
+        tools=_words(parts, "tools"),
         memory_free_bytes=parse.numbers(parts.get("memory", ""), ("available",))["available"] * 1024,
-        disk_free_bytes=answers.number(parts.get("disk", "").strip(), "its free disk"),
         clock_s=clock,
         cgroup_version=answers.number(parts.get("cgroup", "").strip(), "its version of cgroups", most=2),
-        instances=found,
-        images=parse.images(parts.get("images", "")),
-        networks=parse.networks(parts.get("networks", "")),
-        volumes=parse.volumes(parts.get("volumes", "")),
         markers=tuple(row.marker for row in shown if row.marker is not None),
     )
 
@@ -66,9 +76,8 @@ def _words(parts: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(answers.word(word, f"its {name}") for word in parts.get(name, "").split()[:MOST_WORDS])
 
 
-def _check(host: str, parts: Mapping[str, str]) -> None:
-    if "podman" not in parts.get("tools", "").split():
-        raise HostError("Podman is not installed", code="H210", where=host, fix="install podman, criu and runc")
+def _check(host: str, parts: Mapping[str, str]) -> bool:
+    """Whether there is no Podman on the host, and never was; HostError where nothing may be concluded."""
     if parts.get("uid", "").strip() != "0":
         raise HostError(
             "checkpoints need root",
@@ -77,6 +86,13 @@ def _check(host: str, parts: Mapping[str, str]) -> None:
             why=f"logged in as uid {parts.get('uid', '?').strip()}",
             fix="set the Host's spec.user to root, or spec.sudo: true",
         )
+    if "podman" not in parts.get("tools", "").split():
+        if left := parts.get("left", "").strip():
+            why = f"{answers.shown(left.splitlines()[0], 'what Podman has left')} is still there"
+            raise HostError(
+                "Podman is not installed", code="H210", where=host, why=why, fix="install podman again"
+            )
+        return True
     have = parse.version(parts.get("version podman", ""))
     if parse.version_tuple(have) < OLDEST_PODMAN:
         raise HostError(
@@ -92,6 +108,7 @@ def _check(host: str, parts: Mapping[str, str]) -> None:
             where=host,
             why=parts.get("podman", "").strip() or "it stopped early",
         )
+    return False
 
 
 def _containers(stored: Mapping[str, tuple[str, str]], held: Sequence[str]) -> Program[tuple[ContainerFacts, ...]]:

@@ -1,6 +1,6 @@
 """Each rule where it fires, and where it does not, by theme."""
 
-from tests.core.rule_pairs import container, hosts, identity, network, process, runtime, tree
+from tests.core.rule_pairs import container, hosts, identity, machine, network, process, runtime, tree
 from tests.core.rule_scene import Scene
 
 PAIRS: dict[str, tuple[Scene, Scene]] = {
@@ -10,5 +10,6 @@ PAIRS: dict[str, tuple[Scene, Scene]] = {
     **runtime.PAIRS,
     **container.PAIRS,
     **process.PAIRS,
+    **machine.PAIRS,
     **tree.PAIRS,
 }
