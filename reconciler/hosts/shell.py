@@ -61,6 +61,14 @@ def shown(command: Command) -> tuple[str, ...]:
     return (command.argv[0], HIDDEN) if command.secret else command.argv
 
 
+def called(command: Command) -> str:
+    """Its first words, for a sentence; of a script that is given as text only the name that it goes by."""
+    words = shown(command)
+    if words[1:2] == ("-c",) and len(words) > 3:
+        return f"{words[0]} {words[3]}"
+    return " ".join(words[:3])
+
+
 def scrub(text: str, command: Command) -> str:
     """Text without what a secret command was given; other commands' text as it is."""
     if not command.secret:

@@ -8,6 +8,7 @@ from reconciler.commands.app import Applied
 from reconciler.core.planner import make_plan
 from reconciler.core.saga import GroupState
 from reconciler.engine.execute import Outcome
+from reconciler.model.plan import StepKind
 from tests.core.worlds import container, facts, host, spec, workload, world
 
 
@@ -45,3 +46,16 @@ def test_what_was_predicted_and_measured_is_told():
     assert "moved h1 -> h2; frozen for 1.10 s, predicted 0.2 to 0.9 s" in render_applied(done, False)
     told = apply_document(done, 0).changes[0].move
     assert told.frozen_s == 1.1 and told.predicted_downtime_s < told.predicted_most_s
+
+
+def test_what_its_runtime_moves_is_not_said_to_have_moved_before_that_is_known():
+    before = applied({})
+    first = before.plan.steps[0]
+    migrate, settle = (first.model_copy(update={"kind": kind}) for kind in (StepKind.MIGRATE, StepKind.SETTLE))
+    lost = Outcome({"web": GroupState.INCOMPLETE}, {"web": ((migrate, False, "cannot be told"),)})
+    shown = render_applied(replace(before, outcome=lost), False)
+    assert "not known yet whether it runs on h1 or h2" in shown and "moved to" not in shown
+    errors = ((migrate, False, "cannot be told"), (settle, False, "disk full"))
+    tidying = replace(lost, errors={"web": errors})
+    shown = render_applied(replace(before, outcome=tidying), False)
+    assert "moved to h2; h1 remains to be tidied" in shown

@@ -208,3 +208,11 @@ def test_lines_that_hosts_cannot_take_are_refused() -> None:
         shell.line(("a\0b",), "t")
     with pytest.raises(ValueError, match="stdin"):
         shell.line(("x" * 200_000,), "t")
+
+
+async def test_a_script_that_fails_is_named_and_not_recited(server: Server, fleets: Fleets) -> None:
+    host = fleets(server.spec()).host("here")
+    with pytest.raises(CommandFailed) as caught:
+        await host.run(reads("/bin/sh", "-c", "echo oops >&2; exit 3", "look-around", "/srv"))
+    assert caught.value.what == "`/bin/sh look-around` ended with status 3"
+    assert caught.value.why == "oops"

@@ -132,6 +132,12 @@ def _verdict(
         case GroupState.IN_DOUBT:
             return "in doubt: nothing will start it until its owner is known", "reconcile resume"
         case GroupState.INCOMPLETE if moves:
+            if errors and errors[-1][0].kind is StepKind.MIGRATE and not errors[-1][1]:
+                places = f"{change.source} or {change.destination}"
+                return (
+                    f"not known yet whether it runs on {places}; nothing will start it meanwhile",
+                    "reconcile resume",
+                )
             undone = [step.kind for step, undo, _ in errors if undo]
             if StepKind.HOLD in undone:
                 return f"failed, and {change.source} could not be told to go on yet", "reconcile resume"

@@ -17,7 +17,7 @@ from reconciler.core.rules import (
     security,
     tree,
 )
-from reconciler.core.rules.base import RULES, Case, Rule, case_of
+from reconciler.core.rules.base import RULES, Case, Rule, case_of, serves_others_only
 from reconciler.core.rules.verdict import Answer, MoveVerdict, verdict
 from reconciler.model.plan import Change, Finding
 from reconciler.model.spec import MigrationPolicySpec, Spec
@@ -63,4 +63,6 @@ def accepted(finding: Finding, policy: MigrationPolicySpec) -> Finding:
 
 def check_host(host: HostFacts) -> list[Finding]:
     """All findings about a host alone."""
-    return [finding for rule in RULES.values() for finding in rule.check_host(host)]
+    others = serves_others_only(host)
+    rules = (rule for rule in RULES.values() if not (rule.of_criu and others))
+    return [finding for rule in rules for finding in rule.check_host(host)]

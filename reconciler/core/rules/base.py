@@ -107,6 +107,7 @@ class Rule:
     is never accepted, nor what is known to fail.
 
     `host_check` is there when the rule is about a host by itself, so that `reconcile doctor` can ask it.
+    `of_criu`: it is about what the runtimes with CRIU need there.
     """
 
     id: str
@@ -115,6 +116,7 @@ class Rule:
     warns: bool = False
     host_check: HostCheck | None = None
     acceptable: bool = False
+    of_criu: bool = False
 
     @property
     def severity(self) -> str:
@@ -166,7 +168,8 @@ def host_rule(
     runtime: str = "",
     acceptable: bool | None = None,
 ) -> Callable[[HostCheck], HostCheck]:
-    """Register a function about one host: asked for both hosts of a move, and by `reconcile doctor`.
+    """Register a function about what CRIU's runtimes need of one host: asked for both hosts of a move, and by
+    `reconcile doctor` of hosts that do not serve other runtimes only.
 
     `arrivals`: asked instead for every host that a container is made on. `runtime`: only of its workloads.
     """
@@ -185,10 +188,15 @@ def host_rule(
                     yield from (replace(said, host=host.name) for said in function(host))
 
         may = warns if acceptable is None else acceptable
-        register(Rule(rule_id, page(function.__doc__), check, warns, function, may))
+        register(Rule(rule_id, page(function.__doc__), check, warns, function, may, of_criu=True))
         return function
 
     return decorate
+
+
+def serves_others_only(host: HostFacts) -> bool:
+    """Whether a host has a runtime, and neither Podman nor CRIU."""
+    return bool(host.runtimes) and not (host.versions.podman or host.versions.criu)
 
 
 def register(added: Rule) -> None:

@@ -290,7 +290,7 @@ def _too_slow(name: str, command: Command, stopped: bool) -> CommandFailed | Rep
 def _failed(name: str, command: Command, result: Result, log_tail: str) -> CommandFailed:
     stderr = shell.scrub(result.stderr, command)
     return CommandFailed(
-        f"`{' '.join(shell.shown(command)[:3])}` ended with status {result.status}",
+        f"`{shell.called(command)}` ended with status {result.status}",
         where=name,
         why=telling(stderr),
         argv=shell.shown(command),
