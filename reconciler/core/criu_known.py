@@ -56,12 +56,28 @@ KNOWN = (
         r"Unsupported proto 262 for socket|GODEBUG=multipathtcp=0",
         "a process uses MPTCP, which CRIU cannot save",
         "Go programs: GODEBUG=multipathtcp=0 in the spec's env; others: sysctl net.mptcp.enabled=0 on the host",
+        "process.sockets",
+    ),
+    _k(
+        "socket-kind",
+        r"Unknown socket collected \(family|Unsupported (?:proto|type) \d+ (?:for|on) socket",
+        "a process has a socket of a kind that CRIU does not know, such as vsock or XDP",
+        "let the program close it before the move, or use TCP, UDP or unix sockets",
+        "process.sockets",
+    ),
+    _k(
+        "corked",
+        r"Can't dump corked dgram socket",
+        "a UDP socket is corked, and CRIU cannot read what it has collected",
+        "try again: most programs cork for an instant",
+        "process.corked",
     ),
     _k(
         "in-flight",
         r"In-flight connection|Non-empty write queue on an in-flight socket|closed in-flight socket",
         "a connection waits to be accepted; CRIU saves only those a process has taken",
         "try again: that lasts for an instant, unless the program has stopped accepting",
+        "process.backlog",
     ),
     _k(
         "netlink-unread",
@@ -80,7 +96,7 @@ KNOWN = (
         r"does not currently support dumping BPF map|anon_inode:bpf",
         "a process holds BPF programs or maps that CRIU cannot save",
         "switch off the program's use of BPF, or end the tool that put it there",
-        "process.kernel-objects",
+        "process.bpf-maps",
     ),
     _k(
         "uprobes",
@@ -91,9 +107,12 @@ KNOWN = (
     _k(
         "nested",
         r"Can't dump nested \S+ namespace|Nested mount namespaces are not supported"
-        r"|Can't dump a pid namespace without|Time namespaces are not supported|nested time namespace",
+        r"|Can't dump a pid namespace without|Time namespaces are not supported|nested time namespace"
+        r"|Unable to dump more than one netns|No NS ID with kid|socket from an external network namespace"
+        r"|One or more namespaces doesn't belong to the target user namespace",
         "a process made namespaces of its own, as sandboxes and containers in containers do",
         "switch off the program's sandbox, or run the inner containers as workloads of their own",
+        "process.nested-namespaces",
     ),
     _k(
         "thirty-two-bit",
@@ -110,10 +129,10 @@ KNOWN = (
     ),
     _k(
         "foreign-queue",
-        r"Can't lookup mount=\d+ for fd=\d+ path=(?!/dev/pts/)",
+        r"Can't lookup mount=\d+ for fd=\d+ path=(?!/dev/pts/)|mqueue isn't empty",
         "a file is open that lies in none of the container's mounts, such as a POSIX message queue (mq_open)",
         "use another kind of queue (System V queues move), or let the program close it before the move",
-        "process.kernel-objects",
+        "process.message-queues",
     ),
     _k(
         "inner-mount",

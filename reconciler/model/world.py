@@ -78,7 +78,10 @@ class ProcessFacts(Model):
     `kernel_objects`: names of anonymous inodes, such as `eventfd` or `io_uring`, and `mqueue`. `devices`: opened
     or mapped, without those every container may use. `lost_watches`: inotify watches CRIU cannot find a path for.
     `unix_peers`: connections over unix sockets whose other end is outside the container. `foreign_mounts`:
-    (type, target) of network and FUSE file systems. `visitors`: programs that `podman exec` put in.
+    (type, target) of network and FUSE file systems. `visitors`: programs that `podman exec` put in. `nested`:
+    kinds of namespaces of its own making. `backlog`: where connections wait to be accepted. `strange_sockets`:
+    families and protocols. `corked`: UDP sockets that collect. `unread`: queues with events in them.
+    `socket_options`: set, and not put back by a restore. `multicast`: groups that somebody has joined.
     """
 
     programs: tuple[str, ...] = ()
@@ -94,6 +97,13 @@ class ProcessFacts(Model):
     seccomp: bool = False
     confined_by: str = Field("", description="AppArmor profile or SELinux label; empty when not confined")
     capabilities: tuple[str, ...] = ()
+    nested: tuple[str, ...] = ()
+    backlog: tuple[str, ...] = ()
+    strange_sockets: tuple[str, ...] = ()
+    corked: bool = False
+    unread: tuple[str, ...] = ()
+    socket_options: tuple[str, ...] = ()
+    multicast: tuple[str, ...] = ()
 
 
 class Instance(Model):

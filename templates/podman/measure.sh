@@ -1,16 +1,15 @@
 # measure.sh (ID PID UPPER_DIR)...: what running containers use, read from /proc and their file systems.
 # The clock comes last, so that the reader can compare it with its own at the moment of the answer.
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+# include members
 while [ $# -ge 3 ]; do
     id=$1 pid=$2 upper=$3
     shift 3
     printf '\n@@ tcp %s\n' "$id"
     awk '$4 == "01"' "/proc/$pid/net/tcp" "/proc/$pid/net/tcp6" 2>/dev/null
     printf '\n@@ use %s\n' "$id"
-    # pid:[4026532001]; find takes a pattern, where brackets mean something else.
-    space=$(readlink "/proc/$pid/ns/pid" | sed 's/[][]/\\&/g')
-    [ -n "$space" ] || continue
-    pids=$(find /proc -maxdepth 3 -path '/proc/[0-9]*/ns/pid' -lname "$space" 2>/dev/null | cut -d/ -f3)
+    [ -e "/proc/$pid/ns/pid" ] || continue
+    pids=$(members "$id" "$pid")
     files=
     count=0
     for one in $pids; do files="$files /proc/$one/smaps_rollup" count=$((count + 1)); done

@@ -44,6 +44,10 @@ second_look() {
             echo "object inotify"
             [ "$kind" = fd ] && lost_watches "$link"
             ;;
+        /secretmem*) echo "object secretmem" ;;
+        net:* | mnt:* | user:* | pid:* | uts:* | ipc:* | time:* | cgroup:*)
+            printf '%s\n' "$spaces" | grep -qF "'$target'" || echo "nested ${target%%:*}"
+            ;;
         anon_inode:*) echo "object ${target#anon_inode:}" ;;
         /memfd:* | /SYSV* | /dev/zero* | /dev/shm/* | '/[aio]'* | '/anon_hugepage'*) ;;
         *' (deleted)')
@@ -75,17 +79,58 @@ lost_watches() {
         done
 }
 
+# The namespaces of processes PID...: all but that of mounts has to be the one namespace of the first of them.
+nested() {
+    first=$(stat -c %N "/proc/$1/ns/"* 2>/dev/null | grep -v _for_children)
+    printf '%s\n' "$spaces" | sed -n "s|.*/ns/\([a-z]*\).*' -> '\(.*\)'|\1 \2|p" | sort -u | while read -r kind target; do
+        [ "$kind" = mnt ] || printf '%s\n' "$first" | grep -qF "'$target'" || echo "nested $kind"
+    done
+    # A first process that has left the user namespace of its host took that step by itself, or Podman did for it.
+    [ "$(readlink "/proc/$1/ns/user")" = "$(readlink /proc/self/ns/user)" ] || echo "nested user"
+}
+
+# Connections that wait to be accepted go away in a moment, unless the program has stopped accepting.
+backlog() {
+    turn=0
+    while [ $turn -lt 4 ]; do
+        waiting=$(awk '$4 == "0A" && $5 !~ /:00000000$/ {print "backlog", $2}' "/proc/$1/net/tcp" "/proc/$1/net/tcp6" 2>/dev/null)
+        [ -n "$waiting" ] || return
+        turn=$((turn + 1))
+        sleep 0.25
+    done
+    printf '%s\n' "$waiting"
+}
+
+# Sockets one by one, where there is Perl to ask them.
+sockets() {
+    command -v perl >/dev/null || return
+    # shellcheck disable=SC2086
+    nsenter --net="/proc/$1/ns/net" perl - "$(readlink "/proc/$1/ns/net")" $pids 2>/dev/null <<'END'
+# include sockets.pl
+END
+}
+
+# Groups that an interface is in for somebody's sake; the kernel's own are left out.
+multicast() {
+    awk 'NF == 4 && length($1) == 8 && $1 != "010000E0" {print "group", $1}' "/proc/$1/net/igmp" 2>/dev/null
+    awk 'length($3) == 32 && $3 !~ /^ff0[125]00000000000000000000000000(01|02|6a)$/ && index($3, "ff0200000000000000000001ff") != 1 {
+        print "group", $3}' "/proc/$1/net/igmp6" 2>/dev/null
+}
+
 container() {
     section "container $1"
     space=$(readlink "/proc/$2/ns/pid")
     [ -n "$space" ] && [ "$space" != "$(readlink /proc/self/ns/pid)" ] || return
-    pids=$(find /proc -maxdepth 3 -path '/proc/[0-9]*/ns/pid' -lname "$(printf %s "$space" | sed 's/[][]/\\&/g')" 2>/dev/null |
-        cut -d/ -f3)
+    pids=$(members "$1" "$2")
+    # shellcheck disable=SC2046,SC2086
+    spaces=$(stat -c %N $(printf '/proc/%s/ns/* ' $pids) 2>/dev/null)
     for one in $pids; do
         seen=$(files "$one")
         printf '%s\n' "$seen" | grep -v '^map \|^fd '
         printf '%s\n' "$seen" | grep '^map \|^fd ' | second_look
     done | sort -u
+    { nested "$2"; sockets "$2"; backlog "$2"; multicast "$2"; } | sort -u
+    [ -z "$(ls -A "/proc/$2/root/dev/mqueue" 2>/dev/null)" ] || echo "object mqueue"
     awk '/^CapBnd:/ {print "capabilities", $2}' "/proc/$2/status"
     printf 'confined %s\n' "$(tr -d '\0' <"/proc/$2/attr/current" 2>/dev/null)"
     awk '{for (i = 7; $i != "-"; i++); type = $(i + 1); if (type ~ /^(fuse|nfs|cifs|smb3|9p|ceph)/) print "mount", type, $5}' \
@@ -94,6 +139,7 @@ container() {
         awk 'FNR == NR {name[$7] = $8; next} $2 == "ESTAB" && $NF > 0 {print "unix", $(NF - 2), $NF, name[$NF]}' "/proc/$2/net/unix" -
 }
 
+# include members
 addresses=
 while [ $# -ge 2 ]; do
     case $1 in

@@ -52,6 +52,14 @@ deleted 2097152 /tmp/a b
 lost-watch 4711
 object eventfd
 object [io_uring]
+nested pid
+backlog 00000000:1B59
+family vsock
+corked UDP
+unread inotify
+option TCP_USER_TIMEOUT
+group FB0000E0
+group ff0200000000000000000000000000fb
 parent 41 7 odd
 parent 42 41 child
 parent 55 7 sh
@@ -102,6 +110,14 @@ def test_what_processes_hold():
     assert found.visitors == ("sh",), "the first process and its children belong to the container"
     assert found.foreign_mounts == (("fuse.sshfs", "/mnt"),)
     assert found.seccomp and found.confined_by.startswith("containers-default") and found.capabilities == ("KILL",)
+    assert (found.nested, found.backlog, found.strange_sockets) == (("pid",), ("0.0.0.0:7001",), ("vsock",))
+    assert (found.corked, found.unread, found.socket_options) == (True, ("inotify",), ("TCP_USER_TIMEOUT",))
+    assert found.multicast == ("224.0.0.251", "ff02::fb")
+
+
+def test_a_group_that_is_none_is_no_fact():
+    with pytest.raises(HostError, match="multicast group"):
+        held(f"capabilities 0\ngroup {'zz' * 4}", MEASURED)
 
 
 def test_processes_that_cannot_be_told_apart_are_not_known():

@@ -15,6 +15,7 @@ from reconciler.core.rules import (
     process,
     runtime,
     security,
+    sockets,
     tree,
 )
 from reconciler.core.rules.base import RULES, Case, Rule, case_of, serves_others_only
@@ -43,6 +44,7 @@ __all__ = [
     "process",
     "runtime",
     "security",
+    "sockets",
     "tree",
     "verdict",
 ]

@@ -19,13 +19,13 @@ SAVED_OBJECTS = frozenset(
         "timerfd",
         "inotify",
         "fanotify",
-        "bpf-map",
         "pidfd",
         "io_uring",
         "mqueue",
     )
 )
 """Anonymous inodes CRIU can save, and io_uring and mqueue, which have their own rules."""
+BPF_MAP = "bpf-map"
 MESSAGE_QUEUE = "mqueue"
 PIDFD_SINCE = (4, 1)
 DATABASES = {
@@ -180,11 +180,39 @@ def kernel_objects(case: Case) -> Iterator[Said]:
     saved = set(SAVED_OBJECTS)
     if case.source and version_tuple(case.source.versions.criu) < PIDFD_SINCE:
         saved.discard("pidfd")
-    unknown = sorted(set(case.held.kernel_objects) - saved)
+    unknown = sorted(set(case.held.kernel_objects) - saved - {BPF_MAP})
     if unknown:
         yield Said(
             f"a process holds what CRIU cannot save: {together(unknown)}",
             "switch the feature off in the program that uses it, then plan again",
+            host=case.origin,
+        )
+
+
+@rule("process.bpf-maps", acceptable=True)
+def bpf_maps(case: Case) -> Iterator[Said]:
+    """A process holds BPF maps. CRIU saves arrays and hashes, and only where it was built with libbpf, which
+    distributions' are not: the dump fails with \"Can't dump file ... anon_inode:bpf-map\"."""
+    if case.held and BPF_MAP in case.held.kernel_objects:
+        yield Said(
+            "a process holds BPF maps, which CRIU saves only when it was built for that",
+            "switch off the program's use of BPF, or accept the rule where your CRIU has libbpf",
+            host=case.origin,
+        )
+
+
+@rule("process.nested-namespaces")
+def nested_namespaces(case: Case) -> Iterator[Said]:
+    """A process made namespaces of its own, as sandboxes (of browsers) and containers in containers do, or
+    keeps one open, or has a socket in one. CRIU saves one of each kind, and of mounts several: the dump fails
+    (\"Can't dump nested ... namespace\", \"Unable to dump more than one netns\")."""
+    kinds = set(case.held.nested) if case.held else set()
+    if case.container and case.container.options.user_mode not in ("", "host"):
+        kinds.discard("user")  # has its own rule
+    if kinds:
+        yield Said(
+            f"a process made namespaces of its own ({', '.join(sorted(kinds))}), and CRIU saves one of each kind",
+            "switch off the program's sandbox, or run the inner containers as workloads of their own",
             host=case.origin,
         )
 

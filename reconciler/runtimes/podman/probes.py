@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping, Sequence
 
 from reconciler.core import answers
@@ -118,6 +119,13 @@ def held(text: str, facts: ContainerFacts) -> ProcessFacts | None:
         seccomp="seccomp" in rows,
         confined_by="" if label.startswith("unconfined") else label,
         capabilities=capabilities(*rows.get("capabilities", ())),
+        nested=tuple(sorted(set(rows.get("nested", ())))),
+        backlog=tuple(sorted({parse.endpoint(row) for row in rows.get("backlog", ()) if ":" in row})),
+        strange_sockets=tuple(sorted(set(rows.get("family", ())))),
+        corked="corked" in rows,
+        unread=tuple(sorted(set(rows.get("unread", ())))),
+        socket_options=tuple(sorted(set(rows.get("option", ())))),
+        multicast=tuple(sorted({_group(row) for row in rows.get("group", ())})),
     )
 
 
@@ -151,6 +159,15 @@ def _peer(row: str, own: set[str]) -> str:
     """`LOCAL PEER [NAME]`: the other end of one of the container's own sockets, when it is outside."""
     local, peer, *name = row.split() if len(row.split()) > 1 else ("", "")
     return (name[0] if name else f"socket {peer}") if local in own and peer not in own else ""
+
+
+def _group(row: str) -> str:
+    """A multicast group as the kernel lists it: IPv4 with its bytes turned round."""
+    try:
+        raw = bytes.fromhex(row)
+        return str(ipaddress.ip_address(raw[::-1] if len(raw) == 4 else raw))
+    except ValueError:
+        raise answers.refused(row, "a multicast group", "an address") from None
 
 
 def _visitors(parents: Sequence[str], first: int) -> tuple[str, ...]:

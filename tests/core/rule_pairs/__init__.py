@@ -1,6 +1,6 @@
 """Each rule where it fires, and where it does not, by theme."""
 
-from tests.core.rule_pairs import container, hosts, identity, machine, network, process, runtime, tree
+from tests.core.rule_pairs import container, hosts, identity, machine, network, process, runtime, sockets, tree
 from tests.core.rule_scene import Scene
 
 PAIRS: dict[str, tuple[Scene, Scene]] = {
@@ -11,5 +11,6 @@ PAIRS: dict[str, tuple[Scene, Scene]] = {
     **container.PAIRS,
     **process.PAIRS,
     **machine.PAIRS,
+    **sockets.PAIRS,
     **tree.PAIRS,
 }

@@ -1,0 +1,81 @@
+"""What sockets and queues of events hold that a dump refuses, or that a restore does not put back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.core.rules.base import Case, Said, rule, together
+
+
+@rule("process.backlog")
+def backlog(case: Case) -> Iterator[Said]:
+    """Connections wait to be accepted, still so after a second look: the program has stopped accepting. CRIU saves
+    only connections that a process has taken, and the dump fails (\"In-flight connection\")."""
+    if case.held and case.held.backlog:
+        yield Said(
+            f"connections to {together(case.held.backlog)} have waited for a second to be accepted",
+            "find out why the program does not accept; plan again when it does, or when the clients have gone",
+            host=case.origin,
+        )
+
+
+@rule("process.sockets")
+def strange_sockets(case: Case) -> Iterator[Said]:
+    """A process has sockets of a kind that CRIU does not know. It saves unix, TCP, UDP, UDP-Lite, raw, ping,
+    netlink and packet sockets; not vsock, XDP, AF_ALG, MPTCP, SCTP and others."""
+    if case.held and case.held.strange_sockets:
+        kinds = case.held.strange_sockets
+        way = "Go programs: GODEBUG=multipathtcp=0 in the spec's env" if "MPTCP" in kinds else ""
+        yield Said(
+            f"a process has sockets that CRIU cannot save: {together(kinds)}",
+            way or "let the program close them before the move, or use TCP, UDP or unix sockets",
+            host=case.origin,
+        )
+
+
+@rule("process.corked")
+def corked(case: Case) -> Iterator[Said]:
+    """A UDP socket is corked (UDP_CORK): it collects what is written until it is uncorked. CRIU cannot read that
+    out, and refuses such sockets (\"Can't dump corked dgram socket\")."""
+    if case.held and case.held.corked:
+        yield Said(
+            "a UDP socket is corked, and CRIU cannot save what it has collected",
+            "plan again: most programs cork for an instant; one that stays so has to uncork before the move",
+            host=case.origin,
+        )
+
+
+@rule("process.unread-events", warns=True)
+def unread(case: Case) -> Iterator[Said]:
+    """Events of files (inotify, fanotify) wait to be read. The watches move along, what waits in their queues does
+    not: a program that has not read it by the freeze never hears of those changes."""
+    if case.held and case.held.unread:
+        yield Said(
+            f"events wait to be read ({together(case.held.unread)}), and do not move along",
+            "let the program read them first, or look at the files anew after the move",
+            host=case.origin,
+        )
+
+
+@rule("process.socket-options", warns=True)
+def socket_options(case: Case) -> Iterator[Said]:
+    """Sockets have options set that CRIU does not save: after the move they are the kernel's defaults again. Found
+    by asking the sockets themselves, where the host has Perl."""
+    if case.held and case.held.socket_options:
+        yield Said(
+            f"socket options that do not move along: {together(case.held.socket_options, 8)}",
+            "see whether the program minds; those it sets on each new connection come back with the next one",
+            host=case.origin,
+        )
+
+
+@rule("process.multicast", warns=True)
+def multicast(case: Case) -> Iterator[Said]:
+    """The workload has joined multicast groups (mDNS, SSDP, routing protocols). CRIU does not save memberships:
+    after the move it hears nothing that is sent to them until it joins again."""
+    if case.held and case.held.multicast:
+        yield Said(
+            f"it is in the multicast groups {together(case.held.multicast)}, and will not be after the move",
+            "let the program join again after the move (many do when they are told to reload)",
+            host=case.origin,
+        )
