@@ -27,6 +27,12 @@ def test_network_namespaces_are_entered_by_path(script: Path) -> None:
             raise AssertionError(f"{script.name}:{number}: use nsenter --net=/proc/PID/ns/net")
 
 
+@pytest.mark.parametrize("script", sorted(data_path("templates").glob("*/*.pl")), ids=lambda path: path.name)
+def test_perl_compiles(script: Path) -> None:
+    """Where its answers are only missing, nobody would notice that it never ran."""
+    subprocess.run(["perl", "-c", script], capture_output=True, check=True)
+
+
 @pytest.mark.parametrize(
     ("folder", "room"),
     [

@@ -36,6 +36,7 @@ def questions_of(changes: Iterable[Change], spec: Spec, world: World) -> dict[st
                 names=(change.workload,) if moves else (),
                 profiles=_profiles(workload),
                 files=files,
+                contents=_contents(workload) if moves else (),
             )
             asked[change.destination] = _joined(asked.get(change.destination), part)
         if moves and change.source in seen:
@@ -43,6 +44,7 @@ def questions_of(changes: Iterable[Change], spec: Spec, world: World) -> dict[st
             folders = _folders(workload) if workload else ()
             ids = tuple((c.id, c.pid) for c in found)
             part = Question(names=(change.workload,), folders=folders, containers=ids, files=files)
+            part = replace(part, contents=_contents(workload) if workload else ())
             asked[change.source] = _joined(asked.get(change.source), part)
     return asked
 
@@ -66,6 +68,10 @@ def bridge_path(name: str) -> str:
 
 def _folders(workload: Workload) -> tuple[str, ...]:
     return tuple(mount.source for mount in workload.spec.mounts if mount.move)
+
+
+def _contents(workload: Workload) -> tuple[str, ...]:
+    return tuple(mount.source for mount in workload.spec.mounts if mount.read_only and not mount.move)
 
 
 def _profiles(workload: Workload) -> tuple[str, ...]:
@@ -127,6 +133,7 @@ def _joined(one: Question | None, other: Question) -> Question:
         containers=tuple(dict.fromkeys(one.containers + other.containers)),
         profiles=tuple(dict.fromkeys(one.profiles + other.profiles)),
         files=tuple(dict.fromkeys(one.files + other.files)),
+        contents=tuple(dict.fromkeys(one.contents + other.contents)),
     )
 
 

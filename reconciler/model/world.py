@@ -63,6 +63,7 @@ class ContainerOptions(Model):
     network_mode: str = ""
     devices: tuple[str, ...] = ()
     pod: str = ""
+    memory: int = Field(0, description="Its limit in bytes; 0: none")
 
 
 class DeletedFile(Model):
@@ -81,7 +82,8 @@ class ProcessFacts(Model):
     (type, target) of network and FUSE file systems. `visitors`: programs that `podman exec` put in. `nested`:
     kinds of namespaces of its own making. `backlog`: where connections wait to be accepted. `strange_sockets`:
     families and protocols. `corked`: UDP sockets that collect. `unread`: queues with events in them.
-    `socket_options`: set, and not put back by a restore. `multicast`: groups that somebody has joined.
+    `socket_options`: set, and not put back by a restore. `multicast`: groups that somebody has joined. `sqlite`:
+    databases with a rollback journal that are open to write.
     """
 
     programs: tuple[str, ...] = ()
@@ -104,6 +106,7 @@ class ProcessFacts(Model):
     unread: tuple[str, ...] = ()
     socket_options: tuple[str, ...] = ()
     multicast: tuple[str, ...] = ()
+    sqlite: tuple[str, ...] = ()
 
 
 class Instance(Model):
@@ -276,6 +279,7 @@ class Preflight(Model):
     folders: dict[str, Folder] = {}
     profiles: tuple[str, ...] = Field((), description="Those of AppArmor that are loaded, of the ones asked about")
     files: dict[str, str] = Field({}, description="SHA-256 of each, empty when it is not there")
+    contents: dict[str, str] = Field({}, description="Digests of what is below each path; empty where not known")
 
 
 class HostFacts(Model):

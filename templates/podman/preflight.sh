@@ -1,4 +1,4 @@
-# preflight.sh [host itself | path PATH | folder PATH | profile NAME | address ADDRESS | name NAME | container ID PID]...: a closer look at a host for a plan.
+# preflight.sh [host itself | path PATH | folder PATH | contents PATH | profile NAME | address ADDRESS | name NAME | container ID PID]...: a closer look at a host for a plan.
 # Changes nothing but which neighbours are remembered. Lines of answers are `key value`; what cannot be known is left out.
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 section() { printf '\n@@ %s\n' "$*"; }
@@ -108,6 +108,20 @@ sockets() {
     nsenter --net="/proc/$1/ns/net" perl - "$(readlink "/proc/$1/ns/net")" $pids 2>/dev/null <<'END'
 # include sockets.pl
 END
+    # shellcheck disable=SC2086
+    perl - $pids 2>/dev/null <<'END'
+# include databases.pl
+END
+}
+
+# What a bind mount holds: names, sizes and modes, and the bytes too where they are few. Nothing of the kernel's own.
+contents() {
+    case $(stat -f -c %T -- "$1" 2>/dev/null) in '' | proc | sysfs | cgroup* | devtmpfs | nfs* | ceph | cifs | smb* | fuseblk | 9p | v9fs | UNKNOWN*) return ;; esac
+    listed=$(timeout 3 find -H "$1" -xdev \( -type f -o -type l \) -printf '%P %s %m %l\n' 2>/dev/null | sort) || return
+    [ -n "$listed" ] || return
+    printf '%s\n' "$listed" | sha256sum | cut -c1-64
+    [ "$(printf '%s\n' "$listed" | awk '{sum += $2; n++} END {print (sum < 33554432 && n < 2000)}')" = 1 ] || return
+    timeout 5 find -H "$1" -xdev -type f -print0 2>/dev/null | sort -z | xargs -0r timeout 5 cat -- 2>/dev/null | sha256sum | cut -c1-64
 }
 
 # Groups that an interface is in for somebody's sake; the kernel's own are left out.
@@ -155,6 +169,10 @@ while [ $# -ge 2 ]; do
         elif awk -v p="$2" '$5 == p || index($5, p "/") == 1 {found = 1} END {exit !found}' /proc/self/mountinfo; then kind='mountpoint'
         elif [ -z "$(ls -A -- "$2")" ]; then kind='empty'; else kind='folder'; fi
         echo "$kind $(cut -d' ' -f1 "$note" 2>/dev/null)"
+        ;;
+    contents)
+        section "contents $2"
+        contents "$2"
         ;;
     profile)
         section "profile $2"

@@ -76,6 +76,13 @@ def test_rules_of_safety_cannot_be_accepted():
     assert [name for name, one in RULES.items() if one.acceptable and name.startswith(SAFETY)] == []
 
 
+def test_what_podman_update_has_changed_is_said():
+    has = {"restart": "always", **options(memory=512 * 2**20)}
+    found = Scene(wants={"limits": {"memory": "1GiB"}}, has=has).findings()
+    assert [(f.rule, f.severity) for f in found] == [("container.drift", "warn")]
+    assert "restart is always and was no" in found[0].message and "512 MiB and was 1 GiB" in found[0].message
+
+
 def test_older_criu_of_the_same_series_only_warns():
     found = Scene(here={"versions": {"criu": "4.3"}}).findings()
     assert [(f.rule, f.severity) for f in found] == [("criu.older", "warn")]

@@ -68,6 +68,7 @@ def container(of, state=InstanceState.RUNNING, **more):
     more.setdefault("mounts", tuple(mounts))
     more.setdefault("name", of.metadata.name)
     more.setdefault("oci_runtime", "runc")
+    more.setdefault("restart", wanted.restart.value)
     return ContainerFacts(id="c" * 64, image_id=IMAGE, state=state, **more)
 
 

@@ -77,6 +77,11 @@ int main(int argc, char **argv) {
     } else if (!strcmp(mode, "queue")) {
         mqd_t queue = mq_open("/left", O_CREAT | O_RDWR, 0600, 0);
         if (queue < 0 || mq_send(queue, "x", 1, 0) < 0 || mq_close(queue) < 0) die("mq");
+    } else if (!strcmp(mode, "sqlite")) {
+        char page[512] = "SQLite format 3";
+        page[18] = page[19] = atoi(arg); /* 1: rollback journal, 2: write-ahead log */
+        int fd = open("/base", O_RDWR | O_CREAT, 0600);
+        if (write(fd, page, sizeof page) != sizeof page) die("write");
     } else if (!strcmp(mode, "secret")) {
         int fd = syscall(447, 0);
         if (fd < 0 || ftruncate(fd, 4096) < 0) die("memfd_secret");

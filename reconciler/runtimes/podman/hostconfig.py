@@ -36,4 +36,5 @@ def options_of(inspected: Mapping[str, Any]) -> ContainerOptions:
         if not host.get("Privileged")
         else (),
         pod=answers.shown(inspected.get("Pod"), "the pod of a container"),
+        memory=answers.number(host.get("Memory") or 0, "the memory limit of a container"),
     )

@@ -53,6 +53,8 @@ def arguments(question: Question) -> Sequence[str]:
         words += ["name", name]
     for folder in question.folders:
         words += ["folder", folder]
+    for path in question.contents:
+        words += ["contents", path]
     for profile in question.profiles:
         words += ["profile", profile]
     for container_id, pid in question.containers:
@@ -85,6 +87,10 @@ def of_host(parts: Mapping[str, str], question: Question) -> Preflight:
         },
         folders={path: _folder(parts.get(f"folder {path}", "")) for path in question.folders},
         profiles=tuple(name for name in question.profiles if parts.get(f"profile {name}", "").strip() == "loaded"),
+        contents={
+            path: answers.word("-".join(parts.get(f"contents {path}", "").split()), "the digest of a mount")
+            for path in question.contents
+        },
         units={name: _names(parts.get(f"units {name}", "")) for name in question.names},
     )
 
@@ -125,6 +131,9 @@ def held(text: str, facts: ContainerFacts) -> ProcessFacts | None:
         corked="corked" in rows,
         unread=tuple(sorted(set(rows.get("unread", ())))),
         socket_options=tuple(sorted(set(rows.get("option", ())))),
+        sqlite=tuple(
+            sorted({row.partition(" ")[2] for row in rows.get("sqlite", ()) if row.startswith("rollback ")})
+        ),
         multicast=tuple(sorted({_group(row) for row in rows.get("group", ())})),
     )
 

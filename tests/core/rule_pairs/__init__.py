@@ -1,11 +1,23 @@
 """Each rule where it fires, and where it does not, by theme."""
 
-from tests.core.rule_pairs import container, hosts, identity, machine, network, process, runtime, sockets, tree
+from tests.core.rule_pairs import (
+    container,
+    hosts,
+    identity,
+    keeping,
+    machine,
+    network,
+    process,
+    runtime,
+    sockets,
+    tree,
+)
 from tests.core.rule_scene import Scene
 
 PAIRS: dict[str, tuple[Scene, Scene]] = {
     **hosts.PAIRS,
     **identity.PAIRS,
+    **keeping.PAIRS,
     **network.PAIRS,
     **runtime.PAIRS,
     **container.PAIRS,

@@ -1,0 +1,93 @@
+"""What a move would not keep as it is: open databases, what read-only mounts hold, what was changed by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import ValidationError
+
+from reconciler.core.rules.base import Case, Said, rule, together
+from reconciler.core.rules.identity import SHARED_FILE_SYSTEMS
+from reconciler.model.base import parse_size
+from reconciler.model.container import Container
+from reconciler.model.labels import LABEL_SPEC
+from reconciler.model.units import format_bytes
+
+
+@rule("process.sqlite", acceptable=True)
+def sqlite(case: Case) -> Iterator[Said]:
+    """A SQLite database with a rollback journal, which is SQLite's default, is open to write. SQLite remembers the
+    file's inode number, which is another one in the copy: after the move every write of the open connection fails
+    (\"attempt to write a readonly database\", SQLITE_READONLY_DBMOVED) until the program opens the file anew. With
+    a write-ahead log it does not look."""
+    if not (case.held and case.wanted):
+        return
+    kinds = case.ahead.paths if case.ahead else {}
+    mounts = case.wanted.mounts
+    shared = [m.target for m in mounts if kinds.get(m.source, "").startswith(SHARED_FILE_SYSTEMS)]
+    lost = [path for path in case.held.sqlite if not any(path.startswith(f"{target}/") for target in shared)]
+    if lost:
+        yield Said(
+            f"writes to SQLite databases that are open will fail after the move: {together(lost)}",
+            "use a write-ahead log (PRAGMA journal_mode=WAL), or a file system that both hosts mount; accept the"
+            " rule where the program opens its database anew for each use, or is restarted after the move",
+            host=case.origin,
+        )
+
+
+@rule("mount.differs", acceptable=True)
+def mount_differs(case: Case) -> Iterator[Said]:
+    """What a read-only bind mount holds is not the same on the destination. It does not move along, so the files
+    that the processes have open or mapped change under them. Names, sizes and modes are compared, and contents up
+    to 32 MiB."""
+    here = case.source.preflight.contents if case.source and case.source.preflight else {}
+    there = case.ahead.contents if case.ahead else {}
+    for mount in case.wanted.mounts if case.moves and case.wanted else ():
+        mine, theirs = here.get(mount.source, ""), there.get(mount.source, "")
+        if mount.read_only and not mount.move and mine and theirs and mine != theirs:
+            above = mount.source.rpartition("/")[0]
+            yield Said(
+                f"{mount.source} on {case.where} is not what it is on {case.origin}",
+                f"make it the same there (rsync -a {mount.source} {case.where}:{above}/),"
+                " or accept the rule where it is meant to differ",
+            )
+
+
+@rule("container.drift", acceptable=True)
+def drift(case: Case) -> Iterator[Said]:
+    """Somebody has changed the running container by hand (`podman network connect`, `podman update`). A move makes
+    it from its spec on the destination, where none of that is. Networks refuse, as connections over them would be
+    lost; what `podman update` changes is a warning."""
+    if not (case.moves and case.container):
+        return
+    try:
+        made = Container.model_validate_json(case.container.labels.get(LABEL_SPEC, ""))
+    except ValidationError:
+        return  # by another release, or by nobody: there is nothing to compare with
+    name = case.container.name
+    wanted = {network.name for network in made.networks}
+    more = sorted({network.name for network in case.container.networks} - wanted) if wanted else []
+    if more:
+        yield Said(
+            f"it was connected by hand to {together(more)}, which is not in its spec: that card stays behind",
+            f"add it to the spec's networks, or take it off: podman network disconnect {more[0]} {name}",
+            host=case.origin,
+        )
+    changed = list(_updated(made, case.container.restart or "no", case.container.options.memory))
+    if changed:
+        yield Said(
+            f"changed by hand with podman update, and undone by the move: {', '.join(changed)}",
+            f"put it into the spec, or back: podman update {name}",
+            host=case.origin,
+            warn=True,
+        )
+
+
+def _updated(made: Container, restart: str, memory: int) -> Iterator[str]:
+    """What differs from what it was made from."""
+    if restart != made.restart.value:
+        yield f"restart is {restart} and was {made.restart.value}"
+    limit = parse_size(made.limits.memory) if made.limits.memory else 0
+    if memory != limit:
+        now, was = (format_bytes(size) if size else "none" for size in (memory, limit))
+        yield f"the memory limit is {now} and was {was}"
