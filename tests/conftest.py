@@ -1,5 +1,6 @@
 """For all tests."""
 
+import os
 import signal
 from collections.abc import Generator
 
@@ -16,6 +17,16 @@ def _hang_up_again() -> Generator[None, None, None]:
     """A command that was run in this process may have outlived its terminal; later tests start programs."""
     yield
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture(autouse=True)
+def _environment_again() -> Generator[None, None, None]:
+    """A command that was run in this process may have set variables for its children (`--trace`, `--no-color`)."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys() - {"PYTEST_CURRENT_TEST"}:
+        del os.environ[name]
+    os.environ.update({name: value for name, value in before.items() if name != "PYTEST_CURRENT_TEST"})
 
 
 @pytest.hookimpl(wrapper=True)
