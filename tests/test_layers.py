@@ -15,6 +15,7 @@ LAYERS = [
     ("engine", "load", "state", "stores", "lab", "inspection"),
     ("runtimes", "hosts"),
     ("criu",),
+    ("facts",),
     ("guard",),
     ("core",),
     ("model", "resources"),

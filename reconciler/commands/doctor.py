@@ -133,7 +133,7 @@ def _unknown(host: Host, view: HostUnknown) -> Finding:
         "H202": f"on {name}'s console: cat /etc/ssh/ssh_host_ed25519_key.pub; put that into spec.hostKey",
         "H203": f"ssh-copy-id -p {spec.port} {spec.user}@{spec.address}, or set spec.identityFile",
         "H204": f"reconcile doctor {name} --sudoers",
-        "H210": f"{ssh} apt-get install -y podman runc criu iptables",
+        "H210": f"{ssh} apt-get install -y podman",
         "H211": "set spec.user: root, or spec.sudo: true",
         "H212": f"{ssh} apt-get install -y podman",
         "H291": f"{ssh} uptime",

@@ -348,7 +348,9 @@ class Decision:
         return ByLifecycle(cast(SelfMover, registry.need(self.outside.drivers, name, "self-moves")))
 
     async def _alive(self, host: str) -> Alive:
-        return await alive(self.name, host, self.outside.fleet, self.outside.drivers, self.found.runtimes)
+        return await alive(
+            self.name, self.seen[host], self.outside.fleet, self.outside.drivers, self.found.runtimes
+        )
 
     async def _on(self, host: str, program: Program[T]) -> T:
         return await pump(program, self.outside.fleet.host(host))

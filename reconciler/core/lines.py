@@ -8,6 +8,7 @@ from collections.abc import Sequence
 SECTION = "@@ "
 """Starts a line that names the next section."""
 
+_VERSION = re.compile(r"\d{1,9}(?:\.\d{1,9})+", re.ASCII)
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 
 
@@ -21,6 +22,12 @@ def sections(text: str) -> dict[str, str]:
         else:
             current.append(line)
     return {name: "\n".join(lines) for name, lines in parts.items()}
+
+
+def version(text: str) -> str:
+    """The first version number in a program's `--version`; empty when there is none."""
+    match = _VERSION.search(text)
+    return match[0] if match else ""
 
 
 def numbers(text: str, names: Sequence[str]) -> dict[str, int]:

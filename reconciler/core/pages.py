@@ -283,7 +283,13 @@ PAGES: dict[str, Page] = {
         "The hosts do not reach each other, so bytes go through the controller, which needs the OpenSSH "
         "client. apt-get install openssh-client.",
     ),
-    "H210": Page("Podman is not installed", "apt-get install podman runc criu iptables on the host."),
+    "H210": Page(
+        "Podman is not there, but was",
+        "A host without Podman is fine: no container is made there. On this one Podman's storage has containers, "
+        "or conmon runs, and the program is gone, so that nobody can be asked what still runs: nothing about the "
+        "host is concluded. Install podman again; or, when nothing of it is needed, end what runs and move the "
+        "storage away.",
+    ),
     "H211": Page(
         "not root",
         "Checkpoints need root on both sides, whatever the runtime promises. Set the Host's spec.user to "

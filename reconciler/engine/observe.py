@@ -7,9 +7,10 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 
-from reconciler.core.joined import joined
 from reconciler.errors import HostError, HostUnreachable, ReconcilerError
-from reconciler.hosts.base import Fleet, pump
+from reconciler.facts.adding import with_runtime
+from reconciler.facts.host import look
+from reconciler.hosts.base import Fleet, Host, each, pump
 from reconciler.model.command import Seconds
 from reconciler.model.world import HostFacts, HostUnknown, HostView, World
 from reconciler.runtimes.base import Runtime, abilities
@@ -86,14 +87,24 @@ async def _host(fleet: Fleet, drivers: Mapping[str, Runtime], name: str, host_li
     except (ValueError, KeyError, TypeError) as error:
         # pydantic's errors are ValueErrors: output that no parser understands is not a world.
         return HostUnknown(name=name, reason=f"its answers cannot be read: {_line(error)}", code=_UNREADABLE)
-    if facts.clock_s:
-        facts = facts.model_copy(update={"clock_offset_s": round(facts.clock_s - time.time(), 3)})
     return facts
 
 
 async def _asked(fleet: Fleet, drivers: Mapping[str, Runtime], name: str) -> HostFacts:
-    host = fleet.host(name)
-    return joined({runtime: await pump(driver.observe(name), host) for runtime, driver in drivers.items()})
+    """The host itself first, then all runtimes at the same time."""
+    there = fleet.host(name)
+    host = await pump(look(name), there)
+    if host.clock_s:
+        host = host.model_copy(update={"clock_offset_s": round(host.clock_s - time.time(), 3)})
+    return await with_runtimes(host, drivers, there)
+
+
+async def with_runtimes(host: HostFacts, drivers: Mapping[str, Runtime], there: Host) -> HostFacts:
+    """The host with what each runtime has on it."""
+    found = await each(*(pump(driver.observe(host), there) for driver in drivers.values()))
+    for runtime, said in zip(drivers, found, strict=True):
+        host = with_runtime(host, runtime, said)
+    return host
 
 
 def _line(error: Exception) -> str:

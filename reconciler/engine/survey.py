@@ -18,7 +18,7 @@ from reconciler.guard import dossier
 from reconciler.hosts.base import Fleet, pump
 from reconciler.model.plan import Plan
 from reconciler.model.record import Record, Run
-from reconciler.model.world import Marker, World
+from reconciler.model.world import HostFacts, Marker, World
 from reconciler.runtimes import registry
 from reconciler.runtimes.base import Alive, Runtime
 from reconciler.state.store import Store
@@ -102,7 +102,7 @@ async def _look(
     for host in sorted({*places, *concerned}):
         if host in world.seen():
             try:
-                left[host] = await alive(name, host, fleet, drivers, runtimes)
+                left[host] = await alive(name, world.seen()[host], fleet, drivers, runtimes)
             except ReconcilerError:
                 concerned.add(host)
     matter = Matter(
@@ -128,11 +128,18 @@ def _runtimes(name: str, index: Index, plan: Plan | None, drivers: Mapping[str, 
 
 
 async def alive(
-    workload: str, host: str, fleet: Fleet, drivers: Mapping[str, Runtime], runtimes: Iterable[str]
+    workload: str, host: HostFacts, fleet: Fleet, drivers: Mapping[str, Runtime], runtimes: Iterable[str]
 ) -> Alive:
-    """Whether a copy of the workload runs on a host, in whichever of the runtimes has most of it."""
-    found = [await pump(registry.need(drivers, name).alive(workload), fleet.host(host)) for name in runtimes]
-    return max(found, key=lambda one: (one.running, one.frozen, one.restorable, one.exists))
+    """Whether a copy of the workload runs on a host, in whichever of the runtimes has most of it. One that is not
+    installed there and has nothing there cannot be asked, and need not be."""
+    there = host.runtimes.keys() | {instance.runtime for instance in host.instances}
+    found = [
+        await pump(registry.need(drivers, name).alive(workload), fleet.host(host.name))
+        for name in runtimes
+        if name in there
+    ]
+    nothing = Alive(exists=False, running=False, detail="its runtime is not installed")
+    return max(found, key=lambda one: (one.running, one.frozen, one.restorable, one.exists), default=nothing)
 
 
 def resumable(run: str, unsettled: Mapping[str, Marker], journal: Store) -> bool:

@@ -282,6 +282,18 @@ class Preflight(Model):
     contents: dict[str, str] = Field({}, description="Digests of what is below each path; empty where not known")
 
 
+class RuntimeFacts(Model):
+    """What one runtime has on a host. `version` None: it is not installed there, and has nothing."""
+
+    version: str | None = None
+    versions: Versions = Field(Versions(), description="Of the programs that are its own")
+    disk_free_bytes: int | None = Field(None, description="Where it keeps things; None: as the host itself")
+    instances: tuple[SerializeAsAny[Instance], ...] = ()
+    images: tuple[ImageFacts, ...] = ()
+    networks: tuple[NetworkFacts, ...] = ()
+    volumes: tuple[VolumeFacts, ...] = ()
+
+
 class HostFacts(Model):
     """A host that answered."""
 
@@ -295,8 +307,9 @@ class HostFacts(Model):
     features: tuple[str, ...] = Field((), description="CRIU features present, e.g. uffd, mem_dirty_track")
     tools: tuple[str, ...] = Field((), description="Programs found, e.g. iptables-restore, nft, rsync, zstd")
     memory_free_bytes: int = 0
-    disk_free_bytes: int = 0
-    clock_s: float = Field(0.0, description="The host's clock at the end of the observation")
+    disk_free_bytes: int = Field(0, description="Where Reconciler keeps things")
+    disks: dict[str, int] = Field({}, description="Bytes free where a runtime keeps things, by its name")
+    clock_s: float = Field(0.0, description="The host's clock when it was looked at")
     clock_offset_s: float = Field(0.0, description="How far the host's clock is ahead of the controller's")
     cgroup_version: int = 0
     instances: tuple[SerializeAsAny[Instance], ...] = ()
@@ -304,6 +317,7 @@ class HostFacts(Model):
     networks: tuple[NetworkFacts, ...] = ()
     volumes: tuple[VolumeFacts, ...] = ()
     markers: tuple[Marker, ...] = ()
+    holds: tuple[str, ...] = Field((), description="Workloads whose tasks a checkpoint here holds, or is about to")
     preflight: Preflight | None = Field(None, description="Only of hosts that a change concerns")
     preflight_error: str = ""
 
@@ -312,13 +326,18 @@ class HostFacts(Model):
         """Those of its instances that are containers."""
         return tuple(one for one in self.instances if isinstance(one, ContainerFacts))
 
+    @property
+    def least_disk_bytes(self) -> int:
+        """Free in the fullest of the places where anything is kept."""
+        return min((self.disk_free_bytes, *self.disks.values()))
+
     def of(self, runtime: str) -> HostFacts:
-        """As a runtime sees it: without the images and networks that only others have."""
-        if len(self.runtimes) < 2:
-            return self
-        images = tuple(image for image in self.images if image.runtime == runtime)
-        networks = tuple(network for network in self.networks if network.runtime == runtime)
-        return self.model_copy(update={"images": images, "networks": networks})
+        """As a runtime sees it: its own disk, and without the images and networks that only others have."""
+        told: dict[str, object] = {"disk_free_bytes": self.disks.get(runtime, self.disk_free_bytes)}
+        if len(self.runtimes) > 1:
+            told["images"] = tuple(image for image in self.images if image.runtime == runtime)
+            told["networks"] = tuple(network for network in self.networks if network.runtime == runtime)
+        return self.model_copy(update=told)
 
 
 class HostUnknown(Model):

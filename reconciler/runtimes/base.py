@@ -24,7 +24,7 @@ from reconciler.model.network import NetworkDefinition
 from reconciler.model.question import Question
 from reconciler.model.spec import Workload
 from reconciler.model.world import Alive as Alive
-from reconciler.model.world import HostFacts
+from reconciler.model.world import HostFacts, RuntimeFacts
 
 
 @runtime_checkable
@@ -34,9 +34,9 @@ class Runtime(Protocol):
 
     NAME: str
 
-    def observe(self, host: str) -> Program[HostFacts]:
-        """Everything plans need to know about a host. Changes nothing. On a host without the runtime there is
-        nothing of it (`runtimes` lacks it); an error makes the whole host unknown."""
+    def observe(self, host: HostFacts) -> Program[RuntimeFacts]:
+        """What plans need to know of what it has on a host, of which the host's own facts are known. Changes
+        nothing. Without a `version` it is not installed there; an error makes the whole host unknown."""
         ...
 
     def alive(self, workload: str) -> Program[Alive]:

@@ -16,7 +16,7 @@ from reconciler.model.command import Fence, Program
 from reconciler.model.labels import LABEL_SPEC
 from reconciler.model.plan import Phase
 from reconciler.model.spec import Workload
-from reconciler.model.world import HostFacts, Instance
+from reconciler.model.world import HostFacts, Instance, RuntimeFacts
 from reconciler.runtimes.base import Alive
 
 LIVE = (guard.NONE, Phase.RUNNING, Phase.CONFIRMED)
@@ -59,13 +59,12 @@ class SmallRuntime:
 
     # --- every runtime ---
 
-    def observe(self, host: str) -> Program[HostFacts]:
-        markers = yield from guard.markers()
+    def observe(self, host: HostFacts) -> Program[RuntimeFacts]:
         seen = yield from self.look()
         if seen is None:
-            return HostFacts(name=host, markers=markers)
+            return RuntimeFacts()
         version, instances = seen
-        return HostFacts(name=host, markers=markers, instances=instances, runtimes={self.NAME: version})
+        return RuntimeFacts(version=version, instances=instances)
 
     def alive(self, workload: str) -> Program[Alive]:
         found = yield from self._find(workload)

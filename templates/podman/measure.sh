@@ -1,5 +1,4 @@
 # measure.sh (ID PID UPPER_DIR)...: what running containers use, read from /proc and their file systems.
-# The clock comes last, so that the reader can compare it with its own at the moment of the answer.
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 # include members
 while [ $# -ge 3 ]; do
@@ -19,5 +18,3 @@ while [ $# -ge 3 ]; do
     cat $files 2>/dev/null | awk '/^Pss_Anon:|^Pss_Shmem:/ {sum += $2} END {print "memory", sum * 1024}'
     echo "rootfs $(timeout 10 du -sB1 -- "$upper" 2>/dev/null | cut -f1)"
 done
-printf '\n@@ clock\n'
-date +%s.%N

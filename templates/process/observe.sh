@@ -4,8 +4,6 @@ section() { printf '\n@@ %s\n' "$*"; }
 root=/var/lib/reconciler
 cgroups=/sys/fs/cgroup
 number() { head -c 20 "$1" | tr -dc 0-9; } # a file that the tree itself can write
-section criu
-criu --version 2>/dev/null </dev/null
 [ $# -gt 0 ] || set -- "$root"/processes/*
 for home; do
     [ -s "$home/made.json" ] || continue

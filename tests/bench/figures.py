@@ -14,6 +14,8 @@ from pathlib import Path
 
 from reconciler.commands.compose import drivers
 from reconciler.core.planner import make_plan
+from reconciler.engine.observe import with_runtimes
+from reconciler.facts.host import look
 from reconciler.hosts.base import Host, pump
 from reconciler.hosts.ssh import SshFleet
 from reconciler.lab import DEMO_IMAGE, NETWORK
@@ -101,9 +103,10 @@ def observing(ground: Ground, n: int) -> Figure:
 
     def once() -> float:
         async def all_hosts() -> None:
-            driver = drivers()["podman"]
+            driver = {"podman": drivers()["podman"]}
             for _ in range(FLEET_HOSTS):
-                facts = await pump(driver.observe(SOURCE), _Again(answers))
+                again = _Again(answers)
+                facts = await with_runtimes(await pump(look(SOURCE), again), driver, again)
                 assert len(facts.containers) == 4
 
         return _cpu_s(lambda: asyncio.run(all_hosts()))
@@ -115,7 +118,8 @@ async def _record(ground: Ground) -> list[Result]:
     known = SshFleet(load([ground.folder / "specs"], allow_empty=True).hosts)
     answers: list[Result] = []
     try:
-        await pump(drivers()["podman"].observe(SOURCE), _Recorder(known.host(SOURCE), answers))
+        there = _Recorder(known.host(SOURCE), answers)
+        await with_runtimes(await pump(look(SOURCE), there), {"podman": drivers()["podman"]}, there)
     finally:
         await known.close()
     return answers

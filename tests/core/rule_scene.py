@@ -62,8 +62,11 @@ class Scene:
         of = domain if self.machine else container if self.process is None else tree
         some = {"upper_dir": "/up", "userdata": "/u"} if self.process is None and not self.machine else {}
         on_source = (of(wanted, **{**some, **self.has}),) if moves else ()
-        source = facts("h1", *on_source, *self.here_too, **_host(self.here))
-        destination = facts("h2", *self.there_too, **_host(self.there))
+        has = {"runtimes": {"libvirt": "11.3.0"} if self.machine else {"podman": "5.4.2"}}
+        if self.process is not None:
+            has = {"runtimes": {"process": "4.2"}}
+        source = facts("h1", *on_source, *self.here_too, **_host(has | self.here))
+        destination = facts("h2", *self.there_too, **_host(has | self.there))
         specs = spec(host("h1"), host("h2"), wanted, *self.objects)
         if self.policy:
             policy = MigrationPolicy(

@@ -105,8 +105,8 @@ def test_hosts_alone_are_checked_for_doctor():
 
 def test_a_host_for_virtual_machines_only_lacks_nothing_that_criu_needs():
     bare = {"podman": "", "criu": "", "runc": "", "crun": ""}
-    found = facts("h1", **_host({"versions": bare})).model_copy(update={"tools": (), "disk_free_bytes": 0})
-    assert "podman.missing" in {f.rule for f in check_host(found.model_copy(update={"runtimes": {}}))}
+    found = facts("h1", **_host({"versions": bare})).model_copy(update={"tools": ()})
+    assert "runtime.missing" in {f.rule for f in check_host(found.model_copy(update={"runtimes": {}}))}
     of_libvirt = found.model_copy(update={"runtimes": {"libvirt": "11.3.0"}})
     assert check_host(of_libvirt) == []
     mixed = of_libvirt.model_copy(update={"versions": found.versions.model_copy(update={"podman": "5.4.2"})})

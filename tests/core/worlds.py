@@ -103,6 +103,7 @@ def facts(name, *containers, **more):
         "networks", (NetworkFacts(name="lab", driver="macvlan", subnets=("10.77.0.0/24",), parent="e0"),)
     )
     more.setdefault("versions", VERSIONS)
+    more.setdefault("runtimes", {"podman": "5.4.2"})
     more.setdefault("tools", ("iptables-restore", "nsenter", "flock", "setsid", "timeout", "tar", "ip", "perl"))
     more.setdefault("features", ("uffd",))
     more.setdefault("memory_free_bytes", 8 * GIB)

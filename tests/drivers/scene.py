@@ -15,6 +15,8 @@ from functools import partial
 from typing import Any, Protocol, TypeVar, cast
 
 from reconciler.errors import ReplyLost
+from reconciler.facts.adding import with_runtime
+from reconciler.facts.host import look
 from reconciler.guard import guard
 from reconciler.hosts.base import Fleet, Host, pump
 from reconciler.model.command import Command, Fence, Program, Result
@@ -161,7 +163,9 @@ class Scene:
         raise AssertionError
 
     async def facts(self, host: str) -> HostFacts:
-        return await self.on(host, self.driver.observe(host))
+        """As plans have it: the host itself, and what the runtime has there."""
+        itself = await self.on(host, look(host))
+        return with_runtime(itself, self.driver.NAME, await self.on(host, self.driver.observe(itself)))
 
     async def copy(self, host: str) -> Instance | None:
         """The workload's copy on a host, as observed."""

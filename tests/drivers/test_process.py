@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler.errors import HostError, Refused
+from reconciler.facts.adding import with_runtime
 from reconciler.hosts.base import pump
 from reconciler.model.base import canonical_json
 from reconciler.model.container import Container
@@ -17,13 +18,14 @@ from reconciler.model.network import NetworkDefinition
 from reconciler.model.process import ProcessTree
 from reconciler.model.question import Question
 from reconciler.model.spec import Workload
-from reconciler.model.world import HostFacts, InstanceState
+from reconciler.model.world import HostFacts, InstanceState, Versions
 from reconciler.runtimes.process import observing, settings, stores, verifying
 from tests.core.worlds import API
 from tests.unit.lies import LIES, Liar, harmless
 from tests.unit.test_lying_answers import refusal
 
 ID = "ab" * 32
+HOST = HostFacts(name="h1", versions=Versions(criu="4.2.1"))
 SPEC = {
     "command": ["/bin/app", "a b", "line\nbreak\n", ""],
     "env": {"A": "1\n2"},
@@ -107,7 +109,6 @@ def test_only_networks_with_a_card_and_a_subnet_can_be_joined(network: dict[str,
 def seen(now: str = "started 5\nprocesses 2\npid 77\nmemory 4096\nown 9", **changes: str) -> str:
     made = json.dumps({"workload": "web", "spec": canonical_json(process())})
     parts = {
-        "criu": "Version: 4.2.1",
         "made web": f"{made}\n{ID}",
         "now web": now,
         "mapped web": "/usr/lib/libc.so.6\n/srv/data/file\n/tmp/x (deleted)\n/run/reconciler/output",
@@ -121,9 +122,7 @@ def seen(now: str = "started 5\nprocesses 2\npid 77\nmemory 4096\nown 9", **chan
 
 
 async def observed(text: str) -> HostFacts:
-    return await pump(
-        observing.observe("h1"), Liar("h1", lambda command: text if "observe" in command.argv else "")
-    )
+    return with_runtime(HOST, "process", await pump(observing.observe(HOST), Liar("h1", lambda _: text)))
 
 
 @pytest.mark.parametrize(
@@ -156,7 +155,7 @@ async def test_only_files_of_the_hosts_own_are_compared() -> None:
 
 
 @pytest.mark.parametrize("lie", [*LIES, "9" * 5000, "-1"])
-@pytest.mark.parametrize("place", ["criu", "made web", "now web", "mapped web", "tcp web", "networks", "volumes"])
+@pytest.mark.parametrize("place", ["made web", "now web", "mapped web", "tcp web", "networks", "volumes"])
 async def test_hosts_that_lie(place: str, lie: str) -> None:
     for text in (lie, f"{lie}\n{ID}", f'{{"workload": {json.dumps(lie)}, "spec": "{{}}"}}\n{ID}', f"pid {lie}"):
         try:

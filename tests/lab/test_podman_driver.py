@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.engine.observe import observe
 from reconciler.errors import CommandFailed, HostError
 from reconciler.hosts.base import pump
 from reconciler.hosts.ssh import SshFleet
@@ -20,7 +19,7 @@ from reconciler.load import load
 from reconciler.model.command import Fence
 from reconciler.model.health import HealthCheck
 from reconciler.model.spec import Cutover, Strategy, TcpHandling, Workload
-from reconciler.model.world import HostUnknown, InstanceState
+from reconciler.model.world import InstanceState
 from reconciler.runtimes.podman import PodmanDriver
 from tests.drivers.contract import DriverContract, LooksContract
 from tests.drivers.scene import NAME, Scene
@@ -304,20 +303,6 @@ async def test_health_checks(scene: Scene) -> None:
         with pytest.raises(CommandFailed, match="not healthy") as failure:
             await scene.on("h1", scene.driver.health(NAME, HealthCheck.model_validate(bad), scene.address))
         assert failure.value.why
-
-
-async def test_a_host_without_podman_is_unknown_with_a_reason(clean_lab: Lab) -> None:
-    fleet = SshFleet(load([clean_lab.inventory_path], allow_empty=True).hosts)
-    hidden = "mount --bind /dev/null /usr/bin/podman"
-    clean_lab.exec("h3", ["sh", "-c", hidden])
-    try:
-        world = await observe(fleet, {"podman": PodmanDriver()}, ["h1", "h3"])
-    finally:
-        clean_lab.exec("h3", ["umount", "/usr/bin/podman"])
-        await fleet.close()
-    assert isinstance(world.hosts["h3"], HostUnknown)
-    assert "Podman" in world.hosts["h3"].reason
-    assert not isinstance(world.hosts["h1"], HostUnknown)
 
 
 async def test_an_image_that_is_not_there_is_named(scene: Scene) -> None:

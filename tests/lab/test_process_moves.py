@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -78,6 +80,52 @@ def test_there_and_back_on_one_connection_and_then_there_is_nothing_to_do(repo: 
     assert seen.survived and seen.memory_intact, seen
     assert "Nothing to do" in repo.apply().stdout
     assert repo.lab.exec("h2", ["ls", "/var/lib/reconciler/processes"]).stdout == "", "nothing is left there"
+
+
+@contextmanager
+def no_podman(repo: Repo, host: str) -> Iterator[None]:
+    """The program is gone from a host."""
+    path = repo.lab.exec(host, ["sh", "-c", "command -v podman"]).stdout.strip()
+    repo.lab.exec(host, ["mount", "--bind", "/dev/null", path])
+    try:
+        assert repo.lab.exec(host, ["podman", "--version"], check=False).returncode == 126
+        yield
+    finally:
+        repo.lab.exec(host, ["umount", path])
+
+
+def test_a_host_without_podman_is_a_host(repo: Repo) -> None:
+    """A tree moves there and back; what wants Podman there is refused, and nothing else."""
+    address = tree(repo)
+    repo.apply()
+    with no_podman(repo, "h2"), Probe(address, checksums=True) as probe:
+        report = repo.json("doctor", "h2")["hosts"][0]
+        assert report["health"] == "ready" and "podman" not in {p["name"] for p in report["programs"]}
+        repo.counter("boxed", on="h2", number=6)
+        repo.place("counter", "h2")
+        refused = repo.json("plan", expect=None)
+        assert {f["where"]["workload"] for f in refused["findings"] if f["code"] == "runtime.missing"} == {"boxed"}
+        del repo.workloads["boxed"]
+        repo.write()
+        repo.apply()
+        assert running_on(repo) == ["h2"]
+        assert "running on h2" in repo.run("get").stdout
+        repo.place("counter", "h1")
+        repo.apply()
+        seen = probe.stop()
+    assert seen.survived and seen.memory_intact, seen
+    assert running_on(repo) == ["h1"]
+
+
+def test_containers_of_a_podman_that_is_gone_are_not_taken_for_absent(repo: Repo) -> None:
+    repo.counter(on="h2")
+    repo.apply()
+    repo.place("counter", "h1")
+    with no_podman(repo, "h2"):
+        told = repo.json("plan", expect=None)
+        assert [(h["host"], h["code"]) for h in told["unknownHosts"]] == [("h2", "H210")]
+        assert told["changes"] == []
+    assert repo.running_on() == ["h2"]
 
 
 def test_another_program_or_library_there_is_refused_before_anything_stops(repo: Repo) -> None:

@@ -14,7 +14,7 @@ from reconciler.model.health import HealthCheck
 from reconciler.model.network import NetworkDefinition
 from reconciler.model.plan import Phase
 from reconciler.model.spec import Workload
-from reconciler.model.world import HostFacts, ImageFacts, NetworkFacts, Versions
+from reconciler.model.world import HostFacts, ImageFacts, NetworkFacts, RuntimeFacts, Versions
 from reconciler.runtimes.base import Alive, Pull
 from tests.sim.memrt import (
     LIVE,
@@ -30,36 +30,23 @@ from tests.sim.memrt import (
     volume_facts,
 )
 
-GIB = 2**30
-TOOLS = ("iptables-restore", "nsenter", "flock", "setsid", "timeout", "tar", "ip", "perl")
-
 
 class Plain:
     """Observing, images, networks, volumes, and containers that do not move."""
 
     NAME = "podman"
 
-    def observe(self, host: str) -> Program[HostFacts]:
-        markers = yield from guard.markers()
+    def observe(self, host: HostFacts) -> Program[RuntimeFacts]:
         had = yield from seen()
-        return HostFacts(
-            name=host,
-            machine=had["machine"],
-            arch="x86_64",
-            runtimes={"podman": "5.4.2"},
-            versions=Versions(podman="5.4.2", runc="1.1.15", crun="1.28", criu="4.2", kernel="6.18.0"),
-            features=("uffd", "mem_dirty_track"),
-            tools=TOOLS,
-            memory_free_bytes=8 * GIB,
-            disk_free_bytes=50 * GIB,
-            clock_offset_s=had["clock"],
+        return RuntimeFacts(
+            version="5.4.2",
+            versions=Versions(podman="5.4.2", runc="1.1.15", crun="1.28"),
             instances=tuple(container_facts(c) for c in had["containers"]),
             images=tuple(
                 ImageFacts(id=i, names=(f"localhost/{i}:1",), size_bytes=s) for i, s in had["images"].items()
             ),
             networks=tuple(NetworkFacts(name=n, driver=d) for n, d in had["networks"].items()),
             volumes=tuple(volume_facts(n, v) for n, v in had["volumes"].items()),
-            markers=markers,
         )
 
     def alive(self, workload: str) -> Program[Alive]:

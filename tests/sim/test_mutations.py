@@ -114,7 +114,7 @@ def found_among(faults, rules, shapes=None, tries=3):
 def test_runs_of_the_same_epoch_that_are_not_told_apart_are_found():
     """Another controller's newer specs name another destination, and both planned from the same state."""
     with mock.patch.object(guard.Guard, "ours"):
-        assert found_among({Fault.ZOMBIE_APART}, "I1", {"move-elsewhere"})
+        assert found_among({Fault.ZOMBIE_APART}, "I1", {"move-elsewhere"}, tries=6)
 
 
 def confirmed_at_once(self, handover, ok):

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from reconciler.engine.observe import with_runtimes
 from reconciler.errors import HostError
+from reconciler.facts.host import look
 from reconciler.guard import dossier, guard, leases
 from reconciler.guard.answers import outcome_of, shown_of
 from reconciler.hosts.base import pump
@@ -147,16 +149,23 @@ async def test_programs_of_the_guard(lie: str) -> None:
             refusal(error, "h1")
 
 
-SECTIONS = {
+LOOK = {
     "tools": "podman runc criu",
     "uid": "0",
+    "machine": "boot 1:2",
     "kernel": "6.18.0",
     "arch": "x86_64",
-    "version podman": "podman version 5.4.2",
+    "version criu": "Version: 4.2",
     "features": "uffd",
     "cpu": "flags : fpu",
     "memory": "available 1",
     "cgroup": "2",
+    "disk": "100",
+    "clock": "1.5",
+    "end": "",
+}
+SECTIONS = {
+    "version podman": "podman version 5.4.2",
     "disk": "100",
     "images": "[]",
     "networks": "[]",
@@ -171,21 +180,24 @@ def sections(parts: dict[str, str]) -> str:
 
 
 @pytest.mark.parametrize("lie", LIES)
-@pytest.mark.parametrize("name", [*SECTIONS, "clock", "use", "tcp", "inspect"])
+@pytest.mark.parametrize("name", sorted({*LOOK, *SECTIONS, "gone", "monitors", "use", "tcp", "inspect"}))
 async def test_observation(name: str, lie: str) -> None:
     inspected = next(case["output"] for case in CASES if case["parser"] == "containers")
 
     def answer(command: Command) -> str:
+        if "facts" in command.argv:
+            return sections({**LOOK, **({name: lie} if name in LOOK else {})})
         if "observe" in command.argv:
-            return sections({**SECTIONS, **({name: lie} if name in SECTIONS else {})})
+            return sections({**SECTIONS, **({name: lie} if name not in ("use", "tcp", "inspect") else {})})
         if "inspect" in command.argv:
             return sections({"1": lie if name == "inspect" else inspected})
         if "measure" in command.argv:
-            return sections({"clock": lie if name == "clock" else "1.5"})
+            return sections({f"{name} {'a' * 64}": lie})
         return ""
 
+    host = Liar("h1", answer)
     try:
-        facts = await pump(PodmanDriver().observe("h1"), Liar("h1", answer))
+        facts = await with_runtimes(await pump(look("h1"), host), {"podman": PodmanDriver()}, host)
     except HostError as error:
         refusal(error, "h1")
     else:

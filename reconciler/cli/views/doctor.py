@@ -58,7 +58,7 @@ def _facts(host: Examined, security: bool) -> str:
         *named,
         f"Linux {have.kernel}",
         f"{format_bytes(host.view.memory_free_bytes)} of memory and"
-        f" {format_bytes(host.view.disk_free_bytes)} of disk free",
+        f" {format_bytes(host.view.least_disk_bytes)} of disk free",
     ]
     if host.floors and not security:
         parts.append(f"{len(host.floors)} security notes (--security)")

@@ -8,7 +8,7 @@ from reconciler.core.rules.base import BY_ITSELF, Case, Said, rule
 from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.plan import ChangeKind
 from reconciler.model.spec import Strategy
-from reconciler.model.world import World
+from reconciler.model.world import HostFacts, World
 
 NEEDS = {ChangeKind.MOVE: "moves", ChangeKind.UPDATE: "updates"}
 """What a change needs first; all others make, start, stop or remove."""
@@ -46,12 +46,21 @@ def _needed(case: Case) -> Iterator[str]:
         yield "precopies"
 
 
-@rule("runtime.missing")
+def none_there(host: HostFacts) -> Iterator[Said]:
+    """For `doctor`: nothing can be run there."""
+    if not host.runtimes:
+        yield Said(
+            f"no runtime is installed on {host.name}",
+            "apt-get install criu is enough for trees of processes; see also: reconcile runtimes",
+        )
+
+
+@rule("runtime.missing", alone=none_there)
 def missing(case: Case) -> Iterator[Said]:
-    """The workload's runtime must be there where one is made. What is asked of Podman's release is said by
-    `podman.missing`."""
+    """The workload's runtime must be installed where one is made. A host may lack it, as long as no workload that
+    wants it goes there."""
     name = case.workload.spec.runtime if case.workload else DEFAULT_RUNTIME
-    if case.arrives and case.destination and name != DEFAULT_RUNTIME and name not in case.destination.runtimes:
+    if case.arrives and case.destination and name not in case.destination.runtimes:
         host = case.destination.name
         yield Said(
             f"the runtime {name} is not installed on {host}", f"install it on {host}, or place it elsewhere"

@@ -161,29 +161,14 @@ def rule(
 
 
 def host_rule(
-    rule_id: str,
-    *,
-    warns: bool = False,
-    arrivals: bool = False,
-    runtime: str = "",
-    acceptable: bool | None = None,
+    rule_id: str, *, warns: bool = False, acceptable: bool | None = None
 ) -> Callable[[HostCheck], HostCheck]:
     """Register a function about what CRIU's runtimes need of one host: asked for both hosts of a move, and by
-    `reconcile doctor` of hosts that do not serve other runtimes only.
-
-    `arrivals`: asked instead for every host that a container is made on. `runtime`: only of its workloads.
-    """
+    `reconcile doctor` of hosts that do not serve other runtimes only."""
 
     def decorate(function: HostCheck) -> HostCheck:
         def check(case: Case) -> Iterator[Said]:
-            hosts: tuple[HostFacts | None, ...]
-            if runtime and case.workload and case.workload.spec.runtime != runtime:
-                return
-            if arrivals:
-                hosts = (case.destination,) if case.arrives else ()
-            else:
-                hosts = (case.source, case.destination) if case.moves else ()
-            for host in hosts:
+            for host in (case.source, case.destination) if case.moves else ():
                 if host is not None:
                     yield from (replace(said, host=host.name) for said in function(host))
 

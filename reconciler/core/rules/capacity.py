@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.core.rules.base import Case, Said, rule, serves_others_only
+from reconciler.core.rules.base import Case, Said, rule
 from reconciler.model.room import available_for, on_disk
 from reconciler.model.units import format_bytes
 from reconciler.model.world import HostFacts
@@ -23,8 +23,8 @@ def memory_alone(host: HostFacts) -> Iterator[Said]:
 
 def disk_alone(host: HostFacts) -> Iterator[Said]:
     """For `doctor`: no room for any workload."""
-    if host.disk_free_bytes < DISK_MARGIN and not serves_others_only(host):
-        free = format_bytes(host.disk_free_bytes)
+    if host.least_disk_bytes < DISK_MARGIN:
+        free = format_bytes(host.least_disk_bytes)
         fix = "podman image prune; podman volume prune"
         yield Said(f"{host.name} has {free} of disk free under the container storage", fix, warn=True)
 

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 from reconciler.core.rules.base import Case, Said, host_rule, rule
 from reconciler.core.strategy import KEEPER, can_follow, can_hold, can_precopy, is_alone, version_tuple
-from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.spec import Cutover, Strategy, TcpHandling
 from reconciler.model.world import HostFacts
 
-OLDEST_PODMAN = (4, 0)
 CRIU_READS_CONFIG = (1, 26)
 """crun's first release that hands the container's CRIU config file to CRIU."""
 NEEDED_TOOLS = {
@@ -39,18 +37,6 @@ KNOWN_BAD = (
     KnownBad((3, 19), (6, 13), "it cannot read the vDSO of newer kernels", "4.2"),
     KnownBad((3, 17), (5, 13), "it cannot save restartable sequences, which glibc 2.35 and newer use", "3.17"),
 )
-
-
-@host_rule("podman.missing", arrivals=True, runtime=DEFAULT_RUNTIME)
-def podman_missing(host: HostFacts) -> Iterator[Said]:
-    """Podman must be installed where a container is made, in release 4.0 or newer: older ones cannot give a
-    container its address and MAC on several networks."""
-    have = host.versions.podman
-    if not have or version_tuple(have) < OLDEST_PODMAN:
-        yield Said(
-            f"Podman {have} on {host.name} is too old" if have else f"Podman is not installed on {host.name}",
-            "apt-get install podman",
-        )
 
 
 @rule("podman.older", warns=True)

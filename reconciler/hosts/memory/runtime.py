@@ -27,7 +27,7 @@ CHECKPOINT_FAILED = 125
 NOT_FOUND = 127
 
 TAKES: dict[str, Seconds] = {
-    "observe": 0.05,
+    "observe": 0.03,
     "show": 0.01,
     "pull": 3.0,
     "create": 0.2,
@@ -63,6 +63,8 @@ async def execute(machine: Machine, argv: Sequence[str], stdin: bytes) -> Result
         return await Guard(machine, execute, dump).call(argv[3:], b"")
     if argv[0] != "memrt":
         await machine.work(SMALL)
+        if extras.is_look(argv):
+            return extras.look(machine)
         if extras.is_action(argv):
             return await extras.act(machine, argv[4:])
         return _tool(machine, argv, stdin)
@@ -186,8 +188,6 @@ class MemoryRuntime:
                 "images": m.images,
                 "networks": m.networks,
                 "volumes": {name: asdict(volume) for name, volume in m.volumes.items()},
-                "clock": m.clock_offset,
-                "machine": m.name,
             }
         )
 

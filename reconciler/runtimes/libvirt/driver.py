@@ -8,7 +8,7 @@ from reconciler.guard import guard
 from reconciler.model.command import Fence, Program
 from reconciler.model.health import HealthCheck
 from reconciler.model.spec import Workload
-from reconciler.model.world import Alive, HostFacts
+from reconciler.model.world import Alive, HostFacts, RuntimeFacts
 from reconciler.runtimes.base import Handover, Underway
 from reconciler.runtimes.libvirt import lifecycle, moving, observing
 
@@ -18,7 +18,7 @@ class LibvirtDriver:
 
     NAME = observing.NAME
 
-    def observe(self, host: str) -> Program[HostFacts]:
+    def observe(self, host: HostFacts) -> Program[RuntimeFacts]:
         return observing.observe(host)
 
     def alive(self, workload: str) -> Program[Alive]:

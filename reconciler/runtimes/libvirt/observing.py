@@ -7,11 +7,10 @@ from collections.abc import Mapping
 
 from reconciler.core import answers
 from reconciler.core.lines import numbers, sections
-from reconciler.guard import guard
 from reconciler.model import domain as xml
 from reconciler.model.command import Command, Program, Seconds
 from reconciler.model.domain import Element
-from reconciler.model.world import Alive, HostFacts, InstanceState, MachineFacts
+from reconciler.model.world import Alive, HostFacts, InstanceState, MachineFacts, RuntimeFacts
 from reconciler.runtimes.libvirt import domains, places
 
 NAME = "libvirt"
@@ -34,15 +33,12 @@ _STATES = {
 }
 
 
-def observe(host: str) -> Program[HostFacts]:
-    markers = yield from guard.markers()
+def observe(host: HostFacts) -> Program[RuntimeFacts]:
     parts = yield from _look()
     version = _VERSION.search(parts.get("version", ""))
-    return HostFacts(
-        name=host,
-        runtimes={NAME: version[1]} if version else {},
+    return RuntimeFacts(
+        version=version[1] if version else None,
         instances=tuple(one for _, one in sorted(_machines(parts).items())),
-        markers=markers,
     )
 
 

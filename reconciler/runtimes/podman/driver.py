@@ -11,7 +11,7 @@ from reconciler.model.health import HealthCheck
 from reconciler.model.network import NetworkDefinition
 from reconciler.model.question import Question
 from reconciler.model.spec import Workload
-from reconciler.model.world import HostFacts
+from reconciler.model.world import HostFacts, RuntimeFacts
 from reconciler.runtimes.base import Alive, Handover, Held, Located, Pull, Round
 from reconciler.runtimes.podman import (
     archives,
@@ -34,7 +34,7 @@ class PodmanDriver:
 
     NAME = "podman"
 
-    def observe(self, host: str) -> Program[HostFacts]:
+    def observe(self, host: HostFacts) -> Program[RuntimeFacts]:
         return observing.observe(host)
 
     def preflight(self, host: HostFacts, question: Question) -> Program[HostFacts]:

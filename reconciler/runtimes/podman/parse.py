@@ -14,6 +14,7 @@ from reconciler.core.connections import endpoint as endpoint
 from reconciler.core.connections import tcp_established as tcp_established
 from reconciler.core.lines import numbers as numbers
 from reconciler.core.lines import sections as sections
+from reconciler.core.lines import version as version
 from reconciler.model.world import (
     ContainerFacts,
     ContainerMount,
@@ -34,17 +35,10 @@ _STATES = {
     "exited": InstanceState.EXITED,
     "stopped": InstanceState.EXITED,
 }
-_VERSION = re.compile(r"\d{1,9}(?:\.\d{1,9})+", re.ASCII)
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 _CGROUP = re.compile(r"[A-Za-z0-9_.:/@-]{1,1000}")
 """A path in CRIU's configuration file, where a line end would begin another option."""
 MOST_PID = 2**22
-
-
-def version(text: str) -> str:
-    """The first version number in a program's `--version`; empty when there is none."""
-    match = _VERSION.search(text)
-    return match[0] if match else ""
 
 
 def version_tuple(text: str) -> tuple[int, ...]:
@@ -224,15 +218,6 @@ def volumes(text: str) -> tuple[VolumeFacts, ...]:
         )
         for item in json_list(text.strip(), "the list of volumes")
     )
-
-
-def cpu_flags(text: str) -> tuple[str, ...]:
-    """The flags of the first CPU in /proc/cpuinfo."""
-    for line in text.splitlines():
-        name, _, value = line.partition(":")
-        if name.strip() in ("flags", "Features"):
-            return tuple(sorted(set(value.split())))
-    return ()
 
 
 def cgroup_path(config: str) -> str:

@@ -12,7 +12,7 @@ from reconciler.model.health import HealthCheck
 from reconciler.model.network import NetworkDefinition
 from reconciler.model.question import Question
 from reconciler.model.spec import Workload
-from reconciler.model.world import HostFacts
+from reconciler.model.world import HostFacts, RuntimeFacts
 from reconciler.runtimes.base import Alive, Handover, Held, Located
 from reconciler.runtimes.process import coming, leaving, lifecycle, observing, stores
 
@@ -22,7 +22,7 @@ class ProcessDriver:
 
     NAME = observing.NAME
 
-    def observe(self, host: str) -> Program[HostFacts]:
+    def observe(self, host: HostFacts) -> Program[RuntimeFacts]:
         return observing.observe(host)
 
     def preflight(self, host: HostFacts, question: Question) -> Program[HostFacts]:

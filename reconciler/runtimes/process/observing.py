@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 
 from pydantic import ValidationError
@@ -11,7 +10,6 @@ from pydantic import ValidationError
 from reconciler.core import answers
 from reconciler.core.connections import tcp_established
 from reconciler.core.lines import numbers, sections
-from reconciler.guard import guard
 from reconciler.model.command import Command, Program, Seconds
 from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.process import HOST_ROOT, ProcessTree
@@ -22,6 +20,7 @@ from reconciler.model.world import (
     InstanceState,
     NetworkFacts,
     Preflight,
+    RuntimeFacts,
     TreeFacts,
     VolumeFacts,
 )
@@ -29,27 +28,19 @@ from reconciler.runtimes.process import places, settings
 
 NAME = "process"
 LIMIT: Seconds = 60.0
-_HOLDS = ("starting", "held")
 _ROWS = ("started", "exit", "images", "frozen", "pid", "processes", "memory", "own")
-_VERSION = re.compile(r"\d{1,9}(?:\.\d{1,9})+", re.ASCII)
 
 
-def observe(host: str) -> Program[HostFacts]:
-    shown = yield from guard.show()
-    held = {row.workload for row in shown if row.hook.state in _HOLDS and row.hook.verdict != "resume"}
+def observe(host: HostFacts) -> Program[RuntimeFacts]:
     parts = yield from _look()
-    version = _VERSION.search(parts.get("criu", ""))
-    trees = _trees(parts)
-    return HostFacts(
-        name=host,
-        runtimes={NAME: version[0]} if version else {},
+    return RuntimeFacts(
+        version=host.versions.criu or None,
         instances=tuple(
-            tree.model_copy(update={"state": InstanceState.HELD}) if name in held else tree
-            for name, tree in sorted(trees.items())
+            tree.model_copy(update={"state": InstanceState.HELD}) if name in host.holds else tree
+            for name, tree in sorted(_trees(parts).items())
         ),
         networks=networks(parts.get("networks", "")),
         volumes=volumes(parts.get("volumes", "")),
-        markers=tuple(row.marker for row in shown if row.marker is not None),
     )
 
 
@@ -170,6 +161,15 @@ def networks(text: str) -> tuple[NetworkFacts, ...]:
             )
         )
     return tuple(found)
+
+
+def volume(name: str) -> Program[VolumeFacts | None]:
+    """A volume by its name; None when there is none."""
+    result = yield Command(places.shell("labels", name), timeout=LIMIT)
+    parts = sections(result.stdout)
+    if "end" not in parts:
+        raise answers.refused("", f"whose the volume {name} is", "an answer to its end")
+    return next(iter(volumes(parts.get("volumes", ""))), None)
 
 
 def volumes(text: str) -> tuple[VolumeFacts, ...]:

@@ -32,18 +32,13 @@ def create_network(name: str, network: NetworkDefinition) -> Program[None]:
     yield Command(places.shell("network", name, conf), stdin=json.dumps(made).encode(), changes=True)
 
 
-def _volume(name: str) -> Program[VolumeFacts | None]:
-    seen = yield from observing.observe("")
-    return next((volume for volume in seen.volumes if volume.name == name), None)
-
-
 def _check_owner(volume: VolumeFacts, workload: str) -> None:
     owned.check_owner(volume, workload, volume.mountpoint)
 
 
 def check_free(name: str, fence: Fence, run: str) -> Program[bool]:
     """Whether there is no volume of that name yet; one that this run has made is fine, any other refused."""
-    found = yield from _volume(name)
+    found = yield from observing.volume(name)
     if found is None:
         return True
     _check_owner(found, fence.workload)
@@ -60,7 +55,7 @@ def create_volume(name: str, fence: Fence, run: str) -> Program[None]:
 
 
 def locate_volume(name: str, workload: str) -> Program[Tree]:
-    found = yield from _volume(name)
+    found = yield from observing.volume(name)
     if found is None:
         raise CommandFailed(f"the volume {name} of {workload} is not there", code="C350")
     _check_owner(found, workload)
@@ -72,7 +67,7 @@ def keep_volume(tree: Tree) -> Program[None]:
 
 
 def remove_volume(name: str, fence: Fence, made_by: str = "") -> Program[None]:
-    found = yield from _volume(name)
+    found = yield from observing.volume(name)
     if found is None or (made_by and found.labels.get(LABEL_RUN) != made_by):
         return
     _check_owner(found, fence.workload)
@@ -82,6 +77,6 @@ def remove_volume(name: str, fence: Fence, made_by: str = "") -> Program[None]:
 
 def drop_volume(name: str, fence: Fence) -> Program[None]:
     """Remove a volume of the workload's at the end of a hand-over; one of that name that is a stranger's stays."""
-    found = yield from _volume(name)
+    found = yield from observing.volume(name)
     if found is not None and found.labels.get(LABEL_WORKLOAD) == fence.workload:
         yield from remove_volume(name, fence)

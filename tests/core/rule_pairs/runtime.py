@@ -42,10 +42,6 @@ PAIRS: dict[str, tuple[Scene, Scene]] = {
         ),
         Scene(has={"tcp_established": TCP, "oci_runtime": "crun"}, policy={"tcp": "close"}),
     ),
-    "podman.missing": (
-        Scene(kind=ChangeKind.CREATE, there={"versions": {"podman": ""}}),
-        Scene(kind=ChangeKind.CREATE),
-    ),
     "podman.older": (
         Scene(there={"versions": {"podman": "4.9.3"}}),
         Scene(there={"versions": {"podman": "6.0.0"}}),

@@ -118,15 +118,15 @@ def _host(host: Examined) -> ExaminedHost:
         kernel=facts.versions.kernel if facts else None,
         features=facts.features if facts else (),
         memory_free_bytes=facts.memory_free_bytes if facts else None,
-        disk_free_bytes=facts.disk_free_bytes if facts else None,
+        disk_free_bytes=facts.least_disk_bytes if facts else None,
         clock_offset_s=rounded(facts.clock_offset_s) if facts else None,
         findings=tuple(of_rule(finding) for finding in (*host.problems, *host.floors)),
     )
 
 
 def _programs(facts: HostFacts) -> tuple[Program, ...]:
-    named = facts.versions.model_dump(exclude={"kernel"}) | dict(facts.runtimes)
-    return tuple(Program(name=name, version=version) for name, version in named.items() if name)
+    found = {name: v for name, v in facts.versions.model_dump(exclude={"kernel"}).items() if v}
+    return tuple(Program(name=name, version=version) for name, version in (found | facts.runtimes).items())
 
 
 def _verdict(verdict: MoveVerdict) -> PossibleMove:
