@@ -30,7 +30,7 @@ def forget(
     Ctrl-C lets the command that is under way end, and begins no other one.
 
     Exit codes: 0 done; 1 refused, because the host answers; 4 without evidence, or a host that nobody knows;
-    130 interrupted.
+    6 another controller works on a host that takes over; 130 interrupted.
     """
     from reconciler.cli.signals import AFTER_COMMAND, outlive_terminal, run_until_done
     from reconciler.cli.views.decisions import render_forgotten

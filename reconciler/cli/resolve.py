@@ -37,7 +37,7 @@ def resolve(
     Ctrl-C lets the command that is under way end, and begins no other one.
 
     Exit codes: 0 decided; 1 refused, because nothing is in doubt or a host that answers contradicts it; 4 without
-    evidence, or a name that nobody knows; 130 interrupted.
+    evidence, or a name that nobody knows; 6 another controller works on a host of it; 130 interrupted.
     """
     from reconciler.cli.signals import AFTER_COMMAND, outlive_terminal, run_until_done
     from reconciler.cli.views.decisions import render_decided

@@ -23,9 +23,10 @@ def resume(
 ) -> int:
     """Finish or undo what an interrupted apply left, from the journal or, without one, from the hosts.
 
-    What a person has to decide is left alone and shown with its next command, as `status` shows it.
-    Exit codes: 0 nothing is unfinished any more; 1 something is; 5 something is in doubt; 7 no host
-    could be seen; 130 interrupted.
+    What a person has to decide is left alone and shown with its next command, as `status` shows it; and so is
+    what another controller works on, whose name is told.
+    Exit codes: 0 nothing is unfinished any more; 1 something is; 5 something is in doubt; 6 another
+    controller works on all of it; 7 no host could be seen; 130 interrupted.
     """
     from reconciler.cli.signals import run_until_done
     from reconciler.cli.views.apply import render_resumed
