@@ -33,6 +33,7 @@ ONLY_IMPORT_IN = {
     "zstandard": "inspection/archive.py",
     "junitparser": "cli/views/reports.py",
     "watchdog": "watch/folders.py",
+    "cronsim": "load/cron.py",
     "sarif_pydantic": "cli/views/reports.py",
 }
 LOGS = {"cli", "watch", "commands", "engine", "load", "state", "hosts"}

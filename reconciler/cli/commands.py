@@ -22,6 +22,7 @@ from reconciler.cli import (
     runtimes,
     schema,
     status,
+    tend,
     validate,
     watch,
 )
@@ -50,6 +51,7 @@ def register_all(app: typer.Typer) -> None:
     ):
         module.register(app)
     with_repository(app)
+    app.add_typer(tend.app, name="tend", help="Tell watches what to leave alone and what to try again.")
     app.add_typer(checkpoints.app, name="checkpoints", help="Look into checkpoints without restoring them.")
     app.add_typer(hosts.app, name="hosts", help="Add hosts to the specs, with keys that you have compared.")
     app.add_typer(lab.app, name="lab", help="Real hosts on this machine, to try and to test with.")

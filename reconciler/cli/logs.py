@@ -81,6 +81,11 @@ def start(level: Level | None, path: Path | None, form: Format | None) -> None:
     log.setLevel((level or Level.INFO).upper())
 
 
+def on_stderr() -> bool:
+    """Whether the log is among what is printed there."""
+    return any(isinstance(h, Log) and h.path is None for h in logging.getLogger(ROOT).handlers)
+
+
 def finish() -> str:
     """End it; what was lost, in words."""
     log = logging.getLogger(ROOT)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reconciler.cli import logs
 from reconciler.cli.options import AsJson, JournalPath, Paths, Set, Values, spec_paths
 
 if TYPE_CHECKING:
@@ -63,7 +64,9 @@ def watch(
     pace = Pace(drift=_seconds("--drift", drift))
     every = _seconds("--poll", poll)
     source = GitSource(load, every) if wanted else FolderSource([*where, *(values or [])], load)
-    job = Watch(source, journal, notes_beside(journal), pace, tell=teller(sys.stderr), report=plain, once=once)
+    job = Watch(source, journal, notes_beside(journal), pace, once=once)
+    if not logs.on_stderr():  # which has it all
+        job.tell, job.report = teller(sys.stderr), plain
     stand = asyncio.run(_run(job))
     status = _status(stand) if once else 0
     if as_json:

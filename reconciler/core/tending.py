@@ -22,6 +22,8 @@ class Cause(StrEnum):
     CONSENT = "consent"
     PUT_BACK = "put-back"
     BACK_OFF = "back-off"
+    SUSPENDED = "suspended"
+    WINDOW = "window"
     UNDER_WAY = "under-way"
     UNFINISHED = "unfinished"
     TOGETHER = "together"

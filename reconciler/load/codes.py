@@ -206,6 +206,11 @@ CODES: dict[str, Code] = {
         "that keep data, a second copy from running or confinement, nor those about what is known to fail. "
         "docs/rules.md lists both, `reconcile explain RULE` tells of one.",
     ),
+    "E160": Code(
+        "a window that cannot open",
+        "A window of a SyncPolicy begins when `cron` says, five fields as in crontab, in its `timeZone`. "
+        "One that never comes, such as the 30th of February, would keep `reconcile watch` from ever acting.",
+    ),
     "E170": Code(
         "the repository cannot be read",
         "git could not fetch it (its own words are shown), its transport is not allowed (https, ssh, or a folder "

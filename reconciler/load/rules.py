@@ -8,15 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final
 
+from pydantic.alias_generators import to_camel
+
 from reconciler.errors import Diagnostic
 from reconciler.load.accepting import check_accepted
+from reconciler.load.cron import problem
 from reconciler.load.messages import close
 from reconciler.load.objects import Entry
 from reconciler.load.payload import check_payload
 from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.container import Mount, PublishedPort
 from reconciler.model.network import IpamSpec
-from reconciler.model.spec import DesiredState, Host, MigrationPolicy, Network, Workload, WorkloadSpec
+from reconciler.model.spec import DesiredState, Host, MigrationPolicy, Network, SyncPolicy, Workload, WorkloadSpec
 from reconciler.runtimes import registry
 from reconciler.runtimes.registry import TAKES, FoundRuntime
 
@@ -64,6 +67,8 @@ def check_fleet(fleet: SpecFleet) -> Iterator[Diagnostic]:
             yield from _jump(entry, model, fleet)
         elif isinstance(model, MigrationPolicy):
             yield from check_accepted(entry, model)
+        elif isinstance(model, SyncPolicy):
+            yield from _sync(entry, model, fleet)
         elif isinstance(model, Workload):
             if (runtime := model.spec.runtime) in runtimes:
                 yield from _runtime(entry, runtime, runtimes[runtime])
@@ -83,7 +88,9 @@ def check_fleet(fleet: SpecFleet) -> Iterator[Diagnostic]:
     yield from _same_machine(fleet, hosts)
 
 
-def _missing(entry: Entry, code: str, kind: str, name: str, fleet: SpecFleet, *loc: str) -> Iterator[Diagnostic]:
+def _missing(
+    entry: Entry, code: str, kind: str, name: str, fleet: SpecFleet, *loc: str | int
+) -> Iterator[Diagnostic]:
     if not fleet.complete or name in fleet.names(kind):
         return
     known = sorted(fleet.names(kind))
@@ -93,6 +100,15 @@ def _missing(entry: Entry, code: str, kind: str, name: str, fleet: SpecFleet, *l
         hint = "no Host is defined; pass the inventory as another path"
     hint = hint or f"known: {', '.join(known[:_HOSTS_SHOWN]) or 'none'}"
     yield entry.diagnostic(code, f"no spec defines the {words} `{name}`", *loc, hint=hint)
+
+
+def _sync(entry: Entry, policy: SyncPolicy, fleet: SpecFleet) -> Iterator[Diagnostic]:
+    for number, name in enumerate(policy.spec.hosts or ()):
+        yield from _missing(entry, "E146", "Host", name, fleet, "spec", "hosts", number)
+    for number, window in enumerate(policy.spec.windows):
+        field, why, hint = problem(window)
+        if why:
+            yield entry.diagnostic("E160", why, "spec", "windows", number, to_camel(field), hint=hint)
 
 
 def _policy(entry: Entry, workload: Workload, fleet: SpecFleet) -> Iterator[Diagnostic]:

@@ -20,7 +20,7 @@ from reconciler.load.objects import check, locate
 from reconciler.load.render import TemplateFault, is_template, render_spec
 from reconciler.load.rules import SpecFleet, check_fleet
 from reconciler.load.source import Source
-from reconciler.model.spec import Host, MigrationPolicy, Network, Origin, Spec, Workload
+from reconciler.model.spec import Host, MigrationPolicy, Network, Origin, Spec, SyncPolicy, Workload
 
 log = logging.getLogger("reconciler.load")
 
@@ -243,6 +243,7 @@ class _Run:
             workloads={m.identity: _as_on_hosts(m) for m in models if isinstance(m, Workload)},
             policies={m.metadata.name: m for m in models if isinstance(m, MigrationPolicy)},
             networks={m.metadata.name: m for m in models if isinstance(m, Network)},
+            sync={m.metadata.name: m for m in models if isinstance(m, SyncPolicy)},
             origins=origins,
             called=called,
         )

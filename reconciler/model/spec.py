@@ -36,6 +36,7 @@ from reconciler.model.live import LiveMigration
 from reconciler.model.machine import VirtualMachine
 from reconciler.model.network import NetworkDefinition
 from reconciler.model.process import ProcessTree
+from reconciler.model.sync import SyncPolicySpec
 
 
 class Metadata(Model):
@@ -300,12 +301,20 @@ class Network(Model):
     spec: NetworkDefinition
 
 
-AnyKind = Host | Workload | MigrationPolicy | Network
-KINDS: dict[str, type[Host] | type[Workload] | type[MigrationPolicy] | type[Network]] = {
+class SyncPolicy(Model):
+    api_version: Literal["reconciler/v1alpha1"]
+    kind: Literal["SyncPolicy"]
+    metadata: Metadata
+    spec: SyncPolicySpec
+
+
+AnyKind = Host | Workload | MigrationPolicy | Network | SyncPolicy
+KINDS: dict[str, type[Host] | type[Workload] | type[MigrationPolicy] | type[Network] | type[SyncPolicy]] = {
     "Host": Host,
     "Workload": Workload,
     "MigrationPolicy": MigrationPolicy,
     "Network": Network,
+    "SyncPolicy": SyncPolicy,
 }
 
 
@@ -331,6 +340,7 @@ class Spec(Model):
     workloads: dict[str, Workload] = {}
     policies: dict[str, MigrationPolicy] = {}
     networks: dict[str, Network] = {}
+    sync: dict[str, SyncPolicy] = {}
     origins: dict[str, Origin] = {}
     called: dict[str, str] = Field({}, description="Names in the files of what is called otherwise on the hosts")
     commit: str | None = None

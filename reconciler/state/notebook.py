@@ -44,6 +44,14 @@ class Notebook:
             why = str(error.errors()[0]["msg"])
             raise self._error("are damaged, or of a newer release", why) from error
 
+    def stamp(self) -> object:
+        """Another one when it was written since."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
     def change(self, how: Callable[[Notes], Notes]) -> Notes:
         """Change what is noted; durable on return, and nobody changes it meanwhile."""
         try:

@@ -32,6 +32,9 @@ from reconciler.watch.source import SpecSource
 from reconciler.watch.told import Listener, News, Told, note
 from reconciler.watch.work import LOOK, LOOKING, Work
 
+NOTES_EVERY: Seconds = 2.0
+"""How often the file of notes is looked at."""
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -87,10 +90,8 @@ class Watch:
 
     async def __call__(self) -> Stand:
         """Until told to stop; with `once`, until there is nothing more to begin."""
-        jobs = {
-            asyncio.create_task(self._passes(), name="passes"),
-            asyncio.create_task(self._reads(), name="reads"),
-        }
+        courses = (self._passes(), self._reads(), self._notes_change())
+        jobs = {asyncio.create_task(course) for course in courses}
         try:
             done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
             for job in done:
@@ -163,6 +164,15 @@ class Watch:
                 at += " and uncommitted changes" if commit and self._spec.dirty else ""
                 self.say(News.SPECS, f"{len(self._spec.workloads)} workloads{at}", commit=commit)
             self.stir()
+
+    async def _notes_change(self) -> None:
+        """Look as soon as somebody has told something to all watches."""
+        seen = self.notes.stamp()
+        while True:
+            await asyncio.sleep(NOTES_EVERY)
+            if (stamp := self.notes.stamp()) != seen:
+                seen = stamp
+                self.stir()
 
     # --- passes ---
 
@@ -250,7 +260,7 @@ class Watch:
         if asked and not self.work.busy and await self.work.mend(spec, frozenset(asked)):
             self.stir()
             return 0.0
-        choice = self.work.choose(seen, frozenset(asked))
+        choice = self.work.choose(spec, seen, frozenset(asked))
         self._stands(spec, seen, choice)
         if choice.begin:
             self.work.begin(spec, seen, choice.begin)

@@ -25,10 +25,11 @@ from reconciler.core.tending import (
     was_done,
 )
 from reconciler.errors import GuardRefused, HostError, InputError, Locked, ReconcilerError, ReplyLost, StalePlan
-from reconciler.model.notes import Notes, PutBack
+from reconciler.model.notes import ALL, Notes, PutBack
 from reconciler.model.plan import Plan
 from reconciler.model.spec import Spec
 from reconciler.watch.told import News
+from reconciler.watch.windows import barred
 
 if TYPE_CHECKING:
     from reconciler.watch.loop import Watch
@@ -61,6 +62,10 @@ class Work:
     _resume: Resume | None = None
     _tries: dict[str, Tries] = field(default_factory=dict)
     _asked: frozenset[str] = frozenset()
+    _forgiven: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._began = self.watch.now()
 
     @property
     def busy(self) -> bool:
@@ -89,9 +94,12 @@ class Work:
         while self._runs:
             await asyncio.wait(self._runs)
 
-    def forgive(self) -> None:
-        """Everything may be tried again now; what was put back stays where it is."""
-        self._tries.clear()
+    def forgive(self, target: str = ALL) -> None:
+        """Something may be tried again now."""
+        if target == ALL:
+            self._tries.clear()
+        else:
+            self._tries.pop(target.partition("/")[2], None)
 
     def failed(self, what: str, why: str, pauses: Pauses | None = None) -> Tries:
         now = asyncio.get_running_loop().time()
@@ -140,14 +148,19 @@ class Work:
 
     # --- changes ---
 
-    def choose(self, seen: Seen, asked: frozenset[str]) -> Chosen:
+    def choose(self, spec: Spec, seen: Seen, asked: frozenset[str]) -> Chosen:
         plan, waits = seen.plan, dict[str, Postponed]()
         notes = self._notes(plan)
         under_way = self.workloads
         waits |= {name: Postponed(name, Cause.UNFINISHED, "a hand-over is unfinished") for name in asked}
         waits |= {name: Postponed(name, Cause.UNDER_WAY, "it is being changed") for name in under_way}
         for name in plan.groups.keys() - waits.keys():
-            waiting = self._put_back(name, plan, notes) or self._backs_off(name) or self._lacks_secrets(name, plan)
+            waiting = (
+                self._put_back(name, plan, notes)
+                or self._barred(name, spec, plan, notes)
+                or self._backs_off(name)
+                or self._lacks_secrets(name, plan)
+            )
             if waiting:
                 waits[name] = waiting
         answering = seen.world.seen()
@@ -157,6 +170,10 @@ class Work:
     def _notes(self, plan: Plan) -> Notes:
         """What is noted, less what the specs want differently by now, or what has been reached since."""
         notes = self.watch.notes.read()
+        for target, when in notes.forgiven.items():
+            if self._forgiven.get(target, self._began) < when:
+                self._forgiven[target] = when
+                self.forgive(target)
         refusals = {finding.workload for finding in plan.findings if finding.severity == "refuse"}
         over = [
             name
@@ -180,7 +197,18 @@ class Work:
             return None
         at = f" at {found.commit[:7]}" if found.commit else ""
         why = f"what the specs say of it{at} failed and was put back (run {found.run}): {found.why}"
-        return Postponed(name, Cause.PUT_BACK, f"{why}. Change it, or: reconcile apply")
+        return Postponed(name, Cause.PUT_BACK, f"{why}. Change it, or: reconcile tend retry {name}")
+
+    def _barred(self, name: str, spec: Spec, plan: Plan, notes: Notes) -> Postponed | None:
+        """Suspended, or outside its windows."""
+        changes = [change for change in plan.changes if change.workload == name]
+        hosts = {host for change in changes for host in (change.source, change.destination) if host}
+        now = self.watch.now()
+        found = barred(name, hosts, spec, notes, now)
+        if found is None:
+            return None
+        until = None if found.until is None else asyncio.get_running_loop().time() + found.until - now
+        return Postponed(name, found.cause, found.why, until)
 
     def _backs_off(self, name: str) -> Postponed | None:
         tries = self._waits(name)

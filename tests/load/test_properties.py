@@ -62,7 +62,7 @@ JSON_LIKE = st.recursive(
 
 
 @given(
-    st.sampled_from(["Host", "Workload", "MigrationPolicy", "Network"]),
+    st.sampled_from(["Host", "Workload", "MigrationPolicy", "Network", "SyncPolicy"]),
     st.sampled_from(["metadata", "spec"]),
     st.sampled_from(["", "container", "placement", "health", "limits", "env", "ipam", "jump", "name"]),
     JSON_LIKE,

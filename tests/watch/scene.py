@@ -15,6 +15,7 @@ import pytest
 
 from reconciler.errors import Locked
 from reconciler.hosts.memory import Universe, run_virtual
+from reconciler.hosts.memory.machine import EXITED
 from reconciler.load import load_all
 from reconciler.state.notebook import Notebook
 from reconciler.watch import leading
@@ -70,6 +71,11 @@ class Scene:
 
     def states(self) -> dict[str, dict[str, str]]:
         return {n: {c.name: c.state for c in m.containers.values()} for n, m in self.hosts.machines.items()}
+
+    def kill(self, host: str) -> None:
+        """All containers of a host end."""
+        for container in self.hosts.machines[host].containers.values():
+            container.state = EXITED
 
     def edit(self, watch: Watch) -> None:
         assert isinstance(watch.source, Edits)

@@ -19,6 +19,7 @@ from reconciler.cli.views.output.specs import (
 )
 from reconciler.cli.views.output.status import AccuracyDocument, HistoryDocument, StatusDocument
 from reconciler.cli.views.output.stock import GetDocument
+from reconciler.cli.views.output.tend import TendDocument
 from reconciler.cli.views.output.watch import WatchDocument
 
 DOCUMENTS: dict[str, type[Document]] = {
@@ -29,6 +30,7 @@ DOCUMENTS: dict[str, type[Document]] = {
     "plan": PlanDocument,
     "apply": ApplyDocument,
     "watch": WatchDocument,
+    "tend": TendDocument,
     "status": StatusDocument,
     "resume": ResumeDocument,
     "resolve": ResolveDocument,

@@ -1,0 +1,143 @@
+"""A watch over real hosts, while a person does to them what people do. Real: everything."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from reconciler.lab import Lab
+from tests.lab.repo import RECONCILE, Repo
+
+pytestmark = pytest.mark.lab
+PATIENCE = 180.0
+
+
+@dataclass
+class Watched:
+    """Specs, and a watch over them that can die."""
+
+    repo: Repo
+    jobs: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def log(self) -> Path:
+        return self.repo.folder / f"watch-{len(self.jobs)}.log"
+
+    def start(self, *options: str) -> None:
+        argv, environment = [RECONCILE, "watch", "--drift", "2s", *options], self.repo.environment()
+        with open(self.repo.folder / f"watch-{len(self.jobs) + 1}.log", "wb") as out:
+            job = subprocess.Popen(argv, cwd=self.repo.folder, env=environment, stdout=out, stderr=out)
+        self.jobs.append(job)
+
+    def told(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def until(self, holds: Callable[[], bool], what: str) -> None:
+        end = time.monotonic() + PATIENCE
+        while not holds():
+            assert self.jobs[-1].poll() is None, f"the watch has ended:\n{self.told()}"
+            assert time.monotonic() < end, f"not {what}:\n{self.told()}"
+            time.sleep(0.2)
+
+    def until_told(self, *texts: str, after: int = 0) -> None:
+        self.until(lambda: all(text in self.told()[after:] for text in texts), f"told: {texts}")
+
+    def until_on(self, name: str, host: str) -> None:
+        self.until(lambda: self.repo.running_on(name) == [host], f"{name} on {host}")
+
+    def stop(self) -> int:
+        self.jobs[-1].send_signal(signal.SIGTERM)
+        return self.jobs[-1].wait(timeout=PATIENCE)
+
+    def end(self) -> None:
+        for job in self.jobs:
+            job.kill()
+            job.wait()
+
+
+@pytest.fixture
+def watched(tmp_path: Path, clean_lab: Lab) -> Iterator[Watched]:
+    made = Watched(Repo(tmp_path, clean_lab))
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+def test_whatever_people_do_it_converges(watched: Watched) -> None:
+    repo, lab = watched.repo, watched.repo.lab
+    repo.counter()
+    repo.counter("other", number=1)
+    watched.start()
+    watched.until_told("all 2 workloads are as the specs want them")
+
+    repo.place("counter", "h2")  # an edit
+    watched.until_on("counter", "h2")
+
+    lab.exec("h2", ["podman", "kill", "counter"])  # by hand
+    watched.until_on("counter", "h2")
+
+    good = (repo.folder / "specs" / "workloads.yaml").read_text()
+    (repo.folder / "specs" / "workloads.yaml").write_text("kind: Nothing\n")  # edited badly
+    watched.until_told("unreadable")
+    (repo.folder / "specs" / "workloads.yaml").unlink()
+    lab.exec("h1", ["podman", "kill", "other"])
+    watched.until_on("other", "h1")
+    assert repo.running_on() == ["h2"]
+    (repo.folder / "specs" / "workloads.yaml").write_text(good)
+
+    lab.set_link("h2", False)  # cut off
+    watched.until_told("h2 is unknown")
+    lab.set_link("h2", True)
+    seen = len(watched.told())
+    watched.until_told("all 2 workloads are as the specs want them", after=seen)
+
+    repo.place("counter", "h3")
+    watched.until_told("+ counter: hold")
+    watched.jobs[-1].kill()  # the watch itself, while the workload is frozen
+    watched.jobs[-1].wait()
+    watched.start()
+    watched.until_on("counter", "h3")
+    watched.until_told("all 2 workloads are as the specs want them")
+    assert watched.stop() == 0
+    assert "Traceback" not in watched.told()
+    assert repo.run("status").returncode == 0
+    assert repo.run("plan", "--detailed-exitcode").returncode == 0
+
+
+def test_a_bad_commit_is_put_back_and_known_to_the_next_watch(watched: Watched) -> None:
+    repo = watched.repo
+    repo.counter()
+    repo.apply()
+    repo.workloads["counter"]["health"] = {"tcp": {"port": 9999}, "within": "1s"}
+    repo.place("counter", "h2")
+    done = repo.run("watch", "--once", expect=1)
+    assert "put-back" in done.stderr and "counter waits (put-back)" in done.stdout
+    assert repo.running_on() == ["h1"]
+    again = repo.run("watch", "--once", expect=1)
+    assert "begins" not in again.stderr and "counter waits (put-back)" in again.stdout
+    repo.place("counter", "h1")
+    repo.workloads["counter"]["health"] = {"tcp": {"port": 9000}, "within": "5s"}
+    repo.place("counter", "h2")
+    assert "Everything is as the specs want it." in repo.run("watch", "--once").stdout
+    assert repo.running_on() == ["h2"]
+
+
+def test_two_watches_on_the_same_hosts(watched: Watched, tmp_path: Path) -> None:
+    """They share no journal: the hosts keep them apart."""
+    watched.repo.counter()
+    watched.start()
+    watched.until_told("this watch leads")
+    (tmp_path / "second").mkdir()
+    second = Repo(tmp_path / "second", watched.repo.lab)
+    second.counter()
+    assert "works on h1" in second.run("watch", "--once", expect=6).stderr
+    watched.until_on("counter", "h1")
+    assert watched.stop() == 0
+    second.run("watch", "--once")

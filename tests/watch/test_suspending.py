@@ -1,0 +1,162 @@
+"""Suspending and windows: said by people (with an expiry) or in git, and denying wins."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from reconciler.cli import main
+from reconciler.core.tending import Cause
+from reconciler.hosts.memory.machine import EXITED
+from reconciler.load.cron import open_until, opens_at
+from reconciler.model.notes import Notes, Word
+from reconciler.model.spec import Spec
+from reconciler.model.sync import Window
+from reconciler.watch.loop import Watch
+from reconciler.watch.told import News
+from reconciler.watch.windows import barred
+from tests.watch.scene import CLOCK, Scene
+
+POLICY = """---
+apiVersion: reconciler/v1alpha1
+kind: SyncPolicy
+metadata: {name: %s}
+spec: %s
+"""
+
+
+def policy(scene: Scene, text: str, name: str = "nights") -> None:
+    (scene.folder / "specs" / f"{name}.yaml").write_text(POLICY % (name, text))
+
+
+def causes(watch: Watch) -> list[tuple[str, Cause]]:
+    return [(one.workload, one.cause) for one in watch.stand.waits]
+
+
+@pytest.mark.parametrize("target", ["web", "host/h1", "all"])
+def test_what_a_person_suspends_is_left_alone_until_it_expires(scene: Scene, target: str) -> None:
+    async def course(watch: Watch) -> None:
+        await asyncio.sleep(10)
+        word = Word(reason="a look at it", by="me", since=watch.now(), until=watch.now() + 600)
+        name = f"workload/{target}" if target == "web" else target
+        watch.notes.change(lambda notes: notes.model_copy(update={"suspended": {name: word}}))
+        scene.kill("h1")
+        await asyncio.sleep(500)
+        assert scene.states()["h1"] == {"web": EXITED}
+        assert causes(watch) == [("web", Cause.SUSPENDED)]
+        await asyncio.sleep(110)
+        assert scene.states()["h1"] == {"web": "running"}
+
+    scene.play(course)
+    [why] = scene.heard(News.WAITS, "web")
+    assert "by me: a look at it" in why
+
+
+def test_a_command_is_heard_at_once(scene: Scene) -> None:
+    async def course(watch: Watch) -> None:
+        await asyncio.sleep(10)
+        assert main.run(["tend", "suspend", "web", "--reason", "ticket 42"]) == 0
+        scene.kill("h1")
+        await asyncio.sleep(100)
+        assert causes(watch) == [("web", Cause.SUSPENDED)]
+        assert main.run(["tend", "resume", "web"]) == 0
+        await asyncio.sleep(5)
+        assert scene.states()["h1"] == {"web": "running"}
+
+    scene.play(course)
+
+
+def test_what_was_put_back_is_tried_again_when_somebody_asks(scene: Scene) -> None:
+    async def course(watch: Watch) -> None:
+        await asyncio.sleep(10)
+        scene.hosts.machines["h2"].armed["restore"] = 1
+        scene.want(web="h2")
+        scene.edit(watch)
+        await asyncio.sleep(200)
+        assert causes(watch) == [("web", Cause.PUT_BACK)]
+        scene.offset = 1000.0
+        watch.notes.change(lambda notes: Notes(forgiven={"workload/web": watch.now()}))
+        await asyncio.sleep(20)
+        assert scene.states() == {"h1": {}, "h2": {"web": "running"}}
+
+    scene.play(course)
+
+
+def test_windows_in_git(scene: Scene) -> None:
+    """The clock begins at 14:13 in UTC."""
+    assert datetime.fromtimestamp(CLOCK, UTC).strftime("%H:%M") == "14:13"
+    policy(scene, '{windows: [{kind: allow, cron: "0 15 * * *", duration: 2h}]}')
+
+    async def course(watch: Watch) -> None:
+        await asyncio.sleep(600)
+        assert scene.states()["h1"] == {}
+        assert causes(watch) == [("web", Cause.WINDOW)]
+        await asyncio.sleep(2300)
+        assert scene.states()["h1"] == {"web": "running"}
+        policy(scene, '{hosts: [h1], windows: [{kind: deny, cron: "0 15 * * *", duration: 1h}]}', "never")
+        scene.edit(watch)
+        await asyncio.sleep(5)
+        scene.kill("h1")
+        await asyncio.sleep(100)
+        assert causes(watch) == [("web", Cause.WINDOW)]
+        word = Word(reason="urgent", by="me", since=watch.now(), until=watch.now() + 60)
+        watch.notes.change(lambda notes: notes.model_copy(update={"opened": {"all": word}}))
+        await asyncio.sleep(10)
+        assert scene.states()["h1"] == {"web": "running"}
+
+    scene.play(course)
+
+
+def test_suspended_in_git(scene: Scene) -> None:
+    policy(scene, "{labels: {team: a}, suspend: another team's}", "other")
+    policy(scene, "{suspend: moving house}")
+
+    async def course(watch: Watch) -> None:
+        await asyncio.sleep(100)
+        assert causes(watch) == [("web", Cause.SUSPENDED)]
+        (scene.folder / "specs" / "nights.yaml").unlink()
+        scene.edit(watch)
+        await asyncio.sleep(10)
+        assert watch.stand.converged
+
+    scene.play(course)
+
+
+def window(cron: str, zone: str = "UTC", duration: str = "1h") -> Window:
+    return Window(kind="allow", cron=cron, time_zone=zone, duration=duration)
+
+
+def moment(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("at", "closes"),
+    [
+        ("2026-11-26T21:59:59+00:00", None),
+        ("2026-11-26T22:00:00+00:00", "2026-11-26T23:00:00+00:00"),
+        ("2026-11-26T22:59:59+00:00", "2026-11-26T23:00:00+00:00"),
+        ("2026-11-26T23:00:00+00:00", None),
+    ],
+)
+def test_a_window_begins_and_ends(at: str, closes: str | None) -> None:
+    found = open_until(window("0 22 * * *"), moment(at))
+    assert found == (moment(closes) if closes else None)
+    assert opens_at(window("0 22 * * *"), moment("2026-11-26T12:00:00+00:00")) == moment(
+        "2026-11-26T22:00:00+00:00"
+    )
+
+
+def test_zones_and_daylight_saving() -> None:
+    berlin = window("0 22 * * *", "Europe/Berlin")
+    assert open_until(berlin, moment("2026-07-01T20:30:00+00:00")) == moment("2026-07-01T21:00:00+00:00")
+    assert open_until(berlin, moment("2026-12-01T20:30:00+00:00")) is None
+    assert open_until(berlin, moment("2026-12-01T21:30:00+00:00")) == moment("2026-12-01T22:00:00+00:00")
+    across = window("30 1 * * *", "Europe/Berlin", "2h")  # two hours, though the clock on the wall shows one
+    assert open_until(across, moment("2026-10-25T02:20:00+01:00")) == moment("2026-10-25T02:30:00+01:00")
+
+
+def test_no_policy_bars_nothing() -> None:
+    assert barred("web", ("h1",), Spec(), Notes(), CLOCK) is None

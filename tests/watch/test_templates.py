@@ -1,0 +1,51 @@
+"""The unit and the Containerfile: what they say to the program exists."""
+
+from __future__ import annotations
+
+import configparser
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from reconciler.cli import main
+from reconciler.resources import data_path
+
+UNIT = data_path("templates", "watch", "reconcile-watch.service")
+
+
+def unit() -> configparser.ConfigParser:
+    parsed = configparser.ConfigParser(strict=True, interpolation=None, delimiters=("=",))
+    parsed.optionxform = str  # type: ignore[assignment, method-assign]
+    parsed.read_string(UNIT.read_text())
+    return parsed
+
+
+def test_what_the_unit_starts_is_understood(capsys: pytest.CaptureFixture[str]) -> None:
+    words = shlex.split(unit()["Service"]["ExecStart"])
+    assert Path(words[0]).name == "reconcile"
+    assert main.run([*words[1:], "--help"]) == 0
+    assert "Usage: reconcile watch" in capsys.readouterr().out
+
+
+def test_systemd_waits_for_what_must_not_be_cut() -> None:
+    service = unit()["Service"]
+    assert service["Type"] == "notify" and service["ExecReload"].endswith("-HUP $MAINPID")
+    assert service["TimeoutStopSec"] == "15min" and service["KillMode"] == "mixed"
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not on this machine")
+def test_systemd_understands_it(tmp_path: Path) -> None:
+    copy = tmp_path / UNIT.name
+    copy.write_text(UNIT.read_text().replace("/usr/local/bin/reconcile", "/bin/true"))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(copy)], capture_output=True, text=True, timeout=60
+    )
+    assert UNIT.name not in done.stderr, done.stderr
+
+
+def test_the_container_is_a_watch() -> None:
+    text = data_path("templates", "watch", "Containerfile").read_text()
+    assert 'ENTRYPOINT ["reconcile", "watch"]' in text and "--require-hashes" in text and "USER reconciler" in text
