@@ -6,6 +6,7 @@ import asyncio
 import shutil
 
 from reconciler.hosts.memory.machine import EXITED, FROZEN
+from reconciler.state.notebook import Notebook
 from reconciler.watch.loop import Watch
 from reconciler.watch.told import News
 from tests.watch.scene import Scene
@@ -141,7 +142,7 @@ def test_what_keeps_failing_is_tried_ever_more_rarely(scene: Scene) -> None:
     scene.play(course)
     failed = [text for text in scene.heard(News.ENDED, "web") if not text.startswith("done")]
     assert 7 <= len(failed) <= 14, failed
-    assert scene.watch().notes.read().put_back == {}
+    assert Notebook.beside(scene.folder / "journal").read().put_back == {}
 
 
 def test_what_a_crash_left_is_ended_first(scene: Scene) -> None:
