@@ -33,6 +33,8 @@ ONLY_IMPORT_IN = {
     "zstandard": "inspection/archive.py",
     "junitparser": "cli/views/reports.py",
     "watchdog": "watch/folders.py",
+    "prometheus_client": "watch/metrics.py",
+    "h11": "watch/http.py",
     "cronsim": "load/cron.py",
     "sarif_pydantic": "cli/views/reports.py",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ from reconciler.cli.options import AsJson, JournalPath, Paths, Set, Values, spec
 
 if TYPE_CHECKING:
     from reconciler.watch.loop import Stand, Watch
+    from reconciler.watch.posting import Post
 
 
 def register(app: typer.Typer) -> None:
@@ -36,6 +38,18 @@ def watch(
     once: Annotated[
         bool, typer.Option("--once", help="End when nothing more can be begun, instead of watching on.")
     ] = False,
+    listen: Annotated[
+        str,
+        typer.Option(
+            "--listen", metavar="HOST:PORT", help="Answer /healthz, /readyz and /metrics there; off by default."
+        ),
+    ] = "",
+    webhook: Annotated[
+        str, typer.Option("--webhook", metavar="URL", help="Post what happens, signed (RECONCILE_WEBHOOK_SECRET).")
+    ] = "",
+    on_event: Annotated[
+        str, typer.Option("--on-event", metavar="COMMAND", help="Run this for what happens, with JSON on stdin.")
+    ] = "",
     journal: JournalPath = None,
     as_json: AsJson = False,
 ) -> int:
@@ -54,6 +68,7 @@ def watch(
     from reconciler.cli.views.progress import plain
     from reconciler.cli.views.watch import render_stand, teller
     from reconciler.commands.compose import notes_beside
+    from reconciler.watch import posting
     from reconciler.watch.loop import Pace, Watch
     from reconciler.watch.source import FolderSource, GitSource
 
@@ -67,7 +82,8 @@ def watch(
     job = Watch(source, journal, notes_beside(journal), pace, once=once)
     if not logs.on_stderr():  # which has it all
         job.tell, job.report = teller(sys.stderr), plain
-    stand = asyncio.run(_run(job))
+    posts = [make(text) for make, text in ((posting.webhook, webhook), (posting.command, on_event)) if text]
+    stand = asyncio.run(_run(job, posts, listen))
     status = _status(stand) if once else 0
     if as_json:
         from reconciler.cli.views.output.base import emit
@@ -95,8 +111,30 @@ def _status(stand: Stand) -> int:
     return 7 if stand.unseen else 1
 
 
-async def _run(job: Watch) -> Stand:
+async def _run(job: Watch, posts: list[Post], listen: str) -> Stand:
     """Until it ends: SIGTERM and Ctrl-C stop it safely, SIGHUP has it read again; systemd is told of all that."""
+    from reconciler.watch.told import News
+
+    async with AsyncExitStack() as around:
+        if listen:
+            from reconciler.watch.health import pages
+            from reconciler.watch.http import served
+            from reconciler.watch.metrics import Metrics
+
+            metrics = Metrics()
+            job.onlookers.append(metrics)
+            at = await around.enter_async_context(served(listen, pages(job, metrics)))
+            job.say(News.LISTENS, f"/healthz, /readyz and /metrics at {at}")
+        job.onlookers += posts
+        carriers = [asyncio.create_task(post.deliver()) for post in posts]
+        try:
+            return await _watch(job)
+        finally:
+            for carrier in carriers:
+                carrier.cancel()
+
+
+async def _watch(job: Watch) -> Stand:
     from reconciler.watch import notify
 
     loop = asyncio.get_running_loop()

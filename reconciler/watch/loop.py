@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from reconciler.commands.app import Seen, look, unfinished
+from reconciler.commands.app import Applied, Seen, look, unfinished
 from reconciler.commands.compose import open_store
 from reconciler.core.diff import Index
 from reconciler.core.standing import in_question
@@ -23,11 +23,12 @@ from reconciler.core.tending import Cause, Chosen, Postponed
 from reconciler.errors import InputError, Locked, ReconcilerError
 from reconciler.hosts.base import Fleet
 from reconciler.model.command import Seconds
-from reconciler.model.event import Reporter, Untidied, ignore
+from reconciler.model.event import Event, Reporter, Untidied, ignore
 from reconciler.model.spec import Spec
 from reconciler.state.identity import owner
 from reconciler.state.notebook import Notebook
 from reconciler.watch.leading import leading
+from reconciler.watch.observers import Onlooker
 from reconciler.watch.source import SpecSource
 from reconciler.watch.told import Listener, News, Told, note
 from reconciler.watch.work import LOOK, LOOKING, Work
@@ -75,6 +76,8 @@ class Watch:
     stand: Stand = field(default_factory=Stand)
     leads: bool = False
     once: bool = False
+    onlookers: list[Onlooker] = field(default_factory=list)
+    _moved: Seconds = 0.0
     _spec: Spec | None = None
     _unreadable: ReconcilerError | None = None
     _stir: asyncio.Event = field(default_factory=asyncio.Event)
@@ -124,8 +127,29 @@ class Watch:
     def say(self, news: News, text: str, **about: str) -> None:
         told = Told(news, text, **about)
         note(told)
-        with suppress(Exception):  # who listens has no say in what happens
-            self.tell(told)
+        for listener in (self.tell, *(one.told for one in self.onlookers)):
+            with suppress(Exception):  # who listens has no say in what happens
+                listener(told)
+
+    def stepped(self, event: Event) -> None:
+        """A step of something under way."""
+        for listener in (self.report, *(one.stepped for one in self.onlookers)):
+            with suppress(Exception):
+                listener(event)
+
+    def applied(self, applied: Applied) -> None:
+        for one in self.onlookers:
+            with suppress(Exception):
+                one.applied(applied)
+
+    def silent_for(self) -> Seconds:
+        """Since it looked at hosts last, or asked whether it may, or had something under way."""
+        now = asyncio.get_running_loop().time()
+        return 0.0 if self.work.busy else now - self._moved
+
+    @property
+    def has_specs(self) -> bool:
+        return self._spec is not None
 
     def say_once(self, about: str, news: News, text: str, **more: str) -> None:
         """Tell what holds for long only when it begins, or is another thing."""
@@ -189,6 +213,7 @@ class Watch:
     async def _leading(self, spec: Spec) -> None:
         """Lead on these hosts until there are others, or another watch leads."""
         self._lost, loop = None, asyncio.get_running_loop()
+        self._moved = loop.time()
         try:
             async with leading(spec, self.journal, self.me, self._lose, self._warn) as fleet:
                 self.leads = True
@@ -230,6 +255,7 @@ class Watch:
                 break
             self._stir.clear()
             loop = asyncio.get_running_loop()
+            self._moved = loop.time()
             try:
                 again = await self._pass(fleet, spec)
             except ReconcilerError as error:
@@ -279,15 +305,20 @@ class Watch:
         unknown = {name: (host.code, host.reason) for name, host in seen.world.unknown().items()}
         unseen = bool(unknown) and not seen.world.seen()
         self.stand = Stand(spec, well, waits, unknown, unseen, self._unreadable)
+        seconds = asyncio.get_running_loop().time() - self._moved
+        for one in self.onlookers:
+            with suppress(Exception):
+                one.looked(spec, waits, tuple(unknown), seconds)
         if well:
             self.say_once(
                 "stand", News.CONVERGED, f"all {len(spec.workloads)} workloads are as the specs want them"
             )
         else:
             self.unsay("stand")
-        for one in waits:
-            if one.cause not in (Cause.UNDER_WAY, Cause.HOSTS):
-                self.say_once(f"workload {one.workload}", News.WAITS, one.why, workload=one.workload)
+        for postponed in waits:
+            if postponed.cause not in (Cause.UNDER_WAY, Cause.HOSTS):
+                name = postponed.workload
+                self.say_once(f"workload {name}", News.WAITS, postponed.why, workload=name)
         for about in [about for about in self._said if about.startswith("workload ")]:
             if about.removeprefix("workload ") not in choice.waits:
                 self.unsay(about)
@@ -297,5 +328,4 @@ class Watch:
         with suppress(TimeoutError):
             async with asyncio.timeout_at(until if until != float("inf") else None):
                 await self._stir.wait()
-        if until is None:
-            self._stir.clear()
+        self._stir.clear()

@@ -21,6 +21,7 @@ class News(StrEnum):
     CONVERGED = "converged"
     TROUBLE = "trouble"
     STOPS = "stops"
+    LISTENS = "listens"
 
     @property
     def bad(self) -> bool:

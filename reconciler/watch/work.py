@@ -123,7 +123,7 @@ class Work:
         self._asked = asked
         if self._waits(MEND):
             return False
-        self._resume = Resume(spec, self.watch.journal, report=self.watch.report)
+        self._resume = Resume(spec, self.watch.journal, report=self.watch.stepped)
         self.watch.say(News.BEGINS, f"to finish or undo what is unfinished: {', '.join(sorted(asked))}")
         try:
             resumed = await self._resume()
@@ -232,7 +232,7 @@ class Work:
             spec=spec,
             journal_path=self.watch.journal,
             consent=Consent(),
-            report=self.watch.report,
+            report=self.watch.stepped,
             agreed=Seen(seen.world, plan),
             narrow=partial(narrowed, workloads=names),
         )
@@ -269,6 +269,7 @@ class Work:
     def _told(self, applied: Applied) -> None:
         """Note how each workload's change has ended."""
         outcome, run = applied.outcome, applied.run or ""
+        self.watch.applied(applied)
         for left in applied.untidied:
             self.watch.say(News.TROUBLE, left.text, run=run, code=left.code)
         for name, state in (outcome.groups if outcome else {}).items():

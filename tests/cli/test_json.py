@@ -26,9 +26,8 @@ from reconciler.lab import files
 from reconciler.lab.lab import Lab
 from reconciler.lab.spec import LabPaths
 from reconciler.model.event import Untidied
-from reconciler.model.notes import Notes, PutBack
-from reconciler.state.notebook import Notebook
 from tests.cli import json_docs
+from tests.cli.json_watches import OF_WATCHES, WRONG_OF_WATCHES
 from tests.cli.memory_fleet import two_hosts, want
 from tests.inspection.test_archives import checkpoint, pack
 from tests.unit.test_lab_unit import SPEC
@@ -121,13 +120,6 @@ def a_compose_file(scene: Scene) -> None:
     (scene.folder / "compose.yaml").write_text(text)
 
 
-def a_put_back(scene: Scene) -> None:
-    note = PutBack(
-        wanted="x", at=1_700_000_000.0, run="20260101-000000-abcd", why="it did not start", commit="a" * 40
-    )
-    Notebook(scene.folder / "journal-watch.json").change(lambda notes: Notes(put_back={"db": note}))
-
-
 Before = Callable[[Scene], Any]
 WORKS: dict[str, list[tuple[str, str, int, Before]]] = {
     "init": [("init", "init new", 0, lambda s: None)],
@@ -154,17 +146,7 @@ WORKS: dict[str, list[tuple[str, str, int, Before]]] = {
         ("apply", "apply --yes", 0, lambda s: (s.apply(web="h1"), want(s.folder, web="h2"))),
         ("apply", "apply --yes", 0, lambda s: s.apply(web="h1")),
     ],
-    "watch": [
-        ("watch", "watch --once", 0, lambda s: want(s.folder, web="h1")),
-        ("watch", "watch --once", 1, lambda s: (s.apply(web="h1", db="h1"), want(s.folder, web="h1"))),
-    ],
-    "tend suspend": [("tend", "tend suspend web host/h1 --reason why --for 2h", 0, lambda s: None)],
-    "tend resume": [
-        ("tend", "tend resume web", 0, lambda s: main.run(["tend", "suspend", "web", "--reason", "why"]))
-    ],
-    "tend retry": [("tend", "tend retry web", 0, a_put_back)],
-    "tend open": [("tend", "tend open all --reason why", 0, lambda s: None)],
-    "tend show": [("tend", "tend show", 0, a_put_back)],
+    **OF_WATCHES,
     "status": [("status", "status", 0, lambda s: None)],
     "resume": [("resume", "resume", 0, lambda s: None)],
     "resolve": [
@@ -299,12 +281,7 @@ FAILS = {
     "apply nowhere": ("E101", 4),
     "apply": ("E194", 4),
     "status nowhere": ("E101", 4),
-    "watch --once nowhere": ("E101", 4),
-    "watch --drift soon": ("E190", 4),
-    "tend suspend web": ("E190", 4),
-    "tend suspend ../web --reason why": ("E190", 4),
-    "tend resume web": ("E190", 4),
-    "tend open all --reason why --for ever": ("E190", 4),
+    **WRONG_OF_WATCHES,
     "resume nowhere": ("E101", 4),
     "resolve web --owner h1 --evidence seen": ("P400", 1),
     "forget h1 --evidence seen": ("P400", 1),

@@ -176,9 +176,12 @@ def test_of_two_one_leads_and_the_other_takes_over(scene: Scene) -> None:
     async def course(first: Watch) -> None:
         await asyncio.sleep(10)
         second = scene.watch("two")
+        asked: list[float] = []
+        second.chance = lambda: asked.append(0.5) or asked[-1]
         job = asyncio.create_task(second())
         await asyncio.sleep(100)
         assert first.leads and not second.leads
+        assert 5 <= len(asked) <= 10  # each time it asks
         first.stop()
         await asyncio.sleep(30)
         assert second.leads

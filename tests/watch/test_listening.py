@@ -1,0 +1,246 @@
+"""What a watch answers over HTTP, and what it tells others. Real: sockets, HTTP, processes. Fake: the hosts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from reconciler.core.tending import Cause, Postponed
+from reconciler.errors import InputError
+from reconciler.load import load_all
+from reconciler.watch import posting
+from reconciler.watch.health import healthy, pages, ready
+from reconciler.watch.http import AT_ONCE, Reply, parsed, post, served
+from reconciler.watch.loop import Watch
+from reconciler.watch.metrics import Metrics
+from reconciler.watch.posting import Message, message_of, secret_key, signed
+from reconciler.watch.told import News, Told
+from tests.cli.memory_fleet import want
+from tests.watch.scene import Scene
+
+SOON = 60.0
+PAGES = {"/metrics": lambda: Reply(HTTPStatus.OK, b"up 1\n")}
+
+
+async def asked(address: str, request: bytes) -> bytes:
+    host, port = parsed(address)
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(request)
+    answer = await asyncio.wait_for(reader.read(), SOON)
+    writer.close()
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "body"),
+    [
+        (b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", 200, b"up 1\n"),
+        (b"GET /metrics?x=1 HTTP/1.1\r\nHost: x\r\n\r\n", 200, b"up 1\n"),
+        (b"HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n", 200, b""),
+        (b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", 405, b"this can only be read\n"),
+        (b"GET /../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n", 404, b"there are: /metrics\n"),
+        (b"nonsense\r\n\r\n", 400, b"this is no request\n"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 2**20 + b"\r\n\r\n", 431, b"this is no request\n"),
+    ],
+)
+async def test_requests_good_and_bad(request_: bytes, status: int, body: bytes) -> None:
+    async with served("127.0.0.1:0", PAGES) as address:
+        try:
+            answer = await asked(address, request_)
+        except ConnectionError:
+            assert status == 431  # it was answered while it still sent
+            return
+    if answer or status != 431:
+        head, _, found = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 %d " % status) and found == body
+        assert b"nosniff" in head
+
+
+async def test_slow_clients_keep_nobody_out() -> None:
+    async with served("127.0.0.1:0", PAGES) as address:
+        host, port = parsed(address)
+        slow = [await asyncio.open_connection(host, port) for _ in range(AT_ONCE + 50)]
+        try:
+            answer = await asked(address, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert answer.endswith(b"up 1\n")
+        finally:
+            for _, writer in slow:
+                writer.transport.abort()
+
+
+@pytest.mark.parametrize("address", ["", "9464", "localhost:", "localhost:http", "127.0.0.1:65536", ":80"])
+def test_what_is_no_address(address: str) -> None:
+    with pytest.raises(InputError):
+        parsed(address)
+
+
+async def test_a_port_that_is_taken() -> None:
+    async with served("127.0.0.1:0", PAGES) as address:
+        with pytest.raises(InputError, match="cannot be listened at"):
+            async with served(address, PAGES):
+                pass
+
+
+def test_metrics_follow_what_happens(scene: Scene) -> None:
+    metrics = Metrics()
+    seen: dict[str, Any] = {}
+
+    async def course(watch: Watch) -> None:
+        watch.onlookers.append(metrics)
+        assert (healthy(watch).status, ready(watch).status) == (HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE)
+        await asyncio.sleep(10)
+        assert (healthy(watch).body, ready(watch).body) == (b"ok\n", b"leads\n")
+        scene.want(web="h2")
+        scene.edit(watch)
+        await asyncio.sleep(60)
+        seen["text"] = pages(watch, metrics)["/metrics"]().body.decode()
+
+    scene.play(course)
+    lines = seen["text"].splitlines()
+    for line in (
+        "reconciler_watch_leading 1.0",
+        "reconciler_specs_readable 1.0",
+        "reconciler_workloads 1.0",
+        "reconciler_workloads_drifted 0.0",
+        'reconciler_workloads_waiting{cause="put-back"} 0.0',
+        'reconciler_host_seen{host="h2"} 1.0',
+        'reconciler_changes_total{state="done"} 2.0',
+        "reconciler_move_frozen_seconds_count 1.0",
+        'reconciler_step_seconds_count{kind="commit"} 1.0',
+    ):
+        assert line in lines, seen["text"]
+
+
+def test_metrics_of_what_waits_and_fails(tmp_path: Path) -> None:
+    want(tmp_path, web="h1")
+    metrics, spec = Metrics(), load_all([tmp_path / "specs"]).spec
+    metrics.looked(spec, (Postponed("web", Cause.PUT_BACK, "why"),), ("h2",), 0.1)
+    metrics.told(Told(News.TROUBLE, "it is full", code="S601"))
+    text = metrics.text().decode()
+    assert 'reconciler_workloads_waiting{cause="put-back"} 1.0' in text
+    assert 'reconciler_host_seen{host="h2"} 0.0' in text and 'reconciler_troubles_total{code="S601"} 1.0' in text
+
+
+def test_a_watch_that_does_not_move_is_not_well() -> None:
+    stuck: Any = SimpleNamespace(silent_for=lambda: 1000.0, pace=SimpleNamespace(drift=60.0))
+    assert healthy(stuck).status is HTTPStatus.SERVICE_UNAVAILABLE
+
+
+def test_signatures_are_those_of_standard_webhooks() -> None:
+    """The example of the specification."""
+    key = secret_key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    message = Message("msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
+    assert signed(message, key)["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    assert "webhook-signature" not in signed(message, b"")
+
+
+@pytest.mark.parametrize("secret", ["whsec_short", "whsec_äää", "x" * 500])
+def test_what_is_no_secret_is_not_shown(secret: str) -> None:
+    with pytest.raises(InputError) as error:
+        secret_key(secret)
+    assert secret not in str(error.value)
+
+
+@asynccontextmanager
+async def receiver(answers: list[bytes]) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """A server that answers what it is told to, the last one for ever; empty: it hangs."""
+    got: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = next(
+            int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")
+        )
+        got.append(head + await reader.readexactly(length))
+        said = answers.pop(0) if len(answers) > 1 else answers[0]
+        if said:
+            writer.write(said)
+            await writer.drain()
+            writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook?x=1", got
+
+
+OK = b"HTTP/1.1 204 No Content\r\n\r\n"
+BROKEN = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
+ELSEWHERE = b"HTTP/1.1 302 Found\r\nLocation: http://192.0.2.1/\r\nContent-Length: 0\r\n\r\n"
+
+
+async def until(holds: Any) -> None:
+    async with asyncio.timeout(SOON):
+        while not holds():  # noqa: ASYNC110  a server in the same loop changes it
+            await asyncio.sleep(0.01)
+
+
+async def test_a_webhook_is_tried_again_with_the_same_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(posting.SECRET, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    monkeypatch.setattr(posting, "WITHIN", 0.5)
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    async with receiver([BROKEN, ELSEWHERE, b"", b"nonsense\r\n\r\n", OK]) as (url, got):
+        hook = posting.webhook(url)
+        hook.sleep = sleep
+        hook.told(Told(News.ENDED, "done", workload="web", run="r1", state="done"))
+        hook.told(Told(News.CONVERGED, "all is well"))
+        job = asyncio.create_task(hook.deliver())
+        await until(lambda: len(got) == 6)
+        job.cancel()
+    assert slept == [5.0, 30.0, 120.0, 600.0]
+    heads = [message.partition(b"\r\n\r\n")[0] for message in got]
+    ids = [next(line for line in head.split(b"\r\n") if line.startswith(b"webhook-id")) for head in heads]
+    assert len(set(ids[:5])) == 1 and ids[5] != ids[0]
+    assert heads[0].startswith(b"POST /hook?x=1 HTTP/1.1") and b"webhook-signature: v1," in heads[0]
+    body = json.loads(got[0].partition(b"\r\n\r\n")[2])
+    assert body["type"] == "watch.ended"
+    assert body["data"] == {"text": "done", "workload": "web", "run": "r1", "state": "done"}
+
+
+async def test_a_webhook_that_is_gone_costs_the_oldest_messages() -> None:
+    hook = posting.webhook("http://127.0.0.1:1/")
+    for number in range(posting.MOST_WAITING + 5):
+        hook.told(Told(News.WAITS, str(number)))
+    first = json.loads((await hook._waiting.get()).body)
+    assert first["data"]["text"] == "5"
+
+
+async def test_a_command_gets_it_on_stdin_and_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(posting.SECRET, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    script = f"cat > {tmp_path}/got; env > {tmp_path}/env; sleep 1000 & exit 0"
+    await posting.command(f"/bin/sh -c '{script}'").send(message_of(Told(News.LEADS, "it leads")))
+    assert json.loads((tmp_path / "got").read_text())["type"] == "watch.leads"
+    assert "whsec_" not in (tmp_path / "env").read_text()
+    with pytest.raises(ValueError, match="status 3"):
+        await posting.command("/bin/sh -c 'exit 3'").send(message_of(Told(News.LEADS, "it leads")))
+
+
+async def test_a_command_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await posting.command("sleep 1000").send(message_of(Told(News.LEADS, "it leads")))
+
+
+@pytest.mark.parametrize(
+    ("make", "text"), [(posting.webhook, "ftp://x"), (posting.webhook, "x"), (posting.command, "'")]
+)
+def test_what_cannot_be_told_to(make: Any, text: str) -> None:
+    with pytest.raises(InputError):
+        make(text)
+
+
+async def test_what_speaks_no_http_is_an_error() -> None:
+    async with receiver([b"\x00" * 100]) as (url, _):
+        with pytest.raises(ValueError, match="no HTTP"):
+            await asyncio.wait_for(post(url, b"{}", {}), SOON)
