@@ -11,6 +11,7 @@ import typer
 if TYPE_CHECKING:
     from typer import Typer
 
+JSON = {"--json", "--format=json", "--output=json", "-o=json", "-ojson"}
 PASSES_ON = ("lab exec",)
 """Commands whose last words are another program's."""
 
@@ -38,4 +39,7 @@ def wants_json(command: str, arguments: Sequence[str]) -> bool:
     """Whether it is to answer in JSON, also when the rest makes no sense."""
     ours = arguments[: arguments.index("--")] if "--" in arguments else arguments
     pairs = {*ours, *(f"{one}={two}" for one, two in pairwise(ours))}
-    return bool({"--json", "--format=json"} & pairs) and command not in PASSES_ON
+    return (
+        bool({"--json", "--format=json", "--output=json", "-o=json", "-ojson"} & pairs)
+        and command not in PASSES_ON
+    )

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets as randomness
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -79,6 +79,14 @@ async def observed(spec: Spec, warn: Warn) -> World:
     """`reconcile get`: one look at the hosts."""
     async with open_fleet(spec, warn) as fleet:
         return await observe(fleet, drivers(), list(spec.hosts))
+
+
+async def looks(spec: Spec, warn: Warn, every: float = 2.0) -> AsyncIterator[World]:
+    """`reconcile get --watch`: one look after the other, over the same connections."""
+    async with open_fleet(spec, warn) as fleet:
+        while True:
+            yield await observe(fleet, drivers(), list(spec.hosts))
+            await asyncio.sleep(every)
 
 
 async def plan(spec: Spec, journal_path: Path | None, warn: Warn) -> Seen:

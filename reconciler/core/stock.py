@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from reconciler.core.diff import Copy, Index, current_copy
 from reconciler.core.placement import Placed, place
+from reconciler.core.selecting import Term, selects
 from reconciler.core.volumes import is_void
 from reconciler.model.command import Bytes, Seconds
 from reconciler.model.labels import LABEL_WORKLOAD
@@ -28,6 +29,9 @@ class Item:
     up_s: Seconds = 0.0
     connections: int = 0
     as_wanted: bool | None = False
+    runtime: str = ""
+    image: str = ""
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,33 @@ class Orphan:
     why: str
 
 
+@dataclass(frozen=True)
+class Stock:
+    """What is there: workloads of the specs, and what is left over."""
+
+    items: tuple[Item, ...]
+    orphans: tuple[Orphan, ...]
+
+    @property
+    def settled(self) -> object:
+        """What does not change by itself, such as for how long something has run."""
+        return (
+            [(i.workload, i.state, i.belongs, i.on, i.found, i.as_wanted) for i in self.items],
+            self.orphans,
+        )
+
+
+def stock(spec: Spec, world: World, terms: Sequence[Term] = (), host: str = "") -> Stock:
+    """All of it, or the workloads whose labels are selected, and what is on one host or belongs there. What is
+    left over has no labels of a spec: it is there unless some are asked for."""
+    found = [item for item in items(spec, world) if selects(terms, spec.workloads[item.workload].metadata.labels)]
+    left = [] if terms else orphans(spec, world)
+    return Stock(
+        tuple(item for item in found if not host or host in (item.on, item.belongs)),
+        tuple(orphan for orphan in left if not host or host == orphan.host),
+    )
+
+
 def items(spec: Spec, world: World) -> list[Item]:
     """Every workload of the specs, by name."""
     index = Index.of(world)
@@ -52,15 +83,16 @@ def _item(name: str, spec: Spec, index: Index) -> Item:
     placed = place(workload, spec.hosts, index.seen, copy.host if copy else None)
     belongs = placed.host if isinstance(placed, Placed) else ""
     state = workload.spec.state
+    spoken = {address for network in workload.spec.networks for address in (network.ip, network.ip6) if address}
+    item = Item(name, state.value, belongs, runtime=workload.spec.runtime, image=workload.spec.image)
+    item = replace(item, addresses=tuple(sorted(spoken)))
     if copy is None:
         as_wanted = None if index.unknown else state is DesiredState.ABSENT
-        return Item(name, state.value, belongs, as_wanted=as_wanted)
+        return replace(item, as_wanted=as_wanted)
     instance, runs = copy.instance, copy.instance.state.has_processes
     clock = index.seen[copy.host].clock_s
-    return Item(
-        workload=name,
-        state=state.value,
-        belongs=belongs,
+    return replace(
+        item,
         on=copy.host,
         found=instance.state.value,
         memory_bytes=instance.memory_bytes,

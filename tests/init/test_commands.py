@@ -150,7 +150,8 @@ def test_schemas_are_deterministic() -> None:
         for seed in ("1", "2")
     }
     assert len(runs) == 1
-    assert set(schemas()) == {"all.json", "host.json", "migrationpolicy.json", "network.json", "workload.json"}
+    kinds = {"host.json", "migrationpolicy.json", "network.json", "syncpolicy.json", "workload.json"}
+    assert set(schemas()) == {"all.json", *kinds}
 
 
 def test_schema_command(tmp_path: Path) -> None:

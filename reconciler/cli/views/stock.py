@@ -4,28 +4,49 @@ from __future__ import annotations
 
 from reconciler.cli.views.layout import table
 from reconciler.cli.views.style import paint
-from reconciler.core.stock import Item, items, orphans
+from reconciler.core.stock import Item, Stock, stock
 from reconciler.model.spec import Spec
 from reconciler.model.units import format_bytes, format_seconds
 from reconciler.model.world import World
 
+WIDE = ("RUNTIME", "IMAGE", "ADDRESSES")
 HEAD = ("NAME", "WANTED", "FOUND", "MEMORY", "TCP", "UP")
 
 
-def render_stock(spec: Spec, world: World, color: bool, width: int | None = None) -> str:
+def names(there: Stock) -> str:
+    """A word for each, for other commands."""
+    return "\n".join(f"workload/{item.workload}" for item in there.items)
+
+
+def render_stock(
+    spec: Spec,
+    world: World,
+    color: bool,
+    width: int | None = None,
+    *,
+    only: Stock | None = None,
+    wide: bool = False,
+) -> str:
     """For people: workloads as columns, then what is left over."""
-    found = items(spec, world)
-    shown = table(HEAD, [_columns(item, spec.called.get(item.workload, "")) for item in found], width)
+    there = stock(spec, world) if only is None else only
+    found, head = there.items, (*HEAD, *(WIDE if wide else ()))
+    named = [(item, spec.called.get(item.workload, "")) for item in found]
+    rows = [(*_columns(item, called), *(_more(item) if wide else ())) for item, called in named]
+    shown = table(head, rows, width)
     lines = shown[: -len(found)] if found else shown
     for text, item in zip(shown[len(lines) :], found, strict=True):
         lines.append(paint("yellow", text, color) if item.as_wanted is not True else text)
-    left = orphans(spec, world)
+    left = there.orphans
     if left:
         lines += ["", paint("bold", "In no spec:", color)]
         lines += [f"  {o.kind:<9} {o.name} on {o.host} (of {o.workload}): {o.why}" for o in left]
     for name, host in sorted(world.unknown().items()):
         lines.append(paint("yellow", f"? {name}: {host.reason}", color))
     return "\n".join(lines)
+
+
+def _more(item: Item) -> tuple[str, ...]:
+    return item.runtime, item.image or "-", " ".join(item.addresses) or "-"
 
 
 def _columns(item: Item, called: str) -> tuple[str, ...]:

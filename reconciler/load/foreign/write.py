@@ -46,6 +46,11 @@ def render(made: Import, host: str) -> str:
     return "---\n".join(part for part in parts if part)
 
 
+def yaml_text(document: dict[str, Any]) -> str:
+    """A document as YAML that any reader takes."""
+    return yaml.safe_dump(document, sort_keys=False, width=110)
+
+
 def _comment(note: Remark) -> str:
     text = f"{'NOT HERE' if note.lost else 'note'}: {note.what}: {note.why}"
     return f"# {' '.join(text.split())}\n"

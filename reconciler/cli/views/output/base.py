@@ -94,7 +94,11 @@ class UnknownHost(Part):
 
 def emit(document: Document) -> None:
     """Write one document to stdout, as ASCII: whatever the terminal's encoding is."""
-    typer.echo(json.dumps(as_json(document), indent=2, allow_nan=False))
+    typer.echo(as_text(document))
+
+
+def as_text(document: Document) -> str:
+    return json.dumps(as_json(document), indent=2, allow_nan=False)
 
 
 def as_json(document: Document) -> dict[str, Any]:

@@ -7,8 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from reconciler.cli.views.output.base import Document, Part, UnknownHost, rounded, unknown_hosts
-from reconciler.core.stock import Item, items, orphans
-from reconciler.model.spec import Spec
+from reconciler.core.stock import Item, Stock
 from reconciler.model.world import World
 
 
@@ -23,6 +22,9 @@ class WorkloadRow(Part):
     memory_bytes: int
     connections: int = Field(description="TCP connections that are established")
     up_s: float | None
+    runtime: str
+    image: str | None = Field(description="As the specs name it; null where its runtime knows none")
+    addresses: tuple[str, ...] = Field(description="Those that the specs give it")
     as_wanted: bool | None = Field(description="null where a host that was not seen may have it")
 
 
@@ -45,10 +47,10 @@ class GetDocument(Document):
     unknown_hosts: tuple[UnknownHost, ...]
 
 
-def get_document(spec: Spec, world: World, exit_code: int) -> GetDocument:
+def get_document(stock: Stock, world: World, exit_code: int) -> GetDocument:
     return GetDocument(
         exit_code=exit_code,
-        workloads=tuple(_row(item) for item in items(spec, world)),
+        workloads=tuple(_row(item) for item in stock.items),
         orphans=tuple(
             Left(
                 kind="volume" if o.kind == "volume" else "container",
@@ -57,7 +59,7 @@ def get_document(spec: Spec, world: World, exit_code: int) -> GetDocument:
                 workload=o.workload,
                 why=o.why,
             )
-            for o in orphans(spec, world)
+            for o in stock.orphans
         ),
         unknown_hosts=unknown_hosts(world),
     )
@@ -73,5 +75,8 @@ def _row(item: Item) -> WorkloadRow:
         memory_bytes=item.memory_bytes,
         connections=item.connections,
         up_s=rounded(item.up_s) if item.on else None,
+        runtime=item.runtime,
+        image=item.image or None,
+        addresses=item.addresses,
         as_wanted=item.as_wanted,
     )
