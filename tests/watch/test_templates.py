@@ -27,7 +27,7 @@ def test_what_the_unit_starts_is_understood(capsys: pytest.CaptureFixture[str]) 
     words = shlex.split(unit()["Service"]["ExecStart"])
     assert Path(words[0]).name == "reconcile"
     assert main.run([*words[1:], "--help"]) == 0
-    assert "Usage: reconcile watch" in capsys.readouterr().out
+    assert "--drift" in capsys.readouterr().out
 
 
 def test_systemd_waits_for_what_must_not_be_cut() -> None:
