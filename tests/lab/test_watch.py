@@ -70,6 +70,7 @@ def watched(tmp_path: Path, clean_lab: Lab) -> Iterator[Watched]:
         made.end()
 
 
+@pytest.mark.timeout(900)
 def test_whatever_people_do_it_converges(watched: Watched) -> None:
     repo, lab = watched.repo, watched.repo.lab
     repo.counter()
