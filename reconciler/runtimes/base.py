@@ -10,9 +10,9 @@ start, restore, resume or remove a workload go through the host-side guard with 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from reconciler.model.command import Archive, Bytes, Fence, Program, Tree
 from reconciler.model.handover import Handover as Handover
@@ -48,6 +48,16 @@ class Runtime(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Running:
+    """Containers that run and the images they were made of, as they are inspected; `segments`: networks on which
+    an address is a container's own."""
+
+    containers: Sequence[Mapping[str, Any]]
+    images: Sequence[Mapping[str, Any]]
+    segments: Sequence[str] = ()
+
+
 @runtime_checkable
 class LooksCloser(Protocol):
     """Can answer a plan's questions about a host, in one round trip. Rules that need the answers say nothing about
@@ -56,6 +66,13 @@ class LooksCloser(Protocol):
     def preflight(self, host: HostFacts, question: Question) -> Program[HostFacts]:
         """The host's facts with `preflight`, and `held` of the containers asked about. Changes nothing."""
         ...
+
+
+@runtime_checkable
+class ShowsRunning(Protocol):
+    """Shows what runs on a host, whoever made it, for an import."""
+
+    def running(self) -> Program[Running]: ...
 
 
 @runtime_checkable

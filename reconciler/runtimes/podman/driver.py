@@ -12,13 +12,14 @@ from reconciler.model.network import NetworkDefinition
 from reconciler.model.question import Question
 from reconciler.model.spec import Workload
 from reconciler.model.world import HostFacts, RuntimeFacts
-from reconciler.runtimes.base import Alive, Handover, Held, Located, Pull, Round
+from reconciler.runtimes.base import Alive, Handover, Held, Located, Pull, Round, Running
 from reconciler.runtimes.podman import (
     archives,
     containers,
     destination,
     fencing,
     health,
+    inspecting,
     observing,
     paths,
     precopy,
@@ -39,6 +40,9 @@ class PodmanDriver:
 
     def preflight(self, host: HostFacts, question: Question) -> Program[HostFacts]:
         return probes.preflight(host, question)
+
+    def running(self) -> Program[Running]:
+        return inspecting.running()
 
     def alive(self, workload: str) -> Program[Alive]:
         return fencing.alive(workload)
