@@ -87,16 +87,22 @@ def can_hold(instance: Instance, source: HostFacts) -> str:
     engine has to pass CRIU's configuration on; what runs under CRIU alone always can."""
     if not isinstance(instance, ContainerFacts):
         return ""
-    container = instance
-    if not any(key == "org.criu.config" for key in container.annotations):
+    if not any(key == "org.criu.config" for key in instance.annotations):
         return "it was not made with its own CRIU config (annotation org.criu.config)"
-    if container.oci_runtime == "crun" and version_tuple(source.versions.crun) < (1, 26):
-        return f"crun {source.versions.crun} does not read the CRIU config file (needs 1.26)"
+    return reads_config(instance, source)
+
+
+def reads_config(container: ContainerFacts, host: HostFacts) -> str:
+    """Why a container's own CRIU config has no effect there; empty when it has."""
+    if container.oci_runtime == "crun" and version_tuple(host.versions.crun) < (1, 26):
+        return f"crun {host.versions.crun} does not read the CRIU config file (needs 1.26)"
     return ""
 
 
-def can_follow(destination: HostFacts) -> str:
+def can_follow(instance: Instance, destination: HostFacts) -> str:
     """Why memory cannot follow a restore there; empty when it can."""
+    if isinstance(instance, ContainerFacts) and (obstacle := reads_config(instance, destination)):
+        return obstacle
     if "uffd" not in destination.features:
         return f"{destination.name} has no userfaultfd"
     if KEEPER not in destination.tools:
@@ -116,7 +122,7 @@ def can_precopy(instance: Instance, source: HostFacts, destination: HostFacts) -
     """Why memory cannot be copied in rounds before the freeze; empty when it can."""
     if _TRACKS not in source.features:
         return f"the kernel of {source.name} does not track changed memory (CONFIG_MEM_SOFT_DIRTY)"
-    if obstacle := can_follow(destination):
+    if obstacle := can_follow(instance, destination):
         return f"there is no lazy restore: {obstacle}"
     if source.arch != "x86_64":
         return f"{source.name} is {source.arch}; it is known to work on x86_64"
@@ -144,7 +150,7 @@ def choose(
             why.append(f"restore-back, because {obstacle}")
     strategy = policy.strategy
     if strategy is Strategy.AUTO:
-        obstacle = can_follow(destination) or is_alone(instance)
+        obstacle = can_follow(instance, destination) or is_alone(instance)
         strategy = Strategy.COLD if obstacle else Strategy.LAZY
         if obstacle:
             why.append(f"no lazy restore, because {obstacle}")

@@ -89,10 +89,14 @@ def test_much_memory_is_copied_in_rounds_where_the_kernel_tracks_changes():
 
 @pytest.mark.parametrize(
     "more",
-    [{"memory": 8 * 2**20}, {"memory": 2**30, "oci_runtime": "crun"}, {"memory": 2**30, "annotations": {}}],
+    [{"memory": 8 * 2**20}, {"memory": 2**30, "annotations": {}}],
 )
 def test_else_it_is_copied_at_once(more):
     assert strategy_of(**more)[1] is Strategy.LAZY
+
+
+def test_memory_does_not_follow_where_crun_keeps_its_config_from_criu():
+    assert strategy_of(2**30, oci_runtime="crun")[1] is Strategy.COLD
 
 
 @pytest.mark.parametrize(

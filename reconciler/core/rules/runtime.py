@@ -184,10 +184,10 @@ def cutover(case: Case) -> Iterator[Said]:
 
 @rule("strategy.lazy")
 def lazy(case: Case) -> Iterator[Said]:
-    """The policy demands lazy restore and the destination has no userfaultfd, or no Perl to keep processes off
-    memory that is missing."""
-    if case.moves and case.destination and case.policy.strategy is Strategy.LAZY:
-        if obstacle := can_follow(case.destination):
+    """The policy demands lazy restore and the destination has no userfaultfd, no Perl to keep processes off memory
+    that is missing, or a crun that does not read the container's CRIU config."""
+    if case.moves and case.instance and case.destination and case.policy.strategy is Strategy.LAZY:
+        if obstacle := can_follow(case.instance, case.destination):
             yield Said(
                 f"there is no lazy restore: {obstacle}",
                 "set strategy: auto, install perl, or set vm.unprivileged_userfaultfd=1 on a kernel that has it",
