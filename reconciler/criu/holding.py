@@ -13,6 +13,7 @@ from reconciler.guard import guard
 from reconciler.model.base import parse_duration
 from reconciler.model.command import Program, Seconds
 from reconciler.model.handover import Handover, Held
+from reconciler.model.spec import Cutover
 
 DUMP_LIMIT: Seconds = 900.0
 _UNUSABLE = 3
@@ -26,9 +27,11 @@ def hold(
     *,
     lives_on: Callable[[], Program[str]],
     under: Sequence[str] = (),
+    addresses: Sequence[str] = (),
 ) -> Program[Held]:
     """Hold it by this dump. `lives_on`: what it is afterwards when it is not held; empty when it runs on.
-    `under`: a command that gets the guard's as its last arguments, and ends with 3 when images cannot be used."""
+    `under`: a command that gets the guard's as its last arguments, and ends with 3 when images cannot be used.
+    `addresses`: those that it was given here."""
     name = handover.name
     dump_log = f"{tasks.home}/dump.log"
     try:
@@ -43,7 +46,7 @@ def hold(
             peer=handover.move.destination,
             timeout=DUMP_LIMIT,  # the guard gives up earlier, by the policy's limit
             log=dump_log,
-            under=(*shell("held", tasks.home, guard.workload_dir(name), tasks.cgroup, tasks.monitor), *under),
+            under=(*_around(handover, tasks, addresses), *under),
         )
     except CommandFailed as error:
         if error.status != _UNUSABLE:
@@ -71,3 +74,9 @@ def hold(
         )
     sizes = numbers(outcome.tail, ("bytes", "freeze_us"))
     return Held(image_bytes=sizes["bytes"], freeze_s=sizes["freeze_us"] / 1e6)
+
+
+def _around(handover: Handover, tasks: Tasks, addresses: Sequence[str]) -> tuple[str, ...]:
+    folder = guard.workload_dir(handover.name)
+    held = "held" if handover.move.cutover is Cutover.TRANSACTIONAL else ""
+    return shell("held", tasks.home, folder, tasks.cgroup, tasks.monitor, held, ",".join(addresses))

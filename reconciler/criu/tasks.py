@@ -102,5 +102,6 @@ def spoke(tasks: Tasks, note: str) -> Program[bool]:
 
 
 def restoring_script() -> bytes:
-    """CRIU's action script of a restore."""
-    return f"#!/bin/sh\n{host_script('criu', 'restoring')}".encode()
+    """CRIU's action script of a restore, with what it puts back before the tasks run."""
+    parts = (host_script("criu", "replay"), host_script("criu", "restoring"))
+    return "".join(("#!/bin/sh\n", f"HOOK={guard.hook_script_path()}\n", *parts)).encode()

@@ -102,6 +102,11 @@ def guard_path() -> str:
     return f"{ROOT}/bin/{_script('guard')[0]}"
 
 
+def hook_script_path() -> str:
+    """Where what all workloads' hooks are is on hosts."""
+    return f"{ROOT}/bin/{_script('hook')[0]}"
+
+
 def workload_dir(workload: str) -> str:
     """The workload's folder on hosts: marker, hold, and place for the driver's own small files."""
     return f"{ROOT}/workloads/{name_of(workload)}"

@@ -1,20 +1,39 @@
-# held.sh HOME FOLDER CGROUP MONITOR COMMAND...: hold a source by this command of the guard's; when that is done, say how
-# large its images are and how long the freeze took. FOLDER: the workload's, with its hook. CGROUP, MONITOR: the tasks
-# (living.sh); what each of them may do is noted among the images. Exit 3: what was dumped cannot be used.
-home=$1 folder=$2 cgroup=$3 monitor=$4
-shift 4
+# held.sh HOME FOLDER CGROUP MONITOR HELD ADDRESSES COMMAND...: hold a source by this command of the guard's; when that is
+# done, say how large its images are and how long the freeze took. FOLDER: the workload's, with its hook. CGROUP, MONITOR:
+# the tasks (living.sh); what each of them may do is noted among the images, and what their network is, of which CRIU saves
+# nothing. HELD: empty where they end with the dump, and no hook acts. ADDRESSES: those that they were given, with commas
+# between them. Exit 3: what was dumped cannot be used.
+home=$1 folder=$2 cgroup=$3 monitor=$4 held=$5 addresses=$6
+shift 6
 # include living
 # include rights
-# shellcheck disable=SC2046 # PIDs are words
-noted=$(rights $(living "$cgroup" "$monitor" | cut -d ' ' -f 1))
+network=$folder/hook noted=
+if [ -z "$held" ]; then
+    pids=$(living "$cgroup" "$monitor" | cut -d ' ' -f 1)
+    # shellcheck disable=SC2086
+    noted=$(rights $pids)
+    network=$home/network
+    rm -rf "$network" && mkdir -m 700 "$network" || exit 1
+    for pid in $pids; do
+        [ "$(readlink "/proc/$pid/ns/net")" = "$(readlink /proc/self/ns/net)" ] ||
+            nsenter --net="/proc/$pid/ns/net" /bin/sh "$folder/hook.sh" remember "$network"
+        break
+    done
+fi
 said=$("$@") || { status=$?; printf '%s\n' "$said"; exit "$status"; }
 printf '%s\n' "$said"
 case $said in *'"outcome":"held"'* | *'"outcome":"exited","status":0,'*) ;; *) exit 0 ;; esac
 [ -s "$home/checkpoint/inventory.img" ] || { echo "no complete dump in $home/checkpoint" >&2; exit 3; }
-# Until they were frozen they may have changed. Where nothing is held there is nobody left to look at.
-# shellcheck disable=SC2046
-frozen=$(rights $(cat "$(cat "$folder/hook/cgroup")/cgroup.procs")) 2>/dev/null
-(umask 077 && mkdir -p "$home/checkpoint/state" && printf '%s\n' "${frozen:-$noted}" >"$home/checkpoint/state/rights") || exit 3
+keep_state() {
+    # Until they were frozen they may have changed.
+    # shellcheck disable=SC2046 # PIDs are words
+    [ -z "$held" ] || noted=$(rights $(cat "$(cat "$folder/hook/cgroup")/cgroup.procs" || living "$cgroup" "$monitor" | cut -d ' ' -f 1))
+    rm -rf "$home/checkpoint/state" && mkdir -m 700 "$home/checkpoint/state" || return
+    printf '%s\n' "$noted" >"$home/checkpoint/state/rights" || return
+    printf '%s\n' "$addresses" >"$home/checkpoint/state/addresses" || return
+    [ ! -e "$network/net.cards" ] || cp "$network"/net.* "$home/checkpoint/state/" # not there for a host's own network
+} 2>/dev/null
+keep_state || exit 3
 set -- "$home"/checkpoint/*
 # CRIU saves a periodic timerfd that has expired and was not read yet as one that never expires (its issue 3162).
 awk -F'[()]' '

@@ -89,7 +89,10 @@ announce() {
             ip link set dev "$device" address "$mac"
             echo "$had_four" >"$four"
             echo "$had_six" >"$six"
-        done'
+        done
+        # A card that is given an address forgets its neighbours, also those that somebody has told it.
+        [ ! -f "$1" ] || sed -n "s/^\([0-9a-f.:]* dev [A-Za-z0-9@._-]* lladdr [0-9a-f:]*\) *PERMANENT *$/neigh replace \1 nud permanent/p" "$1" |
+            ip -force -batch -' sh "$images/state/net.neighbours"
 }
 command -v nft >/dev/null 2>&1 || addresses=
 # PID FILE of a process that still serves these tasks.

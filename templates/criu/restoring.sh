@@ -1,5 +1,6 @@
 # CRIU's action script of a restore: what has to happen at once, at points of it that nobody outside can see.
-#   post-setup-namespaces  sockets are not there yet: a smaller MTU for as long as they are restored
+#   post-setup-namespaces  sockets are not there yet: their network becomes what it was, but with a smaller MTU for as long
+#                          as they are restored
 #   network-unlock         all sockets and mounts are there; the tasks do not run yet
 #   pre-resume             the tasks are whole, and do not run yet: may they what they might?
 #   late                   by restore.sh, when the tasks run, where the OCI runtime has CRIU run no script
@@ -11,17 +12,29 @@
 # Where restore.sh keeps packets away, that ends before CRIU ends the sockets' repair mode. What a socket then sends asks
 # for an answer, and one that did not come through would be waited for for a second.
 #
-# What is not as it was is told in `unlike`, which is read before the source is let go.
+# What is not as it was is told in `unlike`, which is read before the source is let go. HOOK: hook.sh, which says what a
+# network is. `replay` stands before this (replay.sh).
 set -f # without -u: a restore fails when its action script does
 export LC_ALL=C
 PATH=${PATH:+$PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+if [ "${1-}" = replay ]; then
+	replay "$2" "$3" "$HOOK"
+	exit 0
+fi
 case ${CRTOOLS_SCRIPT_ACTION-} in post-setup-namespaces | network-unlock | pre-resume | late) ;; *) exit 0 ;; esac
 INIT=${CRTOOLS_INIT_PID-}
 images=$(readlink -f "$CRTOOLS_IMAGE_DIR") # CRIU names its descriptor of the folder
 home=${images%/*}
 mtus=$home/mtus
 inside() { nsenter --net="/proc/$INIT/ns/net" -- "$@"; }
+own_network() { [ "$(readlink "/proc/$INIT/ns/net")" != "$(readlink /proc/self/ns/net)" ]; }
 # include rights
+
+put_network_back() {
+	[ -f "$images/state/net.cards" ] || return 0
+	rm -rf "$home/network" && mkdir -m 700 "$home/network" || return
+	inside /bin/sh "$0" replay "$images/state" "$home/network" >>"$home/unlike"
+} </dev/null 2>"$home/restoring.log"
 
 # The OCI runtime has CRIU mount the host's own /dev/null over what is masked, where root of the container could change
 # what anybody on the host may do with it: the container's own hides it as well.
@@ -54,8 +67,9 @@ case $CRTOOLS_SCRIPT_ACTION in
 post-setup-namespaces)
 	rm -f "$mtus" "$home/unlike"
 	printf '%s\n' "$INIT" >"$home/restored.pid" # for who tells the segment where they are now
+	own_network || exit 0
+	put_network_back
 	[ -e "$home/unshield" ] || exit 0 # no connections come along
-	[ "$(readlink "/proc/$INIT/ns/net")" != "$(readlink /proc/self/ns/net)" ] || exit 0
 	inside ip -o link show up | while read -r _ device _ _ mtu _; do
 		device=${device%:}
 		device=${device%%@*}
@@ -76,6 +90,7 @@ pre-resume) compare_rights </dev/null 2>/dev/null ;;
 late)
 	rm -f "$home/unlike"
 	printf '%s\n' "$INIT" >"$home/restored.pid"
+	! own_network || put_network_back
 	compare_rights </dev/null 2>/dev/null
 	mask_by_own_null </dev/null >/dev/null 2>&1
 	;;

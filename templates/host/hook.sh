@@ -19,7 +19,7 @@
 #                  it, puts the network back and undoes CRIU's locks as far as that can be done from outside
 #   CRIU hangs     before post-dump: the warden kills it when the tasks have been frozen for too long, and does the same;
 #                  as the cgroup is frozen again before, no task runs until its connections are as they were
-# With an argument it is one of its own helpers: keeper, warden, isolate, netdown, netup, netunlock, hang_up.
+# With an argument it is one of its own helpers: keeper, warden, isolate, remember, netdown, netup, netunlock, hang_up.
 case ${CRTOOLS_SCRIPT_ACTION-}$# in post-dump0 | pre-dump0 | network-lock0 | network-unlock0 | pre-restore0) ;; *0) exit 0 ;; esac
 
 set -uf
@@ -90,18 +90,41 @@ list_routes() { # FAMILY: in the words of `ip route replace`
 }
 
 routes() { # FAMILY: first those that the kernel makes for addresses, then direct ones, then those by way of others
-	list_routes "$1" >"$H/net.all$1"
 	grep ' proto kernel' "$H/net.all$1" >"$H/net.routes$1"
 	grep -v ' via ' "$H/net.all$1" | grep -v ' proto kernel' >>"$H/net.routes$1"
 	grep ' via ' "$H/net.all$1" | grep -v ' proto kernel' >>"$H/net.routes$1"
 	return 0
 }
 
+remember() { # FOLDER: inside the tasks' network namespace, of which CRIU saves nothing. All at once, for clients wait
+	$IP -o -d link show >"$1/net.cards" &
+	$IP -o addr show >"$1/net.every" &
+	$IP neigh show nud permanent >"$1/net.neighbours" &
+	for F in 4 6; do
+		$IP -$F rule show >"$1/net.rules$F" 2>/dev/null &
+		list_routes $F >"$1/net.all$F" &
+	done
+	grep -rsH . /proc/sys/net >"$1/net.sysctls" &
+	! command -v nft >/dev/null || nft list ruleset >"$1/net.nft" &
+	for TOOL in $(xtables); do "$TOOL-save" -c >"$1/net.$TOOL" & done
+	wait
+}
+
+xtables() { # that rules may have been made with; each kind but once
+	for TOOL in iptables ip6tables; do
+		FOUND=
+		! command -v $TOOL-nft-save >/dev/null || FOUND=$TOOL-nft
+		NAMES=/proc/net/${TOOL%tables}_tables_names
+		! command -v $TOOL-legacy-save >/dev/null || [ -z "$(cat "$NAMES" 2>/dev/null)" ] || FOUND="$FOUND $TOOL-legacy"
+		[ -n "$FOUND" ] || ! command -v $TOOL-save >/dev/null || FOUND=$TOOL
+		printf '%s\n' "$FOUND"
+	done
+}
+
 netdown() { # inside the tasks' network namespace: interfaces down, so that IP and MAC may come up elsewhere
 	$IP -o link show up >"$H/net.links" || return 1
 	$IP -o addr show up scope global >"$H/net.addresses"
 	$IP -6 -o addr show up 2>/dev/null | sed 's/\([0-9]\)sec/\1/g' >"$H/net.six"
-	$IP neigh show nud permanent >"$H/net.neighbours"
 	routes 4
 	routes 6
 	: >"$H/net.knobs"
@@ -567,7 +590,11 @@ case ${1-} in
 keeper) keeper "$2" "$3" "$4" "$5" ;;
 warden) warden "$2" "$3" "$4" "$5" ;;
 isolate) isolate "$2" ;;
-netdown) netdown ;;
+netdown)
+	remember "$H"
+	netdown
+	;;
+remember) remember "$2" ;;
 netup) netup ;;
 netunlock) netunlock ;;
 hang_up) hang_up ;;

@@ -14,7 +14,6 @@ from reconciler.model.plan import Phase
 from reconciler.model.world import ContainerFacts
 from reconciler.runtimes.base import Handover, Located
 from reconciler.runtimes.podman import containers, folders, parse, paths
-from reconciler.runtimes.podman.verifying import sysctl_path
 
 
 def located(handover: Handover, facts: ContainerFacts, expected_bytes: Bytes = 0) -> Located:
@@ -119,12 +118,3 @@ def restore(handover: Handover, fence: Fence, phase: Phase, located: Located, *,
     yield from restoring.restore(
         handover, fence, phase, tasks, command, addresses=addresses, runs=runs, lazy=lazy, hangs=hangs
     )
-    yield from _sysctls(handover, fence, phase)
-
-
-def _sysctls(handover: Handover, fence: Fence, phase: Phase) -> Program[None]:
-    wanted = handover.workload.container.sysctls
-    of_network = [(sysctl_path(name), value) for name, value in wanted.items() if name.startswith("net.")]
-    if of_network:
-        argv = paths.shell("sysctls", handover.name, *(word for pair in of_network for word in pair))
-        yield from guard.run(fence, (phase,), argv)

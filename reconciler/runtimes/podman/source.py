@@ -72,7 +72,9 @@ def hold(handover: Handover) -> Program[Held]:
 
     argv = ("podman", "container", "checkpoint", *moving.options(handover), "--", handover.name)
     keep_shm = paths.shell("keep-shm", facts.userdata)
-    return (yield from holding.hold(handover, containers.tasks_of(facts), argv, lives_on=lives_on, under=keep_shm))
+    given = [ip for network in facts.networks for ip in network.ips]
+    tasks = containers.tasks_of(facts)
+    return (yield from holding.hold(handover, tasks, argv, lives_on=lives_on, under=keep_shm, addresses=given))
 
 
 def resume(handover: Handover, fence: Fence) -> Program[str]:

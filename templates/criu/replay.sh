@@ -1,0 +1,140 @@
+# What somebody has changed in a network namespace, of which CRIU saves nothing: noted by hook.sh (`remember`) before a dump, in
+# `state`, and put back here into a new one, by what differs from it as it is here, in `work`. All of `state` comes from
+# another host: nothing of it is taken for anything but what it should be. `addresses`: those that the engine had given it;
+# `alike`: it has given the same ones here, so that all that is about them can be as it was.
+
+# What `ip` has to be told, in an order that works.
+to_change() {
+	{
+		cards
+		addresses
+		same neighbours || neighbours
+		for family in 4 6; do # clients wait: most often nothing is another
+			same all$family || routes $family | sed "s/^/-$family /"
+			same rules$family || rules $family | sed "s/^/-$family /"
+		done
+	} | grep '^[][A-Za-z0-9@./:,_ -]*$' # no other character has a place in them
+}
+same() { cmp -s "$state/net.$1" "$work/net.$1"; }
+cards() {
+	awk '
+		{name = $2; sub(/[@:].*/, "", name); match($0, / mtu [0-9]+/); mtu = substr($0, RSTART + 5, RLENGTH - 5); up = / *<[^>]*[<,]UP[,>]/}
+		FILENAME == ARGV[1] {has[name] = mtu; is_up[name] = up; next}
+		!(name in has) && / dummy / {
+			print "link add " name " mtu " mtu " type dummy"
+			if (match($0, /link\/ether [0-9a-f:]+/)) print "link set " name " address " substr($0, RSTART + 11, RLENGTH - 11)
+			if (up) print "link set " name " up"
+			next
+		}
+		!(name in has) {if (up) print "link add " name; next} # what is down the kernel may have made by itself
+		has[name] != mtu {print "link set " name " mtu " mtu}
+		is_up[name] != up {print "link set " name (up ? " up" : " down")}
+	' "$work/net.cards" "$state/net.cards"
+}
+addresses() {
+	awk -v given=",$given," -v alike="$alike" '
+		$3 !~ /^inet/ || / scope link/ || / dynamic/ || $2 == "lo" && $4 ~ /^(127\.0\.0\.1|::1)\// {next}
+		{key = $2 " " $4; bare = $4; sub("/.*", "", bare); ours = index(given, "," bare ",")}
+		FILENAME == ARGV[1] {has[key]; next}
+		{had[key]}
+		key in has || ours && !alike {next}
+		{
+			more = ""
+			if (match($0, / peer [0-9a-f.:\/]+/)) more = substr($0, RSTART, RLENGTH)
+			if (match($0, / brd [0-9.]+/)) more = more substr($0, RSTART, RLENGTH)
+			if (match($0, / scope (global|site|host)/)) more = more substr($0, RSTART, RLENGTH)
+			if (/ noprefixroute/) more = more " noprefixroute"
+			if ($3 == "inet6") more = more " nodad"
+			print "addr add " $4 more " dev " $2
+		}
+		END {
+			for (key in has) if (!(key in had) && alike) {split(key, part, " "); print "addr del " part[2] " dev " part[1]}
+		}
+	' "$work/net.every" "$state/net.every"
+}
+routes() { # 4|6; those that the kernel makes for addresses come and go with these
+	engine='^$'
+	[ -n "$alike" ] || engine=' proto static\|^default\| src '
+	grep -vxFf "$work/net.all$1" -e '' "$state/net.all$1" | grep -v -e ' proto kernel' -e '^fe80::' -e "$engine" >"$work/missing"
+	{ grep -v ' via ' "$work/missing"; grep ' via ' "$work/missing"; } | sed 's/^/route replace /'
+	[ -z "$alike" ] || grep -vxFf "$state/net.all$1" -e '' "$work/net.all$1" | grep -v -e ' proto kernel' -e '^fe80::' | sed 's/^/route del /'
+}
+rules() { # 4|6
+	grep -vxFf "$work/net.rules$1" -e '' "$state/net.rules$1" | rule_lines add
+	grep -vxFf "$state/net.rules$1" -e '' "$work/net.rules$1" | rule_lines del
+}
+rule_lines() {
+	sed "s/^\([0-9]*\):[[:space:]]*/rule $1 priority \1 /; s/ \[detached\]//g"
+}
+neighbours() {
+	grep -vxFf "$work/net.neighbours" -e '' "$state/net.neighbours" |
+		sed -n 's/^\([0-9a-f.:]* dev [A-Za-z0-9@._-]* lladdr [0-9a-f:]*\) *PERMANENT *$/neigh replace \1 nud permanent/p'
+}
+
+sysctls() { # of cards too, so after these. Twice, for `all` sets all others
+	for _ in all each; do
+		grep -vxFf "$work/net.sysctls" -e '' "$state/net.sysctls" | while IFS=: read -r knob value; do
+			case $knob in *..* | *[!A-Za-z0-9/._-]*) continue ;; /proc/sys/net/*) ;; *) continue ;; esac
+			[ ! -w "$knob" ] || [ "$(cat "$knob")" = "$value" ] || printf '%s\n' "$value" >"$knob"
+		done
+	done
+}
+
+# Tables of nftables that are not here. CRIU's own locks are nobody's, and what iptables has made only that can make again.
+tables() {
+	for family in ip ip6; do
+		sed -n "s/^\*/$family /p" "$state/net.${family}tables-nft" "$state/net.${family}tables" 2>/dev/null
+	done >"$work/xtables"
+	awk '
+		FILENAME == ARGV[1] {by_iptables[$1 " " $2]; next}
+		FILENAME == ARGV[2] {if (/^table /) here[$2 " " $3]; next}
+		/^table / {name = $2 " " $3; skip = $3 ~ /^CRIU/ || name in by_iptables || name in here}
+		!skip
+	' "$work/xtables" "$work/net.nft" "$state/net.nft"
+}
+# Chains, policies and rules of iptables' that are not here, without CRIU's, which are named so.
+chains() { # FILE: of `iptables-save -c`
+	sed -e '/^#/d; /^:CRIU /d; / CRIU$/d; /-A CRIU /d' "$1"
+}
+bare_chains() { chains "$1" | sed 's/ *\[[0-9]*:[0-9]*\] *//' | grep -v -e '^COMMIT' -e '^\*' -e '^:.* ACCEPT$'; }
+filters() {
+	tables >"$work/tables"
+	[ ! -s "$work/tables" ] || grep -qw -e include -e define "$work/tables" || nft -f "$work/tables"
+	for file in $(xtables); do
+		[ -n "$(missing_chains "$file")" ] || continue
+		chains "$state/net.$file" >"$work/chains"
+		# Matches and targets are programs' parts, which are looked for by name.
+		grep -qE -e ' (-m|-j|-g|--match|--jump|--goto) [^ ]*[^A-Za-z0-9_ -]' "$work/chains" || "$file-restore" --wait 5 --noflush --counters "$work/chains"
+	done
+}
+xtables() { # that there is something of
+	for file in iptables iptables-nft iptables-legacy ip6tables ip6tables-nft ip6tables-legacy; do [ ! -s "$state/net.$file" ] || echo $file; done
+}
+missing_chains() { # TOOL
+	touch "$work/net.$1"
+	bare_chains "$work/net.$1" >"$work/bare"
+	bare_chains "$state/net.$1" | grep -vxFf "$work/bare" -e ''
+}
+
+unlike() { # what is not as it was, in words
+	to_change | sed 's/^/its network is another: it lacks `ip /; s/$/`/'
+	[ ! -s "$state/net.nft" ] || tables | sed -n 's/^\(table .*\) {$/its network is another: it lacks the \1 of nftables/p'
+	for file in $(xtables); do missing_chains "$file" | sed "s/^/its network is another: it lacks $file's /"; done
+}
+
+replay() { # STATE WORK HOOK, inside the namespace; says what could not be made as it was
+	state=$1 work=$2
+	read -r given <"$state/addresses"
+	/bin/sh "$3" remember "$work"
+	alike=yes
+	for one in $(printf %s "$given" | tr , ' '); do grep -qF " $one/" "$work/net.every" || alike=; done
+	sysctls
+	[ -n "$(unlike)" ] || return 0
+	to_change >"$work/batch"
+	grep -v '^-6 ' "$work/batch" | sed 's/^-4 //' | ip -force -batch - >&2
+	sed -n 's/^-6 //p' "$work/batch" | ip -6 -force -batch - >&2
+	filters >&2
+	/bin/sh "$3" remember "$work"
+	sysctls # of cards that were not there
+	unlike
+}
