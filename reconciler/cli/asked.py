@@ -43,3 +43,14 @@ def wants_json(command: str, arguments: Sequence[str]) -> bool:
         bool({"--json", "--format=json", "--output=json", "-o=json", "-ojson"} & pairs)
         and command not in PASSES_ON
     )
+
+
+def duration(option: str, text: str) -> float:
+    """Seconds of an option's value. InputError names the option."""
+    from reconciler.errors import InputError
+    from reconciler.model.base import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise InputError(f"{option} {error}", code="E190") from None

@@ -6,6 +6,7 @@ import typer
 
 from reconciler.cli import (
     apply,
+    checkpoint,
     checkpoints,
     doctor,
     explain,
@@ -15,9 +16,11 @@ from reconciler.cli import (
     hosts,
     importing,
     init,
+    kept,
     lab,
     plan,
     resolve,
+    restore,
     resume,
     runtimes,
     schema,
@@ -43,6 +46,8 @@ def register_all(app: typer.Typer) -> None:
         resume,
         resolve,
         forget,
+        checkpoint,
+        restore,
         history,
         doctor,
         runtimes,
@@ -52,6 +57,7 @@ def register_all(app: typer.Typer) -> None:
         module.register(app)
     with_repository(app)
     app.add_typer(tend.app, name="tend", help="Tell watches what to leave alone and what to try again.")
-    app.add_typer(checkpoints.app, name="checkpoints", help="Look into checkpoints without restoring them.")
+    kept.register(checkpoints.app)
+    app.add_typer(checkpoints.app, name="checkpoints", help="Checkpoints that are kept, and what is inside them.")
     app.add_typer(hosts.app, name="hosts", help="Add hosts to the specs, with keys that you have compared.")
     app.add_typer(lab.app, name="lab", help="Real hosts on this machine, to try and to test with.")

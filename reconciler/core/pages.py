@@ -5,6 +5,7 @@ Bad input (E1xx, W1xx) is explained in `reconciler.load.codes`, rules in their o
 
 from __future__ import annotations
 
+from reconciler.core.checkpoint_pages import CHECKPOINT_PAGES
 from reconciler.core.plan_pages import PLAN_PAGES, Page
 
 PAGES: dict[str, Page] = {
@@ -393,4 +394,5 @@ PAGES: dict[str, Page] = {
         "`reconcile resume` then notes the end and changes nothing.",
     ),
     **PLAN_PAGES,
+    **CHECKPOINT_PAGES,
 }

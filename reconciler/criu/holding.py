@@ -25,6 +25,7 @@ def hold(
     tasks: Tasks,
     argv: Sequence[str],
     *,
+    fence_network: bool = True,  # its addresses may come up elsewhere while it is held
     lives_on: Callable[[], Program[str]],
     under: Sequence[str] = (),
     addresses: Sequence[str] = (),
@@ -41,7 +42,7 @@ def hold(
             cutover=handover.move.held_by_us,
             silence_s=parse_duration(handover.policy.silence_limit),
             freeze_s=parse_duration(handover.policy.freeze_limit),
-            fence_network=True,
+            fence_network=fence_network,
             run=handover.run,
             peer=handover.move.destination,
             timeout=DUMP_LIMIT,  # the guard gives up earlier, by the policy's limit

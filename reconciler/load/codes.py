@@ -148,11 +148,15 @@ CODES: dict[str, Code] = {
         "A named volume moves with its workload, so only one workload can own it. Use a bind mount for what "
         "is shared.",
     ),
-    "E145": Code("unknown policy", "No spec of this run defines the MigrationPolicy that is named."),
+    "E145": Code(
+        "unknown policy",
+        "No spec of this run defines the MigrationPolicy, or the CheckpointPolicy, that is named.",
+    ),
     "E146": Code(
         "unknown host",
         "No spec of this run defines the Host that is named. Pass the inventory as another path.",
     ),
+    "E169": Code("unknown store", "No spec of this run defines the CheckpointStore that is named."),
     "E147": Code("unknown jump host", "`jump` names a Host that no spec of this run defines."),
     "E148": Code("jump cycle", "Hosts jump through each other in a circle, so none of them can be reached."),
     "E149": Code(

@@ -10,11 +10,12 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
-from reconciler.model import base, fields
+from reconciler.model import base, checkpointing, fields
 
 Loc = tuple[str | int, ...]
 
 PATTERNS: Final[dict[str, str]] = {
+    checkpointing.FOLDER: "an absolute path of letters, digits, dots, dashes and underscores",
     base.NAME_PATTERN: "lower-case letters, digits, `-` and `.`, at most 63, with a letter or digit at both ends",
     fields.LABEL_KEY: "letters, digits, `.`, `_`, `/` and `-`, with a letter or digit at both ends",
     fields.ENV_NAME: "letters, digits and `_`, without a digit at the start",

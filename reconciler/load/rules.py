@@ -19,7 +19,17 @@ from reconciler.load.payload import check_payload
 from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.container import Mount, PublishedPort
 from reconciler.model.network import IpamSpec
-from reconciler.model.spec import DesiredState, Host, MigrationPolicy, Network, SyncPolicy, Workload, WorkloadSpec
+from reconciler.model.spec import (
+    CheckpointPolicy,
+    CheckpointStore,
+    DesiredState,
+    Host,
+    MigrationPolicy,
+    Network,
+    SyncPolicy,
+    Workload,
+    WorkloadSpec,
+)
 from reconciler.runtimes import registry
 from reconciler.runtimes.registry import TAKES, FoundRuntime
 
@@ -69,6 +79,8 @@ def check_fleet(fleet: SpecFleet) -> Iterator[Diagnostic]:
             yield from check_accepted(entry, model)
         elif isinstance(model, SyncPolicy):
             yield from _sync(entry, model, fleet)
+        elif isinstance(model, CheckpointPolicy | CheckpointStore):
+            yield from _kept_where(entry, model, fleet)
         elif isinstance(model, Workload):
             if (runtime := model.spec.runtime) in runtimes:
                 yield from _runtime(entry, runtime, runtimes[runtime])
@@ -94,7 +106,7 @@ def _missing(
     if not fleet.complete or name in fleet.names(kind):
         return
     known = sorted(fleet.names(kind))
-    words = {"Host": "host", "MigrationPolicy": "policy"}[kind]
+    words = {"Host": "host", "CheckpointStore": "store"}.get(kind, "policy")
     hint = close(name, known[:_NAMES_COMPARED])
     if not hint and kind == "Host" and not known:
         hint = "no Host is defined; pass the inventory as another path"
@@ -111,10 +123,22 @@ def _sync(entry: Entry, policy: SyncPolicy, fleet: SpecFleet) -> Iterator[Diagno
             yield entry.diagnostic("E160", why, "spec", "windows", number, to_camel(field), hint=hint)
 
 
+def _kept_where(entry: Entry, model: CheckpointPolicy | CheckpointStore, fleet: SpecFleet) -> Iterator[Diagnostic]:
+    if isinstance(model, CheckpointStore):
+        at = ("spec", "directory", "host")
+        yield from _missing(entry, "E146", "Host", model.spec.directory.host, fleet, *at)
+    elif (store := model.spec.store) is not None:
+        yield from _missing(entry, "E169", "CheckpointStore", store, fleet, "spec", "store")
+
+
 def _policy(entry: Entry, workload: Workload, fleet: SpecFleet) -> Iterator[Diagnostic]:
     if workload.spec.migration is not None and workload.spec.migration.policy is not None:
         name = workload.spec.migration.policy
         yield from _missing(entry, "E145", "MigrationPolicy", name, fleet, "spec", "migration", "policy")
+    if (saved := workload.spec.checkpoints) is not None:
+        yield from _missing(
+            entry, "E145", "CheckpointPolicy", saved.policy, fleet, "spec", "checkpoints", "policy"
+        )
 
 
 def _placement(

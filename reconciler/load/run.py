@@ -20,7 +20,17 @@ from reconciler.load.objects import check, locate
 from reconciler.load.render import TemplateFault, is_template, render_spec
 from reconciler.load.rules import SpecFleet, check_fleet
 from reconciler.load.source import Source
-from reconciler.model.spec import Host, MigrationPolicy, Network, Origin, Spec, SyncPolicy, Workload
+from reconciler.model.spec import (
+    CheckpointPolicy,
+    CheckpointStore,
+    Host,
+    MigrationPolicy,
+    Network,
+    Origin,
+    Spec,
+    SyncPolicy,
+    Workload,
+)
 
 log = logging.getLogger("reconciler.load")
 
@@ -244,6 +254,8 @@ class _Run:
             policies={m.metadata.name: m for m in models if isinstance(m, MigrationPolicy)},
             networks={m.metadata.name: m for m in models if isinstance(m, Network)},
             sync={m.metadata.name: m for m in models if isinstance(m, SyncPolicy)},
+            checkpoint_policies={m.metadata.name: m for m in models if isinstance(m, CheckpointPolicy)},
+            checkpoint_stores={m.metadata.name: m for m in models if isinstance(m, CheckpointStore)},
             origins=origins,
             called=called,
         )

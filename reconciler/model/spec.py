@@ -13,6 +13,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from reconciler.model.action import MoveActions
 from reconciler.model.base import DEFAULT_RUNTIME, Duration, Model, Name
+from reconciler.model.checkpointing import CheckpointPolicySpec, CheckpointRefs, CheckpointStoreSpec
 from reconciler.model.container import (
     Container,
     Mount,
@@ -142,6 +143,7 @@ class WorkloadSpec(Model):
     migration: PolicyRefs | None = None
     health: HealthCheck | None = None
     update: UpdateConsent | None = None
+    checkpoints: CheckpointRefs | None = None
 
     @model_validator(mode="after")
     def _one_payload(self) -> Self:
@@ -308,13 +310,38 @@ class SyncPolicy(Model):
     spec: SyncPolicySpec
 
 
-AnyKind = Host | Workload | MigrationPolicy | Network | SyncPolicy
-KINDS: dict[str, type[Host] | type[Workload] | type[MigrationPolicy] | type[Network] | type[SyncPolicy]] = {
+class CheckpointPolicy(Model):
+    api_version: Literal["reconciler/v1alpha1"]
+    kind: Literal["CheckpointPolicy"]
+    metadata: Metadata
+    spec: CheckpointPolicySpec = CheckpointPolicySpec()
+
+
+class CheckpointStore(Model):
+    api_version: Literal["reconciler/v1alpha1"]
+    kind: Literal["CheckpointStore"]
+    metadata: Metadata
+    spec: CheckpointStoreSpec
+
+
+AnyKind = Host | Workload | MigrationPolicy | Network | SyncPolicy | CheckpointPolicy | CheckpointStore
+KINDS: dict[
+    str,
+    type[Host]
+    | type[Workload]
+    | type[MigrationPolicy]
+    | type[Network]
+    | type[SyncPolicy]
+    | type[CheckpointPolicy]
+    | type[CheckpointStore],
+] = {
     "Host": Host,
     "Workload": Workload,
     "MigrationPolicy": MigrationPolicy,
     "Network": Network,
     "SyncPolicy": SyncPolicy,
+    "CheckpointPolicy": CheckpointPolicy,
+    "CheckpointStore": CheckpointStore,
 }
 
 
@@ -341,6 +368,8 @@ class Spec(Model):
     policies: dict[str, MigrationPolicy] = {}
     networks: dict[str, Network] = {}
     sync: dict[str, SyncPolicy] = {}
+    checkpoint_policies: dict[str, CheckpointPolicy] = {}
+    checkpoint_stores: dict[str, CheckpointStore] = {}
     origins: dict[str, Origin] = {}
     called: dict[str, str] = Field({}, description="Names in the files of what is called otherwise on the hosts")
     commit: str | None = None

@@ -316,12 +316,31 @@ class SelfMoving(Protocol):
         ...
 
 
+@runtime_checkable
+class Captures(Protocol):
+    """Saves what runs, memory and files of one instant, and lets it run on."""
+
+    def shadow(self, handover: Handover, folder: str) -> Program[Located]:
+        """On its host, while it runs: make room for images, and copy what of its files will hardly change into the
+        folder."""
+        ...
+
+    def capture(self, handover: Handover, folder: str) -> Program[Held]:
+        """Freeze it, write its memory down, copy what changed of its files, and let it run on. After it, whatever
+        came of it and when the images were read: `resume`."""
+        ...
+
+
 class Driver(Runtime, Lifecycle, Updates, Checks, Images, Networks, Volumes, Transactional, PreCopies, Protocol):
     """All that plans may ask for, as Podman has it."""
 
 
 class SelfMover(Runtime, Lifecycle, Checks, SelfMoving, Protocol):
     """All that plans may ask a runtime for that moves by itself."""
+
+
+class CapturingDriver(Driver, Captures, Protocol):
+    """What can also be saved while it runs."""
 
 
 ABILITIES: Mapping[str, type] = {
@@ -333,6 +352,7 @@ ABILITIES: Mapping[str, type] = {
     "volumes": Volumes,
     "moves": Transactional,
     "precopies": PreCopies,
+    "captures": Captures,
     "looks": LooksCloser,
     "self-moves": SelfMoving,
 }

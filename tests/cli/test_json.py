@@ -27,6 +27,7 @@ from reconciler.lab.lab import Lab
 from reconciler.lab.spec import LabPaths
 from reconciler.model.event import Untidied
 from tests.cli import json_docs
+from tests.cli.checkpoint_scene import CHECKPOINTS
 from tests.cli.json_watches import OF_WATCHES, WRONG_OF_WATCHES
 from tests.cli.memory_fleet import two_hosts, want
 from tests.inspection.test_archives import checkpoint, pack
@@ -169,6 +170,7 @@ WORKS: dict[str, list[tuple[str, str, int, Before]]] = {
     "runtimes": [("runtimes", "runtimes h1", 0, lambda s: None)],
     "schema": [("schema", "schema --out made", 0, lambda s: None), ("schema", "schema", 0, lambda s: None)],
     "explain": [("explain", "explain E103", 0, lambda s: None), ("explain", "explain", 0, lambda s: None)],
+    **CHECKPOINTS,
     "checkpoints show": [("checkpoints-show", "checkpoints show a.tar", 0, two_checkpoints)],
     "checkpoints files": [("checkpoints-files", "checkpoints files a.tar", 0, two_checkpoints)],
     "checkpoints diff": [("checkpoints-diff", "checkpoints diff a.tar b.tar", 0, two_checkpoints)],

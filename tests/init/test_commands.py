@@ -151,6 +151,7 @@ def test_schemas_are_deterministic() -> None:
     }
     assert len(runs) == 1
     kinds = {"host.json", "migrationpolicy.json", "network.json", "syncpolicy.json", "workload.json"}
+    kinds |= {"checkpointpolicy.json", "checkpointstore.json"}
     assert set(schemas()) == {"all.json", *kinds}
 
 

@@ -15,6 +15,7 @@ from reconciler.model.world import HostFacts, RuntimeFacts
 from reconciler.runtimes.base import Alive, Handover, Held, Located, Pull, Round, Running
 from reconciler.runtimes.podman import (
     archives,
+    capturing,
     containers,
     destination,
     fencing,
@@ -163,3 +164,9 @@ class PodmanDriver:
 
     def hang_up(self, handover: Handover) -> Program[None]:
         return config.hang_up(handover.name)
+
+    def shadow(self, handover: Handover, folder: str) -> Program[Located]:
+        return capturing.shadow(handover, folder)
+
+    def capture(self, handover: Handover, folder: str) -> Program[Held]:
+        return capturing.capture(handover, folder)

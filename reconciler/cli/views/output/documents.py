@@ -8,6 +8,16 @@ from reconciler.cli.views.output.checkpoints import DiffDocument, FilesDocument,
 from reconciler.cli.views.output.decisions import ForgetDocument, ResolveDocument
 from reconciler.cli.views.output.failure import ErrorDocument
 from reconciler.cli.views.output.hosts import DoctorDocument, HostsAddDocument, RuntimesDocument, SudoersDocument
+from reconciler.cli.views.output.kept import (
+    CheckpointDocument,
+    CheckpointDueDocument,
+    CheckpointsListDocument,
+    CheckpointsPinDocument,
+    CheckpointsRmDocument,
+    CheckpointsUnpinDocument,
+    CheckpointsVerifyDocument,
+    RestoreDocument,
+)
 from reconciler.cli.views.output.lab import LabDownDocument, LabStatusDocument, LabUpDocument, SshConfigDocument
 from reconciler.cli.views.output.plan import PlanDocument
 from reconciler.cli.views.output.specs import (
@@ -42,6 +52,14 @@ DOCUMENTS: dict[str, type[Document]] = {
     "runtimes": RuntimesDocument,
     "schema": SchemaDocument,
     "explain": ExplainDocument,
+    "checkpoint": CheckpointDocument,
+    "checkpoint-due": CheckpointDueDocument,
+    "restore": RestoreDocument,
+    "checkpoints-list": CheckpointsListDocument,
+    "checkpoints-verify": CheckpointsVerifyDocument,
+    "checkpoints-pin": CheckpointsPinDocument,
+    "checkpoints-unpin": CheckpointsUnpinDocument,
+    "checkpoints-rm": CheckpointsRmDocument,
     "checkpoints-show": ShowDocument,
     "checkpoints-files": FilesDocument,
     "checkpoints-diff": DiffDocument,

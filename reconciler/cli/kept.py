@@ -1,0 +1,144 @@
+"""`reconcile checkpoints list | verify | pin | unpin | rm`: what is kept."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reconciler.cli.options import AsJson, Set, Values, load_hosts
+
+Specs = Annotated[list[Path] | None, typer.Option("--specs", help="Spec files and folders.")]
+In = Annotated[str, typer.Option("--in", help="Where: HOST or HOST:/FOLDER; default: asks all hosts.")]
+One = Annotated[str, typer.Argument(metavar="WORKLOAD@ID", help="A checkpoint; ID may be `latest`.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for name, command in (("list", listing), ("verify", verify), ("pin", pin), ("unpin", unpin), ("rm", rm)):
+        app.command(name=name)(command)
+
+
+def listing(
+    workload: Annotated[str, typer.Argument(help="Only of this workload.", show_default=False)] = "",
+    where: In = "",
+    paths: Specs = None,
+    values: Values = None,
+    settings: Set = None,
+    as_json: AsJson = False,
+) -> int:
+    """The checkpoints that hosts keep, newest first.
+
+    Exit codes: 0; 4 bad input; 7 no host could be asked.
+    """
+    from reconciler.cli.views.kept import render_stock
+    from reconciler.cli.views.layout import say
+    from reconciler.commands import kept
+
+    spec = load_hosts(paths, values, settings)
+    found = asyncio.run(kept.listing(spec, workload, where))
+    status = 7 if found.unknown and not found.kept else 0
+    if as_json:
+        from reconciler.cli.views.output.base import emit
+        from reconciler.cli.views.output.kept import list_document
+
+        emit(list_document(found, status))
+    else:
+        say(render_stock(found))
+    return status
+
+
+def verify(
+    checkpoint: Annotated[
+        str,
+        typer.Argument(metavar="WORKLOAD[@ID]", help="A checkpoint, or all of a workload; ID may be `latest`."),
+    ],
+    where: In = "",
+    paths: Specs = None,
+    values: Values = None,
+    settings: Set = None,
+    as_json: AsJson = False,
+) -> int:
+    """Read all files of checkpoints and compare them with their manifests.
+
+    Exit codes: 0 all are whole; 1 some are not; 4 bad input; 7 a host cannot be used.
+    """
+    from reconciler.cli.views.kept import render_verified
+    from reconciler.cli.views.layout import say
+    from reconciler.commands import kept
+
+    found = asyncio.run(kept.verify(load_hosts(paths, values, settings), checkpoint, where))
+    status = int(any(one.wrong for one in found))
+    if as_json:
+        from reconciler.cli.views.output.base import emit
+        from reconciler.cli.views.output.kept import verify_document
+
+        emit(verify_document(found, status))
+    else:
+        say(render_verified(found))
+    return status
+
+
+def pin(
+    checkpoint: One,
+    where: In = "",
+    paths: Specs = None,
+    values: Values = None,
+    settings: Set = None,
+    as_json: AsJson = False,
+) -> int:
+    """Keep a checkpoint: nothing removes it until it is unpinned."""
+    from reconciler.commands import kept
+
+    done = asyncio.run(kept.pin(load_hosts(paths, values, settings), checkpoint, where))
+    return _changed("pinned", done, as_json)
+
+
+def unpin(
+    checkpoint: One,
+    where: In = "",
+    paths: Specs = None,
+    values: Values = None,
+    settings: Set = None,
+    as_json: AsJson = False,
+) -> int:
+    """Let a pinned checkpoint be removed again."""
+    from reconciler.commands import kept
+
+    done = asyncio.run(kept.pin(load_hosts(paths, values, settings), checkpoint, where, on=False))
+    return _changed("unpinned", done, as_json)
+
+
+def rm(
+    checkpoints: Annotated[list[str], typer.Argument(metavar="WORKLOAD@ID...", help="What to remove.")],
+    last: Annotated[bool, typer.Option("--last", help="Also the last one of a workload.")] = False,
+    where: In = "",
+    paths: Specs = None,
+    values: Values = None,
+    settings: Set = None,
+    as_json: AsJson = False,
+) -> int:
+    """Remove checkpoints. Refused for what is pinned, and for a workload's last one without --last.
+
+    Exit codes: 0 removed; 1 refused, and nothing was; 4 bad input; 7 a host cannot be used.
+    """
+    from reconciler.commands import kept
+
+    done = asyncio.run(kept.remove(load_hosts(paths, values, settings), checkpoints, where, last=last))
+    return _changed("removed", done, as_json)
+
+
+def _changed(what: str, done: list, as_json: bool) -> int:  # type: ignore[type-arg]
+    from reconciler.cli.views.kept import reference
+    from reconciler.cli.views.layout import say
+
+    if as_json:
+        from reconciler.cli.views.output.base import emit
+        from reconciler.cli.views.output.kept import changed_document
+
+        emit(changed_document(what, done))
+    else:
+        say("\n".join(f"{reference(kept)} on {kept.at} is {what}" for kept in done))
+    return 0

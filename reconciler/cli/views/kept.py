@@ -1,0 +1,84 @@
+"""Checkpoints that are kept, as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reconciler.commands.checkpoint import Saved
+from reconciler.commands.due import Saving
+from reconciler.commands.kept import FoundKept, Verified
+from reconciler.commands.restore import Restored
+from reconciler.model.checkpoint import Kept
+from reconciler.model.units import format_bytes, format_seconds
+
+
+def render_taken(taken: Saved) -> str:
+    kept = taken.kept
+    assert kept.manifest is not None
+    frozen, size = format_seconds(kept.manifest.frozen_s), format_bytes(kept.manifest.bytes)
+    lines = [f"{reference(kept)} is kept on {kept.at}: {size}; it was frozen for {frozen} and runs on"]
+    if taken.changed:
+        lines.append(f"note: {', '.join(taken.changed)} of what runs is not as in its spec")
+    lines += [f"note: {text}" for text in taken.untidied]
+    return "\n".join(lines)
+
+
+def reference(kept: Kept) -> str:
+    """How commands name it."""
+    return f"{kept.workload}@{kept.id}"
+
+
+def render_stock(found: FoundKept) -> str:
+    """A line each, newest first."""
+    lines = []
+    for kept in found.kept:
+        says = kept.manifest
+        where = f"{reference(kept)}  on {kept.at}"
+        if says is None:
+            lines.append(f"{where}  cannot be used: {kept.broken}")
+            continue
+        size, pinned = format_bytes(says.bytes), "  pinned" if kept.pinned else ""
+        lines.append(f"{where}  from {says.came_from.host}, epoch {says.epoch}  {size}{pinned}")
+    if not lines:
+        lines.append("No checkpoint was found.")
+    lines += [f"not asked: {host}: {error}" for host, error in sorted(found.unknown.items())]
+    return "\n".join(lines)
+
+
+def render_verified(found: Sequence[Verified]) -> str:
+    """A line each."""
+    return "\n".join(
+        f"{reference(one.kept)} on {one.kept.at}: {'; '.join(one.wrong) or 'all is as it was packed'}"
+        for one in found
+    )
+
+
+def render_restored(restored: Restored) -> str:
+    """What runs again, and what that costs."""
+    kept, age = restored.kept, format_seconds(restored.age_s)
+    lines = [
+        f"{reference(kept)} runs on {restored.host} as it was {age} ago; what it did since is lost, and its "
+        "connections of then are closed"
+    ]
+    lines += [f"skipped: {text}" for text in restored.skipped]
+    fenced = [host for host in restored.fenced if host != restored.host]
+    if fenced:
+        lines.append(f"fenced: {', '.join(fenced)}")
+    if restored.gone:
+        lines.append(f"not asked: {', '.join(restored.gone)} ({restored.evidence})")
+    lines += [f"note: {text}" for text in restored.untidied]
+    return "\n".join(lines)
+
+
+def render_due(done: Sequence[Saving]) -> str:
+    """A line for each workload with a policy."""
+    lines = []
+    for one in done:
+        old = (
+            f"its newest checkpoint is {format_seconds(one.age_s)} old" if one.age_s is not None else "it has none"
+        )
+        what = f"{reference(one.taken)} is kept on {one.taken.at}" if one.taken else old
+        late = "" if not one.late else "; that is older than its policy promises"
+        removed = f"; removed: {', '.join(kept.id for kept in one.removed)}" if one.removed else ""
+        lines.append(f"{one.workload}: {what}{late}{removed}" + (f"; failed: {one.error}" if one.error else ""))
+    return "\n".join(lines) or "No workload of the specs names a CheckpointPolicy."

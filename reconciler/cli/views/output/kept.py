@@ -1,0 +1,216 @@
+"""`checkpoint --json`, and what is in stores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from reconciler.cli.views.output.base import (
+    Document,
+    Finding,
+    Part,
+    UnknownHost,
+    known,
+    moment,
+    of_error,
+    rounded,
+    untidied,
+)
+from reconciler.commands.checkpoint import Saved
+from reconciler.commands.due import Saving
+from reconciler.commands.kept import FoundKept, Verified
+from reconciler.commands.restore import Restored
+from reconciler.model.checkpoint import Kept
+
+
+class KeptCheckpoint(Part):
+    """A checkpoint in a store. What its manifest says is null where that cannot be used; `broken` says why."""
+
+    id: str
+    workload: str
+    host: str = Field(description="The host that keeps it")
+    folder: str = Field(description="Its folder there")
+    store: str | None = Field(description="The name of the store, where a spec defines it")
+    pinned: bool
+    broken: str = Field(description="Why it cannot be used; empty when it can")
+    taken_at: str | None
+    taken_on: str | None = Field(description="The host that the workload ran on")
+    epoch: int | None
+    commit: str | None = Field(description="That of the specs it was taken by")
+    image_id: str | None
+    frozen_s: float | None
+    memory_bytes: int | None
+    stored_bytes: int | None
+
+
+class CheckpointDocument(Document):
+    """`reconcile checkpoint --json`"""
+
+    command: Literal["checkpoint"] = "checkpoint"
+    checkpoint: KeptCheckpoint
+    changed: tuple[str, ...] = Field(description="Fields in which what runs differs from its spec")
+    untidied: tuple[Finding, ...]
+
+
+class SavedByPolicy(Part):
+    """A workload whose specs name a CheckpointPolicy."""
+
+    workload: str
+    taken: KeptCheckpoint | None = Field(description="What was taken now; null where none was due, or it failed")
+    newest_age_s: float | None = Field(description="Of the newest checkpoint that was found; null without one")
+    late: bool = Field(description="That is older than the policy promises")
+    removed: tuple[KeptCheckpoint, ...] = Field(description="What the policy keeps no longer")
+    failure: Finding | None
+
+
+class CheckpointDueDocument(Document):
+    """`reconcile checkpoint --due --json`"""
+
+    command: Literal["checkpoint"] = "checkpoint"
+    workloads: tuple[SavedByPolicy, ...]
+
+
+def due_document(done: Sequence[Saving], status: int) -> CheckpointDueDocument:
+    return CheckpointDueDocument(exit_code=status, workloads=tuple(map(_saving, done)))
+
+
+def _saving(one: Saving) -> SavedByPolicy:
+    return SavedByPolicy(
+        workload=one.workload,
+        taken=kept_part(one.taken) if one.taken else None,
+        newest_age_s=rounded(one.age_s),
+        late=one.late,
+        removed=tuple(map(kept_part, one.removed)),
+        failure=of_error(one.error) if one.error else None,
+    )
+
+
+def checkpoint_document(taken: Saved) -> CheckpointDocument:
+    return CheckpointDocument(
+        exit_code=0,
+        checkpoint=kept_part(taken.kept),
+        changed=taken.changed,
+        untidied=tuple(map(untidied, taken.untidied)),
+    )
+
+
+def kept_part(kept: Kept) -> KeptCheckpoint:
+    says = kept.manifest
+    return KeptCheckpoint(
+        id=kept.id,
+        workload=kept.workload,
+        host=kept.at.host,
+        folder=kept.folder,
+        store=kept.at.name or None,
+        pinned=kept.pinned,
+        broken=kept.broken,
+        taken_at=moment(says.taken_at) if says else None,
+        taken_on=says.came_from.host if says else None,
+        epoch=says.epoch if says else None,
+        commit=says.commit if says else None,
+        image_id=(says.came_from.image_id or None) if says else None,
+        frozen_s=known(says.frozen_s) if says else None,
+        memory_bytes=says.memory_bytes if says else None,
+        stored_bytes=says.bytes if says else None,
+    )
+
+
+class CheckpointsListDocument(Document):
+    """`reconcile checkpoints list --json`"""
+
+    command: Literal["checkpoints list"] = "checkpoints list"
+    checkpoints: tuple[KeptCheckpoint, ...] = Field(description="Newest first")
+    unknown_hosts: tuple[UnknownHost, ...] = Field(description="Hosts that could not be asked")
+
+
+class VerifiedCheckpoint(Part):
+    """A checkpoint whose files were read again."""
+
+    checkpoint: KeptCheckpoint
+    whole: bool
+    wrong: tuple[str, ...] = Field(description="What is not as it was packed")
+
+
+class CheckpointsVerifyDocument(Document):
+    """`reconcile checkpoints verify --json`"""
+
+    command: Literal["checkpoints verify"] = "checkpoints verify"
+    checkpoints: tuple[VerifiedCheckpoint, ...]
+
+
+class CheckpointsPinDocument(Document):
+    """`reconcile checkpoints pin --json`"""
+
+    command: Literal["checkpoints pin"] = "checkpoints pin"
+    checkpoints: tuple[KeptCheckpoint, ...]
+
+
+class CheckpointsUnpinDocument(Document):
+    """`reconcile checkpoints unpin --json`"""
+
+    command: Literal["checkpoints unpin"] = "checkpoints unpin"
+    checkpoints: tuple[KeptCheckpoint, ...]
+
+
+class CheckpointsRmDocument(Document):
+    """`reconcile checkpoints rm --json`"""
+
+    command: Literal["checkpoints rm"] = "checkpoints rm"
+    checkpoints: tuple[KeptCheckpoint, ...] = Field(description="As they were before they went")
+
+
+class RestoreDocument(Document):
+    """`reconcile restore --json`"""
+
+    command: Literal["restore"] = "restore"
+    checkpoint: KeptCheckpoint
+    host: str = Field(description="The host it runs on now")
+    epoch: int = Field(description="The one it runs under")
+    age_s: float = Field(description="How old what it knows is")
+    fenced: tuple[str, ...] = Field(description="Hosts that had something of it, which never starts again")
+    gone: tuple[str, ...] = Field(description="Hosts that were said to be off, and not asked")
+    evidence: str
+    skipped: tuple[str, ...] = Field(description="Newer checkpoints that were damaged, and how")
+    untidied: tuple[Finding, ...]
+
+
+def list_document(found: FoundKept, status: int) -> CheckpointsListDocument:
+    return CheckpointsListDocument(
+        exit_code=status,
+        checkpoints=tuple(map(kept_part, found.kept)),
+        unknown_hosts=tuple(
+            UnknownHost(host=host, code=error.code, reason=str(error))
+            for host, error in sorted(found.unknown.items())
+        ),
+    )
+
+
+def verify_document(found: Sequence[Verified], status: int) -> CheckpointsVerifyDocument:
+    rows = (VerifiedCheckpoint(checkpoint=kept_part(v.kept), whole=not v.wrong, wrong=v.wrong) for v in found)
+    return CheckpointsVerifyDocument(exit_code=status, checkpoints=tuple(rows))
+
+
+def changed_document(what: str, done: Sequence[Kept]) -> Document:
+    kinds = {
+        "pinned": CheckpointsPinDocument,
+        "unpinned": CheckpointsUnpinDocument,
+        "removed": CheckpointsRmDocument,
+    }
+    return kinds[what](exit_code=0, checkpoints=tuple(map(kept_part, done)))
+
+
+def restore_document(restored: Restored) -> RestoreDocument:
+    return RestoreDocument(
+        exit_code=0,
+        checkpoint=kept_part(restored.kept),
+        host=restored.host,
+        epoch=restored.epoch,
+        age_s=known(restored.age_s),
+        fenced=restored.fenced,
+        gone=restored.gone,
+        evidence=restored.evidence,
+        skipped=restored.skipped,
+        untidied=tuple(map(untidied, restored.untidied)),
+    )

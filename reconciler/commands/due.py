@@ -1,0 +1,84 @@
+"""`reconcile checkpoint --due`: what the specs' CheckpointPolicies ask for. Given again and again, by a timer,
+CI or a person: what is not due is left alone, and one workload that fails keeps no other from being saved."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reconciler.commands.checkpoint import Take
+from reconciler.commands.compose import open_fleet
+from reconciler.commands.kept import stock
+from reconciler.core.retention import age, doomed, is_due, is_late
+from reconciler.engine.lenient import unsaid
+from reconciler.errors import ReconcilerError
+from reconciler.hosts.base import Fleet, pump
+from reconciler.model.base import parse_duration
+from reconciler.model.checkpoint import Kept
+from reconciler.model.checkpointing import CheckpointPolicySpec
+from reconciler.model.command import Seconds
+from reconciler.model.spec import DesiredState, Spec
+from reconciler.stores import directory
+
+
+@dataclass(frozen=True)
+class Saving:
+    """How a workload with a policy stands now. `age_s`: of its newest checkpoint that was found, None without one;
+    `late`: older than the policy promises; `error`: why it could not be saved, or looked after."""
+
+    workload: str
+    taken: Kept | None = None
+    age_s: Seconds | None = None
+    late: bool = False
+    removed: tuple[Kept, ...] = ()
+    error: ReconcilerError | None = None
+
+
+@dataclass
+class TakeDue:
+    """All workloads whose specs name a policy, one after the other: a host takes one checkpoint at a time."""
+
+    spec: Spec
+    journal_path: Path | None = None
+    now: Callable[[], float] = time.time
+    done: list[Saving] = field(default_factory=list)
+
+    async def __call__(self) -> list[Saving]:
+        for name, workload in sorted(self.spec.workloads.items()):
+            if workload.spec.checkpoints is not None and workload.spec.state is DesiredState.RUNNING:
+                policy = self.spec.checkpoint_policies[workload.spec.checkpoints.policy].spec
+                self.done.append(await self._one(name, policy))
+        return self.done
+
+    async def _one(self, name: str, policy: CheckpointPolicySpec) -> Saving:
+        before: list[Kept] = []
+        taken, removed, error = None, [], None
+        try:
+            async with open_fleet(self.spec, unsaid) as fleet:
+                found = await stock(self.spec, fleet, "", name)
+                before = list(found.kept)
+                if is_due(age(before, self.now()), policy):
+                    limit = parse_duration(policy.freeze_limit)
+                    take = Take(self.spec, name, policy.store or "", limit, self.journal_path)
+                    taken = (await take()).kept
+                    before.append(taken)
+                    removed = await self._prune(before, taken, policy, fleet)
+        except ReconcilerError as failure:
+            error = failure
+        old = age(before, self.now())
+        return Saving(name, taken, old, is_late(old, policy), tuple(removed), error)
+
+    async def _prune(
+        self, kept: list[Kept], taken: Kept, policy: CheckpointPolicySpec, fleet: Fleet
+    ) -> list[Kept]:
+        """Remove what the policy does not keep, in the store where the new one is; what is elsewhere a person put
+        there."""
+        if policy.keep is None:
+            return []
+        here = (taken.at.host, taken.at.folder)
+        gone = doomed([one for one in kept if (one.at.host, one.at.folder) == here], policy.keep)
+        await asyncio.gather(*(pump(directory.discard(one.folder), fleet.host(one.at.host)) for one in gone))
+        return gone

@@ -1,0 +1,131 @@
+"""`reconcile checkpoints list | verify | pin | unpin | rm`: what stores have. Each host that keeps some is
+asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from reconciler.commands.compose import open_fleet
+from reconciler.core.checkpoints import place_of, places_of
+from reconciler.core.comeback import LATEST, newest_first, parse_reference
+from reconciler.engine.lenient import unsaid
+from reconciler.errors import InputError, ReconcilerError, Refused
+from reconciler.hosts.base import Fleet, pump
+from reconciler.model.checkpoint import Kept
+from reconciler.model.spec import Spec
+from reconciler.stores import directory
+
+
+@dataclass(frozen=True)
+class FoundKept:
+    """What was found, newest first, and why some hosts could not be asked."""
+
+    kept: tuple[Kept, ...]
+    unknown: Mapping[str, ReconcilerError]
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A checkpoint whose files were read. `wrong`: what is not as it was; empty when all is."""
+
+    kept: Kept
+    wrong: tuple[str, ...] = ()
+
+
+async def stock(spec: Spec, fleet: Fleet, where: str = "", workload: str = "") -> FoundKept:
+    """All checkpoints in one place, or wherever the specs' hosts may keep some."""
+    places = [place_of(where, spec, "")] if where else places_of(spec)
+    asked = (pump(directory.listed(at, workload), fleet.host(at.host)) for at in places)
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    found: list[Kept] = []
+    unknown: dict[str, ReconcilerError] = {}
+    for at, answer in zip(places, answers, strict=True):
+        if isinstance(answer, ReconcilerError):
+            unknown[at.host] = answer
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            found += answer
+    found.sort(key=lambda one: (one.id, one.workload, str(one.at)), reverse=True)
+    return FoundKept(tuple(found), unknown)
+
+
+async def listing(spec: Spec, workload: str = "", where: str = "") -> FoundKept:
+    """`reconcile checkpoints list`."""
+    async with open_fleet(spec, unsaid) as fleet:
+        return await stock(spec, fleet, where, workload)
+
+
+def chosen(reference: str, found: FoundKept) -> list[Kept]:
+    """The checkpoints that a reference means: one, or all of a workload. InputError when there is none."""
+    name, wanted = parse_reference(reference)
+    mine = [one for one in found.kept if one.workload == name]
+    if "@" in reference:
+        mine = newest_first(mine)[:1] if wanted == LATEST else [one for one in mine if one.id == wanted]
+    if not mine:
+        unseen = f"not seen: {', '.join(sorted(found.unknown))}" if found.unknown else ""
+        raise InputError(
+            f"there is no checkpoint {reference}",
+            code="E204",
+            why=unseen,
+            fix="see what there is: reconcile checkpoints list; elsewhere: --in HOST:/FOLDER",
+        )
+    return mine
+
+
+async def verify(spec: Spec, reference: str, where: str = "") -> list[Verified]:
+    """`reconcile checkpoints verify`: read all files again."""
+    async with open_fleet(spec, unsaid) as fleet:
+        mine = chosen(reference, await stock(spec, fleet, where, parse_reference(reference)[0]))
+        return [await verified(one, fleet) for one in mine]
+
+
+async def verified(kept: Kept, fleet: Fleet) -> Verified:
+    """What of a checkpoint is not as it was packed."""
+    if kept.manifest is None:
+        return Verified(kept, (kept.broken,))
+    wrong = await pump(directory.wrong(kept.folder, kept.manifest.files), fleet.host(kept.at.host))
+    return Verified(kept, wrong)
+
+
+async def pin(spec: Spec, reference: str, where: str = "", *, on: bool = True) -> list[Kept]:
+    """`reconcile checkpoints pin` and `unpin`: nothing removes it meanwhile."""
+    async with open_fleet(spec, unsaid) as fleet:
+        mine = chosen(_one(reference), await stock(spec, fleet, where, parse_reference(reference)[0]))
+        for kept in mine:
+            await pump(directory.pin(kept.folder, on=on), fleet.host(kept.at.host))
+        return mine
+
+
+async def remove(spec: Spec, references: Sequence[str], where: str = "", *, last: bool = False) -> list[Kept]:
+    """`reconcile checkpoints rm`. Refused for what is pinned, and for the last one of a workload unless asked
+    for."""
+    async with open_fleet(spec, unsaid) as fleet:
+        found = await stock(spec, fleet, where)
+        doomed = [one for reference in references for one in chosen(_one(reference), found)]
+        for one in doomed:
+            if one.pinned:
+                text = f"{one.workload}@{one.id} is pinned"
+                raise Refused(text, code="P453", fix=f"reconcile checkpoints unpin {one.workload}@{one.id}")
+            left = [k for k in found.kept if k.workload == one.workload and k.manifest and k not in doomed]
+            if not left and one.manifest and not last:
+                raise Refused(
+                    f"no other checkpoint of {one.workload} that can be used was found",
+                    code="P453",
+                    fix="take another one first, or say --last",
+                )
+        for one in doomed:
+            await pump(directory.discard(one.folder), fleet.host(one.at.host))
+        return doomed
+
+
+def _one(reference: str) -> str:
+    if "@" not in reference:
+        raise InputError(
+            f"`{reference}` names no checkpoint",
+            code="E204",
+            fix=f"say which: {reference}@ID, or {reference}@latest",
+        )
+    return reference

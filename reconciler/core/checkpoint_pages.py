@@ -1,0 +1,85 @@
+"""What stands behind errors about checkpoints, for `reconcile explain`."""
+
+from __future__ import annotations
+
+from reconciler.core.plan_pages import Page
+
+CHECKPOINT_PAGES: dict[str, Page] = {
+    "C370": Page(
+        "a checkpoint could not be taken",
+        "What was saved is not of one instant: the workload ran on before all of its files were copied, or "
+        "something else wrote to them or removed them. The workload runs on, and nothing of it is listed. Raise "
+        "--freeze-limit where its files change fast, look for what else uses its volumes, then take it again.",
+    ),
+    "C371": Page(
+        "no room for a checkpoint",
+        "There is less free where the checkpoint would be kept than the workload has in memory. Nothing was "
+        "frozen. Make room there, or keep it elsewhere: --to HOST:/FOLDER.",
+    ),
+    "C372": Page(
+        "a store did not take a checkpoint",
+        "The checkpoint was taken and could not be copied to where it was to be kept: that host cannot be "
+        "reached, is full, or what arrived there was damaged. It is kept on the workload's own host instead, so "
+        "that nothing is lost.",
+    ),
+    "C373": Page(
+        "a damaged checkpoint",
+        "A file of it is missing, or is not as its manifest says. Nothing was changed anywhere. Use an older "
+        "one; `restore WORKLOAD` and `restore WORKLOAD@latest` pass a damaged one by on their own.",
+    ),
+    "C374": Page(
+        "a checkpoint with other folders",
+        "The volumes in the checkpoint are not those that the workload's spec has now, by where they are "
+        "mounted. Nothing of it runs. Restore it by the specs it was taken with; its manifest names their "
+        "commit.",
+    ),
+    "C375": Page(
+        "something of a checkpoint was left behind",
+        "The checkpoint is as the command says; what could not be tidied on a host takes nothing back of it. "
+        "Halves of checkpoints are never listed, and go when the next one of the workload is taken there.",
+    ),
+    "P450": Page(
+        "a workload cannot be saved now",
+        "A checkpoint is taken of what runs, and of nothing whose hand-over has not ended. The message says "
+        "what is in the way; `reconcile status` names what ends it.",
+    ),
+    "P451": Page(
+        "a workload that runs, or may run",
+        "A checkpoint is restored only where no other copy can run: none on any host, none on a host that does "
+        "not answer, and no hand-over that has not ended. Where a host is surely off, say so: --gone HOST "
+        "--evidence TEXT.",
+    ),
+    "P452": Page(
+        "a checkpoint that does not fit",
+        "The host or the specs of now do not go with the checkpoint: another architecture, CPU features or an "
+        "older CRIU, a spec that has changed since, or volumes that are there already. The message says which, "
+        "and the way out. Nothing was changed.",
+    ),
+    "P453": Page(
+        "a checkpoint that is not removed",
+        "It is pinned, or the last one of its workload that can be used. Unpin it, or say --last.",
+    ),
+    "E201": Page(
+        "a manifest that cannot be used",
+        "Each checkpoint has a manifest that says what it is, with the digests of its files, sealed by its own "
+        "digest. One that was edited, cut short, belongs to another checkpoint or comes from a later release is "
+        "refused by every command. Use another checkpoint.",
+    ),
+    "E202": Page(
+        "no folder for checkpoints",
+        "A place for checkpoints is a host of the specs, or HOST:/FOLDER with an absolute path of plain names.",
+    ),
+    "E204": Page(
+        "no such checkpoint",
+        "No host that was asked keeps it. A checkpoint is called WORKLOAD@ID; the newest one WORKLOAD@latest. "
+        "Those outside /var/lib/reconciler/checkpoints are found with --in HOST:/FOLDER.",
+    ),
+    "E205": Page(
+        "evidence is missing",
+        "Whoever says that a host is off decides that no copy runs there. Say how you know, with --evidence.",
+    ),
+    "E203": Page(
+        "no such workload",
+        "The command names a workload that no spec defines. Names are those in the specs.",
+    ),
+}

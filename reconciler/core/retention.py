@@ -1,0 +1,72 @@
+"""Which checkpoints of a workload go. Pure: times are seconds since the epoch, calendars are UTC's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from reconciler.model.base import parse_duration
+from reconciler.model.checkpoint import Kept
+from reconciler.model.checkpointing import CheckpointPolicySpec, Retention
+
+DAY = 86400
+
+
+def _day(seconds: float) -> int:
+    return int(seconds // DAY)
+
+
+def _week(seconds: float) -> int:
+    return (_day(seconds) + 3) // 7  # the first day was a Thursday
+
+
+def _month(seconds: float) -> int:
+    """Months since year 0 (Howard Hinnant's days_from_civil, backwards)."""
+    day = _day(seconds) + 719468
+    era, left = divmod(day, 146097)
+    year = (left - left // 1460 + left // 36524 - left // 146096) // 365
+    month = (5 * (left - (365 * year + year // 4 - year // 100)) + 2) // 153  # 0 is March
+    return 12 * (era * 400 + year) + month + 2
+
+
+def _year(seconds: float) -> int:
+    return _month(seconds) // 12
+
+
+def doomed(kept: Iterable[Kept], keep: Retention) -> list[Kept]:
+    """Those that no rule keeps. One that is pinned stays, and so does one whose manifest cannot be used: of that a
+    person decides. The newest is always kept."""
+    usable = [(one.manifest.taken_at, one.id, one) for one in kept if one.manifest is not None]
+    newest_first = [one for _, _, one in sorted(usable, key=lambda row: row[:2], reverse=True)]
+    rules: tuple[tuple[int, Callable[[float], int]], ...] = (
+        (keep.hourly, lambda seconds: int(seconds // 3600)),
+        (keep.daily, _day),
+        (keep.weekly, _week),
+        (keep.monthly, _month),
+        (keep.yearly, _year),
+    )
+    stays = {one.id for one in newest_first[: keep.last]}
+    for count, period in rules:
+        seen: set[int] = set()
+        for one in newest_first:
+            if len(seen) >= count:
+                break
+            if (which := period(one.manifest.taken_at if one.manifest else 0.0)) not in seen:
+                seen.add(which)
+                stays.add(one.id)
+    return [one for one in newest_first if one.id not in stays and not one.pinned]
+
+
+def age(kept: Iterable[Kept], now: float) -> float | None:
+    """Seconds since the newest checkpoint that can be used; None where there is none. One from the future, of a
+    clock that was wrong, is none."""
+    ages = [now - one.manifest.taken_at for one in kept if one.manifest is not None]
+    return min((found for found in ages if found >= 0), default=None)
+
+
+def is_due(found: float | None, policy: CheckpointPolicySpec) -> bool:
+    return found is None or found >= parse_duration(policy.every)
+
+
+def is_late(found: float | None, policy: CheckpointPolicySpec) -> bool:
+    """Whether more would be lost than the policy promises."""
+    return found is None or found > policy.oldest

@@ -1,0 +1,125 @@
+"""Checkpoints that are kept: what each says of itself, and where it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue
+
+from reconciler.model.base import Model, Name, digest
+from reconciler.model.command import Bytes
+from reconciler.model.world import Versions
+
+FORMAT = 1
+CheckpointId = Annotated[str, Field(pattern=r"^\d{8}-\d{6}-[0-9a-f]{4,12}$")]
+FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.]{0,40}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+DEFAULT_FOLDER = "/var/lib/reconciler/checkpoints"
+"""Where a host keeps checkpoints unless told otherwise."""
+
+
+class KeptFile(Model):
+    """One file of a checkpoint."""
+
+    name: FileName
+    bytes: int = Field(ge=0)
+    sha256: Sha256
+
+
+class KeptTree(Model):
+    """A folder in a checkpoint: its root filesystem's difference, or a volume by where it is mounted."""
+
+    kind: Literal["rootfs", "volume"]
+    target: str = ""
+
+
+class TakenFrom(Model):
+    """Where a checkpoint comes from: what it needs to be restored, as far as a host can know."""
+
+    host: str
+    runtime: str
+    oci_runtime: str = ""
+    image: str = ""
+    image_id: str = ""
+    versions: Versions = Versions()
+    arch: str = ""
+    cpu_flags: tuple[str, ...] = ()
+    cgroup_version: int = 0
+    container_id: str = ""
+
+
+class Manifest(Model):
+    """What a checkpoint says of itself. `seal` is the digest of all else. `spec`: the workload's at that time, to
+    be looked at only: what may run is said by the specs of the day it is restored."""
+
+    format: Literal[1] = 1
+    id: CheckpointId
+    workload: Name
+    epoch: int = Field(ge=0)
+    taken_at: float
+    frozen_s: float = Field(ge=0)
+    commit: str | None = None
+    dirty: bool = False
+    tcp: str = ""
+    came_from: TakenFrom
+    memory_bytes: int = Field(0, ge=0, description="Of images, before they were compressed")
+    trees: tuple[KeptTree, ...] = ()
+    files: tuple[KeptFile, ...]
+    spec: dict[str, JsonValue] = {}
+    seal: str = ""
+
+    @property
+    def bytes(self) -> Bytes:
+        """What it takes in its store."""
+        return sum(file.bytes for file in self.files)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is as it was sealed."""
+        return self.seal == self.digest
+
+    @property
+    def digest(self) -> str:
+        return digest(self.model_dump(mode="json", by_alias=True, exclude={"seal"}))
+
+    def sealed(self) -> Manifest:
+        return self.model_copy(update={"seal": self.digest})
+
+    @property
+    def text(self) -> str:
+        """One line, for its store."""
+        return self.model_dump_json(by_alias=True)
+
+
+@dataclass(frozen=True)
+class KeptAt:
+    """A folder of checkpoints on a host. `name`: of the store that a spec defines; empty for one it does not."""
+
+    host: str
+    folder: str = DEFAULT_FOLDER
+    name: str = ""
+
+    def __str__(self) -> str:
+        return self.name or (self.host if self.folder == DEFAULT_FOLDER else f"{self.host}:{self.folder}")
+
+    def of(self, workload: str, checkpoint: str) -> str:
+        """The folder of one checkpoint."""
+        return f"{self.folder}/{workload}/{checkpoint}"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One checkpoint in a store. `broken`: why it is none that can be used; then there is no manifest."""
+
+    at: KeptAt
+    workload: str
+    id: str
+    pinned: bool = False
+    manifest: Manifest | None = None
+    broken: str = ""
+
+    @property
+    def folder(self) -> str:
+        return self.at.of(self.workload, self.id)

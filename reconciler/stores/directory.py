@@ -1,0 +1,123 @@
+"""A store that is a folder on a host: FOLDER/WORKLOAD/ID with the files of a checkpoint and, last of all, its
+manifest. It has that name only once it is whole; one that is being made or removed is `.ID.part`, never listed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from reconciler.core import answers
+from reconciler.core.checkpoints import read_manifest
+from reconciler.errors import InputError
+from reconciler.model.checkpoint import Kept, KeptAt, KeptFile, KeptTree, Manifest
+from reconciler.model.command import Bytes, Command, Program, Seconds, Tree
+from reconciler.model.handover import Located
+from reconciler.resources import host_script
+
+LIMIT: Seconds = 4 * 3600.0
+"""For what reads or writes all of a checkpoint."""
+
+
+def shell(name: str, *arguments: str) -> tuple[str, ...]:
+    """The argument list that runs a script of stores."""
+    return ("/bin/sh", "-c", host_script("store", name), name, *arguments)
+
+
+def part_of(folder: str) -> str:
+    """Where a checkpoint is until it is whole. `folder`: its own, .../WORKLOAD/ID."""
+    parent, _, name = folder.rpartition("/")
+    return f"{parent}/.{name}.part"
+
+
+def begin(part: str) -> Program[Bytes]:
+    """An empty folder; how many bytes are free there."""
+    said = yield Command(shell("begin", part), changes=True)
+    _, _, free = said.stdout.strip().partition(" ")
+    return answers.number(free, "the free space of a store")
+
+
+def pack(part: str, images: str) -> Program[tuple[KeptFile, ...]]:
+    """Make the files of a checkpoint from what was captured in the folder, and from the images of memory."""
+    said = yield Command(shell("pack", part, images), timeout=LIMIT, changes=True)
+    return tuple(_files(said.stdout))
+
+
+def _files(text: str) -> Iterator[KeptFile]:
+    for line in text.splitlines():
+        words = line.split(" ")
+        if words[0] == "packed" and len(words) == 4:
+            size = answers.number(words[2], "the size of a file")
+            try:
+                yield KeptFile(name=words[1], bytes=size, sha256=words[3])
+            except ValueError:
+                raise answers.refused(line, "a file of a checkpoint", "its name, size and digest") from None
+
+
+def trees_of(located: Located) -> tuple[KeptTree, ...]:
+    """As a manifest names them, in the order of their files."""
+    return tuple(_kept(tree) for tree in located.trees if tree.kind != "images")
+
+
+def _kept(tree: Tree) -> KeptTree:
+    return KeptTree(kind="rootfs" if tree.kind == "rootfs" else "volume", target=tree.name)
+
+
+def seal(part: str, folder: str, manifest: Manifest) -> Program[None]:
+    """All files are there: the checkpoint gets its manifest and its name."""
+    text = f"{manifest.text}\n".encode()
+    yield Command(shell("seal", part, folder), stdin=text, changes=True)
+
+
+def discard(folder: str) -> Program[None]:
+    """Remove a checkpoint, also one that is not whole."""
+    yield Command(shell("change", "remove", folder), timeout=LIMIT, changes=True)
+
+
+def pin(folder: str, *, on: bool) -> Program[None]:
+    yield Command(shell("change", "pin" if on else "unpin", folder), changes=True)
+
+
+def listed(at: KeptAt, workload: str = "") -> Program[tuple[Kept, ...]]:
+    """Every whole checkpoint of the store, also those whose manifest cannot be used."""
+    said = yield Command(shell("list", at.folder, *((workload,) if workload else ())))
+    return tuple(_kept_in(at, line) for line in said.stdout.splitlines())
+
+
+def _kept_in(at: KeptAt, line: str) -> Kept:
+    parts = line.split(" ", 3)
+    if len(parts) != 4:
+        raise answers.refused(line, "a checkpoint of a store", "its name, ID and manifest")
+    workload, found, pin_word, text = parts
+    workload = answers.name(workload, "the workload of a checkpoint")
+    found = answers.name(found, "the ID of a checkpoint")
+    try:
+        manifest = read_manifest(text, workload, found)
+    except InputError as error:
+        return Kept(at, workload, found, pin_word == "pinned", None, error.why or error.what)
+    return Kept(at, workload, found, pin_word == "pinned", manifest)
+
+
+def wrong(folder: str, files: Iterable[KeptFile]) -> Program[tuple[str, ...]]:
+    """What of the files is not as it was packed, in words; all is read."""
+    wanted = {file.name: file for file in files}
+    said = yield Command(shell("sums", folder, *wanted), timeout=LIMIT)
+    now = dict(line.split(" ", 1) for line in said.stdout.splitlines() if " " in line)
+    bad = []
+    for name, file in wanted.items():
+        have = now.get(name, "missing")
+        if have == "missing":
+            bad.append(f"{name} is missing")
+        elif have != f"{file.bytes} {file.sha256}":
+            bad.append(f"{name} is damaged")
+    return tuple(bad)
+
+
+def unpack(folder: str, manifest: Manifest, located: Located) -> Program[None]:
+    """Lay a checkpoint out where a workload was staged, each tree where it belongs."""
+    by_place = {(str(tree.kind), tree.target): number for number, tree in enumerate(manifest.trees, 1)}
+    for tree in located.trees:
+        if tree.kind == "images":
+            yield Command(shell("unpack", folder, tree.path, "images"), timeout=LIMIT, changes=True)
+            continue
+        number = by_place[tree.kind if tree.kind == "rootfs" else "volume", tree.name]
+        argv = shell("unpack", folder, tree.path, "tree", str(number))
+        yield Command(argv, timeout=LIMIT, changes=True)

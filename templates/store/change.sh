@@ -1,0 +1,14 @@
+# change.sh pin|unpin|remove FOLDER: of one checkpoint. One that is being removed is not listed any more, whatever happens.
+umask 077
+what=$1 folder=$2
+case $what in
+pin) [ -e "$folder/manifest.json" ] && : >"$folder/pinned" && sync "$folder" ;;
+unpin) rm -f "$folder/pinned" && sync "$folder" ;;
+remove)
+    gone=${folder%/*}/.${folder##*/}.part
+    [ -d "$folder" ] || [ -d "$gone" ] || exit 0
+    [ ! -d "$folder" ] || mv -T "$folder" "$gone" || exit 1
+    rm -rf "$gone"
+    rmdir --ignore-fail-on-non-empty "${folder%/*}"
+    ;;
+esac

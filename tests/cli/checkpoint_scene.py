@@ -1,0 +1,121 @@
+"""Checkpoints for tests of the command line. Fake: what takes them, for the runtime in memory cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from reconciler.commands.kept import FoundKept
+from reconciler.errors import HostUnreachable
+from reconciler.model.checkpoint import Kept, KeptAt, KeptFile, Manifest, TakenFrom
+
+
+def kept() -> Kept:
+    source = TakenFrom(host="h1", runtime="podman", image_id="ab" * 32)
+    files = (KeptFile(name="images.tar.zst", bytes=2**20, sha256="cd" * 32),)
+    manifest = Manifest(
+        id="20261126-014639-8584",
+        workload="web",
+        epoch=3,
+        taken_at=1795657600.25,
+        frozen_s=0.25,
+        came_from=source,
+        memory_bytes=2**22,
+        files=files,
+    )
+    return Kept(KeptAt("h2"), "web", manifest.id, manifest=manifest.sealed())
+
+
+def a_checkpoint(scene: Any) -> None:
+    """Taken by a runtime that can, which the one in memory cannot."""
+    scene.apply(web="h1")
+
+    async def taken(*_: Any) -> Kept:
+        return kept()
+
+    scene.patch.setattr("reconciler.engine.capture.Capture.run", taken)
+    scene.patch.setattr("reconciler.runtimes.registry.need", lambda *_: None)
+
+
+def some_kept(scene: Any) -> None:
+    """FoundKept in a store, which hosts in memory do not have; its file is damaged."""
+
+    async def found(*_: Any) -> FoundKept:
+        return FoundKept((kept(), Kept(KeptAt("h2"), "web", "20261126-014638-8584", broken="it is none")), GONE)
+
+    def answers(answer: Any) -> Any:
+        def program(*_: Any, **__: Any) -> Iterator[Any]:
+            return answer
+            yield
+
+        return program
+
+    scene.patch.setattr("reconciler.commands.kept.stock", found)
+    scene.patch.setattr("reconciler.commands.restore.stock", found)
+    scene.patch.setattr("reconciler.stores.directory.wrong", answers(("images.tar.zst is damaged",)))
+    scene.patch.setattr("reconciler.stores.directory.pin", answers(None))
+    scene.patch.setattr("reconciler.stores.directory.discard", answers(None))
+
+
+GONE = {"h1": HostUnreachable("cannot connect", where="h1")}
+
+
+def a_restore(scene: Any) -> None:
+    """Of a workload that runs nowhere."""
+    some_kept(scene)
+
+    async def done(*_: Any) -> None:
+        return None
+
+    scene.patch.setattr("reconciler.engine.comeback.Comeback.run", done)
+    scene.patch.setattr("reconciler.commands.restore.misfits", lambda *_: ())
+
+
+POLICY = """
+---
+apiVersion: reconciler/v1alpha1
+kind: CheckpointPolicy
+metadata: {name: hourly}
+spec: {every: 1h, keep: {last: 1}, store: vault}
+---
+apiVersion: reconciler/v1alpha1
+kind: CheckpointStore
+metadata: {name: vault}
+spec: {directory: {host: h2}}
+"""
+
+
+def a_policy(scene: Any) -> None:
+    """By which one is due, and the one before is kept no longer."""
+    a_checkpoint(scene)
+    some_kept(scene)
+    specs = scene.folder / "specs/all.yaml"
+    text = specs.read_text().replace(
+        "placement: {host: h1}", "placement: {host: h1}\n  checkpoints: {policy: hourly}"
+    )
+    specs.write_text(text + POLICY)
+    old = kept()
+    assert old.manifest is not None
+    older = old.manifest.model_copy(update={"id": "20261126-004639-8584", "taken_at": 1795654000.0}).sealed()
+
+    async def found(*_: Any) -> FoundKept:
+        return FoundKept((Kept(KeptAt("h2"), "web", older.id, manifest=older),), {})
+
+    scene.patch.setattr("reconciler.commands.due.stock", found)
+    now = old.manifest.taken_at + 5
+    scene.patch.setattr("reconciler.commands.due.TakeDue.now", staticmethod(lambda: now))
+
+
+CHECKPOINTS: dict[str, list[tuple[str, str, int, Callable[[Any], Any]]]] = {
+    "checkpoint": [
+        ("checkpoint", "checkpoint web --to h2", 0, a_checkpoint),
+        ("checkpoint-due", "checkpoint --due", 0, a_policy),
+    ],
+    "restore": [("restore", "restore web --on h2", 0, a_restore)],
+    "checkpoints list": [("checkpoints-list", "checkpoints list", 0, some_kept)],
+    "checkpoints verify": [("checkpoints-verify", "checkpoints verify web", 1, some_kept)],
+    "checkpoints pin": [("checkpoints-pin", "checkpoints pin web@latest", 0, some_kept)],
+    "checkpoints unpin": [("checkpoints-unpin", "checkpoints unpin web@latest", 0, some_kept)],
+    "checkpoints rm": [("checkpoints-rm", "checkpoints rm web@latest --last", 0, some_kept)],
+}
+"""Cases of commands about checkpoints, as those of `test_json`."""

@@ -1,0 +1,149 @@
+"""A store that is a folder: what comes out is what was there in the freeze, and nothing half is ever listed."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from reconciler.criu import capturing
+from reconciler.errors import CommandFailed
+from reconciler.model.checkpoint import Kept, KeptAt, KeptTree, Manifest, TakenFrom
+from reconciler.model.command import Tree
+from reconciler.model.handover import Located
+from reconciler.stores import directory
+from tests.stores.conftest import here
+
+ID = "20261126-014639-8584"
+Run = Callable[..., subprocess.CompletedProcess[str]]
+TREE = """
+cd "$1" && mkdir -p a/b c d && echo one >a/one && echo two >a/b/two && ln a/one a/hard && ln -s one a/soft
+chmod 2751 c && touch -d '2020-01-01' c/old && printf 'line\\nend' >"d/$(printf 'odd\\nname')" && mkfifo d/pipe
+dd if=/dev/zero of=d/hole bs=1 count=1 seek=1M status=none
+echo gone >d/gone && echo kind >d/kind && echo x >./-dash
+"""
+MEANWHILE = """
+cd TREE && echo more >>a/one && rm d/gone && mv a/b a/moved && rm d/kind && mkdir d/kind && echo in >d/kind/in
+rm -r c && echo file >c && ln a/moved/two d/two && chmod 600 ./-dash && echo new >"new file" && ln -sfn two a/soft
+"""
+
+
+def made(folder: Path) -> Path:
+    folder.mkdir(mode=0o751)
+    subprocess.run(["sh", "-c", TREE, "sh", str(folder)], check=True)
+    return folder
+
+
+def contents(folder: Path) -> str:
+    """Names, kinds, modes, owners, times, links and contents."""
+    text = "find . -printf '%y %m %U %G %n %T@ %l %p\\n' | sort; tar -c --sort=name --mtime=@0 . | cksum"
+    return subprocess.run(["sh", "-c", text], cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+def captured(root: Path, tree: Path, capture: Run, meanwhile: str = ":") -> tuple[str, Manifest]:
+    """A checkpoint of one tree, and of a folder of images, that is packed and not sealed yet."""
+    images = root / "images"
+    images.mkdir()
+    (images / "pages-1.img").write_bytes(bytes(8192))
+    folder = KeptAt("h1", str(root / "store")).of("web", ID)
+    part = directory.part_of(folder)
+    assert here(directory.begin(part)) > 0
+    trees = (Tree("images", str(images)), Tree("volume", str(tree), name="/data"))
+    here(capturing.shadow(Located("x", trees), part))
+    time.sleep(0.02)  # a tick of the clock that files have
+    done = capture(Path(part), meanwhile)
+    assert done.returncode == 0, done
+    files = here(directory.pack(part, str(images)))
+    kept = (KeptTree(kind="volume", target="/data"),)
+    source = TakenFrom(host="h1", runtime="podman")
+    told = Manifest(
+        id=ID, workload="web", epoch=3, taken_at=1.0, frozen_s=0.1, came_from=source, trees=kept, files=files
+    )
+    return folder, told.sealed()
+
+
+def whole(root: Path, tree: Path, capture: Run, meanwhile: str = ":") -> tuple[str, Manifest]:
+    folder, manifest = captured(root, tree, capture, meanwhile)
+    here(directory.seal(directory.part_of(folder), folder, manifest))
+    return folder, manifest
+
+
+def kept(root: Path) -> tuple[Kept, ...]:
+    return here(directory.listed(KeptAt("h1", str(root / "store"))))
+
+
+def test_what_comes_out_is_what_was_there_in_the_freeze(tmp_path: Path, capture: Run) -> None:
+    tree = made(tmp_path / "tree")
+    folder, manifest = whole(tmp_path, tree, capture, MEANWHILE.replace("TREE", str(tree)))
+    target, images = tmp_path / "target", tmp_path / "restored"
+    target.mkdir()
+    images.mkdir()
+    (target / "stranger").write_text("not of it")
+    located = Located("y", (Tree("images", str(images)), Tree("volume", str(target), name="/data")))
+    here(directory.unpack(folder, manifest, located))
+    assert contents(target) == contents(tree)
+    assert (images / "pages-1.img").read_bytes() == bytes(8192)
+
+
+def test_one_that_is_not_sealed_is_not_listed_and_goes_with_the_next(tmp_path: Path, capture: Run) -> None:
+    folder, manifest = captured(tmp_path, made(tmp_path / "tree"), capture)
+    assert kept(tmp_path) == ()
+    here(directory.begin(directory.part_of(f"{folder[:-4]}0000")))
+    with pytest.raises(CommandFailed):
+        here(directory.seal(directory.part_of(folder), folder, manifest))
+    assert kept(tmp_path) == () and not Path(directory.part_of(folder)).exists()
+
+
+def test_a_sealed_one_is_listed_once_however_often_it_is_sealed(tmp_path: Path, capture: Run) -> None:
+    folder, manifest = whole(tmp_path, made(tmp_path / "tree"), capture)
+    here(directory.seal(directory.part_of(folder), folder, manifest))
+    (found,) = kept(tmp_path)
+    assert found.manifest == manifest and found.folder == folder and not found.pinned
+    here(directory.pin(folder, on=True))
+    assert kept(tmp_path)[0].pinned
+    here(directory.pin(folder, on=False))
+    here(directory.discard(folder))
+    here(directory.discard(folder))
+    assert kept(tmp_path) == () and not Path(folder).parent.exists()
+
+
+def test_damage_is_found(tmp_path: Path, capture: Run) -> None:
+    folder, manifest = whole(tmp_path, made(tmp_path / "tree"), capture)
+    assert here(directory.wrong(folder, manifest.files)) == ()
+    first, second, *_ = (file.name for file in manifest.files)
+    data = bytearray(Path(folder, first).read_bytes())
+    data[-1] ^= 1
+    Path(folder, first).write_bytes(data)
+    Path(folder, second).unlink()
+    assert here(directory.wrong(folder, manifest.files)) == (f"{first} is damaged", f"{second} is missing")
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda text: text.replace('"epoch":3', '"epoch":9'), "changed since"),
+        (lambda text: text[:100], "cut short"),
+        (lambda text: text.replace('"format":1', '"format":7'), "later release"),
+        (lambda text: "", "is none"),
+    ],
+)
+def test_a_manifest_that_was_edited_is_no_good(tmp_path: Path, capture: Run, change, why: str) -> None:
+    folder, _ = whole(tmp_path, made(tmp_path / "tree"), capture)
+    text = Path(folder, "manifest.json")
+    text.write_text(change(text.read_text()))
+    (found,) = kept(tmp_path)
+    assert found.manifest is None and why in found.broken
+
+
+def test_what_ran_on_too_early_is_none(tmp_path: Path, capture: Run) -> None:
+    folder = tmp_path / "part"
+    folder.mkdir()
+    tree = made(tmp_path / "tree")
+    here(capturing.shadow(Located("x", (Tree("volume", str(tree)),)), str(folder)))
+    done = capture(folder, state="ended")
+    assert done.returncode == 4 and "it ran on before all of it was copied" in done.stderr
+    done = capture(folder, meanwhile=f"rm -r {tree}")
+    assert done.returncode == 4 and "could not be copied" in done.stderr
