@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from reconciler.criu.tasks import Tasks, shell
-from reconciler.model.command import Command, Program, Tree
+from reconciler.guard import guard
+from reconciler.model.command import Command, Fence, Program, Tree
 from reconciler.model.handover import Handover
+from reconciler.model.plan import Phase
 from reconciler.model.room import available_for
 from reconciler.model.spec import Strategy
 
@@ -18,8 +20,10 @@ def make(handover: Handover, tasks: Tasks) -> Program[None]:
         yield Command(shell("room", folder, wanted), changes=True)
 
 
-def free(tasks: Tasks) -> Program[None]:
-    yield Command(free_argv(tasks), changes=True)
+def free(tasks: Tasks, fence: Fence, phases: tuple[Phase | str, ...]) -> Program[None]:
+    """Under the fence: a controller that stood still meanwhile would free what a later hand-over has written here,
+    which may be all that is left of the workload."""
+    yield from guard.run(fence, phases, free_argv(tasks))
 
 
 def free_argv(tasks: Tasks) -> tuple[str, ...]:

@@ -99,6 +99,7 @@ def _facts(name: str, containers: list[ContainerFacts]) -> HostFacts:
         name=name,
         arch="x86_64",
         versions=Versions(podman="5.4.2", runc="1.1.15", crun="1.21", criu="4.2", kernel="6.18.0"),
+        runtimes={"podman": "5.4.2"},
         features=("uffd",),
         tools=("iptables-restore", "perl", *NEEDED_TOOLS),
         memory_free_bytes=2**40,

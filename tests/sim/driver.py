@@ -102,7 +102,7 @@ class SimDriver(Plain):
             return
         if (yield from show(handover.name))["container"]:
             yield from self._drain(handover, (0,))
-            yield memrt("discard", handover.name)
+            yield from fenced(handover.fence, (Phase.RUNNING,), "discard", handover.name)
 
     def fence_off(self, handover: Handover, epoch: int) -> Program[bool]:
         name, fence = handover.name, Fence(handover.name, epoch)
@@ -115,7 +115,7 @@ class SimDriver(Plain):
             return False
         found = (yield from show(name))["container"]
         if found:
-            yield memrt("stop-pages", name)
+            yield from fenced(fence, (Phase.FENCED,), "stop-pages", name)
         if found and found["state"] == "running":
             yield from fenced(fence, (Phase.FENCED,), "stop", name)
         return True
@@ -177,7 +177,7 @@ class SimDriver(Plain):
         if outcome.what == "gone":
             yield from guard.mark(fence, Phase.RUNNING, "owner", run=handover.run)
         yield from self._restart(handover, fence, Phase.RUNNING, on=True)
-        yield memrt("discard", name)
+        yield from fenced(fence, (Phase.RUNNING,), "discard", name)
         yield from guard.clean(name)
         return ""
 

@@ -32,6 +32,9 @@ FOUND = (
     " reserve:before-intent",
     # a controller that goes back ended the page daemon of another one's restored copy
     f"seed 1295: moves-together on_disk,restart: {APART} at stage:after-intent",
+    # a controller that stood still in going back freed the images of the next hand-over
+    "seed 1262: move-restore-back on_disk: restore-fails at restore:before-intent; controller-and-journal-lost at"
+    " undo commit:before-intent; controller-stopped-and-replaced at undo stage:in-effect (after 3)",
     # the source lost, and the journal: images at the destination are all that is left
     "seed 3205: moves-together restart: destination-cut-off at commit:after-intent; source-lost at"
     " commit:in-effect (after 4); controller-and-journal-lost at hold:in-effect (after 1)",

@@ -211,7 +211,7 @@ def _remove(name: str, workload: str, fence: Fence) -> Program[None]:
     found = yield from ours(name, workload)
     if found is None:
         return
-    yield from rooms.free(tasks_of(found))
+    yield from rooms.free(tasks_of(found), fence, SETTLED)
     argv = ("podman", "rm", "--force", "--", found.id)
     yield from guard.run(fence, SETTLED, argv, timeout=_stop_limit(found))
     if name == workload:

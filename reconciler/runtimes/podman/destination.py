@@ -264,5 +264,5 @@ def finish(handover: Handover) -> Program[None]:
     if facts is None:
         return
     yield from config.write(handover.name)
-    yield from rooms.free(containers.tasks_of(facts))
+    yield from rooms.free(containers.tasks_of(facts), handover.fence, (Phase.RUNNING,))
     yield from guard.clean(handover.name)

@@ -46,11 +46,12 @@ def fence_off(handover: Handover, epoch: int) -> Program[bool]:
         if noted is None or not ended:
             raise
         # Podman hangs. By the kernel, what was staged does not run; the marker keeps it so.
-        yield Command(stop_pages_argv(containers.tasks_of(noted)), changes=True)
+        yield from guard.run(fence, (Phase.FENCED,), stop_pages_argv(containers.tasks_of(noted)))
         return (yield from spoke(containers.tasks_of(noted), paths.saved_inspection(name)))
     if facts is None:
         return True  # somebody has removed it: nobody knows what it did before
-    yield Command(stop_pages_argv(containers.tasks_of(facts)), changes=True)
+    # Under the fence: what a later hand-over restores here meanwhile must not be ended.
+    yield from guard.run(fence, (Phase.FENCED,), stop_pages_argv(containers.tasks_of(facts)))
     left = yield from _end(fence, facts)
     if facts.state.has_processes and not left:
         yield from guard.run(fence, (Phase.FENCED,), ("podman", "wait", "--", facts.id), ok=(0, 125))

@@ -101,7 +101,7 @@ def resume(handover: Handover, fence: Fence) -> Program[str]:
         told = f"somebody paused it on {source}; let it run with: podman unpause {name}"
     elif facts is None or not (ended or facts.state is InstanceState.RUNNING):
         raise CommandFailed(f"{name} does not run after it was told to resume", code="C311")
-    yield from rooms.free(containers.tasks_of(facts))
+    yield from rooms.free(containers.tasks_of(facts), fence, (Phase.RUNNING,))
     yield from moving.forget(name)
     yield from guard.clean(name)
     return told

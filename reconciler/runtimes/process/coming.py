@@ -161,7 +161,7 @@ def finish(handover: Handover) -> Program[None]:
     tasks = places.tasks(name, facts.id)
     yield from restoring.drain(handover, tasks)
     yield from config.write(name)
-    yield from rooms.free(tasks)
+    yield from rooms.free(tasks, handover.fence, (Phase.RUNNING,))
     yield from guard.clean(name)
 
 
@@ -191,7 +191,7 @@ def fence_off(handover: Handover, epoch: int) -> Program[bool]:
     tasks = places.tasks(name, facts.id)
     # Its address first: what clients had there is told them by the source, and not by the end of these tasks.
     yield from lifecycle.end(name, fence, (Phase.FENCED,))
-    yield Command(stop_pages_argv(tasks), changes=True)
+    yield from guard.run(fence, (Phase.FENCED,), stop_pages_argv(tasks))
     if left := (yield from living(tasks)):
         raise CommandFailed(
             f"a copy of {name} still runs on {move.destination}", code="C317", why=f"processes: {', '.join(left)}"

@@ -108,7 +108,7 @@ def resume(handover: Handover, fence: Fence) -> Program[str]:
         told = f"somebody paused it on {source}"
     elif now is None or not (told or now.state is InstanceState.RUNNING):
         raise CommandFailed(f"{name} does not run after it was told to resume", code="C311")
-    yield from rooms.free(places.tasks(name, now.id))
+    yield from rooms.free(places.tasks(name, now.id), fence, (Phase.RUNNING,))
     yield from config.forget(name)
     yield from guard.clean(name)
     return told
