@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from reconciler.commands.kept import FoundKept
+from reconciler.core.retention import age
 from reconciler.errors import HostUnreachable
 from reconciler.model.checkpoint import Kept, KeptAt, KeptFile, Manifest, TakenFrom
 
@@ -103,7 +104,7 @@ def a_policy(scene: Any) -> None:
 
     scene.patch.setattr("reconciler.commands.due.stock", found)
     now = old.manifest.taken_at + 5
-    scene.patch.setattr("reconciler.commands.due.TakeDue.now", staticmethod(lambda: now))
+    scene.patch.setattr("reconciler.commands.due.age", lambda kept, _: age(kept, now))
 
 
 CHECKPOINTS: dict[str, list[tuple[str, str, int, Callable[[Any], Any]]]] = {
