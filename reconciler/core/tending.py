@@ -11,7 +11,7 @@ from reconciler.core.consent import Consent, interruptions, lacking, last_copies
 from reconciler.core.saga import GroupState, Saga
 from reconciler.model.base import digest
 from reconciler.model.command import Seconds
-from reconciler.model.plan import Plan
+from reconciler.model.plan import Change, Finding, Plan
 from reconciler.model.record import Run
 
 
@@ -99,6 +99,26 @@ def narrowed(plan: Plan, workloads: Collection[str]) -> Plan:
     )
 
 
+def by_workload(plan: Plan) -> dict[str, Plan]:
+    """Each workload's own part of a plan, as `narrowed` gives it: all in one go, for every look of a watch."""
+    changes, findings = dict[str, list[Change]](), dict[str, list[Finding]]()
+    for change in plan.changes:
+        changes.setdefault(change.workload, []).append(change)
+    for finding in plan.findings:
+        findings.setdefault(finding.workload, []).append(finding)
+    return {
+        name: plan.model_copy(
+            update={
+                "changes": tuple(changes.get(name, ())),
+                "steps": plan.groups.get(name, ()),
+                "moves": {name: plan.moves[name]} if name in plan.moves else {},
+                "findings": tuple(findings.get(name, ())),
+            }
+        )
+        for name in plan.groups.keys() | changes.keys()
+    }
+
+
 def clusters(plan: Plan) -> list[frozenset[str]]:
     """Workloads whose steps need one another's: they are changed together or not at all."""
     owner = {step.id: step.workload for step in plan.steps}
@@ -116,9 +136,9 @@ def clusters(plan: Plan) -> list[frozenset[str]]:
 def unasked(plan: Plan) -> dict[str, Postponed]:
     """Changes that need a person, as in CI: what takes a last copy away, or stops what runs without its spec's
     consent."""
-    found = dict[str, Postponed]()
+    found, parts = dict[str, Postponed](), by_workload(plan)
     for change in (*last_copies(plan), *interruptions(plan)):
-        lack = lacking(narrowed(plan, {change.workload}), Consent())
+        lack = lacking(parts[change.workload], Consent())
         if lack:
             why = f"{lack.text}. {lack.fix[0].upper()}{lack.fix[1:]}"
             found[change.workload] = Postponed(change.workload, Cause.CONSENT, why)

@@ -19,6 +19,7 @@ from reconciler.core.tending import (
     Pauses,
     Postponed,
     Tries,
+    by_workload,
     choose,
     narrowed,
     wanted_digest,
@@ -164,7 +165,7 @@ class Work:
             if waiting:
                 waits[name] = waiting
         answering = seen.world.seen()
-        hosts = {name: touched(narrowed(plan, {name}), answering) for name in plan.groups}
+        hosts = {name: touched(part, answering) for name, part in by_workload(plan).items()}
         return choose(plan, waits, hosts, self.hosts)
 
     def _notes(self, plan: Plan) -> Notes:
