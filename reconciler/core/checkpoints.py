@@ -6,8 +6,8 @@ import json
 import re
 
 from reconciler.errors import InputError
-from reconciler.model.checkpoint import DEFAULT_FOLDER, FORMAT, KeptAt, Manifest
-from reconciler.model.checkpointing import FOLDER
+from reconciler.model.checkpoint import FORMAT, KeptAt, Manifest
+from reconciler.model.checkpointing import DEFAULT_FOLDER, FOLDER
 from reconciler.model.spec import Spec
 
 REFUSED = "E201"

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue
 
 from reconciler.model.base import Model, Name, digest
+from reconciler.model.checkpointing import DEFAULT_FOLDER
 from reconciler.model.command import Bytes
 from reconciler.model.world import Versions
 
@@ -15,9 +16,6 @@ FORMAT = 1
 CheckpointId = Annotated[str, Field(pattern=r"^\d{8}-\d{6}-[0-9a-f]{4,12}$")]
 FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.]{0,40}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-DEFAULT_FOLDER = "/var/lib/reconciler/checkpoints"
-"""Where a host keeps checkpoints unless told otherwise."""
 
 
 class KeptFile(Model):

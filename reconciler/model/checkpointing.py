@@ -7,8 +7,9 @@ from typing import Annotated, Self
 from pydantic import Field, Strict, model_validator
 
 from reconciler.model.base import Duration, Model, Name, parse_duration
-from reconciler.model.checkpoint import DEFAULT_FOLDER
 
+DEFAULT_FOLDER = "/var/lib/reconciler/checkpoints"
+"""Where a host keeps checkpoints unless told otherwise."""
 FOLDER = r"^(/[A-Za-z0-9_][A-Za-z0-9._-]*){1,20}$"
 Count = Annotated[int, Strict(), Field(ge=0, le=100_000)]
 
