@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,7 +42,6 @@ class TakeDue:
 
     spec: Spec
     journal_path: Path | None = None
-    now: Callable[[], float] = time.time
     done: list[Saving] = field(default_factory=list)
 
     async def __call__(self) -> list[Saving]:
@@ -60,7 +58,7 @@ class TakeDue:
             async with open_fleet(self.spec, unsaid) as fleet:
                 found = await stock(self.spec, fleet, "", name)
                 before = list(found.kept)
-                if is_due(age(before, self.now()), policy):
+                if is_due(age(before, time.time()), policy):
                     limit = parse_duration(policy.freeze_limit)
                     take = Take(self.spec, name, policy.store or "", limit, self.journal_path)
                     taken = (await take()).kept
@@ -68,7 +66,7 @@ class TakeDue:
                     removed = await self._prune(before, taken, policy, fleet)
         except ReconcilerError as failure:
             error = failure
-        old = age(before, self.now())
+        old = age(before, time.time())
         return Saving(name, taken, old, is_late(old, policy), tuple(removed), error)
 
     async def _prune(

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.commands.compose import open_fleet
-from reconciler.core.checkpoints import place_of, places_of
-from reconciler.core.comeback import LATEST, newest_first, parse_reference
+from reconciler.core.checkpoints import newest_first, place_of, places_of
+from reconciler.core.comeback import LATEST, parse_reference
 from reconciler.engine.lenient import unsaid
 from reconciler.errors import InputError, ReconcilerError, Refused
 from reconciler.hosts.base import Fleet, pump

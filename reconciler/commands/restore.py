@@ -15,6 +15,7 @@ from reconciler.commands.app import new_run_id
 from reconciler.commands.checkpoint import refuse_open, wanted
 from reconciler.commands.compose import drivers, open_fleet, open_store, secrets_of
 from reconciler.commands.kept import chosen, stock
+from reconciler.core.checkpoints import newest_first
 from reconciler.core.comeback import (
     LATEST,
     STEP,
@@ -22,7 +23,6 @@ from reconciler.core.comeback import (
     kept_volumes,
     may_run,
     misfits,
-    newest_first,
     next_epoch,
     old_copy,
     others,
@@ -135,7 +135,8 @@ class Restore:
         """The newest one that is whole, where none was named; a damaged one changes nothing anywhere."""
         skipped: list[str] = []
         name = workload.metadata.name
-        for left, kept in reversed(list(enumerate(reversed(candidates)))):
+        may_skip = parse_reference(self.reference)[1] == LATEST
+        for kept in candidates:
             assert kept.manifest is not None
             obstacles = [
                 *misfits(kept.manifest, workload, index.seen[host]),
@@ -146,7 +147,7 @@ class Restore:
             try:
                 await comeback.run()
             except CommandFailed as error:
-                if error.code != DAMAGED or not left or parse_reference(self.reference)[1] != LATEST:
+                if error.code != DAMAGED or not may_skip or kept is candidates[-1]:
                     raise
                 skipped.append(f"{name}@{kept.id}: {error.why}")
                 continue

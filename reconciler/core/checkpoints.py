@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 
 from reconciler.errors import InputError
-from reconciler.model.checkpoint import FORMAT, KeptAt, Manifest
+from reconciler.model.checkpoint import FORMAT, Kept, KeptAt, Manifest
 from reconciler.model.checkpointing import DEFAULT_FOLDER, FOLDER
 from reconciler.model.spec import Spec
 
@@ -37,6 +38,12 @@ def places_of(spec: Spec) -> list[KeptAt]:
     stores = [place_of(name, spec, "") for name in sorted(spec.checkpoint_stores)]
     named = {(at.host, at.folder) for at in stores}
     return [*stores, *(KeptAt(host) for host in sorted(spec.hosts) if (host, DEFAULT_FOLDER) not in named)]
+
+
+def newest_first(kept: Iterable[Kept]) -> list[Kept]:
+    """Those that can be used."""
+    usable = [(one.manifest.taken_at, one.id, one) for one in kept if one.manifest is not None]
+    return [one for _, _, one in sorted(usable, key=lambda row: row[:2], reverse=True)]
 
 
 def read_manifest(text: str, workload: str, found: str) -> Manifest:

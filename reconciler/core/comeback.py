@@ -10,7 +10,7 @@ from reconciler.core.diff import Copy, Index
 from reconciler.core.made_from import changed_fields
 from reconciler.core.rules.kernel import X86_INSTRUCTIONS
 from reconciler.core.strategy import version_tuple
-from reconciler.model.checkpoint import Kept, Manifest
+from reconciler.model.checkpoint import Manifest
 from reconciler.model.plan import Phase
 from reconciler.model.spec import Workload
 from reconciler.model.world import HostFacts
@@ -34,12 +34,6 @@ def parse_reference(text: str) -> tuple[str, str]:
     """`WORKLOAD`, `WORKLOAD@latest` or `WORKLOAD@ID` as name and ID or `latest`."""
     name, _, found = text.partition("@")
     return name, found or LATEST
-
-
-def newest_first(kept: Iterable[Kept]) -> list[Kept]:
-    """Those that can be used."""
-    usable = [one for one in kept if one.manifest is not None]
-    return sorted(usable, key=lambda one: (one.manifest.taken_at if one.manifest else 0.0, one.id), reverse=True)
 
 
 def next_epoch(workload: str, index: Index, manifest: Manifest, earlier: Iterable[int]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from reconciler.core.checkpoints import newest_first
 from reconciler.model.base import parse_duration
 from reconciler.model.checkpoint import Kept
 from reconciler.model.checkpointing import CheckpointPolicySpec, Retention
@@ -35,8 +36,7 @@ def _year(seconds: float) -> int:
 def doomed(kept: Iterable[Kept], keep: Retention) -> list[Kept]:
     """Those that no rule keeps. One that is pinned stays, and so does one whose manifest cannot be used: of that a
     person decides. The newest is always kept."""
-    usable = [(one.manifest.taken_at, one.id, one) for one in kept if one.manifest is not None]
-    newest_first = [one for _, _, one in sorted(usable, key=lambda row: row[:2], reverse=True)]
+    usable = newest_first(kept)
     rules: tuple[tuple[int, Callable[[float], int]], ...] = (
         (keep.hourly, lambda seconds: int(seconds // 3600)),
         (keep.daily, _day),
@@ -44,16 +44,16 @@ def doomed(kept: Iterable[Kept], keep: Retention) -> list[Kept]:
         (keep.monthly, _month),
         (keep.yearly, _year),
     )
-    stays = {one.id for one in newest_first[: keep.last]}
+    stays = {one.id for one in usable[: keep.last]}
     for count, period in rules:
         seen: set[int] = set()
-        for one in newest_first:
+        for one in usable:
             if len(seen) >= count:
                 break
             if (which := period(one.manifest.taken_at if one.manifest else 0.0)) not in seen:
                 seen.add(which)
                 stays.add(one.id)
-    return [one for one in newest_first if one.id not in stays and not one.pinned]
+    return [one for one in usable if one.id not in stays and not one.pinned]
 
 
 def age(kept: Iterable[Kept], now: float) -> float | None:
