@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from reconciler.core.lines import sections
 from reconciler.errors import HostError
 from reconciler.text import printable, short
 
@@ -53,6 +54,14 @@ def refused(value: object, field: str, wanted: str) -> HostError:
         code=CODE,
         fix="find out what is wrong with the host; nothing was concluded from its answer",
     )
+
+
+def whole(text: str, field: str) -> dict[str, str]:
+    """The sections of what a script has told to its end, which it marks with a section `end`."""
+    parts = sections(text)
+    if "end" not in parts:
+        raise refused("", field, "an answer to its end")
+    return parts
 
 
 @contextmanager

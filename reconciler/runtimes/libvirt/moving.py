@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 
 from reconciler.core import answers
-from reconciler.core.lines import sections
 from reconciler.errors import CommandFailed
 from reconciler.guard import guard
 from reconciler.model.base import parse_duration, parse_size
@@ -71,10 +70,7 @@ def progress(handover: Handover) -> Program[Underway]:
 
 def _asked(handover: Handover) -> Program[dict[str, str]]:
     result = yield Command(places.shell("progress", _name(handover), _room(handover)), timeout=LIMIT)
-    parts = sections(result.stdout)
-    if "end" not in parts:
-        raise answers.refused("", "how its migration stands", "an answer to its end")
-    return parts
+    return answers.whole(result.stdout, "how its migration stands")
 
 
 def _bytes(number: str, unit: str) -> Bytes:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from reconciler.core import answers
-from reconciler.core.lines import numbers, sections
+from reconciler.core.lines import numbers
 from reconciler.model import domain as xml
 from reconciler.model.command import Command, Program, Seconds
 from reconciler.model.domain import Element
@@ -57,10 +57,7 @@ def alive(workload: str) -> Program[Alive]:
 
 def _look(*names: str) -> Program[dict[str, str]]:
     result = yield Command(places.shell("observe", places.NOTES, *names), timeout=LIMIT)
-    parts = sections(result.stdout)
-    if "end" not in parts:
-        raise answers.refused("", "what it says of its domains", "an answer to its end")
-    return parts
+    return answers.whole(result.stdout, "what it says of its domains")
 
 
 def _machines(parts: Mapping[str, str]) -> dict[str, MachineFacts]:

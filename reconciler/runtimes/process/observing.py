@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from reconciler.core import answers
 from reconciler.core.connections import tcp_established
-from reconciler.core.lines import numbers, sections
+from reconciler.core.lines import numbers
 from reconciler.model.command import Command, Program, Seconds
 from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.process import HOST_ROOT, ProcessTree
@@ -52,10 +52,7 @@ def tree(name: str) -> Program[TreeFacts | None]:
 
 def _look(*homes: str) -> Program[dict[str, str]]:
     result = yield Command(places.shell("observe", *homes), timeout=LIMIT)
-    parts = sections(result.stdout)
-    if "end" not in parts:
-        raise answers.refused("", "what it says of its trees of processes", "an answer to its end")
-    return parts
+    return answers.whole(result.stdout, "what it says of its trees of processes")
 
 
 def _trees(parts: Mapping[str, str]) -> dict[str, TreeFacts]:
@@ -118,9 +115,7 @@ def hashes(host: HostFacts, question: Question) -> Program[HostFacts]:
     if not question.files:
         return host
     result = yield Command(places.shell("files", *question.files), timeout=LIMIT)
-    parts = sections(result.stdout)
-    if "end" not in parts:
-        raise answers.refused("", "what its files are", "an answer to its end")
+    parts = answers.whole(result.stdout, "what its files are")
     files = {path: answers.word(parts.get(f"file {path}", "").strip(), "a file's sum") for path in question.files}
     known = host.preflight or Preflight()
     return host.model_copy(update={"preflight": known.model_copy(update={"files": {**known.files, **files}})})
@@ -166,9 +161,7 @@ def networks(text: str) -> tuple[NetworkFacts, ...]:
 def volume(name: str) -> Program[VolumeFacts | None]:
     """A volume by its name; None when there is none."""
     result = yield Command(places.shell("labels", name), timeout=LIMIT)
-    parts = sections(result.stdout)
-    if "end" not in parts:
-        raise answers.refused("", f"whose the volume {name} is", "an answer to its end")
+    parts = answers.whole(result.stdout, f"whose the volume {name} is")
     return next(iter(volumes(parts.get("volumes", ""))), None)
 
 
