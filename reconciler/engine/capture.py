@@ -8,11 +8,12 @@ import asyncio
 import time
 from dataclasses import dataclass
 
+from reconciler.engine.carry import CheckpointCopy
 from reconciler.engine.lenient import Warn, lenient, unsaid
 from reconciler.errors import CommandFailed, HostError, ReconcilerError, ReplyLost
 from reconciler.hosts.base import Fleet, pump
 from reconciler.model.checkpoint import Kept, KeptAt, Manifest, TakenFrom
-from reconciler.model.command import Fence, Tree
+from reconciler.model.command import Fence
 from reconciler.model.units import format_bytes
 from reconciler.model.world import ContainerFacts, HostFacts, Instance
 from reconciler.runtimes.base import CapturingDriver, Handover
@@ -127,17 +128,11 @@ class Capture:
         folder = self.at.of(manifest.workload, manifest.id)
         link, here, store = f"{manifest.id}-{manifest.workload}", self.fleet.host(source), self.fleet.host(there)
         try:
-            await pump(directory.begin(directory.part_of(folder)), store)
-            try:
-                await self.fleet.open_link(source, there, link)
-                pair = (Tree("volume", part), Tree("volume", directory.part_of(folder)))
-                await self.fleet.copy_trees(source, there, link, (pair,), lambda _: None)
-            finally:
-                with lenient("C375", f"the key of this copy stays there and on {there}", self.warn, source):
-                    await self.fleet.close_link(source, there, link)
-            if bad := await pump(directory.wrong(directory.part_of(folder), manifest.files), store):
+            arrived = directory.part_of(folder)
+            await CheckpointCopy(self.fleet, source, there, link, part, arrived, source, self.warn).carry()
+            if bad := await pump(directory.wrong(arrived, manifest.files), store):
                 raise CommandFailed("it arrived damaged", code="C372", where=there, why="; ".join(bad))
-            await pump(directory.seal(directory.part_of(folder), folder, manifest), store)
+            await pump(directory.seal(arrived, folder, manifest), store)
         except (CommandFailed, HostError, ReplyLost) as error:
             with lenient("C375", "a half of it stays there", self.warn, there):
                 await pump(directory.discard(folder), store)

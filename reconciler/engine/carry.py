@@ -1,13 +1,16 @@
-"""Taking a volume to another host while nothing uses it (its container was set aside, or there is none), or an
-image."""
+"""Taking a volume to another host while nothing uses it (its container was set aside, or there is none), an
+image, or the files of a checkpoint."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reconciler.engine.lenient import Warn, lenient
 from reconciler.hosts.base import CopyReport, Fleet, Progress, pump
+from reconciler.model.command import Tree
 from reconciler.model.plan import Step
 from reconciler.runtimes.base import Driver
+from reconciler.stores import directory
 
 
 @dataclass(frozen=True)
@@ -69,3 +72,31 @@ class ImageCopy:
                 await self.fleet.close_link(*way)
         await pump(self.driver.take_image(archive, self.known_as), there)
         return report
+
+
+@dataclass(frozen=True)
+class CheckpointCopy:
+    """The files of a checkpoint into a new folder `part` of another host, over a link of its own. `said_of`: the
+    end of the copy that a key which stays is told of first."""
+
+    fleet: Fleet
+    source: str
+    destination: str
+    link: str
+    folder: str
+    part: str
+    said_of: str
+    warn: Warn
+
+    async def carry(self) -> None:
+        """What arrived is not compared yet."""
+        way = (self.source, self.destination, self.link)
+        other = self.source if self.said_of == self.destination else self.destination
+        await pump(directory.begin(self.part), self.fleet.host(self.destination))
+        try:
+            await self.fleet.open_link(*way)
+            pair = (Tree("volume", self.folder), Tree("volume", self.part))
+            await self.fleet.copy_trees(*way, (pair,), lambda _: None)
+        finally:
+            with lenient("C375", f"the key of this copy stays there and on {other}", self.warn, self.said_of):
+                await self.fleet.close_link(*way)

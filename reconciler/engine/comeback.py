@@ -10,12 +10,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from reconciler.engine.carry import ImageCopy
+from reconciler.engine.carry import CheckpointCopy, ImageCopy
 from reconciler.engine.lenient import Warn, lenient, unsaid
 from reconciler.errors import CommandFailed, InDoubt, ReconcilerError
 from reconciler.hosts.base import Fleet, pump
 from reconciler.model.checkpoint import Kept, KeptAt
-from reconciler.model.command import Tree
 from reconciler.model.network import NetworkDefinition
 from reconciler.runtimes.base import Driver, Handover, Located
 from reconciler.stores import directory
@@ -70,14 +69,8 @@ class Comeback:
         folder = self.kept.folder
         if at.host != self._here:
             folder = directory.part_of(KeptAt(self._here).of(self._name, self.handover.run))
-            await pump(directory.begin(folder), self._host)
-            try:
-                await self.fleet.open_link(at.host, self._here, self._link)
-                pair = (Tree("volume", self.kept.folder), Tree("volume", folder))
-                await self.fleet.copy_trees(at.host, self._here, self._link, (pair,), lambda _: None)
-            finally:
-                with lenient("C375", f"the key of this copy stays there and on {at.host}", self.warn, self._here):
-                    await self.fleet.close_link(at.host, self._here, self._link)
+            way = (self.fleet, at.host, self._here, self._link)
+            await CheckpointCopy(*way, self.kept.folder, folder, self._here, self.warn).carry()
         if bad := await pump(directory.wrong(folder, manifest.files), self._host):
             await self._leave(folder)
             raise CommandFailed(
