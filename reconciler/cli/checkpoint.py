@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reconciler.cli.options import AsJson, JournalPath, Set, Values, load_hosts
+from reconciler.cli.options import AsJson, JournalPath, Set, Specs, Values, load_hosts
 
 if TYPE_CHECKING:
     from reconciler.model.spec import Spec
-
-Specs = Annotated[list[Path] | None, typer.Option("--specs", help="Spec files and folders.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from reconciler.cli.options import AsJson, JournalPath, Set, Values, load_hosts
+from reconciler.cli.options import AsJson, JournalPath, Set, Specs, Values, load_hosts
 
 
 def register(app: typer.Typer) -> None:
@@ -18,7 +17,7 @@ def register(app: typer.Typer) -> None:
 def forget(
     host: Annotated[str, typer.Argument(help="The host that is gone for good.")],
     evidence: Annotated[str, typer.Option("--evidence", help="How you know; kept in the history.")] = "",
-    paths: Annotated[list[Path] | None, typer.Option("--specs", help="Spec files and folders.")] = None,
+    paths: Specs = None,
     values: Values = None,
     settings: Set = None,
     journal: JournalPath = None,

@@ -59,13 +59,13 @@ def get(
     from reconciler.cli.views.failure import warned
     from reconciler.cli.views.layout import say
     from reconciler.commands import app
+    from reconciler.core.selecting import known_host
     from reconciler.core.stock import stock
     from reconciler.errors import InputError
 
     spec = load_hosts(paths, values, settings)
-    if host and host not in spec.hosts:
-        known = ", ".join(sorted(spec.hosts))
-        raise InputError(f"no spec defines the host {host}", code="E146", fix=f"one of: {known}")
+    if host:
+        known_host(host, spec)
     if watch and (as_json or shape in (Shape.JSON, Shape.YAML)):
         raise InputError("--watch shows lines, not documents", code="E190", fix="-o table, wide or name")
     terms, shape = _terms(only), Shape.JSON if as_json else shape

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli.options import AsJson, load_spec, spec_paths
+from reconciler.cli.options import AsJson, Specs, load_spec, spec_paths
 
 WITHIN = 10.0
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -31,7 +31,7 @@ def add(
     fingerprint: Annotated[
         str, typer.Option("--fingerprint", help="SHA256:... as the host's console shows it; asked for otherwise.")
     ] = "",
-    specs: Annotated[list[Path] | None, typer.Option("--specs", help="Spec files and folders.")] = None,
+    specs: Specs = None,
     file: Annotated[Path, typer.Option("--file", help="Where a new host is added.")] = Path("specs/hosts.yaml"),
     as_json: AsJson = False,
 ) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from reconciler.cli.options import AsJson, Set, Values, load_hosts
+from reconciler.cli.options import AsJson, Set, Specs, Values, load_hosts
 
-Specs = Annotated[list[Path] | None, typer.Option("--specs", help="Spec files and folders.")]
 In = Annotated[str, typer.Option("--in", help="Where: HOST or HOST:/FOLDER; default: asks all hosts.")]
 One = Annotated[str, typer.Argument(metavar="WORKLOAD@ID", help="A checkpoint; ID may be `latest`.")]
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Paths = Annotated[
     list[Path] | None, typer.Argument(help="Spec files and folders; default: specs/ if it exists, else here.")
 ]
+Specs = Annotated[list[Path] | None, typer.Option("--specs", help="Spec files and folders.")]
 Values = Annotated[
     list[Path] | None, typer.Option("--values", help="YAML file with values for templates; may be repeated.")
 ]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from reconciler.cli.options import AsJson, JournalPath, Set, Values, load_hosts
+from reconciler.cli.options import AsJson, JournalPath, Set, Specs, Values, load_hosts
 
 
 def register(app: typer.Typer) -> None:
@@ -23,7 +22,7 @@ def resolve(
     ] = False,
     lost: Annotated[bool, typer.Option("--lost", help="Nothing is left of it: make it anew.")] = False,
     evidence: Annotated[str, typer.Option("--evidence", help="How you know; kept in the history.")] = "",
-    paths: Annotated[list[Path] | None, typer.Option("--specs", help="Spec files and folders.")] = None,
+    paths: Specs = None,
     values: Values = None,
     settings: Set = None,
     journal: JournalPath = None,

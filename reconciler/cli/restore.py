@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from reconciler.cli.options import AsJson, JournalPath, Set, Values, load_hosts
+from reconciler.cli.options import AsJson, JournalPath, Set, Specs, Values, load_hosts
 
 
 def register(app: typer.Typer) -> None:
@@ -30,7 +29,7 @@ def restore(
     replace: Annotated[
         bool, typer.Option("--replace", help="Give up its container and volumes that are there already.")
     ] = False,
-    paths: Annotated[list[Path] | None, typer.Option("--specs", help="Spec files and folders.")] = None,
+    paths: Specs = None,
     values: Values = None,
     settings: Set = None,
     journal: JournalPath = None,

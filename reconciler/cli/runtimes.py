@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from reconciler.cli.options import AsJson, load_spec
+from reconciler.cli.options import AsJson, Specs, load_spec
 
 
 def register(app: typer.Typer) -> None:
@@ -19,7 +18,7 @@ def register(app: typer.Typer) -> None:
         hosts: Annotated[
             list[str] | None, typer.Argument(help="Hosts to ask what is installed there; none: no host.")
         ] = None,
-        specs: Annotated[list[Path] | None, typer.Option("--specs", help="Spec files and folders.")] = None,
+        specs: Specs = None,
         as_json: AsJson = False,
     ) -> int:
         """Show the runtimes that specs may name, where they come from and what they can do.

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 from reconciler.commands.compose import Outside, open_fleet, open_store
 from reconciler.commands.decided import Decided
 from reconciler.commands.resolve import bury, decide
+from reconciler.core.selecting import known_host
 from reconciler.engine.lease import fleet_leases
 from reconciler.engine.lenient import Warn, unsaid
 from reconciler.errors import InputError, Interrupted
@@ -74,10 +75,8 @@ def resolving(
     """`reconcile resolve`: give a workload that is in question to host `chosen`, or with None give it up as lost.
     A host that answers and contradicts the evidence makes this a refusal."""
     _needs(evidence, "h2 is powered off, seen at its console")
-    if chosen is not None and chosen not in spec.hosts:
-        raise InputError(
-            f"no spec defines the host {chosen}", code="E146", fix=f"one of: {', '.join(sorted(spec.hosts))}"
-        )
+    if chosen is not None:
+        known_host(chosen, spec)
     return Deciding(
         spec,
         journal_path,

@@ -30,6 +30,7 @@ from reconciler.core.comeback import (
 )
 from reconciler.core.diff import Index
 from reconciler.core.placement import NotPlaced, place
+from reconciler.core.selecting import known_host
 from reconciler.engine.comeback import DAMAGED, Comeback
 from reconciler.engine.lease import fleet_leases
 from reconciler.engine.observe import observe
@@ -88,9 +89,7 @@ class Restore:
 
     def _check_words(self) -> None:
         for host in (*self.gone, *filter(None, (self.on,))):
-            if host not in self.spec.hosts:
-                known = ", ".join(sorted(self.spec.hosts))
-                raise InputError(f"no spec defines the host {host}", code="E146", fix=f"one of: {known}")
+            known_host(host, self.spec)
         if self.gone and not self.evidence.strip():
             example = '--evidence "h1 is powered off, seen at its console"'
             raise InputError("--gone needs evidence", code="E205", fix=f"say how you know: {example}")

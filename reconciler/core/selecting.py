@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from reconciler.errors import InputError
+from reconciler.model.spec import Spec
+
 _KEY = r"[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?"
 _TERM = re.compile(rf"(?P<not>!)?\s*(?P<key>{_KEY})\s*((?P<op>==|=|!=)\s*(?P<value>[A-Za-z0-9._-]*))?")
 
@@ -38,3 +41,10 @@ def selector(text: str) -> tuple[Term, ...]:
 
 def selects(terms: Iterable[Term], labels: Mapping[str, str]) -> bool:
     return all(term.holds(labels) for term in terms)
+
+
+def known_host(name: str, spec: Spec) -> None:
+    """InputError for a name that no spec defines."""
+    if name not in spec.hosts:
+        known = ", ".join(sorted(spec.hosts))
+        raise InputError(f"no spec defines the host {name}", code="E146", fix=f"one of: {known}")
