@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := pip --quiet --disable-pip-version-check
 SEEDS ?= 500
 
-.PHONY: help demo test ready unit lab-tests vm-tests libvirt-tests lint format bench soak faults compat floors newest pythons docs lock clean
+.PHONY: help demo test ready unit lab-tests vm-tests libvirt-tests docker-tests lint format bench soak faults compat floors newest pythons docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,13 +32,16 @@ unit: $(VENV)/installed
 	@SEEDS=$(SEEDS) $(BIN)/python -m pytest -q -n auto --dist loadfile -m 'not lab' tests
 
 lab-tests: ready
-	@$(BIN)/python -m pytest -q -m 'lab and not vm and not libvirt' tests
+	@$(BIN)/python -m pytest -q -m 'lab and not vm and not libvirt and not docker' tests
 
 vm-tests: ready ## Tests on stock virtual machines; slow without KVM
 	@$(BIN)/python -m pytest -q -m vm tests
 
 libvirt-tests: ready ## Tests of virtual machines moved by libvirt, emulated
 	@$(BIN)/python -m pytest -q -m libvirt tests
+
+docker-tests: ready ## Tests of the runtime docker, on hosts with Docker
+	@$(BIN)/python -m pytest -q -m docker tests
 
 lint: $(VENV)/installed ## Style, types, shell scripts
 	@$(BIN)/ruff check reconciler tests

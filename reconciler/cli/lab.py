@@ -32,8 +32,8 @@ def up(
     backend: Annotated[
         str | None,
         typer.Option(
-            help="namespace (fast, a new lab's default), libvirt (the same, with libvirt instead of Podman) or "
-            "vm (stock kernel and systemd; slow without KVM)."
+            help="namespace (fast, a new lab's default), docker or libvirt (the same, with that instead of "
+            "Podman) or vm (stock kernel and systemd; slow without KVM)."
         ),
     ] = None,
     memory: Annotated[

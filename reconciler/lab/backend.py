@@ -1,4 +1,4 @@
-"""What a way of making hosts must be able to do: `namespace`, the same with `libvirt`, and `vm`."""
+"""What a way of making hosts must be able to do: `namespace`, the same with `docker` or `libvirt`, and `vm`."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ class Backend(Protocol):
 
 def named(name: str) -> Backend:
     """The backend with this name."""
-    from reconciler.lab.namespace import LibvirtBackend, NamespaceBackend
+    from reconciler.lab.namespace import DockerBackend, LibvirtBackend, NamespaceBackend
     from reconciler.lab.vm import VmBackend
 
-    known: tuple[Backend, ...] = (NamespaceBackend(), LibvirtBackend(), VmBackend())
+    known: tuple[Backend, ...] = (NamespaceBackend(), DockerBackend(), LibvirtBackend(), VmBackend())
     for backend in known:
         if backend.name == name:
             return backend

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from reconciler.errors import LabError
-from reconciler.lab import cache, cgroups, guest, network, power, process
+from reconciler.lab import cache, cgroups, engine, guest, network, power, process
 from reconciler.lab.spec import LabPaths, LabSpec
 from reconciler.lab.tools import Report, require_packages, require_root, run, words
 from reconciler.resources import data_path
@@ -120,6 +120,15 @@ class LibvirtBackend(NamespaceBackend):
 
     def prepare(self, report: Report) -> cache.PreparedRoot:
         return guest.prepare(report)
+
+
+class DockerBackend(NamespaceBackend):
+    """The same hosts, with Docker instead of Podman."""
+
+    name = "docker"
+
+    def prepare(self, report: Report) -> cache.PreparedRoot:
+        return engine.prepare(report)
 
 
 def _script(name: str) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.lab import DEMO_IMAGE, Lab, Probe, lab_names, remove, unusable
+from tests.lab.dockers import cleared as emptied
 from tests.lab.guests import cleared
 from tests.lab.pair import IMAGE, Bench
 
@@ -74,6 +75,19 @@ def empty(guests: Lab) -> Iterator[Lab]:
     """The hosts with libvirt, up and without guests, before and after."""
     with cleared(guests):
         yield guests
+
+
+@pytest.fixture(scope="session")
+def dockers(lab_factory: Callable[..., Lab]) -> Lab:
+    """Two hosts with Docker, shared by the session; see `engines`."""
+    return lab_factory("docker", hosts=2, backend="docker")
+
+
+@pytest.fixture
+def engines(dockers: Lab) -> Iterator[Lab]:
+    """The hosts with Docker, up and without containers, before and after."""
+    with emptied(dockers):
+        yield dockers
 
 
 @pytest.fixture
