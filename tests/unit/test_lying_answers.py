@@ -22,9 +22,9 @@ from reconciler.hosts.outcome import CopyOutcome
 from reconciler.model.command import Command, Result
 from reconciler.model.question import Question
 from reconciler.model.world import ContainerFacts, HostFacts, ImageFacts, VolumeFacts
+from reconciler.runtimes.oci.verifying import problems
 from reconciler.runtimes.podman import archives, parse, probes
 from reconciler.runtimes.podman.driver import PodmanDriver
-from reconciler.runtimes.podman.verifying import problems
 from tests.core import worlds
 from tests.drivers.test_probes import HOST
 from tests.unit.lies import LIES, ODD, Liar, harmless

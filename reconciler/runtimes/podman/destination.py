@@ -21,7 +21,8 @@ from reconciler.model.plan import Phase
 from reconciler.model.spec import Strategy
 from reconciler.model.world import ContainerFacts, InstanceState, Marker
 from reconciler.runtimes.base import Handover, Located
-from reconciler.runtimes.podman import containers, folders, health, moving, options, paths, stores, verifying
+from reconciler.runtimes.oci import verifying
+from reconciler.runtimes.podman import containers, folders, health, moving, options, paths, stores
 
 _RESERVED = (Phase.RESERVED,)
 
@@ -220,8 +221,8 @@ def verify(handover: Handover) -> Program[None]:
         raise CommandFailed(
             f"{handover.name} does not run on {handover.move.destination}: it is {state}", code="C315"
         )
-    sysctls = map(verifying.sysctl_path, handover.workload.container.sysctls)
-    argv = paths.shell("truth", str(facts.pid), f"{facts.userdata}/config.json", *sysctls)
+    home = facts.userdata
+    argv = verifying.truth_argv(facts.pid, f"{home}/config.json", f"{home}/unlike", handover.workload)
     truth = yield Command(argv, secret=True)
     problems = verifying.problems(handover.workload, handover.move.image_id, facts, truth.stdout)
     if problems:

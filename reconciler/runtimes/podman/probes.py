@@ -17,8 +17,8 @@ from reconciler.model.world import (
     Preflight,
     ProcessFacts,
 )
+from reconciler.runtimes.oci.verifying import CAPABILITIES
 from reconciler.runtimes.podman import parse, paths
-from reconciler.runtimes.podman.verifying import CAPABILITIES
 
 LOOK_LIMIT: Seconds = 30.0
 HARMLESS_DEVICES = frozenset(

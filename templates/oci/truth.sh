@@ -1,4 +1,5 @@
-# truth.sh PID CONFIG [SYSCTL...]: what the kernel says of a container's processes, and what its OCI config allows.
+# truth.sh PID CONFIG UNLIKE [SYSCTL...]: what the kernel says of a container's processes, what its OCI config allows,
+# and the file in which a restore says what is not as it was.
 # SYSCTLs as paths below /proc/sys.
 export LC_ALL=C
 space=$(readlink "/proc/$1/ns/pid" | sed 's/[][]/\\&/g')
@@ -25,7 +26,7 @@ tr -d '\0' <"/proc/$1/attr/current" 2>/dev/null
 printf '\n@@ config\n'
 cat "$2"
 printf '\n@@ unlike\n'
-cat "${2%/*}/unlike" 2>/dev/null # by restoring.sh, which may still be at what it masks
+cat "$3" 2>/dev/null # by restoring.sh, which may still be at what it masks
 null=$(stat -c %d:%i /dev/null)
 while read -r _ _ _ root path _; do
     case $root:$path in */null:/proc/* | */null:/sys/*) ;; *) continue ;; esac
@@ -37,7 +38,7 @@ while read -r _ _ _ root path _; do
     done
 done <"/proc/$1/mountinfo"
 pid=$1
-shift 2
+shift 3
 [ $# -gt 0 ] || exit 0
 printf '\n@@ sysctls\n'
 # shellcheck disable=SC2016 # it is the inner shell's to expand
