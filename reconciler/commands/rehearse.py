@@ -20,9 +20,9 @@ from reconciler.engine.lenient import Warn
 from reconciler.errors import CommandFailed, ReconcilerError
 from reconciler.hosts.base import Fleet, pump
 from reconciler.model.command import Bytes, Fence, Seconds
+from reconciler.model.outlook import Rehearsed
 from reconciler.model.plan import Finding, Move, Plan
 from reconciler.model.spec import Cutover, Spec
-from reconciler.model.units import format_bytes, format_seconds
 from reconciler.runtimes import registry
 from reconciler.runtimes.base import Handover
 from reconciler.state.identity import owner
@@ -31,14 +31,15 @@ from reconciler.state.identity import owner
 @dataclass(frozen=True)
 class Rehearsal:
     """What a trial dump showed. `frozen_s` is from the request to the tasks running again: more than a client
-    can have waited. `error` is empty for success; `log` are the last errors of CRIU's own log."""
+    can have waited. `error` is empty for success; `log` are the last errors of CRIU's own log. `skipped`: it could
+    only be stopped, and was not tried."""
 
     workload: str
     frozen_s: Seconds = 0.0
     image_bytes: Bytes = 0
     error: str = ""
     log: str = ""
-    skipped: str = ""
+    skipped: bool = False
 
 
 async def rehearsed_plan(spec: Spec, journal_path: Path | None, warn: Warn) -> Seen:
@@ -79,7 +80,7 @@ def _handover(plan: Plan, move: Move, run: str) -> Handover:
 async def _one(handover: Handover, fleet: Fleet) -> Rehearsal:
     name, move = handover.name, handover.move
     if move.cutover is not Cutover.TRANSACTIONAL:
-        return Rehearsal(name, skipped="it cannot be held, only stopped, so it is not rehearsed")
+        return Rehearsal(name, skipped=True)
     driver, host = registry.need(drivers(), handover.workload.spec.runtime, "moves"), fleet.host(move.source)
     fence = Fence(name, move.epoch)
     try:
@@ -99,11 +100,10 @@ async def _one(handover: Handover, fleet: Fleet) -> Rehearsal:
 
 
 def with_rehearsals(plan: Plan, rehearsals: Mapping[str, Rehearsal]) -> Plan:
-    """The plan with a row for each rehearsed move, the freeze as it was measured, and a refusal for each trial
-    that failed, in place of its steps."""
+    """The plan with what each trial showed, and a refusal for each that failed, in place of its steps."""
     failed = {name for name, r in rehearsals.items() if r.error}
     changes = tuple(
-        c.model_copy(update={"details": (*c.details, ("rehearsed", _row(rehearsals[c.workload])))})
+        c.model_copy(update={"outlook": c.outlook.model_copy(update={"rehearsed": _told(rehearsals[c.workload])})})
         if c.workload in rehearsals
         else c
         for c in plan.changes
@@ -119,11 +119,12 @@ def with_rehearsals(plan: Plan, rehearsals: Mapping[str, Rehearsal]) -> Plan:
     )
 
 
-def _row(rehearsal: Rehearsal) -> str:
-    if rehearsal.skipped:
-        return rehearsal.skipped
-    frozen, images = format_seconds(rehearsal.frozen_s), format_bytes(rehearsal.image_bytes)
-    return f"it was frozen for {frozen} and runs on; {images} of images"
+def _told(rehearsal: Rehearsal) -> Rehearsed:
+    return Rehearsed(
+        possible=not rehearsal.skipped,
+        frozen_s=round(rehearsal.frozen_s, 3),
+        image_bytes=rehearsal.image_bytes,
+    )
 
 
 def _finding(plan: Plan, rehearsal: Rehearsal) -> Finding:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from reconciler.core.diff import Copy, Index
 from reconciler.core.made_from import changed_fields
 from reconciler.core.rules.kernel import X86_INSTRUCTIONS
-from reconciler.core.strategy import version_tuple
+from reconciler.core.versions import version_tuple
 from reconciler.model.checkpoint import Manifest
 from reconciler.model.plan import Phase
 from reconciler.model.spec import Workload

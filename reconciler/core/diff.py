@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from reconciler.core.made_from import can_stay, changed_fields
 from reconciler.core.placement import NotPlaced, place
-from reconciler.core.strategy import version_tuple
+from reconciler.core.versions import version_tuple
 from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.inplace import PODMAN_KEEPS_UPDATES
 from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD

@@ -1,4 +1,4 @@
-"""Which addresses and connections of a workload follow it to another host, and the plan's words for it.
+"""Which addresses and connections of a workload follow it to another host, to be told.
 
 Only a static address on a segment that both hosts are on can follow: macvlan, ipvlan, or a bridge of the host's
 own (`mode=unmanaged`). What lies behind a bridge of Podman's is known to one host alone, whatever its number.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from reconciler.model.outlook import NetworkOutlook, OwnNetwork
 from reconciler.model.spec import Network, TcpHandling, Workload
 from reconciler.model.world import ContainerFacts, HostFacts, Instance, NetworkFacts, TcpConnection
 
@@ -34,55 +35,30 @@ def local(connection: TcpConnection) -> str:
     return connection.local.rsplit(":", 1)[0].strip("[]")
 
 
-def network_row(
+def network_outlook(
     workload: Workload,
     instance: Instance,
     destination: HostFacts,
     specs: Mapping[str, Network],
     tcp: TcpHandling,
-) -> str:
+) -> NetworkOutlook:
     """What becomes of the addresses and connections of a workload that moves."""
     follow = following(workload, destination.networks, specs)
     have = [ip for n in instance.networks for ip in n.ips]
-    along = [ip for ip in have if ip in follow]
-    behind = [ip for ip in have if ip not in follow]
-    parts = []
-    match instance.options.network_mode if isinstance(instance, ContainerFacts) else "":
-        case "host":
-            parts.append(f"it has the addresses of its host: clients have to follow to {destination.name}")
-        case "none":
-            parts.append("it has no network")
-        case _:
-            if along:
-                parts.append(f"{', '.join(along)} {_verb(along, 'moves', 'move')} along")
-            if behind:
-                not_along = f"{', '.join(behind)} {_verb(behind, 'does', 'do')} not move along"
-                parts.append(f"{not_along}: clients have to find it on {destination.name}")
-    return "; ".join([*parts, _connections(workload, instance, follow, tcp)])
-
-
-def _connections(workload: Workload, instance: Instance, follow: set[str], tcp: TcpHandling) -> str:
+    mode = instance.options.network_mode if isinstance(instance, ContainerFacts) else ""
     open_now = instance.tcp_established
-    if not open_now:
-        return "no TCP connection is established"
-    if tcp is TcpHandling.CLOSE:
-        return f"{_count(len(open_now))} closed, clients connect again"
-    kept = sum(local(c) in follow for c in open_now)
-    lost = sum(local(c) in stranded(workload, instance, follow) for c in open_now)
-    parts = [
-        f"{_count(kept)} kept" if kept else "",
-        f"{_count(lost)} lost" if lost else "",
-        f"{_count(rest)} kept only if the actions below take the way to it along"
-        if (rest := len(open_now) - kept - lost)
-        else "",
-    ]
-    return ", ".join(filter(None, parts))
-
-
-def _count(number: int) -> str:
-    many = number != 1
-    return f"{number} established TCP connection{'s' * many} {'are' if many else 'is'}"
-
-
-def _verb(of: list[str], one: str, many: str) -> str:
-    return one if len(of) == 1 else many
+    closes = tcp is TcpHandling.CLOSE
+    behind = stranded(workload, instance, follow)
+    kept = 0 if closes else sum(local(c) in follow for c in open_now)
+    lost = 0 if closes else sum(local(c) in behind for c in open_now)
+    closed = len(open_now) if closes else 0
+    return NetworkOutlook(
+        of={"host": OwnNetwork.HOST, "none": OwnNetwork.NONE}.get(mode, OwnNetwork.OWN),
+        along=tuple(ip for ip in have if ip in follow),
+        behind=tuple(ip for ip in have if ip not in follow),
+        established=len(open_now),
+        kept=kept,
+        closed=closed,
+        lost=lost,
+        by_actions=len(open_now) - closed - kept - lost,
+    )

@@ -4,31 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 
+from reconciler.core import outlook as seen_ahead
 from reconciler.core.accuracy import Measured, rates
 from reconciler.core.consent import allows
 from reconciler.core.diff import Copy, Index, current_copy, diff
-from reconciler.core.follows import network_row
+from reconciler.core.follows import network_outlook
 from reconciler.core.images import image_id
-from reconciler.core.rows import (
-    Outlook,
-    action_rows,
-    live_rows,
-    loss_rows,
-    move_rows,
-    stay_rows,
-    update_rows,
-    volume_rows,
-)
+from reconciler.core.outlook import Forecast
 from reconciler.core.rules import check_change
 from reconciler.core.rules.ability import can
 from reconciler.core.rules.base import moves_by_itself
 from reconciler.core.strategy import FIRST, LAST_ROUND, choose, live_outlook, network_lock, predict
 from reconciler.core.volumes import FoundVolume, wanted_volumes
 from reconciler.model.base import DEFAULT_RUNTIME, digest, parse_duration
+from reconciler.model.outlook import ConsentOutlook, Outlook, WayBack
 from reconciler.model.plan import Change, ChangeKind, Finding, Move, Plan, Step, StepKind
-from reconciler.model.spec import DesiredState, Spec, Strategy, Workload
+from reconciler.model.spec import Cutover, DesiredState, Spec, Strategy, Workload
 from reconciler.model.world import ContainerFacts, HostFacts, World
 
 
@@ -122,7 +114,8 @@ class _Builder:
                 by = here.instance.runtime
                 stop = self._step(StepKind.STOP, change.workload, change.source, runtime=by)
                 self._step(StepKind.REMOVE, change.workload, change.source, needs=(stop,), runtime=by)
-                return self._told(change, loss_rows(change, self.index), stay_rows(change, self.index))
+                stays = seen_ahead.left_behind(change, self.index)
+                return self._told(change, Outlook(loss=seen_ahead.loss(change, self.index), left_behind=stays))
             case ChangeKind.START:
                 assert change.source
                 start = self._step(StepKind.START, change.workload, change.source)
@@ -131,12 +124,14 @@ class _Builder:
             case ChangeKind.STOP:
                 assert change.source
                 self._step(StepKind.STOP, change.workload, change.source)
-                return self._told(change, loss_rows(change, self.index), self._consent_rows(change))
+                lost = seen_ahead.loss(change, self.index)
+                return self._told(change, Outlook(loss=lost, consent=self._consent(change)))
             case ChangeKind.UPDATE:
                 assert change.source
                 update = self._step(StepKind.UPDATE, change.workload, change.source)
                 self._confirm(change.workload, change.source, (update,))
-                return self._told(change, update_rows(change, self.spec))
+                becomes = seen_ahead.becomes(change, self.spec)
+                return self._told(change, Outlook(becomes=becomes, way_back=WayBack.VALUES_BEFORE))
             case ChangeKind.MOVE:
                 return self._move(change)
 
@@ -180,17 +175,15 @@ class _Builder:
             if n.name not in have and n.name in self.spec.networks
         ]
 
-    def _told(self, change: Change, *rows: Iterable[tuple[str, str]]) -> Change:
-        called = self.spec.called.get(change.workload)
-        name = [("called", f"{called} in the specs; on hosts it keeps its name")] if called else []
-        return change.model_copy(update={"details": tuple(chain(name, *rows))})
+    def _told(self, change: Change, outlook: Outlook) -> Change:
+        called = self.spec.called.get(change.workload, "")
+        return change.model_copy(update={"outlook": outlook.model_copy(update={"called": called})})
 
-    def _consent_rows(self, change: Change) -> list[tuple[str, str]]:
+    def _consent(self, change: Change) -> ConsentOutlook | None:
         if not change.interrupts:
-            return []
-        if allows(self.spec.workloads[change.workload], change):
-            return [("consent", f"spec.update.allow has {change.kind.value}")]
-        return [("consent", f"needs --allow-interruptions, or {change.kind.value} in its spec.update.allow")]
+            return None
+        agreed = allows(self.spec.workloads[change.workload], change)
+        return ConsentOutlook.BY_SPEC if agreed else ConsentOutlook.NEEDED
 
     def _create(self, change: Change) -> Change:
         """Make a container, with its volumes from wherever they are. An old one is set aside, and removed when
@@ -222,15 +215,17 @@ class _Builder:
         for volume in coming:
             if volume.at and not self._still_used(volume, current):
                 self._step(StepKind.REMOVE_VOLUME, name, volume.at, peer=host, subject=volume.name, needs=(last,))
-        rows = [("image", image)] if (image := workload.spec.image) else []
-        rows.append(("on", host))
-        back = [("way back", "the old container is started again when the new one is not healthy")]
+        stay = {v.name for v in coming if self._still_used(v, current)}
         return self._told(
             change,
-            rows,
-            volume_rows(change, found, self.index, {v.name for v in coming if self._still_used(v, current)}),
-            [*loss_rows(change, self.index), *back] if change.source else (),
-            self._consent_rows(change),
+            Outlook(
+                image=workload.spec.image or "",
+                volumes=seen_ahead.volumes(found, host, stay),
+                left_behind=seen_ahead.left_behind(change, self.index, found),
+                loss=seen_ahead.loss(change, self.index) if change.source else None,
+                way_back=WayBack.OLD_STARTS if change.source else None,
+                consent=self._consent(change),
+            ),
         )
 
     def _new_volumes(self, name: str, found: Iterable[FoundVolume], host: str) -> list[str]:
@@ -274,8 +269,8 @@ class _Builder:
         policy = self.spec.policy_of(workload)
         if policy.max_downtime is None or moves_by_itself(self.world, workload.spec.runtime):
             return []  # a runtime that moves by itself is given the limit
-        outlook, limit = self._outlook(change), parse_duration(policy.max_downtime)
-        least, most = outlook.prediction.downtime, outlook.most.downtime
+        forecast, limit = self._forecast(change), parse_duration(policy.max_downtime)
+        least, most = forecast.prediction.downtime, forecast.most.downtime
         if most <= limit:
             return []
         wait = f"about {least:.1f} s" if least > limit else f"{least:.1f} to {most:.1f} s in a first move"
@@ -290,7 +285,7 @@ class _Builder:
             )
         ]
 
-    def _outlook(self, change: Change) -> Outlook:
+    def _forecast(self, change: Change) -> Forecast:
         assert change.source and change.destination
         name, source, host = change.workload, change.source, change.destination
         copy = next(c for c in self.index.copies[name] if c.host == source)
@@ -301,7 +296,7 @@ class _Builder:
         most = prediction
         if not known.learned_from:
             most = predict(choice.strategy, instance.memory_bytes, instance.rootfs_bytes, FIRST)
-        return Outlook(copy, choice, prediction, most, known.learned_from)
+        return Forecast(copy, choice, prediction, most, known.learned_from)
 
     def _move(self, change: Change) -> Change:
         assert change.source and change.destination
@@ -309,8 +304,8 @@ class _Builder:
         workload = self.spec.workloads[name]
         if moves_by_itself(self.world, workload.spec.runtime):
             return self._move_by_runtime(change, workload, source, host)
-        outlook = self._outlook(change)
-        instance, choice = outlook.copy.instance, outlook.choice
+        forecast = self._forecast(change)
+        instance, choice = forecast.copy.instance, forecast.choice
         expected = instance.memory_bytes + instance.rootfs_bytes
         self.moves[name] = Move(
             workload=name,
@@ -325,8 +320,8 @@ class _Builder:
             network_lock=network_lock(self._facts(source), self._facts(host)),
             memory_bytes=instance.memory_bytes,
             expected_bytes=expected,
-            predicted_downtime_s=outlook.prediction.downtime,
-            predicted_most_s=outlook.most.downtime,
+            predicted_downtime_s=forecast.prediction.downtime,
+            predicted_most_s=forecast.most.downtime,
         )
         first = self._networks(workload, host)
         if instance.image_id and all(image.id != instance.image_id for image in self._facts(host).images):
@@ -357,12 +352,18 @@ class _Builder:
             last = (self._step(kind, name, where, peer=peer, needs=last, expected_bytes=size),)
         hosts = (self._facts(source), self._facts(host))
         tcp = self.spec.policy_of(workload).tcp
-        network = network_row(workload, instance, hosts[1], self.spec.networks, tcp)
+        network = network_outlook(workload, instance, hosts[1], self.spec.networks, tcp)
+        found = wanted_volumes(workload, self.index, forecast.copy)
+        held = choice.cutover is Cutover.TRANSACTIONAL
         return self._told(
             change,
-            move_rows(self.moves[name], outlook, *hosts, network),
-            volume_rows(change, wanted_volumes(workload, self.index, outlook.copy), self.index),
-            action_rows(workload, source, host),
+            Outlook(
+                held_move=seen_ahead.held_move(forecast, hosts, network),
+                volumes=seen_ahead.volumes(found, host),
+                left_behind=seen_ahead.left_behind(change, self.index, found),
+                way_back=WayBack.SOURCE_RESUMES if held else WayBack.IMAGES_RESTORED,
+                actions=seen_ahead.actions(workload, source, host),
+            ),
         )
 
     def _move_by_runtime(self, change: Change, workload: Workload, source: str, host: str) -> Change:
@@ -387,4 +388,5 @@ class _Builder:
         for kind in (StepKind.RESERVE, StepKind.MIGRATE, StepKind.SETTLE):
             size = instance.memory_bytes if kind is StepKind.MIGRATE else 0
             last = (self._step(kind, name, host, peer=source, needs=last, expected_bytes=size),)
-        return self._told(change, live_rows(workload.spec.runtime, policy, instance, outlook))
+        move = seen_ahead.live_move(workload.spec.runtime, policy, instance, outlook)
+        return self._told(change, Outlook(live_move=move, way_back=WayBack.UNTIL_SWITCHED))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reconciler.core.obstacles import can_follow, can_hold, can_precopy, is_alone
+from reconciler.core.versions import version_tuple
 from reconciler.model.base import parse_size
 from reconciler.model.command import Bytes, Seconds
 from reconciler.model.live import LiveMigration
+from reconciler.model.outlook import NotChosen, Ways
 from reconciler.model.spec import Cutover, MigrationPolicySpec, Strategy
-from reconciler.model.world import ContainerFacts, HostFacts, Instance
+from reconciler.model.world import HostFacts, Instance
 
 EAGER_RESTORE_RATE: float = 400e6
 """Bytes per second a runtime restores without lazy pages: 512 MiB in about 1.3 s."""
@@ -54,83 +57,18 @@ class Prediction:
 class Choice:
     strategy: Strategy
     cutover: Cutover
-    why: tuple[str, ...]
-
-
-def version_tuple(text: str) -> tuple[int, ...]:
-    """Numbers of a version text such as `4.2.1` or `1.28`; empty when there are none."""
-    numbers: list[int] = []
-    for part in text.split("-")[0].split("."):
-        digits = "".join(c for c in part if c.isdigit())
-        if not digits:
-            break
-        numbers.append(int(digits))
-    return tuple(numbers)
+    not_chosen: tuple[NotChosen, ...]
 
 
 PRECOPY_GAIN: Seconds = 0.15
 """`auto` makes a pre-copy when dumping and copying all memory in the freeze would take longer than this."""
 LAST_ROUND: Bytes = 4 * 2**20
 """What is left for the freeze after the rounds, until moves of the workload say more."""
-_TRACKS = "mem_dirty_track"
 _LOCK_FEATURE = "network_lock_nftables"
-"""As `criu check --feature` calls them."""
-KEEPER = "perl"
-"""Runs templates/criu/keeper.pl. Every Debian has it; without it a page daemon that dies would leave zeros."""
+"""As `criu check --feature` calls it."""
 _LOCK_FROM = (4, 2, 1)
 """CRIU before that crashes when a config file that an OCI runtime passes on names a network lock: seen with 4.1.1,
 `strcmp(argv[optind], "restore")` in criu/config.c without an argv."""
-
-
-def can_hold(instance: Instance, source: HostFacts) -> str:
-    """Why the source cannot be kept frozen until the destination runs; empty when it can. A container's
-    engine has to pass CRIU's configuration on; what runs under CRIU alone always can."""
-    if not isinstance(instance, ContainerFacts):
-        return ""
-    if not any(key == "org.criu.config" for key in instance.annotations):
-        return "it was not made with its own CRIU config (annotation org.criu.config)"
-    return reads_config(instance, source)
-
-
-def reads_config(container: ContainerFacts, host: HostFacts) -> str:
-    """Why a container's own CRIU config has no effect there; empty when it has."""
-    if container.oci_runtime == "crun" and version_tuple(host.versions.crun) < (1, 26):
-        return f"crun {host.versions.crun} does not read the CRIU config file (needs 1.26)"
-    return ""
-
-
-def can_follow(instance: Instance, destination: HostFacts) -> str:
-    """Why memory cannot follow a restore there; empty when it can."""
-    if isinstance(instance, ContainerFacts) and (obstacle := reads_config(instance, destination)):
-        return obstacle
-    if "uffd" not in destination.features:
-        return f"{destination.name} has no userfaultfd"
-    if KEEPER not in destination.tools:
-        return f"{destination.name} has no {KEEPER}, which keeps processes off memory that is missing"
-    return ""
-
-
-def is_alone(instance: Instance) -> str:
-    """Why memory that follows a restore is not surely right; empty when it is.
-
-    The keeper stands in for a page daemon that dies with one process only: of several some would read zeros until
-    `confirm` finds out and the source goes on. And what they share by copy-on-write is multiplied."""
-    return f"it has {instance.processes} processes" if instance.processes > 1 else ""
-
-
-def can_precopy(instance: Instance, source: HostFacts, destination: HostFacts) -> str:
-    """Why memory cannot be copied in rounds before the freeze; empty when it can."""
-    if _TRACKS not in source.features:
-        return f"the kernel of {source.name} does not track changed memory (CONFIG_MEM_SOFT_DIRTY)"
-    if obstacle := can_follow(instance, destination):
-        return f"there is no lazy restore: {obstacle}"
-    if source.arch != "x86_64":
-        return f"{source.name} is {source.arch}; it is known to work on x86_64"
-    if not isinstance(instance, ContainerFacts):
-        return f"the runtime {instance.runtime} cannot"
-    if instance.oci_runtime != "runc":
-        return f"it runs under {instance.oci_runtime}, and needs runc"
-    return can_hold(instance, source)
 
 
 def choose(
@@ -141,25 +79,25 @@ def choose(
     rates: Rates = DEFAULT,
 ) -> Choice:
     """The strategy and cut-over of one move."""
-    why: list[str] = []
+    avoided: list[NotChosen] = []
     cutover = policy.cutover
     if cutover is Cutover.AUTO:
         obstacle = can_hold(instance, source)
         cutover = Cutover.RESTORE_BACK if obstacle else Cutover.TRANSACTIONAL
         if obstacle:
-            why.append(f"restore-back, because {obstacle}")
+            avoided.append(NotChosen(way=Ways.TRANSACTIONAL, obstacle=obstacle))
     strategy = policy.strategy
     if strategy is Strategy.AUTO:
         obstacle = can_follow(instance, destination) or is_alone(instance)
         strategy = Strategy.COLD if obstacle else Strategy.LAZY
         if obstacle:
-            why.append(f"no lazy restore, because {obstacle}")
+            avoided.append(NotChosen(way=Ways.LAZY, obstacle=obstacle))
         elif instance.memory_bytes * (1 / rates.dump + 1 / rates.link) > PRECOPY_GAIN:
             obstacle = can_precopy(instance, source, destination)
             strategy = Strategy.LAZY if obstacle else Strategy.PRECOPY
             if obstacle:
-                why.append(f"no pre-copy, because {obstacle}")
-    return Choice(strategy, cutover, tuple(why))
+                avoided.append(NotChosen(way=Ways.PRECOPY, obstacle=obstacle))
+    return Choice(strategy, cutover, tuple(avoided))
 
 
 def network_lock(source: HostFacts, destination: HostFacts) -> str:

@@ -8,9 +8,10 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from reconciler.model.base import DEFAULT_RUNTIME, Model
+from reconciler.model.outlook import Outlook
 from reconciler.model.spec import Cutover, Host, MigrationPolicySpec, Network, Origin, Strategy, Workload
 
 PLAN_VERSION = 1
@@ -44,7 +45,7 @@ class ChangeKind(StrEnum):
 
 
 class Change(Model):
-    """One difference between spec and world. `details` are (label, text) rows for the reviewer."""
+    """One difference between spec and world, and what a reviewer has to know of it."""
 
     kind: ChangeKind
     workload: str
@@ -52,8 +53,14 @@ class Change(Model):
     destination: str | None = None
     reason: str
     origin: Origin | None = None
-    details: tuple[tuple[str, str], ...] = ()
+    outlook: Outlook = Outlook()
     interrupts: bool = Field(False, description="It runs, and what it holds in memory is lost")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_rows(cls, data: Any) -> Any:
+        """Earlier releases kept rows of words here, in journals and on hosts. Nothing acts on them."""
+        return {k: v for k, v in data.items() if k != "details"} if isinstance(data, dict) else data
 
 
 class StepKind(StrEnum):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from reconciler.cli.views import outlook
 from reconciler.core.accuracy import frozen_seconds, measured_moves, rates
 from reconciler.core.planner import make_plan
 from reconciler.core.strategy import DEFAULT, predict
@@ -49,14 +50,14 @@ def test_a_slow_link_that_was_seen_is_predicted_next_time():
     assert moves[0].frozen_s == pytest.approx(0.5 + 10.0 + 0.01 + 0.3)
     again = planned(earlier=moves)
     assert again.moves["web"].predicted_downtime_s == pytest.approx(moves[0].frozen_s, rel=0.3)
-    assert "learned from 3 earlier moves" in dict(again.changes[0].details)["downtime"]
+    assert "learned from 3 earlier moves" in dict(outlook.rows(again.changes[0]))["downtime"]
     assert first.moves["web"].predicted_downtime_s < 3
 
 
 def test_a_first_move_is_predicted_as_a_range():
     first, moves = planned(), measured_moves([run_of(planned())])
     again = planned(earlier=moves)
-    told = dict(first.changes[0].details)["downtime"]
+    told = dict(outlook.rows(first.changes[0]))["downtime"]
     assert "first move between these hosts" in told and " to " in told
     assert first.moves["web"].predicted_downtime_s < first.moves["web"].predicted_most_s
     assert again.moves["web"].predicted_downtime_s == again.moves["web"].predicted_most_s

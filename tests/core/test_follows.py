@@ -2,7 +2,8 @@
 
 import pytest
 
-from reconciler.core.follows import following, network_row
+from reconciler.cli.views import outlook
+from reconciler.core.follows import following, network_outlook
 from reconciler.core.planner import make_plan
 from reconciler.model.spec import MoveActions, PolicyRefs, TcpHandling
 from reconciler.model.world import ContainerOptions, InstanceNetwork, NetworkFacts, TcpConnection
@@ -25,7 +26,7 @@ def row(wants, driver, tcp="established", connections=TCP, mode="", actions=Fals
     has.setdefault("networks", (InstanceNetwork(name="lan", ip=IP),))
     running = container(wanted, tcp_established=connections, **has)
     there = facts("h2", networks=(NetworkFacts(name="lan", driver=driver, mode=mode),))
-    return network_row(wanted, running, there, {}, TcpHandling(tcp))
+    return outlook.network(network_outlook(wanted, running, there, {}, TcpHandling(tcp)), "h2")
 
 
 @pytest.mark.parametrize(
@@ -73,4 +74,4 @@ def test_the_plan_shows_the_row_and_refuses_what_would_lose_connections_unasked(
         plan = make_plan(spec(host("h1"), host("h2"), wanted), world(here, facts("h2", networks=lan)))
         assert {f.rule for f in plan.findings if f.severity == "refuse"} == rules
         if not rules:
-            assert ("network", f"{MOVES}; {KEPT}") in plan.changes[0].details
+            assert ("network", f"{MOVES}; {KEPT}") in outlook.rows(plan.changes[0])

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.cli.views import outlook
 from reconciler.core.planner import make_plan
 from reconciler.core.rules.runtime import NEEDED_TOOLS
 from reconciler.model.plan import ChangeKind, Cutover, StepKind
@@ -63,7 +64,7 @@ def test_images_go_to_disk_where_memory_is_short_and_the_plan_says_so():
     held = container(before, memory_bytes=512 * 2**20)
     short = facts("h2", memory_free_bytes=2**30)
     plan = make_plan(spec(H1, H2, after), world(facts("h1", held), short))
-    assert dict(plan.changes[0].details)["room"] == (
+    assert dict(outlook.rows(plan.changes[0]))["room"] == (
         "512 MiB for images: in memory on h1; on disk on h2, which has 1 GiB of memory free"
     )
     assert [(f.rule, f.severity, f.host) for f in plan.findings] == [("room.images", "warn", "h2")]
@@ -80,7 +81,7 @@ def test_much_memory_is_copied_in_rounds_where_the_kernel_tracks_changes():
     plan, strategy = strategy_of(512 * 2**20)
     assert strategy is Strategy.PRECOPY
     assert kinds(plan)[1:4] == ["stage", "precopy", "hold"]
-    rows = dict(plan.changes[0].details)
+    rows = dict(outlook.rows(plan.changes[0]))
     assert "pre-copy in rounds" in rows["how"]
     _, cold = strategy_of(512 * 2**20, source=("uffd",))
     assert cold is Strategy.LAZY
@@ -107,7 +108,7 @@ def test_without_what_keeps_missing_memory_safe_all_of_it_is_there_first(there, 
     before, after = workload(on="h1"), workload(on="h2")
     plan = make_plan(spec(H1, H2, after), world(facts("h1", container(before)), facts("h2", **there)))
     assert plan.moves["web"].strategy is Strategy.COLD and not plan.moves["web"].follows
-    assert why in str(plan.changes[0].details)
+    assert why in str(outlook.rows(plan.changes[0]))
 
 
 def test_criu_is_not_given_a_network_lock_that_it_crashes_on():
@@ -275,4 +276,4 @@ def test_memory_of_several_processes_is_there_before_they_run():
     for processes, strategy in ((1, Strategy.LAZY), (2, Strategy.COLD)):
         plan = make_plan(spec(H1, H2, after), world(facts("h1", container(before, processes=processes)), there))
         assert plan.moves["web"].strategy is strategy
-    assert ("", "no lazy restore, because it has 2 processes") in plan.changes[0].details
+    assert ("", "no lazy restore, because it has 2 processes") in outlook.rows(plan.changes[0])

@@ -2,6 +2,7 @@
 
 import pytest
 
+from reconciler.cli.views import outlook
 from reconciler.core.consent import Consent, lacking
 from reconciler.core.diff import Copy
 from reconciler.core.planner import make_plan
@@ -23,7 +24,7 @@ def planned(wanted, *hosts):
 
 
 def rows(plan, label):
-    return [text for name, text in plan.changes[0].details if name == label]
+    return [text for name, text in outlook.rows(plan.changes[0]) if name == label]
 
 
 def test_made_anew_elsewhere_it_gets_its_volumes_and_the_old_ones_go_last():

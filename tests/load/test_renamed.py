@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from reconciler.cli.views import outlook
 from reconciler.core.planner import make_plan
 from reconciler.load import load
 from reconciler.model.plan import ChangeKind
@@ -26,7 +27,7 @@ def test_nothing_happens_to_what_runs_and_it_moves_under_its_old_name(tmp_path: 
     check(tmp_path, renamed("h1"))
     (change,) = make_plan(load([tmp_path]), hosts).changes
     assert (change.kind, change.workload) == (ChangeKind.MOVE, "web")
-    assert ("called", "shop in the specs; on hosts it keeps its name") in change.details
+    assert ("called", "shop in the specs; on hosts it keeps its name") in outlook.rows(change)
 
 
 def test_its_old_name_is_taken(tmp_path: Path) -> None:

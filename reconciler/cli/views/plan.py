@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from reconciler.cli.views.layout import labelled
+from reconciler.cli.views.outlook import rows as outlook_rows
 from reconciler.cli.views.style import paint
 from reconciler.model.plan import Change, ChangeKind, Finding, Plan
 
@@ -52,7 +53,7 @@ def _change(change: Change, warnings: list[Finding], color: bool) -> list[str]:
     lines = [
         paint(STYLE[change.kind.value], head, color) + (f"  {origin:>{max(0, 78 - len(head))}}" if origin else "")
     ]
-    rows = [("why", change.reason), *change.details, *map(_warning, warnings)]
+    rows = [("why", change.reason), *outlook_rows(change), *map(_warning, warnings)]
     return lines + [labelled(label, text, indent=4, column=12) for label, text in rows]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.core.rules.base import Case, Said, rule, together
-from reconciler.core.strategy import version_tuple
+from reconciler.core.versions import version_tuple
 from reconciler.model.container import RestartPolicy
 from reconciler.model.inplace import PODMAN_KEEPS_UPDATES
 from reconciler.model.world import InstanceState

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.core.rules.base import Case, Said, rule, together
-from reconciler.core.strategy import version_tuple
+from reconciler.core.versions import version_tuple
 from reconciler.model.units import format_bytes
 
 GHOST_LIMIT = 2**20

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from reconciler.core.obstacles import KEEPER, can_follow, can_hold, can_precopy, in_words, is_alone
 from reconciler.core.rules.base import Case, Said, host_rule, rule
-from reconciler.core.strategy import KEEPER, can_follow, can_hold, can_precopy, is_alone, version_tuple
+from reconciler.core.versions import version_tuple
 from reconciler.model.spec import Cutover, Strategy, TcpHandling
 from reconciler.model.world import HostFacts
 
@@ -176,7 +177,7 @@ def cutover(case: Case) -> Iterator[Said]:
         return
     if obstacle := can_hold(case.container, case.source):
         yield Said(
-            f"transactional cut-over is not possible on {case.source.name}: {obstacle}",
+            f"transactional cut-over is not possible on {case.source.name}: {in_words(obstacle)}",
             "set cutover: auto in the policy",
             host=case.source.name,
         )
@@ -189,7 +190,7 @@ def lazy(case: Case) -> Iterator[Said]:
     if case.moves and case.instance and case.destination and case.policy.strategy is Strategy.LAZY:
         if obstacle := can_follow(case.instance, case.destination):
             yield Said(
-                f"there is no lazy restore: {obstacle}",
+                f"there is no lazy restore: {in_words(obstacle)}",
                 "set strategy: auto, install perl, or set vm.unprivileged_userfaultfd=1 on a kernel that has it",
             )
 
@@ -201,8 +202,9 @@ def several(case: Case) -> Iterator[Said]:
     What they share by copy-on-write is multiplied."""
     if case.moves and case.container and case.policy.strategy in (Strategy.LAZY, Strategy.PRECOPY):
         if obstacle := is_alone(case.container):
+            several = in_words(obstacle)
             yield Said(
-                f"{obstacle}: a page daemon that dies leaves zeros in some, and what they share is multiplied",
+                f"{several}: a page daemon that dies leaves zeros in some, and what they share is multiplied",
                 "set strategy: auto, which restores all memory before they run",
             )
 
@@ -227,7 +229,8 @@ def precopy(case: Case) -> Iterator[Said]:
         if case.policy.strategy is not Strategy.PRECOPY:
             return
         if obstacle := can_precopy(case.container, case.source, case.destination):
-            yield Said(f"pre-copy is not possible: {obstacle}", "set strategy: auto", host=case.source.name)
+            why = in_words(obstacle)
+            yield Said(f"pre-copy is not possible: {why}", "set strategy: auto", host=case.source.name)
 
 
 @rule("compression.missing")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from reconciler.core.rules.base import Case, Rule, Said, page, register, rule, together
 from reconciler.core.rules.floors import FLOORS, Floor
-from reconciler.core.strategy import version_tuple
+from reconciler.core.versions import version_tuple
 from reconciler.model.spec import FloorPolicy
 from reconciler.model.world import HostFacts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Literal
 
 from pydantic import Field
@@ -19,8 +20,9 @@ from reconciler.cli.views.output.base import (
 from reconciler.commands.app import Seen
 from reconciler.commands.binding import Binding
 from reconciler.core.rules import Answer, verdict
+from reconciler.model.outlook import Outlook
 from reconciler.model.plan import Change, ChangeKind, Move, Step, StepKind
-from reconciler.model.spec import Cutover, Origin, Spec, Strategy
+from reconciler.model.spec import Origin, Spec
 
 
 class Specs(Part):
@@ -31,11 +33,30 @@ class Specs(Part):
     digest: str = Field(description="SHA-256 of what they say, in hexadecimal")
 
 
+class PlannedStrategy(StrEnum):
+    """How memory goes along; `live`: the runtime sees to that."""
+
+    AUTO = "auto"
+    COLD = "cold"
+    LAZY = "lazy"
+    PRECOPY = "precopy"
+    LIVE = "live"
+
+
+class PlannedCutover(StrEnum):
+    """How the workload is handed over; `runtime`: the runtime sees to that."""
+
+    AUTO = "auto"
+    TRANSACTIONAL = "transactional"
+    RESTORE_BACK = "restore-back"
+    RUNTIME = "runtime"
+
+
 class PlannedMove(Part):
     """How a workload would be moved while it runs."""
 
-    strategy: Strategy
-    cutover: Cutover
+    strategy: PlannedStrategy = Field(description="`live`: the runtime moves it, while it runs")
+    cutover: PlannedCutover = Field(description="`runtime`: it decides where the workload runs")
     epoch: int = Field(description="The epoch the destination would own it with")
     memory_bytes: int
     expected_bytes: int = Field(description="To be copied: memory and what it changed in its root filesystem")
@@ -54,6 +75,7 @@ class PlannedChange(Part):
     origin: Place | None = Field(description="Where the specs say so")
     interrupts: bool = Field(description="It runs, and what it has in memory would be lost")
     move: PlannedMove | None
+    outlook: Outlook = Field(Outlook(), description="What it takes, what comes along, what is lost, the way back")
 
 
 class PlannedStep(Part):
@@ -148,6 +170,7 @@ def _change(change: Change, move: Move | None) -> PlannedChange:
         origin=place(change.origin),
         interrupts=change.interrupts,
         move=_move(move) if move and change.kind is ChangeKind.MOVE else None,
+        outlook=change.outlook,
     )
 
 
@@ -158,8 +181,8 @@ def place(origin: Origin | None) -> Place | None:
 
 def _move(move: Move) -> PlannedMove:
     return PlannedMove(
-        strategy=move.strategy,
-        cutover=move.cutover,
+        strategy=PlannedStrategy(move.strategy or "live"),
+        cutover=PlannedCutover(move.cutover or "runtime"),
         epoch=move.epoch,
         memory_bytes=move.memory_bytes,
         expected_bytes=move.expected_bytes,
