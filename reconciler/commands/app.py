@@ -17,6 +17,7 @@ from reconciler.commands.planfile import SavedPlan
 from reconciler.core.consent import Consent, lacking
 from reconciler.core.planner import make_plan
 from reconciler.core.questions import questions
+from reconciler.core.saga import unended_in
 from reconciler.engine.execute import Executor, Outcome
 from reconciler.engine.lease import Leases, fleet_leases
 from reconciler.engine.lenient import Warn
@@ -71,8 +72,8 @@ async def look(spec: Spec, fleet: Fleet, journal: Store) -> Seen:
 
 
 def unfinished(journal: Store) -> set[str]:
-    """Workloads that a run which has not ended changes."""
-    return {step.workload for run in journal.open_runs() for step in run.plan.steps}
+    """Workloads that a run has not ended with."""
+    return set(unended_in(journal.open_runs()))
 
 
 async def observed(spec: Spec, warn: Warn) -> World:

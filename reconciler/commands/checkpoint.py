@@ -14,6 +14,7 @@ from reconciler.commands.app import new_run_id
 from reconciler.commands.compose import drivers, open_fleet, open_store
 from reconciler.core.checkpoints import place_of
 from reconciler.core.diff import SEE_STATUS, Index, contradiction, payload_changes
+from reconciler.core.saga import unended_in
 from reconciler.engine.capture import Capture
 from reconciler.engine.lease import fleet_leases
 from reconciler.engine.observe import observe
@@ -123,7 +124,7 @@ def wanted(spec: Spec, name: str) -> Workload:
 
 def refuse_open(name: str, journal: Store) -> None:
     """Refused while a run that changes it has not ended."""
-    if any(step.workload == name for run in journal.open_runs() for step in run.plan.steps):
+    if name in unended_in(journal.open_runs()):
         raise Refused(f"an earlier run that changes {name} has not ended", code="P450", fix=SEE_STATUS)
 
 

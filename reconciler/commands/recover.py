@@ -7,7 +7,7 @@ dossiers and markers on the hosts first; from then on there is no difference.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from reconciler.commands.app import Applied
 from reconciler.commands.compose import Outside, open_fleet, open_store
 from reconciler.core.diff import Index
 from reconciler.core.recovery import marks_from_markers, settling_marks
+from reconciler.core.saga import unended, unended_in
 from reconciler.engine.agreement import agreed
 from reconciler.engine.execute import Executor, Patience
 from reconciler.engine.lease import fleet_leases
@@ -101,7 +102,7 @@ class Resume:
         """The same, on a fleet that is there, with a journal that is ours."""
         known = journal.open_runs()
         with ExitStack() as held:
-            held.enter_context(journal.locked(_workloads(known), owner()))
+            held.enter_context(journal.locked(unended_in(known), owner()))
             survey = await take_survey(outside.fleet, outside.drivers, list(self.spec.hosts), journal)
             busy = await self._narrowed(survey, outside)
             rebuilt = [
@@ -109,7 +110,7 @@ class Resume:
                 for run in await rebuilt_runs(outside.fleet, survey.world)
                 if not (journal.knows(run.id) or run.plan.groups.keys() <= busy)
             ]
-            held.enter_context(journal.locked(_workloads(rebuilt) - _workloads(known), owner()))
+            held.enter_context(journal.locked(unended_in(rebuilt).keys() - unended_in(known), owner()))
             for run in rebuilt:
                 journal.begin(run)
                 for record in run.records:
@@ -178,10 +179,6 @@ class Resume:
         return Applied(plan, run.id, outcome)
 
 
-def _workloads(runs: Iterable[Run]) -> set[str]:
-    return {name for run in runs for name in run.plan.groups}
-
-
 async def rebuilt_runs(fleet: Fleet, world: World) -> list[Run]:
     """Runs as the hosts remember them, for every unfinished hand-over that has a dossier. Each host keeps one for
     each workload: those of the same run become one again."""
@@ -211,7 +208,7 @@ async def rebuilt_runs(fleet: Fleet, world: World) -> list[Run]:
 
 def note_settled(run: Run, world: World, journal: Store, leave: Collection[str] = ()) -> None:
     """Write down what another controller has finished or undone meanwhile, so that it is not done again."""
-    for workload in (name for name in run.plan.moves if name not in leave):
+    for workload in (name for name in run.plan.moves.keys() & unended(run) if name not in leave):
         for step, mark in settling_marks(run, workload, world):
             journal.append(run.id, step, mark, time.time(), "another controller was here meanwhile")
 

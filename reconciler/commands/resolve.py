@@ -17,7 +17,7 @@ from typing import TypeVar, cast
 from reconciler.commands.compose import Outside, run_state
 from reconciler.commands.decided import Decided
 from reconciler.core.diff import Index
-from reconciler.core.saga import next_actions
+from reconciler.core.saga import Saga, unended, unended_in
 from reconciler.core.standing import best_owner
 from reconciler.engine.execute import Outcome
 from reconciler.engine.observe import SAME_MACHINE
@@ -86,8 +86,7 @@ async def _decide(
 
 async def bury(spec: Spec, host: str, evidence: str, outside: Outside, journal: Store) -> list[Decided]:
     """`forget`, on a fleet that is there and leased."""
-    unfinished = {name for run in journal.open_runs() for name in run.plan.groups}
-    with journal.locked(unfinished, owner()):
+    with journal.locked(unended_in(journal.open_runs()), owner()):
         return await _bury(spec, host, evidence, outside, journal)
 
 
@@ -375,10 +374,10 @@ class Decision:
         now, name = time.time(), self.name
         note = f"resolved by {owner()}: {what}; evidence: {self.evidence}"
         for run in self.journal.open_runs():
-            if name not in run.plan.groups:
+            if name not in unended(run):
                 continue
             for step in run.plan.groups[name]:
                 self.journal.append(run.id, step.id, mark, now, note if step.kind.traits.commits else "")
-            groups = next_actions(run.plan, self.journal.run(run.id).records).groups
-            if all(state.ended for state in groups.values()):
-                self.journal.end(run.id, run_state(Outcome(dict(groups), {})), now)
+            states = Saga(run.plan, self.journal.run(run.id).records, recovering=run.plan.groups.keys()).states
+            if all(state.ended for state in states.values()):
+                self.journal.end(run.id, run_state(Outcome(states, {})), now)

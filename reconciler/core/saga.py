@@ -26,7 +26,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from reconciler.model.plan import Plan, Step
-from reconciler.model.record import Mark, Record
+from reconciler.model.record import Mark, Record, Run, RunState
 
 T = TypeVar("T")
 
@@ -150,6 +150,21 @@ def next_actions(
     if cancelled:
         saga.cancel()
     return Next(tuple(action for actions in saga.ready.values() for action in actions), saga.states)
+
+
+def unended(run: Run) -> frozenset[str]:
+    """Workloads that a run has not ended with: all of one that is open, for its controller may be at work; of one
+    that is kept because something is in doubt, only what is not as it was or should be."""
+    if run.state is not RunState.IN_DOUBT:
+        return frozenset(run.plan.groups)
+    over = (GroupState.DONE, GroupState.PUT_BACK, GroupState.SKIPPED)
+    states = Saga(run.plan, run.records, recovering=run.plan.groups.keys()).states
+    return frozenset(name for name, state in states.items() if state not in over)
+
+
+def unended_in(runs: Iterable[Run]) -> dict[str, Run]:
+    """Every workload that one of the runs has not ended with, and the latest such run."""
+    return {name: run for run in runs for name in unended(run)}
 
 
 def went_with(step: Step, plan: Plan, progress: Progress) -> bool:

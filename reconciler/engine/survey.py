@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.core.diff import Index
 from reconciler.core.recovery import marks_from_markers, settling_marks, what_resume_does
-from reconciler.core.saga import GroupState
+from reconciler.core.saga import GroupState, unended_in
 from reconciler.core.standing import Matter, Verdict, in_question, judge
 from reconciler.engine.observe import observe
 from reconciler.errors import ReconcilerError
@@ -74,7 +74,7 @@ async def take_survey(
     """Look at all hosts, and closer at the workloads in question."""
     world = world or await observe(fleet, drivers, hosts)
     index = Index.of(world)
-    runs = {step.workload: run for run in journal.open_runs() for step in run.plan.steps}
+    runs = unended_in(journal.open_runs())
     names = sorted(in_question(index, runs))
     return Survey(
         world, {name: await _look(name, index, world, runs.get(name), fleet, drivers, journal) for name in names}
