@@ -68,12 +68,13 @@ def write(plan: Plan, workload: str, run: str) -> Program[None]:
     shown = yield from guard.show(workload)
     if shown and shown[0].marker and shown[0].marker.epoch < fence.epoch:
         phases.append(shown[0].marker.phase)  # what an earlier one left here
-    yield from guard.run(fence, phases, argv, stdin=text.encode())
+    yield from guard.run(fence, phases, argv, stdin=text.encode(), words=("dossier",))
 
 
 def read(workload: str) -> Program[tuple[str, Plan] | None]:
     """Run id and plan of the hand-over this host knows; None when there is none that can be read."""
-    result = yield Command(("cat", f"{workload_dir(workload)}/dossier"), ok=(0, 1))
+    kept_at = f"{workload_dir(workload)}/dossier"
+    result = yield Command(("cat", kept_at), ok=(0, 1), guard=("dossier", workload))
     try:
         kept = json.loads(result.stdout)
         return answers.word(kept["run"], "a dossier's run"), Plan.model_validate(kept["plan"])

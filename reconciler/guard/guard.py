@@ -133,7 +133,8 @@ def install() -> Program[None]:
 
 
 def _install(file: str, text: bytes, digest: str) -> Command:
-    return Command(("/bin/sh", "-c", _INSTALL, "sh", f"{ROOT}/bin", file, digest), stdin=text, changes=True)
+    argv = ("/bin/sh", "-c", _INSTALL, "sh", f"{ROOT}/bin", file, digest)
+    return Command(argv, stdin=text, changes=True, guard=("install",))
 
 
 def install_script(name: str, text: bytes) -> Program[str]:
@@ -171,12 +172,16 @@ def show(workload: str | None = None) -> Program[tuple[Shown, ...]]:
 
     Whatever release put a guard there: where it is not this one's, this one's reads through standard input."""
     names = () if workload is None else (name_of(workload),)
-    present = yield Command(("test", "-f", guard_path()), ok=(0, 1))
+    present = yield _is_there()
     if present.status == 0:
         result = yield from call("show", *names, changes=False)
     else:
         result = yield Command(("/bin/sh", "-s", "--", "show", *names), stdin=_script("guard")[1])
     return tuple(shown_of(line) for line in result.stdout.splitlines() if line.startswith("{"))
+
+
+def _is_there() -> Command:
+    return Command(("test", "-f", guard_path()), ok=(0, 1), guard=("present",))
 
 
 def markers() -> Program[tuple[Marker, ...]]:
@@ -198,14 +203,25 @@ def run(
     ok: tuple[int, ...] = (0,),
     log: str = "",
     secret: bool = False,
+    words: tuple[str, ...] = (),
 ) -> Program[Result]:
     """Run a command only under an epoch the host accepts and in one of `phases` (`NONE`: no marker), and never
-    beside another one of this workload. Its exit code and output pass through."""
+    beside another one of this workload. Its exit code and output pass through. `words`: what it is, for places
+    that run no commands."""
     wanted = ANY if phases == ANY else ",".join(str(p) for p in phases)
     guarded = ("/bin/sh", guard_path(), "run", *_fence(fence), wanted, "--", *argv)
     return (
         yield from _there(
-            Command(guarded, stdin=stdin, timeout=timeout, changes=True, ok=ok, log=log, secret=secret)
+            Command(
+                guarded,
+                stdin=stdin,
+                timeout=timeout,
+                changes=True,
+                ok=ok,
+                log=log,
+                secret=secret,
+                guard=("run", *_fence(fence), wanted, *words),
+            )
         )
     )
 
@@ -304,7 +320,7 @@ def call(
 ) -> Program[Result]:
     """One call of the guard; its refusals come as errors of their own."""
     argv = (*under, "/bin/sh", guard_path(), *words)
-    return (yield from _there(Command(argv, timeout=timeout, changes=changes, log=log)))
+    return (yield from _there(Command(argv, timeout=timeout, changes=changes, log=log, guard=words)))
 
 
 def _there(command: Command) -> Program[Result]:
@@ -316,7 +332,7 @@ def _there(command: Command) -> Program[Result]:
         except CommandFailed as error:
             if again or error.status not in _CANNOT_OPEN:
                 raise translate(error) from error
-            present = yield Command(("test", "-f", guard_path()), ok=(0, 1))
+            present = yield _is_there()
             if present.status == 0:
                 raise
         yield from install()

@@ -11,11 +11,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from reconciler.core import answers
-from reconciler.errors import ReconcilerError
-from reconciler.model.command import Archive, Bytes, Command, Program, Result, Seconds, Tree
+from reconciler.errors import HostError, ReconcilerError
+from reconciler.model.command import ApiCall, Archive, Bytes, Command, Program, Result, Seconds, Tree
 
 T = TypeVar("T")
 
@@ -39,6 +39,15 @@ class Host(Protocol):
 
     async def run(self, command: Command) -> Result:
         """Run a command; errors as in the module's text."""
+        ...
+
+
+@runtime_checkable
+class ApiHost(Protocol):
+    """A place in a cluster: it is asked through the cluster's API."""
+
+    async def call(self, call: ApiCall) -> Result:
+        """Make a call; errors as in the module's text, with the HTTP status as that of CommandFailed."""
         ...
 
 
@@ -98,7 +107,7 @@ async def pump(program: Program[T], host: Host) -> T:
             command = next(program)
             while True:
                 try:
-                    result = await host.run(command)
+                    result = await _asked(host, command)
                 except ReconcilerError as error:
                     command = program.throw(error)
                 else:
@@ -106,6 +115,15 @@ async def pump(program: Program[T], host: Host) -> T:
     except StopIteration as stop:
         value: T = stop.value
         return value
+
+
+async def _asked(host: Host, asked: Command | ApiCall) -> Result:
+    """Each kind of question by its own channel."""
+    if isinstance(asked, Command):
+        return await host.run(asked)
+    if not isinstance(host, ApiHost):
+        raise HostError(f"{host.name} has no API to call", code="H220", where=host.name)
+    return await host.call(asked)
 
 
 async def each(*parts: Awaitable[Any]) -> list[Any]:

@@ -11,7 +11,7 @@ import re
 import shlex
 from collections.abc import Sequence
 
-from reconciler.model.command import Command
+from reconciler.model.command import ApiCall, Command
 
 MAX_LINE = 120_000
 """Linux takes at most 128 KiB in one argument, and the line is one argument of the login shell."""
@@ -56,8 +56,10 @@ def after_marker(output: bytes | bytearray, token: str) -> tuple[bytes, int] | N
     return bytes(output[end + 1 :]), int(group) if _GROUP.fullmatch(group) else 0
 
 
-def shown(command: Command) -> tuple[str, ...]:
-    """The argument list as errors and traces may show it."""
+def shown(command: Command | ApiCall) -> tuple[str, ...]:
+    """The argument list as errors and traces may show it; of an API call what it is, without its body."""
+    if isinstance(command, ApiCall):
+        return command.words
     return (command.argv[0], HIDDEN) if command.secret else command.argv
 
 

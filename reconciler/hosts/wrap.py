@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
-from reconciler.errors import CommandFailed, HostUnreachable, Interrupted, ReconcilerError, ReplyLost
-from reconciler.hosts.base import CopyReport, Fleet, Host, Progress
+from reconciler.errors import CommandFailed, HostError, HostUnreachable, Interrupted, ReconcilerError, ReplyLost
+from reconciler.hosts.base import ApiHost, CopyReport, Fleet, Host, Progress
 from reconciler.hosts.shell import shown
-from reconciler.model.command import Archive, Command, Result, Seconds, Tree
+from reconciler.model.command import ApiCall, Archive, Command, Result, Seconds, Tree
 
 T = TypeVar("T")
 
@@ -54,6 +54,11 @@ class WrappedFleet:
 
     async def run_on(self, host: Host, command: Command) -> Result:
         return await self._around(About("run", host.name, command=command), lambda: host.run(command))
+
+    async def call_at(self, host: Host, call: ApiCall) -> Result:
+        if not isinstance(host, ApiHost):
+            raise HostError(f"{host.name} has no API to call", code="H220", where=host.name)
+        return await self._around(About("call", host.name, command=call), lambda: host.call(call))
 
     async def open_link(self, source: str, destination: str, key: str, compression: str = "auto") -> None:
         about = About("open_link", source, destination)
@@ -99,6 +104,9 @@ class _WrappedHost:
     async def run(self, command: Command) -> Result:
         return await self._fleet.run_on(self._inner, command)
 
+    async def call(self, call: ApiCall) -> Result:
+        return await self._fleet.call_at(self._inner, call)
+
 
 @dataclass(frozen=True)
 class About:
@@ -108,7 +116,7 @@ class About:
     operation: str
     host: str
     peer: str = ""
-    command: Command | None = None
+    command: Command | ApiCall | None = None
 
     @property
     def repeatable(self) -> bool:

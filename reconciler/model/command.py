@@ -1,9 +1,10 @@
-"""Commands for hosts and what comes back. Drivers yield commands; they never run them."""
+"""What hosts and clusters are asked, and what comes back. Drivers yield it; they never carry it out."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TypeVar
 
 Bytes = int
@@ -33,6 +34,7 @@ class Command:
     of a command that only reads is retried, one that changes is not. `ok` lists the exit codes that are
     answers, not failures. `log` names a file on the host whose last lines explain a failure.
     `secret` keeps argv and stdin out of traces.
+    `guard` are the words of one that asks the host's guard, for places that keep markers without a script.
     """
 
     argv: tuple[str, ...]
@@ -42,11 +44,78 @@ class Command:
     ok: tuple[int, ...] = (0,)
     log: str = ""
     secret: bool = False
+    guard: tuple[str, ...] = ()
+
+
+class Verb(StrEnum):
+    """What is done to an object of a cluster's API, and `whereabouts`, which asks the connection itself."""
+
+    GET = "get"
+    LIST = "list"
+    CREATE = "create"
+    APPLY = "apply"
+    PATCH = "patch"
+    DELETE = "delete"
+    WHEREABOUTS = "whereabouts"
+
+    @property
+    def changes(self) -> bool:
+        return self in (Verb.CREATE, Verb.APPLY, Verb.PATCH, Verb.DELETE)
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A kind of objects of an API: group (empty for the core), version, and its name in paths."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool = True
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+
+@dataclass(frozen=True)
+class ApiCall:
+    """One call of a cluster's API. Its answer is a `Result`: the HTTP status, and the body as it came; of a list
+    that came in parts, one list of all items.
+
+    `body` is JSON. `selector` are labels, as in kubectl's `-l`. `force` takes over fields that another field
+    manager has (`apply`). `ok` lists the statuses above 399 that are answers, not failures. Under a `fence` it is
+    only made where the workload's marker takes that epoch and is in one of `phases`.
+    """
+
+    verb: Verb
+    resource: Resource
+    name: str = ""
+    namespace: str = ""
+    body: str = ""
+    selector: str = ""
+    force: bool = False
+    ok: tuple[int, ...] = ()
+    timeout: Seconds = DEFAULT_TIMEOUT
+    fence: Fence | None = None
+    phases: tuple[str, ...] = ()
+
+    @property
+    def changes(self) -> bool:
+        """Whether it can change the cluster, as `Command.changes`."""
+        return self.verb.changes
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What it is, for errors and traces."""
+        where = "/".join(filter(None, (self.namespace, self.name)))
+        return tuple(filter(None, (self.verb.value, self.resource.plural, where)))
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a command answered. Output is decoded as UTF-8 with replacement."""
+    """What was answered: a command's exit status and output, decoded as UTF-8 with replacement; of an `ApiCall`
+    the HTTP status and the body."""
 
     status: int
     stdout: str = ""
@@ -54,11 +123,11 @@ class Result:
     seconds: Seconds = 0.0
 
 
-Program = Generator[Command, Result, T]
-"""A driver's procedure: yields commands, receives their results, returns a typed outcome.
+Program = Generator[Command | ApiCall, Result, T]
+"""A driver's procedure: yields commands or API calls, receives their results, returns a typed outcome.
 
-A command whose exit code is not in `ok` is raised inside the generator as CommandFailed, so that the
-driver can clean up or translate it.
+One whose status is not in `ok` is raised inside the generator as CommandFailed, so that the driver can clean up or
+translate it.
 """
 
 

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from reconciler.errors import Refused
-from reconciler.model.command import Result
+from reconciler.model.command import Command, Result
 from reconciler.model.container import Mount
 from reconciler.model.labels import LABEL_SPEC
 from reconciler.model.spec import Workload
@@ -197,6 +197,6 @@ def test_a_login_goes_to_the_registry_of_the_image() -> None:
         program = stores.pull_image(image, Pull(login=("me", b"pass:word")))
         next(program)
         command = program.send(Result(status=1))
-        assert command.secret and b"pass" not in " ".join(command.argv).encode()
+        assert isinstance(command, Command) and command.secret and b"pass" not in " ".join(command.argv).encode()
         login = json.loads(command.stdin)["auths"]
         assert login == {registry: {"auth": base64.b64encode(b"me:pass:word").decode()}}

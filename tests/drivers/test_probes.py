@@ -3,7 +3,7 @@
 import pytest
 
 from reconciler.errors import HostError
-from reconciler.model.command import Result
+from reconciler.model.command import Command, Result
 from reconciler.model.question import Question
 from reconciler.model.world import DeletedFile
 from reconciler.runtimes.base import LooksCloser
@@ -129,6 +129,7 @@ def test_one_command_and_the_facts_it_changes():
     assert isinstance(driver, LooksCloser)
     program = driver.preflight(facts("h1", MEASURED), QUESTION)
     command = next(program)
+    assert isinstance(command, Command)
     assert not command.changes and command.argv[4:] == tuple(arguments(QUESTION))
     with pytest.raises(StopIteration) as stop:
         program.send(Result(0, HOST))

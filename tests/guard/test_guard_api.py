@@ -75,6 +75,7 @@ async def test_install_is_idempotent_and_repairs(here: LocalHost) -> None:
 
 async def test_a_cut_off_install_leaves_nothing_behind_that_runs(here: LocalHost) -> None:
     command = next(guard.install())
+    assert isinstance(command, Command)
     cut = Command(command.argv, stdin=command.stdin[:1000])
     with pytest.raises(CommandFailed):
         await here.run(cut)

@@ -161,7 +161,7 @@ async def test_trace_tells_all_but_secrets() -> None:
 
 def on(when: When, word: str, fault: Fault) -> Callable[[When, About], Fault | None]:
     def rule(now: When, about: About) -> Fault | None:
-        hit = now is when and about.command is not None and about.command.argv[0] == word
+        hit = now is when and isinstance(about.command, Command) and about.command.argv[0] == word
         return fault if hit else None
 
     return rule
