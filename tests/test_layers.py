@@ -37,6 +37,8 @@ ONLY_IMPORT_IN = {
     "h11": "watch/http.py",
     "cronsim": "load/cron.py",
     "sarif_pydantic": "cli/views/reports.py",
+    "lightkube": "hosts/kubernetes/connection.py",
+    "httpx2": "hosts/kubernetes/connection.py",
 }
 LOGS = {"cli", "watch", "commands", "engine", "load", "state", "hosts"}
 """Rooms that may log; what is pure answers instead."""

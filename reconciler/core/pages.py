@@ -6,6 +6,7 @@ Bad input (E1xx, W1xx) is explained in `reconciler.load.codes`, rules in their o
 from __future__ import annotations
 
 from reconciler.core.checkpoint_pages import CHECKPOINT_PAGES
+from reconciler.core.cluster_pages import CLUSTER_PAGES
 from reconciler.core.plan_pages import PLAN_PAGES, Page
 
 PAGES: dict[str, Page] = {
@@ -395,4 +396,5 @@ PAGES: dict[str, Page] = {
     ),
     **PLAN_PAGES,
     **CHECKPOINT_PAGES,
+    **CLUSTER_PAGES,
 }

@@ -1,0 +1,239 @@
+"""Places in a cluster: calls, refusals, retries, and the guard over annotations. Fake: the API server."""
+
+import asyncio
+import json
+
+import pytest
+
+from reconciler.errors import CommandFailed, GuardRefused, HostError, ReplyLost
+from reconciler.guard import guard, leases
+from reconciler.hosts.base import pump
+from reconciler.hosts.kubernetes.api import HttpAnswer
+from reconciler.hosts.kubernetes.kept import ANNOTATION, MOST, KeptMarks, Row, parse
+from reconciler.hosts.kubernetes.place import ClusterPlace, Reached
+from reconciler.hosts.memory.api import MemoryApi
+from reconciler.model.command import ApiCall, Command, Fence, Result, Verb
+from reconciler.model.labels import LABEL_WORKLOAD
+from reconciler.model.place import cluster_of, leased, node_of, seat
+from reconciler.model.plan import Phase
+from reconciler.model.resources import NODE, VM
+
+VMS = "kubevirt.io/virtualmachines"
+BUSY = HttpAnswer(429, '{"message": "slow down"}', 0.01)
+
+
+@pytest.fixture
+def api() -> MemoryApi:
+    made = MemoryApi("nodes", "configmaps", VMS)
+    made.put(VMS, {"metadata": {"name": "db", "namespace": "shop"}, "spec": {"running": True}})
+    return made
+
+
+def place(api: MemoryApi, name: str = "prod/node01", **refs: tuple[str, str]) -> ClusterPlace:
+    return ClusterPlace(name, Reached("prod", "default", 2.0, refs or {"db": ("shop", "db")}), api)
+
+
+def ask(program, where: ClusterPlace):
+    return asyncio.run(pump(program, where))
+
+
+def one(call: ApiCall):
+    result = yield call
+    return result
+
+
+GET = ApiCall(Verb.GET, VM, "db", "shop")
+
+
+def test_names_of_places() -> None:
+    assert (cluster_of("prod/node01"), node_of("prod/node01"), leased("prod/node01")) == (
+        "prod",
+        "node01",
+        "prod/",
+    )
+    assert (cluster_of("h1"), node_of("h1"), leased("h1"), cluster_of(seat("prod"))) == ("", "", "h1", "prod")
+
+
+def test_a_busy_server_is_asked_again_and_not_for_ever(api: MemoryApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.hosts.kubernetes.place.PAUSE", 0.001)
+    api.answers = [BUSY, HttpAnswer(503, "", 0.01)]
+    assert ask(one(GET), place(api)).status == 200
+    assert len(api.asked) == 3
+    api.answers = [BUSY] * 20
+    with pytest.raises(HostError) as failure:
+        ask(one(GET), place(api))
+    assert failure.value.code == "H227" and len(api.asked) == 8
+
+
+def test_a_change_is_made_again_only_where_it_was_surely_not_begun(api: MemoryApi) -> None:
+    patch = ApiCall(Verb.PATCH, VM, "db", "shop", body='{"spec": {"running": false}}')
+    api.answers = [BUSY]
+    assert ask(one(patch), place(api)).status == 200
+    api.answers = [HttpAnswer(504, "gateway")]
+    with pytest.raises(ReplyLost):
+        ask(one(patch), place(api))
+    assert len(api.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "said"),
+    [
+        (HttpAnswer(401, '{"message": "Unauthorized"}'), "H224", "Unauthorized"),
+        (HttpAnswer(403, '{"message": "no"}'), "H225", "get virtualmachines of kubevirt.io in shop"),
+        (HttpAnswer(404, "404 page not found"), "H226", "virtualmachines.kubevirt.io"),
+        (HttpAnswer(422, '{"message": "spec.x: wrong"}'), "C391", "spec.x: wrong"),
+        (HttpAnswer(418, "<html>\n" + "x" * 9000), "C391", "<html>"),
+    ],
+)
+def test_refusals_say_what_and_how_to_go_on(api: MemoryApi, answer: HttpAnswer, code: str, said: str) -> None:
+    api.answers = [answer]
+    with pytest.raises((HostError, CommandFailed)) as failure:
+        ask(one(GET), place(api))
+    assert failure.value.code == code and failure.value.where == "prod/node01"
+    assert said in str(failure.value) and len(str(failure.value)) < 2000
+    assert code == "C391" or failure.value.fix
+
+
+def test_a_long_list_comes_as_one_and_begins_anew_when_its_rest_has_expired(api: MemoryApi) -> None:
+    part = HttpAnswer(200, json.dumps({"items": [{"n": 1}], "metadata": {"continue": "more"}}))
+    rest = HttpAnswer(200, json.dumps({"items": [{"n": 2}], "metadata": {}}))
+    api.answers = [part, HttpAnswer(410, "{}"), part, rest]
+    listed = ask(one(ApiCall(Verb.LIST, NODE)), place(api))
+    assert json.loads(listed.stdout)["items"] == [{"n": 1}, {"n": 2}]
+    api.answers = [part] * 500
+    with pytest.raises(HostError) as failure:
+        ask(one(ApiCall(Verb.LIST, NODE)), place(api))
+    assert failure.value.code == "H290"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"items": 7}', '{"items": [], "metadata": 1}', "[" * 100_000])
+def test_garbage_in_place_of_a_list_is_refused(api: MemoryApi, text: str) -> None:
+    api.answers = [HttpAnswer(200, text)]
+    with pytest.raises(HostError) as failure:
+        ask(one(ApiCall(Verb.LIST, NODE)), place(api))
+    assert failure.value.code == "H290" and failure.value.where == "prod/node01"
+
+
+def test_no_commands_run_there(api: MemoryApi) -> None:
+    def program():
+        yield Command(("true",))
+
+    with pytest.raises(HostError) as failure:
+        ask(program(), place(api))
+    assert failure.value.code == "H220" and not api.asked
+
+
+# --- the guard ---
+
+
+def test_markers_are_on_the_object_by_place_and_keep_what_others_wrote(api: MemoryApi) -> None:
+    api.change(VMS, "db", "shop", {"metadata": {"annotations": {"theirs": "1"}}})
+    here, there = place(api), place(api, "prod/node02")
+    ask(guard.mark(Fence("db", 3), Phase.RESERVED, "source", run="r1", peer="prod/node02"), here)
+    ask(guard.mark(Fence("db", 3), Phase.RESERVED, "destination", run="r1", peer="prod/node01"), there)
+    found = api.get(VMS, "db", "shop")
+    assert found["metadata"]["annotations"]["theirs"] == "1"
+    assert found["metadata"]["labels"] == {LABEL_WORKLOAD: "db"}
+    (shown,) = ask(guard.show("db"), there)
+    assert shown.marker and (shown.marker.epoch, shown.marker.role) == (3, "destination")
+    without_specs = ClusterPlace("prod/node01", Reached("prod", "default", 2.0, {}), api)
+    (shown,) = ask(guard.show("db"), without_specs)
+    assert shown.marker and shown.marker.peer == "prod/node02"
+
+
+def test_the_guard_refuses_what_its_script_refuses(api: MemoryApi) -> None:
+    here = place(api)
+    ask(guard.mark(Fence("db", 5), Phase.RESERVED, "source", run="r1"), here)
+    for fence, phase, run, code in (
+        (Fence("db", 4), Phase.RUNNING, "r1", guard.LOWER_EPOCH),
+        (Fence("db", 5), Phase.RESERVED, "r2", guard.OTHER_RUN),
+    ):
+        with pytest.raises(GuardRefused) as refused:
+            ask(guard.mark(fence, phase, "source", run=run), here)
+        assert refused.value.code == code
+    ask(guard.mark(Fence("db", 5), Phase.RETIRED, "source", run="r1"), here)
+    with pytest.raises(GuardRefused) as refused:
+        ask(guard.mark(Fence("db", 5), Phase.RUNNING, "owner", run="r1"), here)
+    assert refused.value.code == guard.WRONG_PHASE
+
+
+def test_a_call_under_a_fence_asks_the_marker(api: MemoryApi) -> None:
+    here = place(api)
+    ask(guard.mark(Fence("db", 6), Phase.RESERVED, "source", run="r1"), here)
+    patch = ApiCall(Verb.PATCH, VM, "db", "shop", body="{}", fence=Fence("db", 5), phases=("reserved",))
+    with pytest.raises(GuardRefused):
+        ask(one(patch), here)
+
+
+def test_of_two_that_read_the_same_only_one_writes(api: MemoryApi) -> None:
+    """The second decides anew, on what the first has written."""
+    slow, fast = place(api), place(api)
+
+    async def both() -> list[object]:
+        marks = (
+            pump(guard.mark(Fence("db", 3), Phase.RESERVED, "source", run=run), where)
+            for run, where in (("r1", slow), ("r2", fast))
+        )
+        return await asyncio.gather(*marks, return_exceptions=True)
+
+    ended = asyncio.run(both())
+    assert [isinstance(one, GuardRefused) for one in ended].count(True) == 1
+    (shown,) = ask(guard.show("db"), slow)
+    assert shown.marker and shown.marker.run == ("r2" if isinstance(ended[0], GuardRefused) else "r1")
+
+
+@pytest.mark.parametrize("text", ["x", "[]", '{"markers": {"n": [1]}}', '{"markers": {"n": [-1, "held", 0]}}'])
+def test_an_annotation_that_cannot_be_read_is_broken_and_mended_by_a_higher_epoch(
+    api: MemoryApi, text: str
+) -> None:
+    api.change(VMS, "db", "shop", {"metadata": {"annotations": {ANNOTATION: text}}})
+    here = place(api)
+    with pytest.raises(GuardRefused) as refused:
+        ask(guard.mark(Fence("db", 5), Phase.RESERVED, "source"), here)
+    assert refused.value.code == guard.MARKER_BROKEN
+    (shown,) = ask(guard.show("db"), here)
+    assert shown.marker and shown.marker.broken
+    ask(guard.mend("db", 7), here)
+    (shown,) = ask(guard.show("db"), here)
+    assert shown.marker and (shown.marker.epoch, shown.marker.phase) == (7, Phase.FENCED)
+
+
+def test_of_many_nodes_only_the_newest_markers_are_kept_and_older_epochs_refused() -> None:
+    found = KeptMarks()
+    for epoch in range(1, MOST + 11):
+        found = found.marked("db", f"node{epoch}", Row(epoch, Phase.RETIRED, "source"))
+    again = parse(found.text)
+    assert again == found and len(again.markers) == MOST and again.floor == 10
+    assert again.row("node1").epoch == 10
+
+
+def test_leases_exclude_others_for_all_places_of_a_cluster(api: MemoryApi) -> None:
+    whole = place(api, "prod/")
+    ask(leases.take("reconciler", "me", 45), whole)
+    ask(leases.take("reconciler", "me", 45), whole)
+    with pytest.raises(GuardRefused) as refused:
+        ask(leases.take("reconciler", "you", 45), whole)
+    assert refused.value.code == guard.LEASED
+    held = ask(leases.show("reconciler"), whole)
+    assert held and held.owner == "me" and 40 < held.left_s <= 45
+    with pytest.raises(GuardRefused):
+        ask(leases.beat("reconciler", "you"), whole)
+    ask(leases.beat("reconciler", "me"), whole)
+    ask(leases.drop("reconciler", "you"), whole)
+    assert ask(leases.show("reconciler"), whole)
+    ask(leases.drop("reconciler", "me"), whole)
+    assert ask(leases.show("reconciler"), whole) is None
+    ask(leases.take("reconciler", "you", 0.001), whole)
+    ask(leases.take("other", "me", 45), whole)
+
+
+def test_hosts_have_no_api() -> None:
+    class Plain:
+        name = "h1"
+
+        async def run(self, command: Command) -> Result:
+            raise AssertionError
+
+    with pytest.raises(HostError) as failure:
+        asyncio.run(pump(one(GET), Plain()))
+    assert failure.value.code == "H220"
