@@ -91,9 +91,9 @@ def settled_marks(
     if other.phase not in (Phase.RETIRED, Phase.FENCED):
         return None
     mark = Mark.UNDONE if owners[0] is source else Mark.DONE
-    clean = mark is Mark.DONE or max(source.epoch, destination.epoch) > move.epoch + 1
-    steps = plan.groups[workload]
-    return [(step.id, mark) for step in steps if clean or step.kind is not StepKind.STAGE]
+    clean = max(source.epoch, destination.epoch) > move.epoch + 1
+    last = StepKind.STAGE if mark is Mark.UNDONE else StepKind.RETIRE
+    return [(step.id, mark) for step in plan.groups[workload] if clean or step.kind is not last]
 
 
 def gone_on(move: Move, source: Marker | None, destination: Marker | None) -> bool:

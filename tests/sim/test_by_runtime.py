@@ -15,7 +15,7 @@ from reconciler.model.plan import StepKind
 from reconciler.model.record import Mark
 from reconciler.state.memory import MemoryStore
 from tests.sim.engine import SimEngine
-from tests.sim.test_resolve import Stage
+from tests.sim.stage import Stage
 
 
 @pytest.mark.parametrize("kinds", [(StepKind.RESERVE,), (StepKind.RESERVE, StepKind.MIGRATE)])

@@ -5,11 +5,10 @@ import pytest
 from reconciler.commands.app import unfinished
 from reconciler.core.planner import make_plan
 from reconciler.core.saga import unended
-from reconciler.engine.steps import Steps
 from reconciler.hosts.memory import run_virtual
 from reconciler.model.plan import StepKind
 from reconciler.model.record import Mark, Run, RunState
-from tests.sim.test_resolve import UPTO_COPY, Stage
+from tests.sim.stage import UPTO_COPY, Stage
 
 
 def test_a_run_with_one_workload_in_doubt_has_ended_with_its_others():
@@ -17,10 +16,9 @@ def test_a_run_with_one_workload_in_doubt_has_ended_with_its_others():
         s = Stage(shape="moves-together")
         await s.play()
         first, second = sorted(s.plan.moves)
-        steps = Steps(s.plan, "run1", s.fleet, s.scene.drivers, lambda _: {})
         for step in s.plan.groups[second][len(UPTO_COPY) - 1 :]:
             if step.kind not in UPTO_COPY:
-                steps.data[step.id] = await steps.do(step, lambda _: None)
+                await s.act(step)
                 s.journal.append("run1", step.id, Mark.DONE, 0.0)
         commit = next(step for step in s.plan.groups[first] if step.kind is StepKind.COMMIT)
         s.journal.append("run1", commit.id, Mark.LOST, 0.0)

@@ -18,7 +18,7 @@ from reconciler.hosts.memory import MemoryFleet, run_virtual
 from reconciler.model.event import Untidied
 from reconciler.state.memory import MemoryStore
 from tests.sim.shapes import Builder
-from tests.sim.test_resolve import Stage
+from tests.sim.stage import Stage
 from tests.state.leasing import Hosts
 
 NAMES = ("h1", "h2", "h3", "h4")

@@ -5,74 +5,20 @@ from contextlib import suppress
 
 import pytest
 
-from reconciler.commands.compose import Outside
 from reconciler.commands.deciding import Deciding
-from reconciler.commands.recover import Resume, note_settled, rebuilt_runs
+from reconciler.commands.recover import note_settled, rebuilt_runs
 from reconciler.commands.resolve import Decision, bury, decide
 from reconciler.core.planner import make_plan
-from reconciler.engine.observe import observe
 from reconciler.engine.steps import Steps
-from reconciler.engine.survey import take_survey
 from reconciler.errors import GuardRefused, Interrupted, ReconcilerError, Refused
 from reconciler.hosts.base import pump
-from reconciler.hosts.memory import MemoryFleet, run_virtual
+from reconciler.hosts.memory import run_virtual
 from reconciler.hosts.wrap import StoppableFleet
 from reconciler.model.plan import StepKind
-from reconciler.model.record import Mark, Run, RunState
-from reconciler.runtimes.base import Handover
+from reconciler.model.record import RunState
 from reconciler.state.memory import MemoryStore
 from tests.sim.driver import SimDriver
-from tests.sim.shapes import scene
-
-UPTO_COPY = (StepKind.COPY_IMAGE, StepKind.RESERVE, StepKind.STAGE, StepKind.HOLD, StepKind.TRANSFER)
-
-
-class Stage:
-    """A move that got as far as `kinds`, in memory."""
-
-    def __init__(self, shape="move-restore-back", kinds=UPTO_COPY):
-        self.scene, self.kinds = scene(shape), kinds
-        self.machines = self.scene.universe.machines
-        self.fleet, self.journal = MemoryFleet(self.scene.universe), MemoryStore()
-
-    async def look(self):
-        return await observe(self.fleet, self.scene.drivers, sorted(self.scene.spec.hosts))
-
-    async def play(self):
-        self.plan = make_plan(self.scene.spec, await self.look())
-        self.journal.begin(Run(id="run1", plan=self.plan, started_at=0.0, actor="sim"))
-        steps = Steps(self.plan, "run1", self.fleet, self.scene.drivers, lambda _: {})
-        for step in self.plan.steps:
-            if step.kind in self.kinds:
-                self.journal.append("run1", step.id, Mark.INTENT, 0.0)
-                steps.data[step.id] = await steps.do(step, lambda _: None)
-                self.journal.append("run1", step.id, Mark.DONE, 0.0)
-
-    def handover(self, name="web"):
-        return Handover(self.plan.workloads[name], self.plan.moves[name], self.plan.policy_of(name), "run1")
-
-    @property
-    def outside(self):
-        return Outside(self.fleet, drivers=self.scene.drivers, secrets=lambda _: {})
-
-    async def decide(self, chosen, name="web", **more):
-        return await decide(self.scene.spec, name, chosen, "seen", self.outside, self.journal, **more)
-
-    async def survey(self):
-        return await take_survey(self.fleet, self.outside.drivers, sorted(self.machines), self.journal)
-
-    async def way_out(self, name="web"):
-        return (await self.survey()).open[name].verdict.next
-
-    async def resume(self):
-        return await Resume(self.scene.spec, None).on(self.outside, self.journal)
-
-    def reboot(self, name):
-        self.machines[name].power_off(for_good=False)
-        self.machines[name].power_on()
-
-    def running(self, name="web"):
-        return [m.name for m, c in self.scene.universe.copies(name) if c.state == "running"]
+from tests.sim.stage import UPTO_COPY, Stage
 
 
 def test_a_rebooted_source_whose_images_are_at_the_destination():
