@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := pip --quiet --disable-pip-version-check
 SEEDS ?= 500
 
-.PHONY: help demo test ready unit lab-tests vm-tests libvirt-tests docker-tests lint format bench soak faults compat floors newest pythons docs lock clean
+.PHONY: help demo test ready unit lab-tests vm-tests libvirt-tests docker-tests lint format bench soak faults compat fidelity floors newest pythons docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ faults: ready ## Faults on real hosts
 
 compat: ready ## Real programs (redis, postgres, node, ...) moved there and back with clients attached
 	@$(BIN)/python -m tests.compat --write-docs
+
+fidelity: ready ## All that can be read of a workload, before and after moves; each difference has a reason
+	@$(BIN)/python -m tests.fidelity --write-docs
 
 floors: $(VENV)/installed ## Unit tests with the lowest versions pyproject allows
 	@$(BIN)/python -m tests.versions floors
