@@ -10,6 +10,7 @@ from reconciler.core.strategy import DEFAULT, EAGER_RESTORE_RATE, Rates
 from reconciler.model.command import Bytes, Seconds
 from reconciler.model.plan import StepKind
 from reconciler.model.record import Mark, Run
+from reconciler.model.result import CopyMade
 from reconciler.model.spec import Strategy
 
 RECENT = 8
@@ -115,7 +116,7 @@ def _measured(run: Run, workload: str) -> Measured | None:
     assert move.strategy
     transfer = next(s.id for s in run.plan.groups[workload] if s.kind is StepKind.TRANSFER)
     arrived = (r for r in run.records_of(workload) if r.step == transfer and r.mark is Mark.DONE)
-    copied = next((r.data.get("bytes", "0") for r in arrived), "0")
+    copied = next((r.result.copied_bytes for r in arrived if isinstance(r.result, CopyMade)), 0)
     return Measured(
         run=run.id,
         workload=workload,
@@ -123,7 +124,7 @@ def _measured(run: Run, workload: str) -> Measured | None:
         destination=move.destination,
         strategy=move.strategy,
         memory=move.memory_bytes,
-        copied=int(copied),
+        copied=copied,
         hold_s=hold,
         copy_s=copy,
         restore_s=restore,

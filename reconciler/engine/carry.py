@@ -27,7 +27,7 @@ class VolumeCopy:
         assert self.step.peer
         return self.step.peer, self.step.host, f"{self.run}-{self.step.workload}-{self.step.subject}-volume"
 
-    async def carry(self, compression: str, progress: Progress) -> dict[str, str]:
+    async def carry(self, compression: str, progress: Progress) -> CopyReport:
         """Copy it, with sums compared, onto the destination's disk."""
         source, destination, _ = self._link
         there, here = [
@@ -38,7 +38,7 @@ class VolumeCopy:
         report = await self.fleet.copy_trees(*self._link, ((there, here),), progress)
         await pump(self.driver.keep_volume(here), self.fleet.host(destination))
         await self.end()
-        return {"bytes": str(report.bytes), "seconds": f"{report.seconds:.3f}", "how": report.how}
+        return report
 
     async def end(self) -> None:
         """Nothing of the copy runs any more, and its link is gone from both hosts."""

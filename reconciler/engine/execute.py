@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from reconciler.core.accuracy import frozen_seconds
 from reconciler.core.saga import Due, GroupState, Saga, went_with
 from reconciler.core.schedule import Schedule, Slots
-from reconciler.engine.effects import BECAME
 from reconciler.engine.steps import Steps
 from reconciler.errors import (
     GuardRefused,
@@ -29,6 +28,7 @@ from reconciler.model.command import Bytes, Seconds
 from reconciler.model.event import Event, Reporter, StepEnded, StepProgress, StepStarted, ignore
 from reconciler.model.plan import Plan, Step
 from reconciler.model.record import Mark, Record, Run
+from reconciler.model.result import HealthSeen, StepResult, WentBack
 from reconciler.state.store import Writer
 
 INTERRUPTED = "interrupted"
@@ -107,7 +107,7 @@ class Executor:
         self.steps.generation = len(self.records)
         for record in self.records:
             if record.mark is Mark.DONE:
-                self.steps.data[record.step] = record.data
+                self.steps.results[record.step] = record.result
         self._try_again()
         heartbeat = asyncio.create_task(self._beat(), name="heartbeat") if self.while_frozen else None
         try:
@@ -160,9 +160,10 @@ class Executor:
         started = self.now()
         self._write(step, Mark.UNDO if action.undo else Mark.INTENT)
         self._tell(StepStarted(step, action.undo))
-        lost, error, data = False, "", dict[str, str]()
+        lost, error = False, ""
+        result: StepResult | None = None
         try:
-            data = await self._with_patience(action)
+            result = await self._with_patience(action)
         except asyncio.CancelledError:
             if not self._saga.cancelled:
                 raise
@@ -177,12 +178,13 @@ class Executor:
             mark = Mark.UNDO_FAILED if error else Mark.UNDONE
         else:
             mark = Mark.LOST if lost else Mark.FAILED if error else Mark.DONE
-        self._write(step, mark, note=error, data=data)
+        self._write(step, mark, note=error, result=result)
         if mark is Mark.DONE:
-            self.steps.data[step.id] = data
-        self._tell(StepEnded(step, action.undo, self.now() - started, error, lost, data.get("unhealthy", "")))
+            self.steps.results[step.id] = result
+        unhealthy = result.unhealthy if isinstance(result, HealthSeen) else ""
+        self._tell(StepEnded(step, action.undo, self.now() - started, error, lost, unhealthy))
 
-    async def _with_patience(self, action: Due) -> dict[str, str]:
+    async def _with_patience(self, action: Due) -> StepResult | None:
         """Try a step again while its host does not answer; every effect is idempotent. ReplyLost at the end
         when any try may have had an effect that cannot be asked for."""
         step = action.step
@@ -222,9 +224,9 @@ class Executor:
             elif mark is Mark.UNDO_FAILED and not went_with(step, self.plan, marks):
                 self._write(step, Mark.UNDO, note="tried again by resume")
 
-    def _write(self, step: Step, mark: Mark, note: str = "", data: dict[str, str] | None = None) -> None:
+    def _write(self, step: Step, mark: Mark, note: str = "", result: StepResult | None = None) -> None:
         after = self.records[-1].seq if self.records else 0
-        record = self.journal.append(self.run, step.id, mark, self.now(), note, data or {}, after=after)
+        record = self.journal.append(self.run, step.id, mark, self.now(), note, result, after=after)
         self.records.append(record)
         self._saga.note(record)
 
@@ -285,8 +287,8 @@ class Executor:
         errors: dict[str, list[tuple[Step, bool, str]]] = {}
         became: dict[str, str] = {}
         for record in self.records:
-            if record.mark is Mark.UNDONE and BECAME in record.data:
-                became.setdefault(self.plan.step(record.step).workload, record.data[BECAME])
+            if isinstance(record.result, WentBack):
+                became.setdefault(self.plan.step(record.step).workload, record.result.became)
             if record.mark in (Mark.FAILED, Mark.LOST, Mark.UNDO_FAILED):
                 step = self.plan.step(record.step)
                 errors.setdefault(step.workload, []).append((step, record.mark is Mark.UNDO_FAILED, record.note))

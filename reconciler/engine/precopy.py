@@ -10,6 +10,7 @@ from reconciler.core.strategy import DEFAULT
 from reconciler.errors import CommandFailed
 from reconciler.hosts.base import Fleet, Progress, pump
 from reconciler.model.base import parse_duration
+from reconciler.model.result import RoundsMade
 from reconciler.model.units import format_bytes
 from reconciler.runtimes.base import Driver, Handover
 
@@ -23,7 +24,7 @@ class Precopy:
     fleet: Fleet
     link: str
 
-    async def run(self, progress: Progress) -> dict[str, str]:
+    async def run(self, progress: Progress) -> RoundsMade:
         """All rounds. CommandFailed when the freeze would be longer than the policy allows: it runs on."""
         done: list[rounds.MeasuredRound] = []
         why = ""
@@ -33,8 +34,7 @@ class Precopy:
         self._check(done, why)
         source = self.fleet.host(self.handover.move.source)
         await pump(self.driver.build_on(self.handover, len(done)), source)
-        sizes = " ".join(str(one.bytes) for one in done)
-        return {"bytes": str(sum(one.bytes for one in done)), "rounds": sizes, "why": why}
+        return RoundsMade(rounds_bytes=tuple(one.bytes for one in done), why=why)
 
     async def _round(self, number: int, progress: Progress) -> rounds.MeasuredRound:
         move = self.handover.move

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from reconciler.engine.effects import EFFECTS, Acting, Data
+from reconciler.engine.effects import EFFECTS, Acting
 from reconciler.guard import guard
 from reconciler.hosts.base import Progress
 from reconciler.model.plan import Phase, Step
+from reconciler.model.result import StepResult, WentBack
 
 
 class Steps(Acting):
     """A run's steps, by their effects."""
 
-    async def do(self, step: Step, progress: Progress) -> Data:
+    async def do(self, step: Step, progress: Progress) -> StepResult | None:
         """Carry a step out; what it returns is recorded with its outcome."""
         await self._claim(step)
         return await EFFECTS[step.kind].do(self, step, progress)
 
-    async def undo(self, step: Step) -> Data:
+    async def undo(self, step: Step) -> WentBack | None:
         """Take a step back; what it returns is recorded."""
         await self._claim(step)
         undo = EFFECTS[step.kind].undo
-        return await undo(self, step) if undo else {}
+        return await undo(self, step) if undo else None
 
     async def _claim(self, step: Step) -> None:
         """Raise the epoch where a former controller of this run may still be at work on a plain container. Where

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from reconciler.model.command import Fence, Seconds, Tree
 from reconciler.model.plan import Move
@@ -16,16 +15,6 @@ class Located:
 
     container_id: str
     trees: tuple[Tree, ...]
-
-    @property
-    def text(self) -> str:
-        """For the journal."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def parse(cls, text: str) -> Located:
-        raw = json.loads(text)
-        return cls(raw["container_id"], tuple(Tree(**tree) for tree in raw["trees"]))
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, SerializeAsAny
 
 from reconciler.model.base import Model
 from reconciler.model.plan import Plan
+from reconciler.model.result import StepResult
 
 
 class Mark(StrEnum):
@@ -26,14 +27,14 @@ class Mark(StrEnum):
 
 
 class Record(Model):
-    """One line of a run's journal. `at` is seconds since the epoch; `data` what later steps need."""
+    """One line of a run's journal. `at` is seconds since the epoch."""
 
     seq: int
     step: str
     mark: Mark
     at: float
     note: str = ""
-    data: dict[str, str] = {}
+    result: SerializeAsAny[StepResult] | None = Field(None, description="What the step, or its undo, left")
 
 
 class RunState(StrEnum):

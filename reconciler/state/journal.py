@@ -6,12 +6,11 @@ promise, and which errors may be retried, is said in `reconciler.state.store`.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -24,10 +23,12 @@ from reconciler.core.accuracy import RECENT, Measured, measured_moves
 from reconciler.errors import JournalError
 from reconciler.model.plan import Plan
 from reconciler.model.record import Mark, Record, Run, RunState
+from reconciler.model.result import EMPTY, StepResult, decode, encode
 from reconciler.model.spec import Strategy
 from reconciler.resources import state_folder
+from reconciler.state.formats import TYPED_SINCE, upgraded
 from reconciler.state.locks import Locks, beating
-from reconciler.state.schema import connect, connect_memory, transaction, translated
+from reconciler.state.schema import connect, connect_memory, keep_it, transaction, translated
 from reconciler.state.store import UNFINISHED, replaced, workloads_of
 
 MEMORY = ":memory:"
@@ -99,23 +100,22 @@ class Journal:
         mark: Mark,
         at: float,
         note: str = "",
-        data: Mapping[str, str] | None = None,
+        result: StepResult | None = None,
         *,
         after: int | None = None,
     ) -> Record:
         """Add a record; it is on disk when this returns. `after`: number of the last record the writer knows
         (0: none); Locked when there are later ones or the run has ended, so that a controller which was replaced
         while it stood still does nothing more."""
-        kept = dict(data or {})
         with translated(self._where), transaction(self._connection):
             last = self._connection.execute("SELECT max(seq) FROM records WHERE run = ?", (run_id,)).fetchone()[0]
             if after is not None and ((last or 0) != after or self._has_ended(run_id)):
                 raise replaced(run_id)
             seq = (last or 0) + 1
-            row = (run_id, seq, step, mark.value, at, note, json.dumps(kept, sort_keys=True))
+            row = (run_id, seq, step, mark.value, at, note, encode(result))
             self._connection.execute("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?)", row)
         log.debug("record %d: %s %s", seq, mark, note, extra={"run": run_id, "step": step})
-        return Record(seq=seq, step=step, mark=mark, at=at, note=note, data=kept)
+        return Record(seq=seq, step=step, mark=mark, at=at, note=note, result=result)
 
     def end(self, run_id: str, state: RunState, at: float) -> None:
         """Write down how a run stands, and what its moves took; a run in doubt may be ended again later."""
@@ -156,7 +156,7 @@ class Journal:
     def measured(self) -> list[Measured]:
         """The latest moves between each two hosts, newest first: what predictions are learned from."""
         with translated(self._where):
-            if self._connection.execute("PRAGMA user_version").fetchone()[0] < MEASURED_SINCE:
+            if self._format() < MEASURED_SINCE:
                 return self._measured_by_hand()  # an older release's, and this one may only read
             rows = self._connection.execute(LATEST_MOVES, (RECENT,)).fetchall()
         return [
@@ -194,17 +194,28 @@ class Journal:
             return [self._run(row) for row in self._connection.execute(query, arguments).fetchall()]
 
     def _run(self, row: tuple[str, str, float, str, str | None, str, float | None]) -> Run:
+        typed = self._format() >= TYPED_SINCE
         rows = self._connection.execute(
             "SELECT seq, step, mark, at, note, data FROM records WHERE run = ? ORDER BY seq", (row[0],)
         ).fetchall()
         try:
+            plan = Plan.model_validate_json(row[1])
+            kinds = {step.id: step.kind for step in plan.steps}
+            read = decode if typed else upgraded
             records = tuple(
-                Record(seq=seq, step=step, mark=Mark(mark), at=at, note=note, data=json.loads(data))
+                Record(
+                    seq=seq,
+                    step=step,
+                    mark=Mark(mark),
+                    at=at,
+                    note=note,
+                    result=None if data == EMPTY else read(kinds[step], mark == Mark.UNDONE, data),
+                )
                 for seq, step, mark, at, note, data in rows
             )
             return Run(
                 id=row[0],
-                plan=Plan.model_validate_json(row[1]),
+                plan=plan,
                 started_at=row[2],
                 actor=row[3],
                 commit=row[4],
@@ -212,12 +223,12 @@ class Journal:
                 ended_at=row[6],
                 records=records,
             )
-        except (ValidationError, ValueError, RecursionError) as error:
+        except (ValidationError, ValueError, KeyError, RecursionError) as error:
             raise JournalError(
                 f"run {row[0]} cannot be read",
                 where=self._where,
                 why=str(error).splitlines()[0],
-                fix="use the version of reconciler that wrote it",
+                fix=f"use the version of reconciler that wrote it, or {keep_it(self._where)}",
             ) from error
 
     def _measured_by_hand(self) -> list[Measured]:
@@ -243,6 +254,10 @@ class Journal:
                 for (run_id,) in self._connection.execute("SELECT run FROM unmeasured").fetchall():
                     self._measure(run_id)
                 self._connection.execute("DELETE FROM unmeasured")
+
+    def _format(self) -> int:
+        version: int = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        return version
 
     def _has_ended(self, run_id: str) -> bool:
         row = self._connection.execute("SELECT state FROM runs WHERE id = ?", (run_id,)).fetchone()

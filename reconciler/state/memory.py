@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -13,6 +13,7 @@ from typing import Self
 from reconciler.core.accuracy import RECENT, Measured, measured_moves
 from reconciler.errors import JournalError
 from reconciler.model.record import Lock, Mark, Record, Run, RunState
+from reconciler.model.result import StepResult
 from reconciler.state.locks import claimed
 from reconciler.state.store import UNFINISHED, replaced, workloads_of
 
@@ -63,7 +64,7 @@ class MemoryStore:
         mark: Mark,
         at: float,
         note: str = "",
-        data: Mapping[str, str] | None = None,
+        result: StepResult | None = None,
         *,
         after: int | None = None,
     ) -> Record:
@@ -72,7 +73,7 @@ class MemoryStore:
             raise self._unknown(run_id)
         if after is not None and (len(records) != after or run.state not in UNFINISHED):
             raise replaced(run_id)
-        record = Record(seq=len(records) + 1, step=step, mark=mark, at=at, note=note, data=dict(data or {}))
+        record = Record(seq=len(records) + 1, step=step, mark=mark, at=at, note=note, result=result)
         records.append(record)
         return record
 

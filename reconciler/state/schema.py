@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reconciler.errors import JournalError
+from reconciler.state.formats import give_results_types
 
-VERSION = 2
+VERSION = 3
 """Kept in the file's user_version. A newer file is refused; an older one gets the missing migrations."""
 
 APPLICATION = 0x52636E4A
@@ -29,7 +31,9 @@ BUSY_S = 10.0
 PROBE_BYTES = 65536
 """Room asked for before any effect: about a hundred records."""
 
-MIGRATIONS: dict[int, str] = {
+Migration = Callable[[sqlite3.Connection], None]
+
+MIGRATIONS: dict[int, str | Migration] = {
     1: """
     CREATE TABLE runs (
         id TEXT PRIMARY KEY, plan TEXT NOT NULL, started_at REAL NOT NULL, actor TEXT NOT NULL,
@@ -58,9 +62,17 @@ MIGRATIONS: dict[int, str] = {
     CREATE TABLE unmeasured (run TEXT PRIMARY KEY REFERENCES runs(id)) STRICT, WITHOUT ROWID;
     INSERT INTO unmeasured SELECT id FROM runs WHERE ended_at IS NOT NULL ORDER BY started_at DESC LIMIT 40;
     """,
+    3: give_results_types,
 }
 
-_WAY_OUT = "move it away and go on: the markers on the hosts tell `reconcile resume` what was under way"
+
+def keep_it(path: Path | str) -> str:
+    """The command that keeps a journal which cannot be used, and what goes on without it."""
+    kept = shlex.quote(f"{path}.kept")
+    return (
+        f"move it away and go on: mv {shlex.quote(str(path))} {kept}; the markers on the hosts tell"
+        " `reconcile resume` what was under way"
+    )
 
 
 def connect(path: Path, *, write: bool) -> sqlite3.Connection:
@@ -132,7 +144,7 @@ def translated(path: Path | str) -> Iterator[None]:
             fix=ANOTHER,
         ) from error
     except sqlite3.Error as error:
-        what, fix = _explain(error)
+        what, fix = _explain(error, path)
         raise JournalError(what, where=str(path), why=str(error), fix=fix) from error
 
 
@@ -185,7 +197,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, write: bool) -> None
         )
     found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
-        raise JournalError("the journal is damaged", where=str(path), why=str(found), fix=_WAY_OUT)
+        raise JournalError("the journal is damaged", where=str(path), why=str(found), fix=keep_it(path))
     if not write:
         return
     connection.execute("PRAGMA journal_mode = WAL").fetchone()
@@ -203,18 +215,21 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
         # Another process may have been faster.
         current: int = connection.execute("PRAGMA user_version").fetchone()[0]
         for number in range(current + 1, VERSION + 1):
-            for statement in MIGRATIONS[number].split(";"):
+            step = MIGRATIONS[number]
+            for statement in step.split(";") if isinstance(step, str) else ():
                 if statement.strip():
                     connection.execute(statement)
+            if not isinstance(step, str):
+                step(connection)
         connection.execute(f"PRAGMA application_id = {APPLICATION}")
         connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
-def _explain(error: sqlite3.Error) -> tuple[str, str]:
+def _explain(error: sqlite3.Error, path: Path | str) -> tuple[str, str]:
     """What happened, and the way out."""
     name: str = getattr(error, "sqlite_errorname", "")
     if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
-        return NO_JOURNAL, f"{_WAY_OUT}; or {ANOTHER}"
+        return NO_JOURNAL, f"{keep_it(path)}; or {ANOTHER}"
     if name.startswith("SQLITE_READONLY"):
         return "the journal is read-only", ANOTHER
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
@@ -223,4 +238,4 @@ def _explain(error: sqlite3.Error) -> tuple[str, str]:
         return f"another process has been writing the journal for {BUSY_S:.0f} s", "try again"
     if name.startswith("SQLITE_CANTOPEN"):
         return "the journal cannot be opened", ANOTHER
-    return "the journal cannot be used", _WAY_OUT
+    return "the journal cannot be used", keep_it(path)

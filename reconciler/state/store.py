@@ -16,7 +16,7 @@ Errors:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Protocol, Self
@@ -24,6 +24,7 @@ from typing import Protocol, Self
 from reconciler.core.accuracy import Measured
 from reconciler.errors import Locked
 from reconciler.model.record import Lock, Mark, Record, Run, RunState
+from reconciler.model.result import StepResult
 
 
 class Claims(Protocol):
@@ -53,7 +54,7 @@ class Writer(Protocol):
         mark: Mark,
         at: float,
         note: str = "",
-        data: Mapping[str, str] | None = None,
+        result: StepResult | None = None,
         *,
         after: int | None = None,
     ) -> Record:

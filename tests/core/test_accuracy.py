@@ -8,6 +8,7 @@ from reconciler.core.planner import make_plan
 from reconciler.core.strategy import DEFAULT, predict
 from reconciler.model.plan import StepKind
 from reconciler.model.record import Mark, Record, Run
+from reconciler.model.result import CopyMade
 from reconciler.model.spec import MigrationPolicy, Strategy
 from tests.core.worlds import API, container, facts, host, spec, workload, world
 
@@ -37,10 +38,11 @@ def run_of(plan, hold=0.5, copy=1.0, restore=0.3, note=""):
     records: list[Record] = []
     took = {StepKind.HOLD: hold, StepKind.TRANSFER: copy, StepKind.RESTORE: restore}
     for step in plan.steps:
-        data = {"bytes": str(512 * MIB)} if step.kind is StepKind.TRANSFER else {}
+        copied = CopyMade(copied_bytes=512 * MIB, seconds=copy, how="direct")
+        result = copied if step.kind is StepKind.TRANSFER else None
         records.append(Record(seq=len(records), step=step.id, mark=Mark.INTENT, at=at))
         at += took.get(step.kind, 0.01)
-        records.append(Record(seq=len(records), step=step.id, mark=Mark.DONE, at=at, note=note, data=data))
+        records.append(Record(seq=len(records), step=step.id, mark=Mark.DONE, at=at, note=note, result=result))
     return Run(id="r", plan=plan, started_at=100, actor="me", records=tuple(records))
 
 

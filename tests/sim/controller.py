@@ -7,7 +7,7 @@ where it was when it is woken, knowing nothing of what happened meanwhile.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.commands.compose import Outside, wrapped
 from reconciler.core.saga import GroupState
-from reconciler.engine.effects import Data
 from reconciler.engine.execute import Executor
 from reconciler.engine.steps import Steps
 from reconciler.errors import HostUnreachable, JournalError, ReconcilerError, ReplyLost
@@ -25,6 +24,7 @@ from reconciler.hosts.wrap import About, Call, WrappedFleet
 from reconciler.model.event import Event
 from reconciler.model.plan import Plan, Step, StepKind
 from reconciler.model.record import Mark, Record, RunState
+from reconciler.model.result import StepResult, WentBack
 from reconciler.state.store import Writer
 from tests.sim.faults import Point
 
@@ -139,11 +139,11 @@ class SimSteps(Steps):
     def of(cls, steps: Steps) -> SimSteps:
         return cls(steps.plan, steps.run, steps.fleet, steps.drivers, steps.secrets)
 
-    async def do(self, step: Step, progress: Progress) -> Data:
+    async def do(self, step: Step, progress: Progress) -> StepResult | None:
         _enter(step, False)
         return await super().do(step, progress)
 
-    async def undo(self, step: Step) -> Data:
+    async def undo(self, step: Step) -> WentBack | None:
         _enter(step, True)
         return await super().undo(step)
 
@@ -167,7 +167,7 @@ class GatedJournal:
         mark: Mark,
         at: float,
         note: str = "",
-        data: Mapping[str, str] | None = None,
+        result: StepResult | None = None,
         *,
         after: int | None = None,
     ) -> Record:
@@ -180,7 +180,7 @@ class GatedJournal:
         controller.check()
         if controller.sim.journal_full:
             raise JournalError("the journal cannot be written")
-        record = self.inner.append(run_id, step, mark, at, note, data, after=after)
+        record = self.inner.append(run_id, step, mark, at, note, result, after=after)
         controller.sim.durable[step] = mark
         if mark is Mark.DONE and here.step.kind in (StepKind.CONFIRM, StepKind.SETTLE):
             controller.sim.watcher.proven.add(here.step.workload)

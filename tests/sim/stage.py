@@ -20,8 +20,8 @@ UPTO_COPY = (StepKind.COPY_IMAGE, StepKind.RESERVE, StepKind.STAGE, StepKind.HOL
 class Stage:
     """A move that got as far as `kinds`, in memory."""
 
-    def __init__(self, shape="move-restore-back", kinds=UPTO_COPY):
-        self.scene, self.kinds = scene(shape), kinds
+    def __init__(self, shape="move-restore-back", kinds=UPTO_COPY, run="run1"):
+        self.scene, self.kinds, self.run = scene(shape), kinds, run
         self.machines = self.scene.universe.machines
         self.fleet, self.journal = MemoryFleet(self.scene.universe), MemoryStore()
 
@@ -30,19 +30,19 @@ class Stage:
 
     async def play(self):
         self.plan = make_plan(self.scene.spec, await self.look())
-        self.journal.begin(Run(id="run1", plan=self.plan, started_at=0.0, actor="sim"))
-        self.steps = Steps(self.plan, "run1", self.fleet, self.scene.drivers, lambda _: {})
+        self.journal.begin(Run(id=self.run, plan=self.plan, started_at=0.0, actor="sim"))
+        self.steps = Steps(self.plan, self.run, self.fleet, self.scene.drivers, lambda _: {})
         for step in self.plan.steps:
             if step.kind in self.kinds:
-                self.journal.append("run1", step.id, Mark.INTENT, 0.0)
+                self.journal.append(self.run, step.id, Mark.INTENT, 0.0)
                 await self.act(step)
-                self.journal.append("run1", step.id, Mark.DONE, 0.0)
+                self.journal.append(self.run, step.id, Mark.DONE, 0.0)
 
     async def act(self, step):
-        self.steps.data[step.id] = await self.steps.do(step, lambda _: None)
+        self.steps.results[step.id] = await self.steps.do(step, lambda _: None)
 
     def handover(self, name="web"):
-        return Handover(self.plan.workloads[name], self.plan.moves[name], self.plan.policy_of(name), "run1")
+        return Handover(self.plan.workloads[name], self.plan.moves[name], self.plan.policy_of(name), self.run)
 
     @property
     def outside(self):

@@ -13,6 +13,7 @@ import pytest
 from reconciler.errors import JournalError
 from reconciler.model.plan import Change, ChangeKind, Plan, Step, StepKind
 from reconciler.model.record import Mark, Run, RunState
+from reconciler.model.result import InstanceMade
 from reconciler.state.journal import Journal, default_path
 
 
@@ -34,7 +35,7 @@ def test_a_run_comes_back_as_it_was_written(path: Path) -> None:
     with Journal.open(path) as journal:
         journal.begin(run)
         first = journal.append("r1", "s1", Mark.INTENT, 1001.0)
-        second = journal.append("r1", "s1", Mark.DONE, 1002.5, "made ü", {"container": "c0ffee"})
+        second = journal.append("r1", "s1", Mark.DONE, 1002.5, "made ü", InstanceMade(instance="c0ffee"))
         assert (first.seq, second.seq) == (1, 2)
     with Journal.open(path) as journal:
         read = journal.run("r1")

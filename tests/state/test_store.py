@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +11,9 @@ import pytest
 from reconciler.core.accuracy import measured_moves
 from reconciler.errors import JournalError, Locked
 from reconciler.model.record import Mark, Run, RunState
+from reconciler.model.result import InstanceMade
 from reconciler.state.journal import Journal
 from reconciler.state.memory import MemoryStore
-from reconciler.state.schema import MIGRATIONS
 from reconciler.state.store import Store
 from tests.core.test_accuracy import planned, run_of
 from tests.state.test_journal import a_run
@@ -40,7 +38,7 @@ def test_a_run_and_its_records_come_back_as_they_were_written(store: Store) -> N
     assert not store.knows("r1")
     store.begin(run)
     first = store.append("r1", "s1", Mark.INTENT, 1001.0)
-    second = store.append("r1", "s1", Mark.DONE, 1002.5, "made ü", {"container": "c0ffee"}, after=1)
+    second = store.append("r1", "s1", Mark.DONE, 1002.5, "made ü", InstanceMade(instance="c0ffee"), after=1)
     assert (first.seq, second.seq) == (1, 2)
     assert store.knows("r1")
     assert store.run("r1") == run.model_copy(update={"records": (first, second)})
@@ -138,7 +136,7 @@ def moved(run_id: str, at: float, copy_s: float = 1.0) -> Run:
 def keep(store: Store, run: Run, state: RunState = RunState.DONE) -> None:
     store.begin(run)
     for record in run.records:
-        store.append(run.id, record.step, record.mark, record.at, record.note, record.data)
+        store.append(run.id, record.step, record.mark, record.at, record.note, record.result)
     store.end(run.id, state, run.started_at + 60)
 
 
@@ -147,7 +145,7 @@ def test_what_moves_took_is_known_when_their_run_has_ended(store: Store) -> None
     store.begin(run)
     assert store.measured() == []
     for record in run.records:
-        store.append(run.id, record.step, record.mark, record.at, record.note, record.data)
+        store.append(run.id, record.step, record.mark, record.at, record.note, record.result)
     store.end("r1", RunState.IN_DOUBT, 1060.0)
     store.end("r1", RunState.DONE, 1061.0)
     assert store.measured() == measured_moves([run])
@@ -159,49 +157,3 @@ def test_the_latest_moves_between_two_hosts_are_learned_from(store: Store) -> No
     for n in range(11):
         keep(store, moved(f"r{n:02}", 1000.0 + n, copy_s=1.0 + n))
     assert [move.run for move in store.measured()] == [f"r{n:02}" for n in range(10, 2, -1)]
-
-
-def of_first_format(path: Path, *runs: Run) -> None:
-    """A journal as the first release made it."""
-    file = sqlite3.connect(path)
-    file.executescript(MIGRATIONS[1])
-    file.execute("PRAGMA user_version = 1")
-    for run in runs:
-        plan = run.plan.model_dump_json(by_alias=True)
-        row = (run.id, plan, run.started_at, run.actor, run.commit, "done", run.started_at + 60)
-        file.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-        file.execute("INSERT INTO run_workloads VALUES ('web', ?)", (run.id,))
-        for r in run.records:
-            told = (run.id, r.seq, r.step, r.mark.value, r.at, r.note, json.dumps(r.data))
-            file.execute("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?)", told)
-    file.commit()
-    file.close()
-
-
-def test_a_journal_of_the_first_format_is_read_and_migrated(tmp_path: Path) -> None:
-    path, runs = tmp_path / "journal.db", [moved("r2", 2000.0), moved("r1", 1000.0)]
-    of_first_format(path, *runs)
-    before = path.read_bytes()
-    with Journal.open(path, write=False) as journal:
-        assert journal.measured() == measured_moves(runs)
-    assert path.read_bytes() == before, "reading changes nothing"
-    for _ in range(2):
-        with Journal.open(path) as journal:
-            assert [(run.id, run.records) for run in journal.runs()] == [(run.id, run.records) for run in runs]
-            assert journal.measured() == measured_moves(runs)
-    with Journal.open(path, write=False) as journal:
-        assert journal.measured() == measured_moves(runs)
-
-
-def test_a_run_of_the_first_format_that_cannot_be_read_is_no_reason_to_refuse_the_rest(tmp_path: Path) -> None:
-    path = tmp_path / "journal.db"
-    of_first_format(path, moved("r1", 1000.0), moved("r2", 2000.0))
-    with sqlite3.connect(path) as file:
-        file.execute("""UPDATE runs SET plan = '{"of": "yore"}' WHERE id = 'r1'""")
-    file.close()
-    with Journal.open(path, write=False) as journal:
-        assert [move.run for move in journal.measured()] == ["r2"]
-    with Journal.open(path) as journal:
-        assert [move.run for move in journal.measured()] == ["r2"]
-        keep(journal, moved("r3", 3000.0))
-        assert [move.run for move in journal.measured()] == ["r3", "r2"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reconciler.engine.effects import artifacts, moving, plain, selfmoving
-from reconciler.engine.effects.base import BECAME, Acting, Data, Effect, Secrets
+from reconciler.engine.effects.base import Acting, Effect, Secrets
 from reconciler.model.plan import StepKind
 
 EFFECTS: Mapping[StepKind, Effect] = {**artifacts.EFFECTS, **plain.EFFECTS, **moving.EFFECTS, **selfmoving.EFFECTS}
 
-__all__ = ["BECAME", "EFFECTS", "Acting", "Data", "Effect", "Secrets"]
+__all__ = ["EFFECTS", "Acting", "Effect", "Secrets"]

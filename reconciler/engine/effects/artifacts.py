@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from reconciler.engine.carry import ImageCopy, VolumeCopy
-from reconciler.engine.effects.base import Acting, Data, Effect
+from reconciler.engine.effects.base import Acting, Effect, copied
 from reconciler.hosts.base import Progress
 from reconciler.model.container import REGISTRY_PASSWORD
 from reconciler.model.plan import Step, StepKind
+from reconciler.model.result import CopyMade, ImagePulled
 from reconciler.runtimes.base import Pull
 
 
-async def pull_image(acting: Acting, step: Step, progress: Progress) -> Data:
+async def pull_image(acting: Acting, step: Step, progress: Progress) -> ImagePulled:
     driver, how = acting.driver(step), _pull(acting, step)
     asked = driver.pull_image(step.subject, how) if how != Pull() else driver.pull_image(step.subject)
-    return {"image": await acting.on(step.host, asked)}
+    return ImagePulled(image=await acting.on(step.host, asked))
 
 
 def _pull(acting: Acting, step: Step) -> Pull:
@@ -26,56 +27,50 @@ def _pull(acting: Acting, step: Step) -> Pull:
     return Pull(wanted.pull == "always", wanted.platform or "", login)
 
 
-async def copy_image(acting: Acting, step: Step, progress: Progress) -> Data:
+async def copy_image(acting: Acting, step: Step, progress: Progress) -> CopyMade:
     assert step.peer
     link = f"{acting.run}-{step.workload}-image"
     name = acting.plan.workloads[step.workload].spec.image
     copy = ImageCopy(acting.driver(step), acting.fleet, step.peer, step.host, link, step.subject, name)
-    report = await copy.carry(progress)
-    return {"bytes": str(report.bytes), "seconds": f"{report.seconds:.3f}", "how": report.how}
+    return copied(await copy.carry(progress))
 
 
-async def create_network(acting: Acting, step: Step, progress: Progress) -> Data:
+async def create_network(acting: Acting, step: Step, progress: Progress) -> None:
     network = acting.plan.networks[step.subject].spec
     await acting.on(step.host, acting.driver(step).create_network(step.subject, network))
-    return {}
 
 
-async def create_volume(acting: Acting, step: Step, progress: Progress) -> Data:
+async def create_volume(acting: Acting, step: Step, progress: Progress) -> None:
     await acting.on(step.host, acting.driver(step).create_volume(step.subject, acting.fence(step), acting.run))
-    return {}
 
 
-async def remove_new_volume(acting: Acting, step: Step) -> Data:
+async def remove_new_volume(acting: Acting, step: Step) -> None:
     """Only while the volume that was copied into it is there and the workload's."""
     for other in acting.plan.groups[step.workload]:
         if other.kind is StepKind.COPY_VOLUME and other.subject == step.subject and other.peer:
             await acting.on(other.peer, acting.driver(step).locate_volume(step.subject, step.workload))
     program = acting.driver(step).remove_volume(step.subject, acting.fence(step), acting.run)
     await acting.on(step.host, program)
-    return {}
 
 
-async def copy_volume(acting: Acting, step: Step, progress: Progress) -> Data:
+async def copy_volume(acting: Acting, step: Step, progress: Progress) -> CopyMade:
     compression = acting.plan.policy_of(step.workload).compression
-    return await _volume_copy(acting, step).carry(compression, progress)
+    return copied(await _volume_copy(acting, step).carry(compression, progress))
 
 
-async def end_copy(acting: Acting, step: Step) -> Data:
+async def end_copy(acting: Acting, step: Step) -> None:
     await _volume_copy(acting, step).end()
-    return {}
 
 
 def _volume_copy(acting: Acting, step: Step) -> VolumeCopy:
     return VolumeCopy(step, acting.driver(step), acting.fleet, acting.run)
 
 
-async def remove_volume(acting: Acting, step: Step, progress: Progress) -> Data:
+async def remove_volume(acting: Acting, step: Step, progress: Progress) -> None:
     """Only while the volume that it was copied into is there and the workload's."""
     assert step.peer
     await acting.on(step.peer, acting.driver(step).locate_volume(step.subject, step.workload))
     await acting.on(step.host, acting.driver(step).remove_volume(step.subject, acting.fence(step)))
-    return {}
 
 
 EFFECTS = {

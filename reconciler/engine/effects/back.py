@@ -6,16 +6,17 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
-from reconciler.engine.effects.base import BECAME, Acting, Data
+from reconciler.engine.effects.base import Acting
 from reconciler.errors import CommandFailed, GuardRefused
 from reconciler.guard import actions, guard
 from reconciler.hosts.base import each
 from reconciler.model.command import Fence
 from reconciler.model.plan import Phase, Step
+from reconciler.model.result import WentBack
 from reconciler.runtimes.base import Handover
 
 
-async def fence_off(acting: Acting, step: Step) -> Data:
+async def fence_off(acting: Acting, step: Step) -> WentBack | None:
     """Prove that the destination does not run it. A source that was not committed resumes under the move's own
     epoch, which rules a commit out, whether the destination answers or not. Else its copy is ended there, but
     never the last one: another controller may have retired the source, or be about to. It is refused from the
@@ -39,10 +40,10 @@ async def fence_off(acting: Acting, step: Step) -> Data:
         await acting.on(step.peer, driver.hang_up(handover))
     with suppress(CommandFailed):  # undoing `stage` does it again, and tells
         await take_back_actions(acting, handover, actions.AFTER_RESTORE)
-    return {}
+    return None
 
 
-async def let_run(acting: Acting, step: Step) -> Data:
+async def let_run(acting: Acting, step: Step) -> WentBack | None:
     """The source runs again."""
     return _became(await _resume(acting, step))
 
@@ -64,7 +65,7 @@ async def _resume(acting: Acting, step: Step) -> str:
     return str(became or "")
 
 
-async def unstage(acting: Acting, step: Step) -> Data:
+async def unstage(acting: Acting, step: Step) -> WentBack | None:
     assert step.peer
     handover, driver = acting.handover(step), acting.driver(step)
     back = replace(handover, move=handover.move.model_copy(update={"epoch": handover.move.epoch + 1}))
@@ -97,5 +98,5 @@ async def take_back_actions(acting: Acting, handover: Handover, when: str) -> No
     await acting.on(host, actions.take_back(handover.name, when, found, move.epoch, fence))
 
 
-def _became(text: object) -> Data:
-    return {BECAME: str(text)} if text else {}
+def _became(text: object) -> WentBack | None:
+    return WentBack(became=str(text)) if text else None

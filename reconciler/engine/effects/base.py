@@ -6,27 +6,22 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from reconciler.hosts.base import Fleet, Progress, pump
+from reconciler.hosts.base import CopyReport, Fleet, Progress, pump
 from reconciler.model.command import Fence, Program
 from reconciler.model.plan import Plan, Step, StepKind
+from reconciler.model.result import CopyMade, StepResult, WentBack
 from reconciler.model.spec import Workload
 from reconciler.runtimes import registry
 from reconciler.runtimes.base import Driver, Handover, Runtime
 
 T = TypeVar("T")
 
-Data = dict[str, str]
-"""What a step leaves in the journal for later steps."""
-
-BECAME = "became"
-"""In the data of a step that was undone: what became of its workload, where it does not simply run on."""
-
 Secrets = Callable[[Workload], Mapping[str, bytes]]
 
 
 @dataclass
 class Acting:
-    """One run on a fleet. `data` holds what done steps recorded, by step id.
+    """One run on a fleet. `results`: what done steps have left, by step id.
 
     `generation` grows with every controller that takes a run over: each acts on plain containers under its own
     epoch, so that one which only stood still, and wakes up in the middle of a step, is refused."""
@@ -36,7 +31,7 @@ class Acting:
     fleet: Fleet
     drivers: Mapping[str, Runtime]
     secrets: Secrets
-    data: dict[str, Data] = field(default_factory=dict)
+    results: dict[str, StepResult | None] = field(default_factory=dict)
     generation: int = 0
 
     def driver(self, step: Step) -> Driver:
@@ -69,10 +64,14 @@ class Effect:
     """What a kind of step does, and how that is taken back; both may be done again. What they return is recorded.
     `undo`: None where there is nothing to take back."""
 
-    do: Callable[[Acting, Step, Progress], Awaitable[Data]]
-    undo: Callable[[Acting, Step], Awaitable[Data]] | None = None
+    do: Callable[[Acting, Step, Progress], Awaitable[StepResult | None]]
+    undo: Callable[[Acting, Step], Awaitable[WentBack | None]] | None = None
 
 
-async def leave(acting: Acting, step: Step) -> Data:
+def copied(report: CopyReport) -> CopyMade:
+    """What is recorded of a copy."""
+    return CopyMade(copied_bytes=report.bytes, seconds=round(report.seconds, 3), how=report.how)
+
+
+async def leave(acting: Acting, step: Step) -> None:
     """An undo for what does no harm where it is, and is tidied with the rest."""
-    return {}

@@ -6,17 +6,18 @@ from dataclasses import replace
 
 from reconciler.core.unwell import ENDED
 from reconciler.engine.effects import back, selfmoving
-from reconciler.engine.effects.base import Acting, Data, Effect, leave
+from reconciler.engine.effects.base import Acting, Effect, copied, leave
 from reconciler.engine.precopy import Precopy
-from reconciler.errors import CommandFailed, HostError
+from reconciler.errors import CommandFailed, HostError, JournalError
 from reconciler.guard import actions, dossier, guard
 from reconciler.hosts.base import Progress, each
 from reconciler.model.plan import Step, StepKind
+from reconciler.model.result import CopyMade, HealthSeen, ImagesWritten, MemoryRestored, RoundsMade, Staged
 from reconciler.model.spec import Strategy
 from reconciler.runtimes.base import Located
 
 
-async def reserve(acting: Acting, step: Step, progress: Progress) -> Data:
+async def reserve(acting: Acting, step: Step, progress: Progress) -> None:
     assert step.peer
     driver = acting.driver(step)
     hosts = (step.host, step.peer)
@@ -24,17 +25,15 @@ async def reserve(acting: Acting, step: Step, progress: Progress) -> Data:
     await each(*(acting.on(host, dossier.write(acting.plan, step.workload, acting.run)) for host in hosts))
     if acting.plan.moves[step.workload].by_runtime:
         await selfmoving.announce(acting, step)
-    return {}
 
 
-async def unreserve(acting: Acting, step: Step) -> Data:
+async def unreserve(acting: Acting, step: Step) -> None:
     """What was staged takes the rest back; a runtime that moves by itself has staged nothing."""
     if acting.plan.moves[step.workload].by_runtime:
         await selfmoving.stay(acting, step)
-    return {}
 
 
-async def stage(acting: Acting, step: Step, progress: Progress) -> Data:
+async def stage(acting: Acting, step: Step, progress: Progress) -> Staged:
     assert step.peer
     handover, driver = acting.handover(step), acting.driver(step)
     secrets = acting.secrets(handover.workload)
@@ -45,7 +44,7 @@ async def stage(acting: Acting, step: Step, progress: Progress) -> Data:
     )
     if handover.move.strategy is not Strategy.PRECOPY:
         await _prepare_copy(acting, step, there, here)
-    return {"destination": here.text, "source": there.text}
+    return Staged(source=there, destination=here)
 
 
 async def _prepare_copy(acting: Acting, step: Step, source: Located, destination: Located) -> None:
@@ -54,43 +53,48 @@ async def _prepare_copy(acting: Acting, step: Step, source: Located, destination
     await acting.fleet.prepare_copy(move.source, move.destination, acting.link(step), pairs)
 
 
-async def precopy(acting: Acting, step: Step, progress: Progress) -> Data:
+async def precopy(acting: Acting, step: Step, progress: Progress) -> RoundsMade:
     copy = Precopy(acting.handover(step), acting.driver(step), acting.fleet, acting.link(step))
     done = await copy.run(progress)
-    await _prepare_copy(acting, step, *_staged(acting, step))
+    staged = _staged(acting, step)
+    await _prepare_copy(acting, step, staged.source, staged.destination)
     return done
 
 
-def _staged(acting: Acting, step: Step) -> tuple[Located, Located]:
-    """What `stage` recorded: where the source's state is, and where it goes."""
-    located = acting.data[acting.plan.sibling(step, StepKind.STAGE).id]
-    return Located.parse(located["source"]), Located.parse(located["destination"])
+def _known(acting: Acting, step: Step) -> Staged | None:
+    """What `stage` recorded; None for a controller that has lost its journal."""
+    found = acting.results.get(acting.plan.sibling(step, StepKind.STAGE).id)
+    return found if isinstance(found, Staged) else None
 
 
-async def hold(acting: Acting, step: Step, progress: Progress) -> Data:
+def _staged(acting: Acting, step: Step) -> Staged:
+    if found := _known(acting, step):
+        return found
+    raise JournalError(f"the journal does not say where {step.workload} was staged", where=acting.run)
+
+
+async def hold(acting: Acting, step: Step, progress: Progress) -> ImagesWritten:
     handover = acting.handover(step)
     found = actions.of(handover.workload).before_hold
     done = await acting.on(step.host, actions.perform(handover.name, actions.BEFORE_HOLD, found, handover.fence))
     held = await acting.on(step.host, acting.driver(step).hold(handover))
-    note = {"actions": done} if done else {}
-    return {"bytes": str(held.image_bytes), "freeze": f"{held.freeze_s:.3f}"} | note
+    return ImagesWritten(image_bytes=held.image_bytes, freeze_s=round(held.freeze_s, 3), actions=done)
 
 
-async def transfer(acting: Acting, step: Step, progress: Progress) -> Data:
+async def transfer(acting: Acting, step: Step, progress: Progress) -> CopyMade:
     assert step.peer
-    source, destination = _staged(acting, step)
-    pairs = tuple(zip(source.trees, destination.trees, strict=True))
+    staged = _staged(acting, step)
+    pairs = tuple(zip(staged.source.trees, staged.destination.trees, strict=True))
     report = await acting.fleet.copy_trees(step.peer, step.host, acting.link(step), pairs, progress)
-    return {"bytes": str(report.bytes), "seconds": f"{report.seconds:.3f}", "how": report.how}
+    return copied(report)
 
 
-async def commit(acting: Acting, step: Step, progress: Progress) -> Data:
+async def commit(acting: Acting, step: Step, progress: Progress) -> None:
     assert step.peer
     handover, driver = acting.handover(step), acting.driver(step)
     await _still_there(acting, step)
     await acting.on(step.peer, driver.commit_source(handover))
     await acting.on(step.host, driver.commit_destination(handover))
-    return {}
 
 
 async def _still_there(acting: Acting, step: Step) -> None:
@@ -111,22 +115,21 @@ async def _still_there(acting: Acting, step: Step) -> None:
                 ) from error
 
 
-async def restore(acting: Acting, step: Step, progress: Progress) -> Data:
-    # A controller that has lost its journal does not know.
-    known = acting.data.get(acting.plan.sibling(step, StepKind.STAGE).id, {}).get("destination")
-    handover = replace(acting.handover(step), staged=Located.parse(known) if known else None)
+async def restore(acting: Acting, step: Step, progress: Progress) -> MemoryRestored | None:
+    known = _known(acting, step)
+    handover = replace(acting.handover(step), staged=known.destination if known else None)
     await acting.on(step.host, acting.driver(step).restore(handover))
     found = actions.of(handover.workload).after_restore
     done = await acting.on(step.host, actions.perform(handover.name, actions.AFTER_RESTORE, found, handover.fence))
-    return {"actions": done} if done else {}
+    return MemoryRestored(actions=done) if done else None
 
 
-async def confirm(acting: Acting, step: Step, progress: Progress) -> Data:
+async def confirm(acting: Acting, step: Step, progress: Progress) -> HealthSeen | None:
     workload, driver = acting.plan.workloads[step.workload], acting.driver(step)
     moving = step.workload in acting.plan.moves
     if moving:
         await acting.on(step.host, driver.verify(acting.handover(step)))
-    note = {}
+    seen = None
     if check := workload.spec.health:
         try:
             await acting.on(step.host, driver.health(step.workload, check, workload.spec.address))
@@ -134,15 +137,15 @@ async def confirm(acting: Acting, step: Step, progress: Progress) -> Data:
             stays = moving and acting.plan.policy_of(step.workload).on_unhealthy == "stay"
             if not stays or error.code == ENDED:
                 raise
-            note = {"unhealthy": str(error)}
+            seen = HealthSeen(unhealthy=str(error))
     elif not moving and not (await acting.on(step.host, driver.alive(step.workload))).running:
         raise CommandFailed(f"{step.workload} does not run after it was started", code="C315", where=step.host)
     if moving:
         await acting.on(step.host, driver.confirm(acting.handover(step)))
-    return note
+    return seen
 
 
-async def retire(acting: Acting, step: Step, progress: Progress) -> Data:
+async def retire(acting: Acting, step: Step, progress: Progress) -> None:
     assert step.peer
     handover, driver = acting.handover(step), acting.driver(step)
     # The frozen copy is let go only when the destination answers and has all memory; else it may be the last.
@@ -152,7 +155,6 @@ async def retire(acting: Acting, step: Step, progress: Progress) -> Data:
         acting.fleet.close_link(step.host, step.peer, acting.link(step)),
     )
     await back.forget_actions(acting, handover)
-    return {}
 
 
 EFFECTS = {

@@ -2,69 +2,62 @@
 
 from __future__ import annotations
 
-from reconciler.engine.effects.base import Acting, Data, Effect
+from reconciler.engine.effects.base import Acting, Effect
 from reconciler.hosts.base import Progress
 from reconciler.model.plan import Step, StepKind
+from reconciler.model.result import InstanceMade
 
 
-async def create(acting: Acting, step: Step, progress: Progress) -> Data:
+async def create(acting: Acting, step: Step, progress: Progress) -> InstanceMade:
     workload, driver = acting.plan.workloads[step.workload], acting.driver(step)
     wanted = workload.spec.container
     runtime = (wanted.oci_runtime if wanted else None) or ""
     program = driver.create(workload, acting.fence(step), oci_runtime=runtime, secrets=acting.secrets(workload))
-    return {"container": await acting.on(step.host, program)}
+    return InstanceMade(instance=await acting.on(step.host, program))
 
 
-async def remove_new(acting: Acting, step: Step) -> Data:
+async def remove_new(acting: Acting, step: Step) -> None:
     """Only while the host of the one it replaces answers: else it may be all that is left of the workload."""
     for other in acting.plan.groups[step.workload]:
         if other.kind is StepKind.SET_ASIDE and other.host != step.host:
             await acting.on(other.host, acting.driver(step).alive(step.workload))
     await acting.on(step.host, acting.driver(step).remove(step.workload, acting.fence(step)))
-    return {}
 
 
-async def start(acting: Acting, step: Step, progress: Progress) -> Data:
+async def start(acting: Acting, step: Step, progress: Progress) -> None:
     workload, driver = acting.plan.workloads[step.workload], acting.driver(step)
     await acting.on(step.host, driver.start(workload, acting.fence(step)))
-    return {}
 
 
-async def stop(acting: Acting, step: Step, progress: Progress) -> Data:
+async def stop(acting: Acting, step: Step, progress: Progress) -> None:
     await acting.on(step.host, acting.driver(step).stop(step.workload, acting.fence(step)))
-    return {}
 
 
-async def stop_again(acting: Acting, step: Step) -> Data:
-    return await stop(acting, step, lambda _: None)
+async def stop_again(acting: Acting, step: Step) -> None:
+    await stop(acting, step, lambda _: None)
 
 
-async def update(acting: Acting, step: Step, progress: Progress) -> Data:
+async def update(acting: Acting, step: Step, progress: Progress) -> None:
     workload = acting.plan.workloads[step.workload]
     await acting.on(step.host, acting.driver(step).update(workload, acting.fence(step), acting.run))
-    return {}
 
 
-async def update_back(acting: Acting, step: Step) -> Data:
+async def update_back(acting: Acting, step: Step) -> None:
     await acting.on(step.host, acting.driver(step).update_back(step.workload, acting.fence(step), acting.run))
-    return {}
 
 
-async def set_aside(acting: Acting, step: Step, progress: Progress) -> Data:
+async def set_aside(acting: Acting, step: Step, progress: Progress) -> None:
     await acting.on(step.host, acting.driver(step).set_aside(step.workload, acting.fence(step)))
-    return {}
 
 
-async def bring_back(acting: Acting, step: Step) -> Data:
+async def bring_back(acting: Acting, step: Step) -> None:
     await acting.on(step.host, acting.driver(step).bring_back(step.workload, acting.fence(step)))
-    return {}
 
 
-async def remove(acting: Acting, step: Step, progress: Progress) -> Data:
+async def remove(acting: Acting, step: Step, progress: Progress) -> None:
     driver = acting.driver(step)
     remove = driver.remove_aside if step.subject == "aside" else driver.remove
     await acting.on(step.host, remove(step.workload, acting.fence(step)))
-    return {}
 
 
 EFFECTS = {

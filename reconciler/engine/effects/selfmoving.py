@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
 
-from reconciler.engine.effects.base import Acting, Data, Effect
+from reconciler.engine.effects.base import Acting, Effect
 from reconciler.errors import CommandFailed, GuardRefused, HostError, ReconcilerError, ReplyLost
 from reconciler.guard import dossier, guard
 from reconciler.hosts.base import Progress, each
@@ -21,6 +21,7 @@ from reconciler.model.base import parse_duration
 from reconciler.model.command import Seconds
 from reconciler.model.live import OnTimeout
 from reconciler.model.plan import Phase, Step, StepKind
+from reconciler.model.result import HealthSeen, MovedByRuntime
 from reconciler.runtimes.base import Alive, Handover, SelfMover
 
 POLL: Seconds = 0.25
@@ -105,7 +106,7 @@ def _unless_lower() -> Iterator[None]:
             raise
 
 
-async def migrate(acting: Acting, step: Step, progress: Progress) -> Data:
+async def migrate(acting: Acting, step: Step, progress: Progress) -> MovedByRuntime | None:
     """CommandFailed: it is proven to be at the source; ReplyLost: nobody knows. Where it is cancelled too late it
     has arrived, which is said like any other arrival."""
     one = _Migration(acting, acting.handover(step), _runtime(acting, step), progress)
@@ -146,7 +147,7 @@ class _Migration:
 
     def __post_init__(self) -> None:
         self.source, self.destination = self.handover.move.source, self.handover.move.destination
-        self.told: Data = {}
+        self.told: MovedByRuntime | None = None
 
     async def course(self) -> str:
         """To its end; why it has not arrived, empty when it has. One that is under way is only watched."""
@@ -177,7 +178,7 @@ class _Migration:
                     raise
             else:
                 heard = clock()
-                self.told = {"bytes": str(stands.done), "seconds": f"{heard - began:.3f}"}
+                self.told = MovedByRuntime(moved_bytes=stands.done, seconds=round(heard - began, 3))
                 self.progress(stands.done)
                 if not stands.moving:
                     return stands.why, True
@@ -245,7 +246,7 @@ def _arrived(here: Alive | None, there: Alive | None) -> bool:
     return bool(here and here.exists and not there.exists)
 
 
-async def settle(acting: Acting, step: Step, progress: Progress) -> Data:
+async def settle(acting: Acting, step: Step, progress: Progress) -> HealthSeen | None:
     """The destination is the owner, and nothing of it is left at the source."""
     assert step.peer
     handover, driver = acting.handover(step), _runtime(acting, step)
@@ -261,8 +262,8 @@ async def settle(acting: Acting, step: Step, progress: Progress) -> Data:
         try:
             await acting.on(step.host, driver.health(step.workload, check, handover.workload.spec.address))
         except CommandFailed as error:
-            return {"unhealthy": str(error)}
-    return {}
+            return HealthSeen(unhealthy=str(error))
+    return None
 
 
 EFFECTS = {
