@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := pip --quiet --disable-pip-version-check
 SEEDS ?= 500
 
-.PHONY: help demo test ready unit lab-tests vm-tests libvirt-tests docker-tests lint format bench soak faults compat fidelity floors newest pythons docs lock clean
+.PHONY: help demo test ready unit lab-tests vm-tests libvirt-tests kube-tests docker-tests lint format bench soak faults compat fidelity floors newest pythons docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,10 +32,13 @@ unit: $(VENV)/installed
 	@SEEDS=$(SEEDS) $(BIN)/python -m pytest -q -n auto --dist loadfile -m 'not lab' tests
 
 lab-tests: ready
-	@$(BIN)/python -m pytest -q -m 'lab and not vm and not libvirt and not docker' tests
+	@$(BIN)/python -m pytest -q -m 'lab and not vm and not libvirt and not docker and not kube' tests
 
 vm-tests: ready ## Tests on stock virtual machines; slow without KVM
 	@$(BIN)/python -m pytest -q -m vm tests
+
+kube-tests: ready ## Tests against a Kubernetes API server, built once from Debian's packages
+	@$(BIN)/python -m pytest -q -m kube tests
 
 libvirt-tests: ready ## Tests of virtual machines moved by libvirt, emulated
 	@$(BIN)/python -m pytest -q -m libvirt tests
