@@ -13,7 +13,7 @@ from reconciler.resources import PACKAGE, data_path
 
 SCRIPTS = sorted(
     p
-    for folder in ("host", "criu", "podman", "process", "libvirt")
+    for folder in ("host", "criu", "oci", "podman", "docker", "process", "libvirt")
     for p in data_path("templates", folder).glob("*.sh")
 )
 
@@ -38,6 +38,8 @@ def test_perl_compiles(script: Path) -> None:
     [
         ("criu", "criu"),
         ("podman", "runtimes/podman"),
+        ("oci", "runtimes/oci"),
+        ("docker", "runtimes/docker"),
         ("process", "runtimes/process"),
         ("libvirt", "runtimes/libvirt"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reconciler.core.versions import version_tuple
+from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.outlook import MoveObstacle, ObstacleCode
 from reconciler.model.world import ContainerFacts, HostFacts, Instance
 
@@ -67,7 +68,7 @@ def can_precopy(instance: Instance, source: HostFacts, destination: HostFacts) -
         return MoveObstacle(
             code=ObstacleCode.ARCHITECTURE, host=source.name, found=source.arch, needed=_ARCHITECTURE
         )
-    if not isinstance(instance, ContainerFacts):
+    if not isinstance(instance, ContainerFacts) or instance.runtime != DEFAULT_RUNTIME:
         return MoveObstacle(code=ObstacleCode.RUNTIME, found=instance.runtime)
     if instance.oci_runtime != _OCI_RUNTIME:
         return MoveObstacle(code=ObstacleCode.OCI_RUNTIME, found=instance.oci_runtime, needed=_OCI_RUNTIME)

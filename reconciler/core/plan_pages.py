@@ -69,6 +69,16 @@ PLAN_PAGES: dict[str, Page] = {
         "Its connections end at the host's own address, which does not move. Give it `networks`, or a policy "
         "with `tcp: close`, after which clients connect again to its new host.",
     ),
+    "C362": Page(
+        "Docker does not answer",
+        "dockerd is not running on that host, its socket is not at /var/run/docker.sock, or the user may not use "
+        "it. Nothing was concluded from its silence. Start it (systemctl start docker), then: reconcile resume.",
+    ),
+    "P460": Page(
+        "Docker does not take a field",
+        "What the field says cannot be done by Docker, or is not done by its driver yet; see E174. Nothing is "
+        "dropped.",
+    ),
     "P440": Page(
         "a volume of the workload is there already",
         "It appeared since the plan was made, and holds data that nobody has looked at. Plan again; the plan says "

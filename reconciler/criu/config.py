@@ -26,7 +26,7 @@ def write(workload: str, *lines: str, file: str = "criu.conf") -> Program[None]:
 
 def for_dump(handover: Handover, tasks: Tasks, *more: str) -> Program[None]:
     """Of the dump under the freeze; `more` lines of a pre-copy."""
-    hook = f"action-script {(yield from guard.install_hook(handover.name, tasks.group))}"
+    hook = f"action-script {(yield from guard.install_hook(handover.name, tasks.group, paused=tasks.paused))}"
     yield from write(handover.name, hook, *DUMP, *tcp(handover), *more)
 
 

@@ -21,12 +21,13 @@ class Tasks:
     `home`: an absolute path, of the folder that images, logs and the page daemon's files are in. `group`: the
     name of their cgroup, the last part of its path, which may have `.scope` behind it. `monitor`: a program in
     there that is none of them. `makers`: a pattern of the cgroups of what may be restoring them, as `cgroup` is
-    one."""
+    one. `paused`: their engine pauses them for a dump, and lets them run on however that ends."""
 
     home: str
     group: str
     monitor: str = ""
     makers: str = ""
+    paused: bool = False
 
     @property
     def cgroup(self) -> str:

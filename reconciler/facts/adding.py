@@ -15,6 +15,8 @@ def with_runtime(host: HostFacts, runtime: str, found: RuntimeFacts) -> HostFact
         told[field] = (*getattr(host, field), *named)
     if found.version is not None:
         told["runtimes"] = {**host.runtimes, runtime: found.version}
+    if found.settings:
+        told["settings"] = {**host.settings, runtime: found.settings}
     if found.disk_free_bytes is not None:
         told["disks"] = {**host.disks, runtime: found.disk_free_bytes}
     said = {name: value for name in Versions.model_fields if (value := getattr(found.versions, name))}

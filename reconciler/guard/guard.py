@@ -144,12 +144,19 @@ def install_script(name: str, text: bytes) -> Program[str]:
     return f"{ROOT}/bin/{named[0]}"
 
 
-def install_hook(workload: str, group: str = "") -> Program[str]:
+def install_hook(workload: str, group: str = "", *, paused: bool = False) -> Program[str]:
     """Make the installed hook this workload's action script; returns `hook_path(workload)`. `group`: the name of
-    the one cgroup that it may freeze, without the `.scope` that an engine may put behind it; none when empty."""
+    the one cgroup that it may freeze, without the `.scope` that an engine may put behind it; none when empty.
+    `paused`: an engine pauses it for the dump, and lets it run on after."""
     if group and not _GROUP.fullmatch(group):
         raise InputError(f"`{group!r}` is not the name of a cgroup of its own")
-    yield from call("hook", name_of(workload), _script("hook")[0], *((group,) if group else ()))
+    yield from call(
+        "hook",
+        name_of(workload),
+        _script("hook")[0],
+        *((group,) if group else ()),
+        *(("paused",) if group and paused else ()),
+    )
     return hook_path(workload)
 
 

@@ -225,6 +225,12 @@ CODES: dict[str, Code] = {
         "no such branch, tag or commit",
         "The repository holds nothing of that name, a branch and a tag that differ, or no such path there.",
     ),
+    "E174": Code(
+        "the runtime does not take this field",
+        "The runtime that the workload names cannot do what the field says, or does not do it yet. Nothing that a "
+        "spec says is dropped: leave the field out, say it in the other way that is named, or choose another "
+        "runtime.",
+    ),
     "E172": Code(
         "history was rewritten",
         "The commit that was read before from this branch or tag is not part of what it is now: somebody has "

@@ -23,6 +23,10 @@ def check_payload(entry: Entry, workload: Workload, takes: Takes) -> Iterator[Di
     if wanted.section != takes.section:
         message = f"the runtime `{wanted.runtime}` takes `{takes.section}`, not `{wanted.section}`"
         yield entry.diagnostic("E157", message, "spec", wanted.section, on_key=True)
+    elif takes.unsupported is not None and wanted.container is not None:
+        for where, why, hint in takes.unsupported(wanted.container):
+            message = f"the runtime `{wanted.runtime}` does not take this: {why}"
+            yield entry.diagnostic("E174", message, "spec", takes.section, *where, hint=hint)
     elif takes.model is not None:
         try:
             normal = json.loads(canonical_json(takes.model.model_validate(wanted.custom)))

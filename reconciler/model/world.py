@@ -287,6 +287,7 @@ class RuntimeFacts(Model):
 
     version: str | None = None
     versions: Versions = Field(Versions(), description="Of the programs that are its own")
+    settings: tuple[str, ...] = Field((), description="What rules ask of how it is set up, in words of its own")
     disk_free_bytes: int | None = Field(None, description="Where it keeps things; None: as the host itself")
     instances: tuple[SerializeAsAny[Instance], ...] = ()
     images: tuple[ImageFacts, ...] = ()
@@ -304,6 +305,7 @@ class HostFacts(Model):
     cpu_flags: tuple[str, ...] = ()
     versions: Versions = Versions()
     runtimes: dict[str, str] = Field({}, description="Version of each runtime that is installed, by name")
+    settings: dict[str, tuple[str, ...]] = Field({}, description="How each runtime is set up, in words of its own")
     features: tuple[str, ...] = Field((), description="CRIU features present, e.g. uffd, mem_dirty_track")
     tools: tuple[str, ...] = Field((), description="Programs found, e.g. iptables-restore, nft, rsync, zstd")
     memory_free_bytes: int = 0

@@ -5,7 +5,7 @@ One that cannot be used is named with its package and the reason; the others wor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, cast
@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from reconciler.errors import Refused
 from reconciler.model.base import DEFAULT_RUNTIME
+from reconciler.model.container import Container
 from reconciler.model.spec import CUSTOM, PAYLOADS
 from reconciler.text import printable, short
 
@@ -42,21 +43,44 @@ def _libvirt() -> Runtime:
     return LibvirtDriver()
 
 
-BUILT_IN: dict[str, Callable[[], Runtime]] = {DEFAULT_RUNTIME: _podman, "process": _process, "libvirt": _libvirt}
+def _docker() -> Runtime:
+    from reconciler.runtimes.docker import DockerDriver
+
+    return DockerDriver()
+
+
+BUILT_IN: dict[str, Callable[[], Runtime]] = {
+    DEFAULT_RUNTIME: _podman,
+    "docker": _docker,
+    "process": _process,
+    "libvirt": _libvirt,
+}
 
 
 @dataclass(frozen=True)
 class Takes:
     """What a runtime's workloads are made from: a section of `WorkloadSpec`, and the model that `custom` has to
-    fit; None for the sections that have a model of ours."""
+    fit; None for the sections that have a model of ours. `unsupported`: what of a container it does not take."""
 
     section: str
     model: type[BaseModel] | None = None
+    unsupported: Callable[[Container], Iterable[Unsupported]] | None = None
+
+
+Unsupported = tuple[tuple[str | int, ...], str, str]
+"""Where in the section, as users write it, what is wrong, and the way out."""
+
+
+def _docker_lacks(container: Container) -> Iterable[Unsupported]:
+    from reconciler.runtimes.docker.unsupported import unsupported
+
+    return unsupported(container)
 
 
 CONTAINER = Takes("container")
 TAKES: Mapping[str, Takes] = {
     DEFAULT_RUNTIME: CONTAINER,
+    "docker": Takes("container", unsupported=_docker_lacks),
     "process": Takes("process"),
     "libvirt": Takes("virtualMachine"),
 }

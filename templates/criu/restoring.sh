@@ -2,6 +2,7 @@
 #   post-setup-namespaces  sockets are not there yet: their network becomes what it was, but with a smaller MTU for as long
 #                          as they are restored
 #   network-unlock         all sockets and mounts are there; the tasks do not run yet
+#   post-restore           all is restored, and nothing runs yet: is it fenced off meanwhile? Then it must not come up
 #   pre-resume             the tasks are whole, and do not run yet: may they what they might?
 #   late                   by restore.sh, when the tasks run, where the OCI runtime has CRIU run no script
 #
@@ -21,7 +22,7 @@ if [ "${1-}" = replay ]; then
 	replay "$2" "$3" "$HOOK"
 	exit 0
 fi
-case ${CRTOOLS_SCRIPT_ACTION-} in post-setup-namespaces | network-unlock | pre-resume | late) ;; *) exit 0 ;; esac
+case ${CRTOOLS_SCRIPT_ACTION-} in post-setup-namespaces | post-restore | network-unlock | pre-resume | late) ;; *) exit 0 ;; esac
 INIT=${CRTOOLS_INIT_PID-}
 images=$(readlink -f "$CRTOOLS_IMAGE_DIR") # CRIU names its descriptor of the folder
 home=${images%/*}
@@ -86,6 +87,7 @@ network-unlock)
 	rm -f "$home/unshield"
 	mask_by_own_null </dev/null >/dev/null 2>&1 & # clients wait; truth.sh looks whether it was done
 	;;
+post-restore) [ ! -e "$home/fenced" ] || exit 1 ;;
 pre-resume) compare_rights </dev/null 2>/dev/null ;;
 late)
 	rm -f "$home/unlike"

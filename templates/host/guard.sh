@@ -5,8 +5,9 @@
 #   mend NAME EPOCH                           put a `fenced` marker in the place of one that cannot be trusted
 #   show [NAME]                               markers and hooks, one JSON object a line
 #   run NAME EPOCH PHASES -- ARGV             run a command if epoch and phase allow it (PHASES: a,b or `any`)
-#   hook NAME FILE [GROUP]                    make the file in bin/ this workload's CRIU action script; GROUP: the name
-#                                             of the one cgroup that it may freeze (its path's last part)
+#   hook NAME FILE [GROUP [paused]]           make the file in bin/ this workload's CRIU action script; GROUP: the name
+#                                             of the one cgroup that it may freeze (its path's last part); paused: an
+#                                             engine pauses it for the dump, and lets it run on however that ends
 #   hold NAME EPOCH SILENCE FREEZE MODE FENCE RUN PEER -- ARGV    start the checkpoint command; wait until held
 #   beat NAME...                              the controller still cares (held hooks)
 #   commit NAME EPOCH | release NAME EPOCH | resume NAME EPOCH [RUN] | clean NAME
@@ -209,8 +210,9 @@ look() { # STATE: none, starting, held, ended (STATUS says how) or lost (reboot,
 	fi
 	if word "$H/status"; then
 		STATE=ended STATUS=$WORD
-		# CRIU was killed, and its hook keeps the tasks frozen without it.
-		if [ -n "$HELD" ] && [ -e "$H/kept" ] && lives "$HOOK_PID" "$HOOK_START"; then STATE=held STATUS=; fi
+		# CRIU was killed, and its hook keeps the tasks frozen without it; or an engine was that asked for the dump.
+		if [ -n "$HELD" ] && { [ -e "$H/kept" ] || { [ -e "$H/paused" ] && [ ! -e "$H/ended" ]; }; } &&
+			lives "$HOOK_PID" "$HOOK_START"; then STATE=held STATUS=; fi
 		return
 	fi
 	boot
@@ -373,7 +375,7 @@ cmd_run() {
 }
 
 cmd_hook() {
-	[ $# -eq 2 ] || [ $# -eq 3 ] || usage 'hook NAME FILE [GROUP]'
+	[ $# -eq 2 ] || [ $# -eq 3 ] || [ "$#${4-}" = 4paused ] || usage 'hook NAME FILE [GROUP [paused]]'
 	case $2 in '' | */* | *[!A-Za-z0-9.-]*) usage "not a file of $ROOT/bin: $2" ;; esac
 	[ $# -eq 2 ] || is_group "$3" || usage "not the name of a cgroup of its own: $3"
 	[ -f "$ROOT/bin/$2" ] || die $E_HOST "$ROOT/bin/$2 is missing"
@@ -381,7 +383,7 @@ cmd_hook() {
 	ln -sfn "$ROOT/bin/$2" "$W/hook.new" && mv -f "$W/hook.new" "$W/hook.sh" || die $E_HOST "cannot write $W/hook.sh"
 	ln -sfn "$0" "$W/hook.new" && mv -f "$W/hook.new" "$W/guard.sh" || die $E_HOST "cannot write $W/guard.sh"
 	if [ $# -eq 2 ]; then rm -f "$W/group" && return; fi
-	printf '%s\n' "$3" >"$W/group.new" && mv -f "$W/group.new" "$W/group" || die $E_HOST "cannot write $W/group"
+	printf '%s\n' "$3${4:+ $4}" >"$W/group.new" && mv -f "$W/group.new" "$W/group" || die $E_HOST "cannot write $W/group"
 }
 
 cmd_hold() {

@@ -340,13 +340,20 @@ freeze() { # INIT_PID: sets nothing where it is not in the cgroup it was given, 
 	GROUP=
 	while IFS=: read -r N _ NAME; do [ "$N" != 0 ] || GROUP=$CGROUPS$NAME; done <"/proc/$1/cgroup"
 	word "$W/group" || return 0
+	ENGINE=$REST
 	case ${GROUP##*/} in "$WORD" | "$WORD.scope") ;; *) return 0 ;; esac
-	[ -w "$GROUP/cgroup.freeze" ] && word "$GROUP/cgroup.freeze" && [ "$WORD" = 0 ] || return 0
+	[ -w "$GROUP/cgroup.freeze" ] && word "$GROUP/cgroup.freeze" || return 0
+	# What its engine has paused for this dump, that lets run on, whatever becomes of CRIU: nothing keeps it frozen.
+	case $WORD$ENGINE in 0*) ;; 1paused) : >"$H/paused" ;; *) return 0 ;; esac
 	printf '%s\n' "$GROUP" >"$H/cgroup"
 	lives "$CRIU"
 	# shellcheck disable=SC2086
 	setsid $SH "$0" warden "$CRIU" "$STARTED" "$1" "$FREEZE" &
 	lives $! && printf '%s %s\n' $! "$STARTED" >"$H/warden"
+	if [ -e "$H/paused" ]; then
+		lock_network
+		return
+	fi
 	printf '1\n' >"$GROUP/cgroup.freeze"
 	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 		sleep 0.001
@@ -362,13 +369,28 @@ is_frozen() { # CGROUP
 	return 1
 }
 
-thaw() {
-	word "$H/cgroup" || return 0
+thaw() { # not what its engine has paused: it lets it run itself, and would believe it paused for ever otherwise
+	[ ! -e "$H/paused" ] && word "$H/cgroup" || return 0
 	GROUP=$WORD
 	{ word "$GROUP/cgroup.freeze" && [ "$WORD" != 1 ]; } || printf '0\n' >"$GROUP/cgroup.freeze"
 } 2>/dev/null
 
-refreeze() { word "$H/cgroup" && [ -w "$WORD/cgroup.freeze" ] && GROUP=$WORD && printf '1\n' >"$GROUP/cgroup.freeze"; }
+thaw_at_last() { # where its engine was killed, too
+	[ -e "$H/paused" ] && word "$H/cgroup" || return 0
+	GROUP=$WORD
+	now
+	END=$((NOW + GONE_WAIT))
+	while word "$GROUP/cgroup.freeze" && [ "$WORD" = 1 ] && [ "$NOW" -lt "$END" ]; do
+		sleep 0.05
+		now
+	done
+	[ "$WORD" != 1 ] || printf '0\n' >"$GROUP/cgroup.freeze"
+}
+
+refreeze() {
+	[ ! -e "$H/paused" ] && word "$H/cgroup" && [ -w "$WORD/cgroup.freeze" ] && GROUP=$WORD &&
+		printf '1\n' >"$GROUP/cgroup.freeze"
+}
 
 warden() { # CRIU_PID CRIU_START INIT_PID FREEZE
 	trap : HUP INT TERM PIPE
@@ -393,6 +415,7 @@ warden() { # CRIU_PID CRIU_START INIT_PID FREEZE
 	[ ! -e "$H/kept" ] || exit 0
 	if [ -e "$H/joined" ]; then
 		thaw
+		thaw_at_last
 		exit 0
 	fi
 	if [ -e "$H/unlocked" ]; then
@@ -405,10 +428,11 @@ warden() { # CRIU_PID CRIU_START INIT_PID FREEZE
 	fi
 	unfence "$3"
 	thaw
+	thaw_at_last
 }
 
 keep_frozen() { # whatever becomes of CRIU from now on, its tasks do not run past their images
-	word "$H/cgroup" && [ -w "$WORD/cgroup.freeze" ] || return 0
+	[ ! -e "$H/paused" ] && word "$H/cgroup" && [ -w "$WORD/cgroup.freeze" ] || return 0
 	GROUP=$WORD
 	printf '%s %s\n' "$INIT" "$INIT_START" >"$H/kept"
 	printf '1\n' >"$GROUP/cgroup.freeze"

@@ -9,6 +9,7 @@ from reconciler.core.rules.floors import FLOORS
 from reconciler.core.rules.security import below
 from reconciler.model.plan import Finding
 from tests.core.rule_pairs import PAIRS
+from tests.core.rule_pairs import engine as engines
 from tests.core.rule_scene import LAN, TCP, Scene, _host, held, options
 from tests.core.worlds import facts
 
@@ -45,6 +46,15 @@ def test_an_ordinary_move_is_fine():
 def test_all_findings_come_at_once():
     scene = Scene(has={"auto_remove": True, **held(kernel_objects=("io_uring",), traced=("x",))})
     assert {"container.auto-remove", "process.io-uring", "process.traced"} <= {f.rule for f in scene.findings()}
+
+
+@pytest.mark.parametrize("there", engines.ODD)
+def test_engines_of_which_nothing_is_known_get_nothing(there):
+    assert "docker.setup" in {f.rule for f in engines.scene(there=there).findings()}
+
+
+def test_an_ordinary_move_between_engines_is_fine():
+    assert engines.scene().findings() == []
 
 
 def test_verdicts():

@@ -105,7 +105,7 @@ def packages(monkeypatch):
 
 def test_podman_can_everything_but_move_by_itself():
     driver = PodmanDriver()
-    assert [found.name for found in registry.everything()] == ["podman", "process", "libvirt"]
+    assert [found.name for found in registry.everything()] == ["podman", "docker", "process", "libvirt"]
     assert registry.everything()[0].abilities == tuple(name for name in ABILITIES if name != "self-moves")
     lacks = [name for name, protocol in ABILITIES.items() if not isinstance(driver, protocol)]
     assert lacks == ["self-moves"]
@@ -134,7 +134,7 @@ def test_one_that_cannot_be_used_is_named_and_the_others_work_on(packages, made,
     packages(Point(name, made), Point("least", Least))
     bad = next(found for found in registry.everything() if found.problem)
     assert bad.name == name and problem in bad.problem and bad.package == f"example_{name}"
-    assert sorted(registry.usable()) == ["least", "libvirt", "podman", "process"]
+    assert sorted(registry.usable()) == ["docker", "least", "libvirt", "podman", "process"]
     assert isinstance(registry.usable()["podman"], PodmanDriver)
 
 

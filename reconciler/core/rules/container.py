@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from reconciler.core.rules.base import Case, Said, rule, together
 from reconciler.core.versions import version_tuple
+from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.container import RestartPolicy
 from reconciler.model.inplace import PODMAN_KEEPS_UPDATES
 from reconciler.model.world import InstanceState
@@ -21,7 +22,8 @@ def auto_remove(case: Case) -> Iterator[Said]:
     if case.moves and case.container and case.container.auto_remove:
         yield Said(
             "the container was made with --rm: it would vanish with its way back",
-            f"let it be made from its spec: podman rm -f {case.container.name} on {case.origin}, reconcile apply",
+            f"let it be made from its spec: {case.container.runtime} rm -f {case.container.name} on {case.origin},"
+            " reconcile apply",
             host=case.origin,
         )
 
@@ -33,7 +35,7 @@ def paused(case: Case) -> Iterator[Said]:
     if case.moves and case.container and case.container.state is InstanceState.PAUSED:
         yield Said(
             f"the container is paused on {case.origin}",
-            f"let it run there: podman unpause {case.container.name}",
+            f"let it run there: {case.container.runtime} unpause {case.container.name}",
             host=case.origin,
         )
 
@@ -160,9 +162,9 @@ def unit(case: Case) -> Iterator[Said]:
 def restart_policy(case: Case) -> Iterator[Said]:
     """During a move the restart policy is switched off on the side that is held. Podman can do that without making
     the container anew from 5.1 on."""
-    if not (case.moves and case.wanted) or case.wanted.restart is RestartPolicy.NO:
+    if not (case.moves and case.wanted and case.workload) or case.wanted.restart is RestartPolicy.NO:
         return
-    for host in (case.source, case.destination):
+    for host in (case.source, case.destination) if case.workload.spec.runtime == DEFAULT_RUNTIME else ():
         if host and version_tuple(host.versions.podman) < PODMAN_KEEPS_UPDATES:
             yield Said(
                 f"Podman {host.versions.podman} on {host.name} cannot switch the restart policy off during a move",

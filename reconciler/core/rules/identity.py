@@ -95,7 +95,8 @@ def volume_shared(case: Case) -> Iterator[Said]:
         for copy in used_by_others(found.at, found.name, case.change.workload, case.index):
             yield Said(
                 f"volume {found.name} is also mounted by {copy.instance.name} on {found.at}",
-                f"give that container a volume of its own, or remove it: podman rm {copy.instance.name}",
+                f"give that container a volume of its own, or remove it: {copy.instance.runtime} rm"
+                f" {copy.instance.name}",
                 host=found.at,
             )
 
@@ -111,7 +112,8 @@ def image_gone(case: Case) -> Iterator[Said]:
         yield Said(
             f"the image {wanted.removeprefix('sha256:')[:12]} that it was made from is on neither"
             f" {case.source.name} nor {case.destination.name}",
-            f"bring it back on {case.source.name}: podman pull {case.container.image_name or wanted}",
+            f"bring it back on {case.source.name}: {case.container.runtime} pull"
+            f" {case.container.image_name or wanted}",
             host=case.source.name,
         )
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from reconciler.core import answers
@@ -24,6 +22,7 @@ from reconciler.model.world import (
     NetworkFacts,
     VolumeFacts,
 )
+from reconciler.runtimes.oci.stamps import timestamp as timestamp
 from reconciler.runtimes.podman.hostconfig import options_of
 
 _STATES = {
@@ -44,17 +43,6 @@ MOST_PID = 2**22
 def version_tuple(text: str) -> tuple[int, ...]:
     """`5.4.2` as numbers, for comparing; empty for an empty text."""
     return tuple(int(part) for part in text.split(".") if _NUMBER.fullmatch(part))
-
-
-def timestamp(text: str) -> float:
-    """Seconds since the epoch of a Go time stamp; 0 for its zero time and for what is not one."""
-    match = re.match(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(\.\d+)?\s*(Z|[+-]\d\d:?\d\d)?", text)
-    if not match or match[1].startswith("0001-"):
-        return 0.0
-    zone = (match[3] or "Z").replace("Z", "+00:00")
-    with contextlib.suppress(ValueError):
-        return datetime.fromisoformat(match[1] + zone).timestamp() + float(match[2] or 0)
-    return 0.0
 
 
 def json_list(text: str, field: str) -> list[dict[str, Any]]:

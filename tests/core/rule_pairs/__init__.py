@@ -2,6 +2,7 @@
 
 from tests.core.rule_pairs import (
     container,
+    engine,
     hosts,
     identity,
     keeping,
@@ -15,6 +16,7 @@ from tests.core.rule_pairs import (
 from tests.core.rule_scene import Scene
 
 PAIRS: dict[str, tuple[Scene, Scene]] = {
+    **engine.PAIRS,
     **hosts.PAIRS,
     **identity.PAIRS,
     **keeping.PAIRS,

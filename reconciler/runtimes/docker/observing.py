@@ -1,0 +1,86 @@
+"""What Docker has on a host: its lists and containers, then measurements of those that run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from reconciler.core import answers
+from reconciler.core.connections import tcp_established
+from reconciler.core.lines import numbers, sections
+from reconciler.errors import HostError
+from reconciler.model.command import Command, Program, Seconds
+from reconciler.model.labels import LABEL_WORKLOAD
+from reconciler.model.world import ContainerFacts, HostFacts, InstanceState, RuntimeFacts, Versions
+from reconciler.runtimes.docker import parse, places
+
+LISTS_LIMIT: Seconds = 120.0
+
+
+def observe(host: HostFacts) -> Program[RuntimeFacts]:
+    listed = yield Command(places.shell("observe"), timeout=LISTS_LIMIT, secret=True)
+    parts = answers.whole(listed.stdout, "what Docker has there")
+    if "gone" in parts:
+        return _gone(host.name, parts)
+    if "silent" in parts:
+        raise HostError(
+            "Docker does not answer",
+            code="H215",
+            where=host.name,
+            why=answers.shown(parts["silent"].strip(), "what Docker says"),
+            fix="start it there: systemctl start docker; its socket must be at /var/run/docker.sock",
+        )
+    version = parse.engine_version(parts.get("server", ""))
+    if not version:  # another engine that answers by that name
+        return RuntimeFacts()
+    info = answers.mapping(answers.parsed(parts.get("info") or "null", "docker info"), "docker info")
+    driver = answers.word(info.get("CgroupDriver"), "who makes control groups for Docker")
+    found = parse.containers(parts.get("containers", ""), driver)
+    found = tuple(
+        facts.model_copy(update={"state": InstanceState.HELD})
+        if facts.state.has_processes and facts.labels.get(LABEL_WORKLOAD) in host.holds
+        else facts
+        for facts in sorted(found, key=lambda facts: (facts.name, facts.id))
+    )
+    return RuntimeFacts(
+        version=version,
+        versions=Versions(runc=parse.component(parts.get("server", ""), "runc")),
+        settings=parse.settings(info),
+        disk_free_bytes=answers.number(parts.get("disk", "").strip(), "the free disk of Docker"),
+        instances=(yield from _measured(found)),
+        images=parse.images(parts.get("images", "")),
+        networks=parse.networks(parts.get("networks", "")),
+        volumes=parse.volumes(parts.get("volumes", "")),
+    )
+
+
+def _gone(host: str, parts: Mapping[str, str]) -> RuntimeFacts:
+    """A host without Docker has none of its containers, unless it had it before: nobody can be asked."""
+    if not parts.get("gone", "").strip():
+        return RuntimeFacts()
+    raise HostError(
+        "Docker is not there, but was",
+        code="H210",
+        where=host,
+        why="its folder has containers",
+        fix="install it again, or move its folder away: mv /var/lib/docker /root/",
+    )
+
+
+def _measured(found: tuple[ContainerFacts, ...]) -> Program[tuple[ContainerFacts, ...]]:
+    ours = [c for c in found if LABEL_WORKLOAD in c.labels and c.state.has_processes and c.pid]
+    if not ours:
+        return found
+    arguments = [text for c in ours for text in (c.id, str(c.pid), c.upper_dir or "/nonexistent")]
+    measured = yield Command(places.shell("measure", *arguments), timeout=LISTS_LIMIT)
+    parts = sections(measured.stdout)
+    updated = []
+    for facts in found:
+        use = numbers(parts.get(f"use {facts.id}", ""), ("processes", "memory", "rootfs"))
+        seen = {
+            "tcp_established": tcp_established(parts.get(f"tcp {facts.id}", "")),
+            "processes": use["processes"],
+            "memory_bytes": use["memory"],
+            "rootfs_bytes": use["rootfs"],
+        }
+        updated.append(facts.model_copy(update=seen))
+    return tuple(updated)

@@ -1,0 +1,33 @@
+# health.sh KIND CENTISECONDS ID PID RESTARTS ARGUMENT...: repeat a check until it passes, time is over (1) or the container
+# has ended and nothing will start it again (3). PID: its first process. RESTARTS: its restart policy.
+# tcp, http: the check runs in the container's network, where even addresses that the host itself cannot reach
+# (macvlan) answer.
+kind=$1 left=$2 id=$3 pid=$4 restarts=$5
+shift 5
+now() { read -r up _ < /proc/uptime; echo "${up%.*}${up#*.}"; }
+end=$(($(now) + left))
+net() { nsenter --net="/proc/$pid/ns/net" -- timeout 2 "$@"; }
+once() {
+    case $kind in
+    command) timeout 10 docker exec -- "$id" "$@" ;;
+    tcp) net bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$1" "$2" ;;
+    http)
+        net bash -c 'exec 3<>"/dev/tcp/$0/$1" || exit 1
+            printf "GET %s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n\r\n" "$2" "$0" >&3
+            IFS= read -r line <&3
+            case $line in HTTP/1.[01]\ [23]*) exit 0 ;; esac
+            echo "answered: ${line:-nothing}" >&2
+            exit 1' "$1" "$2" "$3"
+        ;;
+    esac
+}
+ended() {
+    [ "$pid" = 0 ] || [ ! -d "/proc/$pid" ] || return 1
+    now_pid=$(timeout 10 docker container inspect --format '{{.State.Pid}}' -- "$id") || return 1
+    pid=$now_pid
+    [ "$pid" = 0 ] && [ "$restarts" = no ]
+}
+while ended 2>/dev/null && exit 3; ! said=$(once "$@" 2>&1 </dev/null); do
+    [ "$(now)" -lt "$end" ] || { printf '%s\n' "$said" | tail -5 >&2; exit 1; }
+    sleep 0.1
+done
