@@ -44,14 +44,14 @@ def restore(
     Exit codes: 0 it runs; 1 refused or failed, and nothing of it runs; 4 bad input; 5 in doubt; 6 another
     controller is at work; 7 a host cannot be used; 130 interrupted.
     """
-    from reconciler.cli.signals import at_once, run_until_done
+    from reconciler.cli.signals import run_until_done
     from reconciler.cli.views.kept import render_restored
     from reconciler.cli.views.layout import say
     from reconciler.commands.restore import Restore
 
     spec = load_hosts(paths, values, settings)
     job = Restore(spec, checkpoint, on, where, tuple(gone or ()), evidence, replace, journal)
-    restored, _ = run_until_done(job, at_once)
+    restored, _ = run_until_done(job, job.cancel)
     if as_json:
         from reconciler.cli.views.output.base import emit
         from reconciler.cli.views.output.kept import restore_document

@@ -311,7 +311,7 @@ class Decision:
             except ReconcilerError as error:
                 text = f"{move.destination} remains to be tidied: {error}"
                 left.append(Untidied(error.code, text, move.destination))
-        if self.found.matter.move is not None:
+        if self.found.matter.move is not None and move.source:
             try:
                 key = f"{self.found.run}-{self.name}"
                 await self.outside.fleet.close_link(move.source, move.destination, key)

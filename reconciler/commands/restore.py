@@ -6,6 +6,7 @@ known."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,36 +14,36 @@ from pathlib import Path
 
 from reconciler.commands.app import new_run_id
 from reconciler.commands.checkpoint import refuse_open, wanted
-from reconciler.commands.compose import drivers, open_fleet, open_store, secrets_of
+from reconciler.commands.compose import Outside, open_fleet, open_store, secrets_of
 from reconciler.commands.kept import chosen, stock
 from reconciler.core.checkpoints import newest_first
 from reconciler.core.comeback import (
     LATEST,
-    STEP,
     Obstacle,
     kept_volumes,
     may_run,
     misfits,
-    next_epoch,
     old_copy,
     others,
     parse_reference,
 )
 from reconciler.core.diff import Index
 from reconciler.core.placement import NotPlaced, place
+from reconciler.core.returning import Return, comeback_plan
+from reconciler.core.saga import GroupState
 from reconciler.core.selecting import known_host
-from reconciler.engine.comeback import DAMAGED, Comeback
+from reconciler.engine.effects.comeback import DAMAGED
+from reconciler.engine.execute import Executor, Outcome
 from reconciler.engine.lease import fleet_leases
 from reconciler.engine.observe import observe
-from reconciler.errors import CommandFailed, InputError, Refused
+from reconciler.errors import InDoubt, InputError, Interrupted, Locked, ReconcilerError, Refused
 from reconciler.hosts.base import Fleet
-from reconciler.model.checkpoint import Kept, Manifest
+from reconciler.model.checkpoint import Kept
 from reconciler.model.command import Seconds
-from reconciler.model.event import Untidied
-from reconciler.model.plan import Move
-from reconciler.model.spec import Cutover, Spec, Strategy, TcpHandling, Workload
-from reconciler.runtimes import registry
-from reconciler.runtimes.base import Handover
+from reconciler.model.event import Reporter, Untidied, ignore
+from reconciler.model.plan import Plan
+from reconciler.model.record import Run
+from reconciler.model.spec import Spec, Workload
 from reconciler.state.identity import owner
 from reconciler.state.store import Store
 
@@ -77,7 +78,22 @@ class Restore:
     evidence: str = ""
     replace: bool = False
     journal_path: Path | None = None
+    report: Reporter = ignore
     untidied: list[Untidied] = field(default_factory=list)
+    _executor: Executor | None = None
+    _lost: Locked | None = None
+
+    def cancel(self) -> None:
+        """Ctrl-C or SIGTERM: before the commit it goes back, after it it goes on."""
+        if self._executor is None:
+            raise asyncio.CancelledError
+        self._executor.cancel()
+
+    def _lose(self, error: Locked) -> None:
+        """Another controller has the lease of a host by now."""
+        self._lost = self._lost or error
+        if self._executor:
+            self._executor.cancel()
 
     async def __call__(self) -> Restored:
         workload = wanted(self.spec, parse_reference(self.reference)[0])
@@ -85,7 +101,7 @@ class Restore:
         secrets_of(workload)  # what is missing is said before anything is changed
         with open_store(self.journal_path) as journal:
             async with open_fleet(self.spec, self.untidied.append) as fleet:
-                return await self.apply(workload, fleet, journal)
+                return await self.apply(workload, Outside(fleet, warn=self.untidied.append), journal)
 
     def _check_words(self) -> None:
         for host in (*self.gone, *filter(None, (self.on,))):
@@ -94,17 +110,17 @@ class Restore:
             example = '--evidence "h1 is powered off, seen at its console"'
             raise InputError("--gone needs evidence", code="E205", fix=f"say how you know: {example}")
 
-    async def apply(self, workload: Workload, fleet: Fleet, journal: Store) -> Restored:
+    async def apply(self, workload: Workload, outside: Outside, journal: Store) -> Restored:
         """The same, on a fleet that is there. No other controller is at work on any host that answers."""
-        name = workload.metadata.name
-        async with fleet_leases(fleet, self.spec.hosts, owner()):
+        name, fleet = workload.metadata.name, outside.fleet
+        async with fleet_leases(fleet, self.spec.hosts, owner(), self._lose, self.untidied.append):
             with journal.locked([name], owner()):
                 refuse_open(name, journal)
-                index = Index.of(await observe(fleet, drivers(), list(self.spec.hosts)))
+                index = Index.of(await observe(fleet, outside.drivers, list(self.spec.hosts)))
                 host = self._host(workload, index)
-                _refuse(f"{name} must not be restored", may_run(name, index, self.gone, host), code="P451")
+                _refuse(f"{name} must not be restored", may_run(name, index, self.gone), code="P451")
                 candidates = await self._candidates(fleet)
-                return await self._first_good(workload, host, index, candidates, fleet, journal)
+                return await self._first_good(workload, host, index, candidates, outside, journal)
 
     def _host(self, workload: Workload, index: Index) -> str:
         """Where it is to run."""
@@ -129,12 +145,19 @@ class Restore:
         return usable
 
     async def _first_good(
-        self, workload: Workload, host: str, index: Index, candidates: list[Kept], fleet: Fleet, journal: Store
+        self,
+        workload: Workload,
+        host: str,
+        index: Index,
+        candidates: list[Kept],
+        outside: Outside,
+        journal: Store,
     ) -> Restored:
         """The newest one that is whole, where none was named; a damaged one changes nothing anywhere."""
         skipped: list[str] = []
         name = workload.metadata.name
         may_skip = parse_reference(self.reference)[1] == LATEST
+        known = [move.epoch for run in journal.runs(name) if (move := run.plan.moves.get(name))]
         for kept in candidates:
             assert kept.manifest is not None
             obstacles = [
@@ -142,26 +165,74 @@ class Restore:
                 *self._in_the_way(workload, host, index),
             ]
             _refuse(f"{name}@{kept.id} cannot be restored on {host}", obstacles, code="P452")
-            comeback = self._comeback(workload, kept, kept.manifest, host, index, fleet, journal)
-            try:
-                await comeback.run()
-            except CommandFailed as error:
-                if error.code != DAMAGED or not may_skip or kept is candidates[-1]:
-                    raise
-                skipped.append(f"{name}@{kept.id}: {error.why}")
-                continue
-            return Restored(
-                kept,
-                host,
-                comeback.handover.move.epoch,
-                max(0.0, time.time() - kept.manifest.taken_at),
-                tuple(comeback.fenced),
-                tuple(self.gone),
-                self.evidence,
-                tuple(skipped),
-                tuple(self.untidied),
+            age = max(0.0, outside.now() - kept.manifest.taken_at)
+            wanted = Return(
+                workload=workload,
+                kept=kept,
+                manifest=kept.manifest,
+                host=host,
+                gone=tuple(self.gone),
+                evidence=self.evidence,
+                replaces=self.replace,
+                earlier=tuple(known),
+                age_s=age,
             )
+            plan = comeback_plan(wanted, self.spec, index)
+            outcome = await self._carry_out(plan, outside, journal)
+            if self._runs(name, host, outcome):
+                here = [host] if index.copies.get(name) and old_copy(name, index, host) else []
+                return Restored(
+                    kept,
+                    host,
+                    plan.moves[name].epoch,
+                    age,
+                    (*others(name, index, host), *here),
+                    tuple(self.gone),
+                    self.evidence,
+                    tuple(skipped),
+                    tuple(self.untidied),
+                )
+            damaged = next((e for e in outcome.failures if e.code == DAMAGED), None)
+            if damaged is None or not may_skip or kept is candidates[-1] or outcome.cancelled:
+                raise self._failed(name, host, outcome)
+            skipped.append(f"{name}@{kept.id}: {damaged.why}")
         raise AssertionError("unreachable: the last one is returned or raises")
+
+    def _runs(self, name: str, host: str, outcome: Outcome) -> bool:
+        """Whether it was brought back; what could not be tidied after that is told beside it."""
+        state, errors = outcome.groups[name], outcome.errors.get(name, ())
+        if state is GroupState.INCOMPLETE and errors and not errors[-1][1]:
+            text = f"what the restore needed stays there; reconcile resume removes it ({errors[-1][2]})"
+            self.untidied.append(Untidied("C375", text, host))
+            return True
+        return state is GroupState.DONE
+
+    async def _carry_out(self, plan: Plan, outside: Outside, journal: Store) -> Outcome:
+        if self._lost:
+            raise self._lost
+        run = new_run_id()
+        journal.begin(Run(id=run, plan=plan, started_at=time.time(), actor=owner(), commit=plan.commit))
+        self._executor = outside.executor(plan, run, journal, report=self.report)
+        try:
+            return await outside.carry_out(self._executor)
+        finally:
+            self._executor = None
+
+    def _failed(self, name: str, host: str, outcome: Outcome) -> ReconcilerError:
+        """Why it does not run: its first cause, or that nobody knows."""
+        cause = next(iter(outcome.failures), None)
+        if outcome.groups[name] is GroupState.IN_DOUBT:
+            return InDoubt(
+                f"nobody knows whether {name} runs on {host}",
+                where=host,
+                why=str(cause or ""),
+                fix="see how it stands: reconcile status",
+            )
+        if self._lost:
+            return self._lost
+        if outcome.cancelled or cause is None:
+            return Interrupted("stopped as you asked; nothing of it runs, and the checkpoint is where it was")
+        return cause
 
     def _in_the_way(self, workload: Workload, host: str, index: Index) -> list[Obstacle]:
         name, found = workload.metadata.name, kept_volumes(workload, index.seen[host])
@@ -171,53 +242,6 @@ class Restore:
         return [
             Obstacle(text, f"save what you need of that, then say --replace; or start it from it: apply {name}")
         ]
-
-    def _comeback(
-        self,
-        workload: Workload,
-        kept: Kept,
-        manifest: Manifest,
-        host: str,
-        index: Index,
-        fleet: Fleet,
-        journal: Store,
-    ) -> Comeback:
-        name, image = workload.metadata.name, manifest.came_from.image_id
-        earlier = [move.epoch for run in journal.runs(name) if (move := run.plan.moves.get(name))]
-        fencing = next_epoch(name, index, manifest, earlier)
-        move = Move(
-            workload=name,
-            source="",
-            destination=host,
-            container_id="",
-            image_id=image,
-            epoch=fencing + STEP,
-            cutover=Cutover.TRANSACTIONAL,
-            strategy=Strategy.COLD,
-            oci_runtime=manifest.came_from.oci_runtime,
-            memory_bytes=manifest.memory_bytes,
-        )
-        # Peers have gone on: connections of then could neither be answered nor end.
-        policy = self.spec.policy_of(workload).model_copy(update={"tcp": TcpHandling.CLOSE})
-        here = [host] if old_copy(name, index, host) or dict(index.markers.get(name, ())).get(host) else []
-        have = [peer for peer, facts in sorted(index.seen.items()) if any(i.id == image for i in facts.images)]
-        return Comeback(
-            fleet=fleet,
-            driver=registry.need(drivers(), workload.spec.runtime, "moves"),
-            handover=Handover(workload, move, policy, new_run_id()),
-            kept=kept,
-            fenced=[*others(name, index, host), *here],
-            fencing=fencing,
-            image_from=next((peer for peer in have if peer != host), None),
-            networks={
-                n.name: self.spec.networks[n.name].spec
-                for n in workload.spec.networks
-                if n.name in self.spec.networks
-            },
-            replaces=self.replace,
-            secrets=secrets_of(workload),
-            warn=self.untidied.append,
-        )
 
 
 def _refuse(what: str, obstacles: Iterable[Obstacle], *, code: str) -> None:

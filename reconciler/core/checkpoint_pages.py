@@ -38,6 +38,21 @@ CHECKPOINT_PAGES: dict[str, Page] = {
         "The checkpoint is as the command says; what could not be tidied on a host takes nothing back of it. "
         "Halves of checkpoints are never listed, and go when the next one of the workload is taken there.",
     ),
+    "C377": Page(
+        "a workload that was started meanwhile",
+        "It ran nowhere when the restore was planned, and another host runs it by now. It is left running there; "
+        "what was made ready is removed again. Stop it first where the checkpoint is to be restored instead.",
+    ),
+    "C378": Page(
+        "a host that was said to be gone, and answers",
+        "Right before a restored workload may run, hosts that were given up by --gone are tried once more. One "
+        "that answers may run its own copy. Nothing of the workload was started. Plan again, without --gone.",
+    ),
+    "C379": Page(
+        "a restore that another controller has finished",
+        "It was to be undone, but runs by now and was found to be well: another controller has gone on meanwhile. "
+        "`reconcile status` says how it stands.",
+    ),
     "P450": Page(
         "a workload cannot be saved now",
         "A checkpoint is taken of what runs, and of nothing whose hand-over has not ended. The message says "

@@ -42,9 +42,8 @@ def next_epoch(workload: str, index: Index, manifest: Manifest, earlier: Iterabl
     return known + (UNSEEN if index.unknown else STEP)
 
 
-def may_run(workload: str, index: Index, gone: Collection[str], host: str) -> Iterator[Obstacle]:
-    """Where it runs, or may. `gone`: hosts of which somebody says, with evidence, that they are off; `host`:
-    where it is to be restored."""
+def may_run(workload: str, index: Index, gone: Collection[str]) -> Iterator[Obstacle]:
+    """Where it runs, or may. `gone`: hosts of which somebody says, with evidence, that they are off."""
     for copy in index.copies.get(workload, ()):
         if copy.instance.state.has_processes:
             yield Obstacle(
@@ -62,19 +61,13 @@ def may_run(workload: str, index: Index, gone: Collection[str], host: str) -> It
         if marker.broken:
             yield Obstacle(f"its marker on {place} cannot be trusted: {marker.broken}", "see: reconcile status")
     for place, marker in index.unsettled(workload).items():
-        if not _left_by_restore(place, host, marker.role, marker.peer):
-            yield Obstacle(
-                f"a hand-over is unfinished ({marker.phase} on {place})", "see what ends it: reconcile status"
-            )
-
-
-def _left_by_restore(place: str, host: str, role: str, peer: str) -> bool:
-    """Whether an earlier restore, whose controller died, has left that marker: it is done anew."""
-    return place == host and role == "destination" and not peer
+        yield Obstacle(
+            f"a hand-over is unfinished ({marker.phase} on {place})", "see what ends it: reconcile status"
+        )
 
 
 def others(workload: str, index: Index, host: str) -> list[str]:
-    """Hosts that have something of it, or were told that it was theirs: they are fenced first."""
+    """Hosts that have something of it, or were told that it was theirs."""
     named = {copy.host for copy in index.copies.get(workload, ())}
     named |= {place for place, marker in index.markers.get(workload, ()) if marker.phase != Phase.FENCED}
     return sorted(named - {host})

@@ -134,6 +134,8 @@ class _Builder:
                 return self._told(change, Outlook(becomes=becomes, way_back=WayBack.VALUES_BEFORE))
             case ChangeKind.MOVE:
                 return self._move(change)
+            case ChangeKind.RESTORE:
+                raise AssertionError("core.returning plans it")
 
     def _step(
         self,

@@ -28,6 +28,8 @@ def marks_from_markers(
     steps = plan.groups[workload]
     if plan.moves[workload].by_runtime:
         return _marks_by_runtime(plan.moves[workload], steps, source, destination)
+    if plan.moves[workload].comeback:
+        return _marks_of_comeback(plan.moves[workload], steps, destination)
     phases = {m.phase for m in (source, destination) if m and m.epoch >= plan.moves[workload].epoch}
     by_kind = {s.kind: s.id for s in steps}
     shared = [(s.id, Mark.DONE) for s in steps if s.kind not in (*BEFORE_COMMIT, *AFTER_COMMIT)]
@@ -75,6 +77,30 @@ def _marks_by_runtime(
     return found
 
 
+def _marks_of_comeback(move: Move, steps: Sequence[Step], here: Marker | None) -> list[tuple[str, Mark]]:
+    """The same for a workload that comes back from a checkpoint. Before its commit nothing runs anywhere, and
+    where its files were laid out is not known any more: it goes back. From the commit on it goes on."""
+    phase = here.phase if here is not None and here.epoch == move.epoch else ""
+    begun = {Phase.COMMITTED.value: StepKind.RESTORE, Phase.CONFIRMED.value: StepKind.RETIRE}
+    at = begun.get(phase) or (StepKind.RETIRE if phase == Phase.RUNNING else StepKind.STAGE)
+    found: list[tuple[str, Mark]] = []
+    for step in steps:
+        if step.kind is at:
+            return [*found, (step.id, Mark.UNDO if at is StepKind.STAGE else Mark.INTENT)]
+        found.append((step.id, Mark.DONE))
+    return found
+
+
+def _settled_comeback(move: Move, steps: Sequence[Step], here: Marker | None) -> list[tuple[str, Mark]] | None:
+    """It runs, or has run since; or it was undone, after which what is left of it is tidied once more."""
+    if here is not None and here.phase == Phase.RUNNING and here.epoch >= move.epoch:
+        return [(step.id, Mark.DONE) for step in steps]
+    if here is not None and here.phase in (Phase.FENCED, Phase.RETIRED) and here.epoch > move.epoch:
+        over = here.epoch > move.epoch + 1
+        return [(step.id, Mark.UNDONE) for step in steps if over or step.kind is not StepKind.STAGE]
+    return None
+
+
 def settled_marks(
     plan: Plan, workload: str, source: Marker | None, destination: Marker | None
 ) -> list[tuple[str, Mark]] | None:
@@ -84,6 +110,8 @@ def settled_marks(
     A fenced destination need not be clean, nor the link of a retired source closed: unless the workload has gone
     on since, the last step on the way is done once more."""
     move = plan.moves[workload]
+    if move.comeback:
+        return _settled_comeback(move, plan.groups[workload], destination)
     owners = [m for m in (source, destination) if m and m.phase == Phase.RUNNING and m.epoch >= move.epoch]
     if len(owners) != 1 or source is None or destination is None:
         return None

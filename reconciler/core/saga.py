@@ -91,7 +91,8 @@ class Saga:
     """One run as it goes on. Every record is noted once, and only its workload's group is judged again: with 5,000
     workloads, judging all of them after each record would take the square of the time.
 
-    `recovering`: names of workloads whose controller died: those before their commit go back.
+    `recovering`: names of workloads whose controller died: those before their commit go back, for their source
+    runs or is held. One that comes back from a checkpoint runs nowhere meanwhile, and goes on.
     """
 
     def __init__(self, plan: Plan, records: Iterable[Record] = (), recovering: Collection[str] = ()) -> None:
@@ -133,7 +134,7 @@ class Saga:
 
     def _judge(self, name: str) -> None:
         group = self._groups[name]
-        stop = self.cancelled or (group.moves and name in self._recovering)
+        stop = self.cancelled or (group.has_source and name in self._recovering)
         before, state = self.states.get(name), group.state(stop)
         self._open += (not state.ended) - (before is not None and not before.ended)
         self.states[name] = state
@@ -190,7 +191,8 @@ class _Group:
         self._plan = plan
         self._steps = plan.groups[workload]
         self._progress = progress
-        self.moves = any(step.kind.traits.commits for step in self._steps)
+        move = plan.moves.get(workload)
+        self.has_source = move is not None and move.comeback is None and not move.by_runtime
         self._dependents = _dependents(self._steps)
 
     def state(self, stop: bool) -> GroupState:

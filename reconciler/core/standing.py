@@ -144,7 +144,7 @@ def _owner(matter: Matter) -> str:
     if matter.committed and matter.destination:
         return matter.destination
     if matter.move:
-        return matter.move.source
+        return matter.move.source or matter.move.destination
     return next((h for h, m in matter.markers.items() if m.role == "source"), "")
 
 
@@ -156,6 +156,8 @@ def _with_unknown(matter: Matter) -> Verdict:
     owner = well[0] if len(well) == 1 and not (matter.committed and matter.is_source(well[0])) else ""
     if not owner and not matter.committed and matter.move and matter.move.source in matter.unknown:
         owner = matter.move.source
+    if matter.move and matter.move.comeback and not matter.running:
+        owner = matter.move.destination
     forget = f"reconcile forget {gone[0]} --evidence TEXT"
     return Verdict(owner, f"make {lost} reachable, then: {RESUME}; or, where it is gone for good: {forget}", True)
 
@@ -167,6 +169,8 @@ def _resume_can(matter: Matter) -> bool:
         return False
     if matter.move and matter.move.by_runtime:
         return _runtime_can(matter)
+    if matter.move and matter.move.comeback:
+        return _comes_back(matter, matter.move)
     odd = any(a.frozen or (a.running and matter.phase(h) in NOT_HERE) for h, a in matter.left.items())
     if not matter.todo or matter.move is None:
         return not (matter.unsettled or odd)
@@ -180,6 +184,15 @@ def _runtime_can(matter: Matter) -> bool:
     told that it is not its own runs it."""
     misplaced = any(alive.running and matter.phase(host) in NOT_HERE for host, alive in matter.left.items())
     return bool(matter.remains) and not misplaced
+
+
+def _comes_back(matter: Matter, move: Move) -> bool:
+    """Whether a resume ends a restore from a checkpoint: it can always be undone, for the checkpoint stays where
+    it is. Not while a copy runs elsewhere, and not where a later hand-over has the workload."""
+    elsewhere = [host for host in matter.running if host != move.destination]
+    here = matter.markers.get(move.destination)
+    misplaced = here is not None and here.phase in NOT_HERE and move.destination in matter.running
+    return not (elsewhere or misplaced) and all(m.epoch <= move.epoch + 1 for m in matter.markers.values())
 
 
 def _can_go_back(matter: Matter, move: Move) -> bool:

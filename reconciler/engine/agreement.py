@@ -24,6 +24,8 @@ async def agreed(
     run, plan = kept
     part = dossier.part_of(plan, workload)
     move = part.moves[workload]
+    if move.comeback:
+        return _of_comeback(workload, host, part)
     pair = {move.source, move.destination}
     if host not in pair or {name for step in part.steps for name in (step.host, step.peer) if name} - pair:
         raise _differ(workload, host, "it names other hosts than those of the move")
@@ -39,6 +41,19 @@ async def agreed(
     ):
         raise _differ(workload, host, f"{other} has kept none of that run, though it went on past the reservation")
     return part
+
+
+def _of_comeback(workload: str, host: str, part: Plan) -> Plan:
+    """Of a workload that comes back from a checkpoint only the host that gets it knows: what it remembers is done
+    there and nowhere else."""
+    if host != part.moves[workload].destination:
+        raise _differ(workload, host, "it is not the host that the workload was to come back on")
+    here = tuple(step.model_copy(update={"peer": None}) for step in part.steps if step.host == host)
+    kept = {step.id for step in here}
+    needing = (
+        step.model_copy(update={"needs": tuple(need for need in step.needs if need in kept)}) for step in here
+    )
+    return part.model_copy(update={"steps": tuple(needing)})
 
 
 def _gone_on(marker: Marker | None, part: Plan, workload: str) -> bool:

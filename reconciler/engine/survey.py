@@ -40,7 +40,7 @@ class Open:
         """All that have a part in it, or may have."""
         matter, steps = self.matter, self.plan.groups.get(self.matter.workload, ()) if self.plan else ()
         found = matter.markers.keys() | matter.left.keys() | matter.unknown
-        found |= {matter.move.source, matter.move.destination} if matter.move else set()
+        found |= matter.move.hosts if matter.move else set()
         return frozenset(name for name in found | {n for s in steps for n in (s.host, s.peer)} if name)
 
     @property
@@ -95,7 +95,7 @@ async def _look(
     kept = (run.id, run.plan) if run else await remembered(name, places, fleet)
     move = kept[1].moves.get(name) if kept else None
     concerned = {marker.peer for marker in markers.values() if marker.peer and not marker.broken}
-    concerned |= {move.source, move.destination} if move else set()
+    concerned |= move.hosts if move else set()
     concerned |= {step.host for step in run.plan.groups.get(name, ())} if run else set()
     runtimes = _runtimes(name, index, kept[1] if kept else None, drivers)
     left: dict[str, Alive] = {}

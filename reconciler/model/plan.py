@@ -11,6 +11,7 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from reconciler.model.base import DEFAULT_RUNTIME, Model
+from reconciler.model.comeback import Comeback
 from reconciler.model.outlook import Outlook
 from reconciler.model.spec import Cutover, Host, MigrationPolicySpec, Network, Origin, Strategy, Workload
 
@@ -36,12 +37,13 @@ class ChangeKind(StrEnum):
     STOP = "stop"
     RECREATE = "recreate"
     MOVE = "move"
+    RESTORE = "restore"
     UPDATE = "update"
     REMOVE = "remove"
 
     @property
     def symbol(self) -> str:
-        return {"create": "+", "remove": "-", "recreate": "±"}.get(self.value, "~")
+        return {"create": "+", "restore": "+", "remove": "-", "recreate": "±"}.get(self.value, "~")
 
 
 class Change(Model):
@@ -87,6 +89,9 @@ class StepKind(StrEnum):
     RETIRE = "retire"
     MIGRATE = "migrate"
     SETTLE = "settle"
+    FETCH = "fetch"
+    UNPACK = "unpack"
+    FENCE = "fence"
 
     @property
     def traits(self) -> StepTraits:
@@ -156,6 +161,11 @@ TRAITS: Mapping[StepKind, StepTraits] = {
     # written with the proof that it has not.
     StepKind.MIGRATE: StepTraits(one_way=True, interruptible=True, ability="self-moves"),
     StepKind.SETTLE: StepTraits(one_way=True, tidying=True, ability="self-moves"),
+    # A checkpoint's files, on their way and laid out. What is laid out goes with what was staged.
+    StepKind.FETCH: StepTraits(undoable=True, interruptible=True, ability=""),
+    StepKind.UNPACK: StepTraits(interruptible=True, ability=""),
+    # Not taken back: nothing ran there, and whoever starts it there next does so under a higher epoch.
+    StepKind.FENCE: StepTraits(ability="moves"),
 }
 
 
@@ -193,6 +203,12 @@ class Move(Model):
     expected_bytes: int = 0
     predicted_downtime_s: float = 0.0
     predicted_most_s: float = Field(0.0, description="More than the above for a first move between two hosts")
+    comeback: Comeback | None = Field(None, description="What it comes back from; then there is no source")
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Its two sides; one for a comeback."""
+        return frozenset(filter(None, (self.source, self.destination)))
 
     @property
     def held_by_us(self) -> Cutover:

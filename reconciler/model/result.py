@@ -84,6 +84,14 @@ class MovedByRuntime(StepResult):
     seconds: Seconds
 
 
+class CheckpointFetched(StepResult):
+    """Where a checkpoint's files are on the host that it is restored on. `link_left`: the key of the copy is still
+    on both hosts."""
+
+    folder: str
+    link_left: bool = False
+
+
 class WentBack(StepResult):
     """Of an undo. `became`: what became of the workload, where it does not simply run on."""
 
@@ -103,6 +111,7 @@ RESULTS: Mapping[StepKind, type[StepResult]] = {
     StepKind.CONFIRM: HealthSeen,
     StepKind.MIGRATE: MovedByRuntime,
     StepKind.SETTLE: HealthSeen,
+    StepKind.FETCH: CheckpointFetched,
 }
 """What a done step of each kind leaves, if anything; the others leave nothing."""
 

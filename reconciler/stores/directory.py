@@ -111,9 +111,9 @@ def wrong(folder: str, files: Iterable[KeptFile]) -> Program[tuple[str, ...]]:
     return tuple(bad)
 
 
-def unpack(folder: str, manifest: Manifest, located: Located) -> Program[None]:
+def unpack(folder: str, trees: Iterable[KeptTree], located: Located) -> Program[None]:
     """Lay a checkpoint out where a workload was staged, each tree where it belongs."""
-    by_place = {(str(tree.kind), tree.target): number for number, tree in enumerate(manifest.trees, 1)}
+    by_place = {(str(tree.kind), tree.target): number for number, tree in enumerate(trees, 1)}
     for tree in located.trees:
         if tree.kind == "images":
             yield Command(shell("unpack", folder, tree.path, "images"), timeout=LIMIT, changes=True)

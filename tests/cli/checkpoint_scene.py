@@ -7,6 +7,8 @@ from typing import Any
 
 from reconciler.commands.kept import FoundKept
 from reconciler.core.retention import age
+from reconciler.core.saga import GroupState
+from reconciler.engine.execute import Outcome
 from reconciler.errors import HostUnreachable
 from reconciler.model.checkpoint import Kept, KeptAt, KeptFile, Manifest, TakenFrom
 
@@ -65,10 +67,10 @@ def a_restore(scene: Any) -> None:
     """Of a workload that runs nowhere."""
     some_kept(scene)
 
-    async def done(*_: Any) -> None:
-        return None
+    async def done(*_: Any) -> Outcome:
+        return Outcome({"web": GroupState.DONE}, {})
 
-    scene.patch.setattr("reconciler.engine.comeback.Comeback.run", done)
+    scene.patch.setattr("reconciler.commands.restore.Restore._carry_out", done)
     scene.patch.setattr("reconciler.commands.restore.misfits", lambda *_: ())
 
 

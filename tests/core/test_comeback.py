@@ -50,13 +50,13 @@ def why(found) -> str:
         ((facts("h1", STOPPED), facts("h2")), (), ""),
         ((facts("h1", markers=(marker("web", 3, "committed", "source", peer="h2"),)),), (), "is unfinished"),
         ((facts("h2", markers=(marker("web", 3, "committed", "destination", peer="h1"),)),), (), "is unfinished"),
-        ((facts("h2", markers=(marker("web", 3, "committed", "destination"),)),), (), ""),
+        ((facts("h2", markers=(marker("web", 3, "committed", "destination"),)),), (), "is unfinished"),
         ((facts("h1", markers=(marker("web", 3, "reserved", "destination"),)),), (), "is unfinished"),
         ((facts("h1", markers=(marker("web", 3, "running", broken="torn"),)),), (), "cannot be trusted: torn"),
     ],
 )
 def test_never_beside_a_copy_that_runs_or_may_run(hosts, gone, said) -> None:
-    found = why(may_run("web", Index.of(world(*hosts)), gone, "h2"))
+    found = why(may_run("web", Index.of(world(*hosts)), gone))
     assert (said in found) if said else found == ""
 
 

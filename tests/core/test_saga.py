@@ -25,10 +25,8 @@ MOST = 200
 @cache
 def plan_of(shape: str) -> Plan:
     async def planned() -> Plan:
-        from reconciler.core.planner import make_plan
-
         simulation = Simulation(Scenario(0, shape, ()))
-        return make_plan(simulation.scene.spec, await simulation.look())
+        return simulation.scene.plan(await simulation.look())
 
     return run_virtual(planned())
 

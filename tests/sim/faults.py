@@ -66,6 +66,7 @@ class Fault(StrEnum):
     AFTER_RESTORE_STAYS = "action-after-the-restore-cannot-be-undone"
     MIGRATION_FAILS = "migration-fails"
     MIGRATION_STALLS = "migration-never-ends"
+    RETURNS = "host-comes-back-that-was-given-up"
 
     @property
     def of_command(self) -> bool:
@@ -98,6 +99,9 @@ ARMS = {
     Fault.MIGRATION_STALLS: ("source", "stalls", 1),
 }
 """What is armed where, and how often it strikes."""
+
+COMEBACKS = (Fault.RETURNS,)
+"""Only where a workload comes back from a checkpoint."""
 
 ACTIONS = (
     Fault.BEFORE_HOLD_FAILS,
@@ -150,9 +154,10 @@ FAULTS: dict[StepKind, tuple[Fault, ...]] = {
         Fault.BEFORE_HOLD_STAYS,
     ),
     StepKind.TRANSFER: (*HELD, Fault.TRUNCATED, Fault.TRUNCATED_TWICE, Fault.DESTINATION_FULL, Fault.LINK_CUT),
-    StepKind.COMMIT: (*HELD, Fault.MARKER_FAILS, Fault.SOURCE_MARKER_FAILS),
+    StepKind.COMMIT: (*HELD, Fault.RETURNS, Fault.MARKER_FAILS, Fault.SOURCE_MARKER_FAILS),
     StepKind.RESTORE: (
         *HELD,
+        Fault.RETURNS,
         Fault.RESTORE_FAILS,
         Fault.APP_DIES,
         Fault.DESTINATION_FULL,
@@ -161,8 +166,8 @@ FAULTS: dict[StepKind, tuple[Fault, ...]] = {
         Fault.AFTER_RESTORE_FAILS,
         Fault.AFTER_RESTORE_STAYS,
     ),
-    StepKind.CONFIRM: (*HELD, Fault.UNHEALTHY, Fault.MARKER_FAILS),
-    StepKind.RETIRE: (*HELD, Fault.SOURCE_MARKER_FAILS),
+    StepKind.CONFIRM: (*HELD, Fault.RETURNS, Fault.UNHEALTHY, Fault.MARKER_FAILS),
+    StepKind.RETIRE: (*HELD, Fault.RETURNS, Fault.SOURCE_MARKER_FAILS),
     StepKind.MIGRATE: (
         *MOVE,
         Fault.LINK_CUT,
@@ -171,6 +176,9 @@ FAULTS: dict[StepKind, tuple[Fault, ...]] = {
         Fault.MIGRATION_FAILS,
         Fault.MIGRATION_STALLS,
     ),
+    StepKind.FETCH: (*MOVE, Fault.RETURNS, Fault.DESTINATION_FULL, Fault.TRUNCATED, Fault.LINK_CUT),
+    StepKind.UNPACK: (*MOVE, Fault.RETURNS, Fault.DESTINATION_FULL),
+    StepKind.FENCE: (*MOVE, Fault.RETURNS, Fault.MARKER_FAILS),
     StepKind.SETTLE: (*MOVE, Fault.UNHEALTHY, Fault.MARKER_FAILS, Fault.SOURCE_MARKER_FAILS),
 }
 
@@ -222,6 +230,7 @@ HAZARDS: dict[str, tuple[Fault, ...]] = {
     "kernel or CRIU lacks a feature": (Fault.DUMP_FAILS, Fault.RESTORE_FAILS),
     "application dies right after restore": (Fault.APP_DIES, Fault.UNHEALTHY),
     "checkpoint process or its hook killed": (Fault.HOOK_KILLED, Fault.CRIU_KILLED),
+    "a host comes back that was given up": COMEBACKS,
     "page daemon dies or is slow": (Fault.PAGES_LOST, Fault.PAGES_SLOW),
     "an action of the spec fails": ACTIONS,
 }

@@ -9,7 +9,6 @@ from contextlib import suppress
 from functools import reduce
 
 from reconciler.commands.recover import note_settled, rebuilt_runs
-from reconciler.core.planner import make_plan
 from reconciler.core.saga import GroupState
 from reconciler.guard import dossier
 from reconciler.hosts.memory import Deadlock, MemoryFleet, run_virtual
@@ -91,7 +90,7 @@ class Simulation(Checks):
 
     async def course(self) -> Result:
         world = await self.look()
-        self.plan = make_plan(self.scene.spec, world)
+        self.plan = self.scene.plan(world)
         self.whole_plan = self.plan
         assert self.plan.steps and not self.plan.errored, self.plan.findings
         removable = frozenset(
@@ -230,10 +229,10 @@ class Simulation(Checks):
     async def _plan_again(self) -> Plan:
         """A new plan. Where it is refused for another copy of a volume, a person takes away the wrong one; where a
         stopped workload belongs elsewhere, its spec says for now that it runs where it is."""
-        plan = make_plan(self.scene.spec, await self.look())
+        plan = self.scene.plan(await self.look())
         for finding in [f for f in plan.findings if f.rule == "stopped-elsewhere"]:
             self._place(finding.workload, finding.host)
-            plan = make_plan(self.scene.spec, await self.look())
+            plan = self.scene.plan(await self.look())
         stale = [f for f in plan.findings if f.rule.startswith("volume.")]
         for finding in stale:
             unclear = finding.rule == "volume.unclear"
@@ -248,7 +247,7 @@ class Simulation(Checks):
                         machine.containers.pop(container, None)
                     with suppress(Failed):  # a container uses it
                         MemoryRuntime(machine, b"").volume_rm(name)
-        return make_plan(self.scene.spec, await self.look()) if stale else plan
+        return self.scene.plan(await self.look()) if stale else plan
 
     def _place(self, name: str, host: str) -> None:
         workload, spec = self.scene.spec.workloads[name], self.scene.spec

@@ -8,12 +8,12 @@ from itertools import zip_longest
 
 from reconciler.model.plan import StepKind
 from tests.sim.checks import Scenario
-from tests.sim.faults import ACTIONS, FAULTS, WHEN_GOING_BACK, Boundary, Fault, Point, Strike
+from tests.sim.faults import ACTIONS, COMEBACKS, FAULTS, WHEN_GOING_BACK, Boundary, Fault, Point, Strike
 from tests.sim.run import simulate
 from tests.sim.shapes import SHAPES
 
 BY_RUNTIME = "move-by-runtime"
-MOVES = frozenset(shape for shape in SHAPES if shape.startswith("move") or shape == "swap")
+MOVES = frozenset(shape for shape in SHAPES if shape.startswith(("move", "comeback")) or shape == "swap")
 SETTINGS: tuple[dict[str, bool], ...] = (
     {},
     {"on_disk": True},
@@ -69,6 +69,8 @@ def cases() -> tuple[Case, ...]:
                 if fault.of_command and boundary.point is not Point.IN_EFFECT:
                     continue
                 if fault.armed and (boundary.point is not Point.BEFORE_INTENT or boundary.undo):
+                    continue
+                if fault in COMEBACKS and shape != "comeback":
                     continue
                 if fault in ACTIONS and shape != "move-with-actions":
                     continue

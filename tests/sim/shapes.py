@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from reconciler.hosts.memory import Machine, MemoryContainer, Universe
 from reconciler.hosts.memory.machine import MarkerRow, Volume
 from reconciler.model.base import canonical_json
+from reconciler.model.checkpoint import Kept
 from reconciler.model.container import Container as ContainerSpec
+from reconciler.model.plan import Plan
 from reconciler.model.spec import Host, MigrationPolicy, Network, Spec, Workload
+from reconciler.model.world import World
 from reconciler.runtimes.base import Runtime
+from tests.sim.comebacks import comeback, comeback_here, plan_of
 from tests.sim.driver import SimDriver
 from tests.sim.engine import SimEngine
 
@@ -29,6 +33,11 @@ class Scene:
     effects: dict[tuple[str, str], tuple[str, ...]]
     newer: Spec | None = None
     drivers: dict[str, Runtime] = field(default_factory=lambda: {"podman": SimDriver()})
+    kept: Kept | None = None
+    """A checkpoint of `web`, from which it comes back where it runs nowhere."""
+
+    def plan(self, world: World) -> Plan:
+        return plan_of(self, world)
 
 
 @dataclass
@@ -47,6 +56,7 @@ class Builder:
     effects: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     newer: dict[str, Workload] = field(default_factory=dict)
     runtime: str = SimDriver.NAME
+    kept: Kept | None = None
 
     def hosts(self, *names: str) -> None:
         for name in names:
@@ -142,7 +152,7 @@ class Builder:
         drivers: dict[str, Runtime] = {
             self.runtime: SimEngine() if self.runtime == SimEngine.NAME else SimDriver()
         }
-        return Scene(self.universe, spec, self.wanted, self.effects, newer, drivers)
+        return Scene(self.universe, spec, self.wanted, self.effects, newer, drivers, self.kept)
 
 
 def create(b: Builder) -> None:
@@ -314,6 +324,8 @@ SHAPES: dict[str, Callable[[Builder], None]] = {
     "swap": swap,
     "move-and-more": move_and_more,
     "move-by-runtime": move_by_runtime,
+    "comeback": comeback,
+    "comeback-here": comeback_here,
 }
 
 

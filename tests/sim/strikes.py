@@ -80,6 +80,9 @@ def befall(  # noqa: C901  (a table of what each fault does)
             later(rng.choice([1.0, 60.0]), setattr, sim.universe, "cut_links", False)
         case Fault.SLOW:
             hosts["source"].slow = hosts["destination"].slow = 10.0
+        case Fault.RETURNS:
+            for machine in sim.universe.machines.values():
+                later(delay, machine.power_on)
         case Fault.CLOCK:
             hosts["source"].clock_offset += 3600.0
     return None
@@ -92,6 +95,7 @@ def _side(fault: Fault) -> str:
 def machines_of(universe: Universe, plan: Plan, step: Step) -> dict[str, Machine]:
     """The two ends of a step; one host for both where it has only one."""
     move = plan.moves.get(step.workload)
-    names = (move.source, move.destination) if move else (step.peer or step.host, step.host)
+    one = move is None or move.comeback is not None
+    names = (step.peer or step.host, step.host) if one or move is None else (move.source, move.destination)
     source, destination = (universe.machines[name] for name in names)
     return {"source": source, "destination": destination}

@@ -59,7 +59,9 @@ class Watcher:
         """What was in a volume at the beginning is in one somewhere, be its host on or off."""
         for name, data in self.data.items():
             if not any(
-                name in m.volumes and m.volumes[name].data == data for m in self.universe.machines.values()
+                (name in m.volumes and m.volumes[name].data == data)
+                or any(data in kept.data for kept in m.kept.values())
+                for m in self.universe.machines.values()
             ):
                 self.fail("data", f"no host has what was in volume {name} after: {what}")
 
@@ -88,6 +90,12 @@ class Watcher:
             there = not machine.lost and container.state in (RUNNING, FROZEN) and container.whole
             if there and container.lineage == wanted:
                 return True
+        if any(
+            kept.workload == workload and kept.lineage == wanted and not kept.damaged and not machine.lost
+            for machine in self.universe.machines.values()
+            for kept in machine.kept.values()
+        ):
+            return True
         for machine in self.universe.machines.values():
             images = machine.dumps.get(workload)
             if images and images.complete and not machine.lost and not images.dump.resumed:

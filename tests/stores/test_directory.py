@@ -83,7 +83,7 @@ def test_what_comes_out_is_what_was_there_in_the_freeze(tmp_path: Path, capture:
     images.mkdir()
     (target / "stranger").write_text("not of it")
     located = Located("y", (Tree("images", str(images)), Tree("volume", str(target), name="/data")))
-    here(directory.unpack(folder, manifest, located))
+    here(directory.unpack(folder, manifest.trees, located))
     assert contents(target) == contents(tree)
     assert (images / "pages-1.img").read_bytes() == bytes(8192)
 

@@ -27,6 +27,7 @@ DONE_WORD = {
     ChangeKind.RECREATE: "made anew on {destination}",
     ChangeKind.MOVE: "moved {source} -> {destination}",
     ChangeKind.REMOVE: "removed from {source}",
+    ChangeKind.RESTORE: "restored on {destination}",
 }
 
 

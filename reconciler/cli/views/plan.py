@@ -82,6 +82,7 @@ def summary(plan: Plan) -> str:
         ChangeKind.UPDATE,
         ChangeKind.START,
         ChangeKind.STOP,
+        ChangeKind.RESTORE,
         ChangeKind.REMOVE,
     ]
     always = (ChangeKind.MOVE, ChangeKind.CREATE, ChangeKind.REMOVE)

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.engine.effects import artifacts, moving, plain, selfmoving
+from reconciler.engine.effects import artifacts, comeback, moving, plain, selfmoving
 from reconciler.engine.effects.base import Acting, Effect, Secrets
 from reconciler.model.plan import StepKind
 
-EFFECTS: Mapping[StepKind, Effect] = {**artifacts.EFFECTS, **plain.EFFECTS, **moving.EFFECTS, **selfmoving.EFFECTS}
+EFFECTS: Mapping[StepKind, Effect] = {
+    **artifacts.EFFECTS,
+    **plain.EFFECTS,
+    **moving.EFFECTS,
+    **selfmoving.EFFECTS,
+    **comeback.EFFECTS,
+}
 
 __all__ = ["EFFECTS", "Acting", "Effect", "Secrets"]

@@ -5,19 +5,29 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.core.unwell import ENDED
-from reconciler.engine.effects import back, selfmoving
+from reconciler.engine.effects import back, comeback, selfmoving
 from reconciler.engine.effects.base import Acting, Effect, copied, leave
 from reconciler.engine.precopy import Precopy
 from reconciler.errors import CommandFailed, HostError, JournalError
 from reconciler.guard import actions, dossier, guard
 from reconciler.hosts.base import Progress, each
 from reconciler.model.plan import Step, StepKind
-from reconciler.model.result import CopyMade, HealthSeen, ImagesWritten, MemoryRestored, RoundsMade, Staged
+from reconciler.model.result import (
+    CopyMade,
+    HealthSeen,
+    ImagesWritten,
+    MemoryRestored,
+    RoundsMade,
+    Staged,
+    WentBack,
+)
 from reconciler.model.spec import Strategy
 from reconciler.runtimes.base import Located
 
 
 async def reserve(acting: Acting, step: Step, progress: Progress) -> None:
+    if comeback.comeback_of(acting, step):
+        return await comeback.reserve(acting, step)
     assert step.peer
     driver = acting.driver(step)
     hosts = (step.host, step.peer)
@@ -33,7 +43,24 @@ async def unreserve(acting: Acting, step: Step) -> None:
         await selfmoving.stay(acting, step)
 
 
+async def unstage(acting: Acting, step: Step) -> WentBack | None:
+    if comeback.comeback_of(acting, step):
+        await comeback.unstage(acting, step)
+        return None
+    return await back.unstage(acting, step)
+
+
+async def fence_off(acting: Acting, step: Step) -> WentBack | None:
+    """Undoing a commit is the proof that the destination does not run."""
+    if comeback.comeback_of(acting, step):
+        await comeback.uncommit(acting, step)
+        return None
+    return await back.fence_off(acting, step)
+
+
 async def stage(acting: Acting, step: Step, progress: Progress) -> Staged:
+    if comeback.comeback_of(acting, step):
+        return await comeback.stage(acting, step)
     assert step.peer
     handover, driver = acting.handover(step), acting.driver(step)
     secrets = acting.secrets(handover.workload)
@@ -90,6 +117,8 @@ async def transfer(acting: Acting, step: Step, progress: Progress) -> CopyMade:
 
 
 async def commit(acting: Acting, step: Step, progress: Progress) -> None:
+    if comeback.comeback_of(acting, step):
+        return await comeback.commit(acting, step)
     assert step.peer
     handover, driver = acting.handover(step), acting.driver(step)
     await _still_there(acting, step)
@@ -146,6 +175,8 @@ async def confirm(acting: Acting, step: Step, progress: Progress) -> HealthSeen 
 
 
 async def retire(acting: Acting, step: Step, progress: Progress) -> None:
+    if comeback.comeback_of(acting, step):
+        return await comeback.retire(acting, step)
     assert step.peer
     handover, driver = acting.handover(step), acting.driver(step)
     # The frozen copy is let go only when the destination answers and has all memory; else it may be the last.
@@ -159,11 +190,11 @@ async def retire(acting: Acting, step: Step, progress: Progress) -> None:
 
 EFFECTS = {
     StepKind.RESERVE: Effect(reserve, unreserve),
-    StepKind.STAGE: Effect(stage, back.unstage),
+    StepKind.STAGE: Effect(stage, unstage),
     StepKind.PRECOPY: Effect(precopy, leave),
     StepKind.HOLD: Effect(hold, back.let_run),
     StepKind.TRANSFER: Effect(transfer),
-    StepKind.COMMIT: Effect(commit, back.fence_off),
+    StepKind.COMMIT: Effect(commit, fence_off),
     StepKind.RESTORE: Effect(restore),
     StepKind.CONFIRM: Effect(confirm),
     StepKind.RETIRE: Effect(retire),

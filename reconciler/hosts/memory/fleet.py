@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from reconciler.errors import CommandFailed, HostUnreachable, ReplyLost
 from reconciler.hosts.base import CopyReport, Progress
+from reconciler.hosts.memory import stores
 from reconciler.hosts.memory.machine import ImageSet, Machine, Universe
 from reconciler.hosts.memory.runtime import MEMORY, execute
 from reconciler.model.command import Archive, Command, Result, Seconds, Tree
@@ -86,6 +87,10 @@ class MemoryFleet:
         await self._copy(source, destination)
         there, here = self.universe.machines[source], self.universe.machines[destination]
         for tree, target in pairs:
+            if tree.path in there.kept:
+                if not stores.copy(there, here, tree.path, target.path):
+                    raise CommandFailed("what arrived differs", code="C320", where=destination)
+                continue
             if tree.kind == "volume":
                 self._copy_volume(tree.name, target.name, there, here)
             if tree.kind != "images":

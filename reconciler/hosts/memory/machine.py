@@ -11,6 +11,7 @@ from reconciler.model.command import Bytes, Seconds
 
 if TYPE_CHECKING:
     from reconciler.hosts.memory.engine import Migration
+    from reconciler.hosts.memory.stores import MemoryKept
 
 CREATED, RUNNING, FROZEN, EXITED = "created", "running", "frozen", "exited"
 """States of a container. Frozen: its processes are there and do nothing."""
@@ -140,6 +141,8 @@ class Machine:
     effects: set[str] = field(default_factory=set)
     migrations: dict[str, Migration] = field(default_factory=dict)
     installed: set[str] = field(default_factory=set)
+    kept: dict[str, MemoryKept] = field(default_factory=dict)
+    """Checkpoints by their folder."""
 
     @property
     def answers(self) -> bool:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from reconciler.hosts.memory import engine, extras
+from reconciler.hosts.memory import engine, extras, stores
 from reconciler.hosts.memory.guard import Denied, Guard
 from reconciler.hosts.memory.machine import (
     CREATED,
@@ -65,6 +65,8 @@ async def execute(machine: Machine, argv: Sequence[str], stdin: bytes) -> Result
         await machine.work(SMALL)
         if extras.is_look(argv):
             return extras.look(machine)
+        if stores.is_store(argv):
+            return stores.call(machine, argv)
         if extras.is_action(argv):
             return await extras.act(machine, argv[4:])
         return _tool(machine, argv, stdin)

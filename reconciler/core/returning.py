@@ -1,0 +1,170 @@
+"""The plan of a workload that comes back from a checkpoint: a hand-over without a source. Pure; whether it may be
+at all is said by `core.comeback`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from reconciler.core.comeback import next_epoch
+from reconciler.core.diff import Index
+from reconciler.core.planner import spec_digest
+from reconciler.model.checkpoint import Kept, Manifest
+from reconciler.model.comeback import Comeback
+from reconciler.model.command import Seconds
+from reconciler.model.plan import Change, ChangeKind, Move, Plan, Step, StepKind
+from reconciler.model.spec import Cutover, Spec, Strategy, TcpHandling, Workload
+from reconciler.model.units import format_seconds
+
+
+@dataclass(frozen=True)
+class Return:
+    """What comes back, and where to. `gone`: hosts that are off, by `evidence`; `replaces`: what the host has of
+    it is given up; `earlier`: epochs of its runs that only a journal knows; `age_s`: of the checkpoint."""
+
+    workload: Workload
+    kept: Kept
+    manifest: Manifest
+    host: str
+    gone: tuple[str, ...] = ()
+    evidence: str = ""
+    replaces: bool = False
+    earlier: tuple[int, ...] = ()
+    age_s: Seconds = 0.0
+
+    @property
+    def name(self) -> str:
+        return self.workload.metadata.name
+
+
+def comeback_plan(wanted: Return, spec: Spec, index: Index) -> Plan:
+    """All hosts that were seen have a part in it: one that is not told of the new epoch could start what it has,
+    or what another controller brings there meanwhile."""
+    name = wanted.name
+    epoch = next_epoch(name, index, wanted.manifest, wanted.earlier)
+    # Peers have gone on: connections of then could neither be answered nor end.
+    policy = spec.policy_of(wanted.workload).model_copy(update={"tcp": TcpHandling.CLOSE})
+    return Plan(
+        changes=(_change(wanted, spec),),
+        steps=_Steps(wanted, spec, index).all(),
+        moves={name: _move(wanted, index, epoch)},
+        unknown_hosts=dict(index.unknown),
+        hosts=spec.hosts,
+        workloads={name: wanted.workload},
+        networks=spec.networks,
+        policies={name: policy},
+        epochs={name: epoch},
+        commit=spec.commit,
+        dirty=spec.dirty,
+        spec_digest=spec_digest(spec),
+    )
+
+
+def _change(wanted: Return, spec: Spec) -> Change:
+    kept = wanted.kept
+    return Change(
+        kind=ChangeKind.RESTORE,
+        workload=wanted.name,
+        destination=wanted.host,
+        reason=f"{kept.workload}@{kept.id} on {kept.at} is restored, {format_seconds(wanted.age_s)} old",
+        origin=spec.origin("Workload", wanted.name, ""),
+    )
+
+
+def _move(wanted: Return, index: Index, epoch: int) -> Move:
+    manifest, kept, runtime = wanted.manifest, wanted.kept, wanted.workload.spec.runtime
+    return Move(
+        workload=wanted.name,
+        source="",
+        destination=wanted.host,
+        container_id="",
+        image_id=manifest.came_from.image_id,
+        epoch=epoch,
+        cutover=Cutover.TRANSACTIONAL,
+        strategy=Strategy.COLD,
+        oci_runtime=manifest.came_from.oci_runtime,
+        memory_bytes=manifest.memory_bytes,
+        comeback=Comeback(
+            checkpoint=kept.id,
+            host=kept.at.host,
+            folder=kept.folder,
+            files=manifest.files,
+            trees=manifest.trees,
+            gone=wanted.gone,
+            evidence=wanted.evidence,
+            without=tuple(host for host, facts in sorted(index.seen.items()) if runtime not in facts.runtimes),
+            replaces=wanted.replaces,
+        ),
+    )
+
+
+@dataclass
+class _Steps:
+    """Everything that can be prepared first; then the container, which others see; then the fences; then the
+    commit."""
+
+    wanted: Return
+    spec: Spec
+    index: Index
+    made: list[Step] = field(default_factory=list)
+
+    def all(self) -> tuple[Step, ...]:
+        kept, manifest, host = self.wanted.kept, self.wanted.manifest, self.wanted.host
+        peer = kept.at.host if kept.at.host != host else None
+        fetch = self._add(StepKind.FETCH, (), peer=peer, subject=kept.id, expected_bytes=manifest.bytes)
+        reserve = self._add(StepKind.RESERVE, (fetch, *self._networks(), *self._image()))
+        stage = self._add(StepKind.STAGE, (reserve,))
+        unpack = self._add(StepKind.UNPACK, (stage,))
+        others = [other for other in sorted(self.index.seen) if other != host]
+        fences = [self._add(StepKind.FENCE, (unpack,), host=other) for other in others]
+        commit = self._add(StepKind.COMMIT, (unpack, *fences))
+        restore = self._add(StepKind.RESTORE, (commit,))
+        confirm = self._add(StepKind.CONFIRM, (restore,))
+        self._add(StepKind.RETIRE, (confirm,))
+        return tuple(self.made)
+
+    def _networks(self) -> list[str]:
+        facts, runtime = self.index.seen[self.wanted.host], self.wanted.workload.spec.runtime
+        have = {network.name for network in facts.of(runtime).networks}
+        wanted = [n.name for n in self.wanted.workload.spec.networks if n.name in self.spec.networks]
+        return [self._add(StepKind.CREATE_NETWORK, (), subject=name) for name in wanted if name not in have]
+
+    def _image(self) -> list[str]:
+        """The very image that it ran: from a host that has it, else by its name."""
+        image, runtime = self.wanted.manifest.came_from.image_id, self.wanted.workload.spec.runtime
+        have = {
+            host: found.size_bytes
+            for host, facts in sorted(self.index.seen.items())
+            for found in facts.of(runtime).images
+            if found.id == image
+        }
+        if not image or self.wanted.host in have:
+            return []
+        for peer, size in have.items():
+            return [self._add(StepKind.COPY_IMAGE, (), peer=peer, subject=image, expected_bytes=size)]
+        return [self._add(StepKind.PULL_IMAGE, (), subject=self.wanted.workload.spec.image)]
+
+    def _add(
+        self,
+        kind: StepKind,
+        needs: Iterable[str],
+        *,
+        host: str = "",
+        peer: str | None = None,
+        subject: str = "",
+        expected_bytes: int = 0,
+    ) -> str:
+        name, place = self.wanted.name, host or self.wanted.host
+        step = Step(
+            id="/".join(filter(None, (name, kind.value, place, subject[:24]))),
+            kind=kind,
+            workload=name,
+            host=place,
+            peer=peer,
+            runtime=self.wanted.workload.spec.runtime,
+            subject=subject,
+            needs=tuple(needs),
+            expected_bytes=expected_bytes,
+        )
+        self.made.append(step)
+        return step.id

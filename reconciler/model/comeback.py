@@ -1,0 +1,23 @@
+"""What a plan says of a workload that comes back from a checkpoint."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from reconciler.model.base import Model
+from reconciler.model.checkpoint import CheckpointId, KeptFile, KeptTree
+
+
+class Comeback(Model):
+    """A hand-over that has no source but a checkpoint. What may run is said by the specs of the plan; of the
+    checkpoint are memory and files only, and the digests they must have."""
+
+    checkpoint: CheckpointId
+    host: str = Field(description="The host that keeps it")
+    folder: str
+    files: tuple[KeptFile, ...]
+    trees: tuple[KeptTree, ...]
+    gone: tuple[str, ...] = Field((), description="Hosts that are off for sure, and must not answer")
+    evidence: str = Field("", description="How somebody knows that")
+    without: tuple[str, ...] = Field((), description="Hosts without its runtime: nothing of it can be there")
+    replaces: bool = Field(False, description="What the destination has of it goes, volumes included")
