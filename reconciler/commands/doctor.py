@@ -148,7 +148,8 @@ def _unknown(host: Host, view: HostUnknown) -> Finding:
 PROGRAMS = (
     "/bin/sh",
     "/usr/bin/sh",
-    *(f"/usr/bin/{name}" for name in ("podman", "cat", "grep", "kill", "ls", "rm", "sync", "tail", "test")),
+    *(f"/usr/bin/{name}" for name in ("podman", "docker", "cat", "grep", "kill", "ls", "rm", "sync", "tail")),
+    "/usr/bin/test",
 )
 """Everything that is run through sudo, first words only; a test compares it with the code."""
 SCRIPTS = ("transfer-link", "transfer-send", "transfer-receive")
@@ -170,9 +171,9 @@ def _sudoers(user: str, names: Sequence[str]) -> str:
     listed = ", \\\n    ".join(programs)
     return f"""# /etc/sudoers.d/reconciler on {", ".join(names)}; check it before you log out: visudo -cf FILE
 #
-# These are all programs that Reconciler runs as root. Scripts go to /bin/sh as an argument, and Podman can start
-# privileged containers, so this user is as powerful as root: give the key to nobody else. The last lines hold
-# digests of this version of Reconciler; print them again after an upgrade.
+# These are all programs that Reconciler runs as root. Scripts go to /bin/sh as an argument, and engines can
+# start privileged containers, so this user is as powerful as root: give the key to nobody else. The last lines
+# hold digests of this version of Reconciler; print them again after an upgrade.
 Defaults:{user} !requiretty
 Cmnd_Alias RECONCILER = {listed}
 {user} ALL=(root) NOPASSWD: RECONCILER"""

@@ -13,8 +13,8 @@ while :; do
         printf '%s\n' "$new" >"$folder/checkpoints/$new/unique" || exit
     said=$(docker start --checkpoint "$new" "$id" 2>&1) && break
     status=$?
-    # Where CRIU has begun, the answer is its own; before that another try costs nothing.
-    [ ! -s "$home/restore.log" ] && [ "$tries" -lt 4 ] || { printf '%s\n' "$said" >&2; exit "$status"; }
+    # Where CRIU has begun, the answer is its own; before that it was Docker's, which may be another one.
+    [ ! -s "$home/restore.log" ] && [ "$tries" -lt 2 ] || { printf '%s\n' "$said" >&2; exit "$status"; }
     sleep 0.3
 done
 rm -rf "$folder/checkpoints"

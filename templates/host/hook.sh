@@ -448,6 +448,11 @@ is_kept() { [ -e "$H/kept" ]; }
 
 criu_lives() { lives "$CRIU" "$CRIU_START"; }
 
+kill_group() {
+	kill -9 "$INIT"
+	if word "$H/cgroup" && [ -w "$WORD/cgroup.kill" ]; then printf '1\n' >"$WORD/cgroup.kill"; fi
+}
+
 end_tasks() { # INIT_PID INIT_START WHY: their images are all that is left of them here
 	lives "$1" "$2" || return 0
 	printf '%s\n' "$3" >"$H/killed"
@@ -557,6 +562,7 @@ hook() {
 			if word "$H/final"; then
 				[ "$WORD" != resume ] || back
 				criu_lives || end_tasks "$INIT" "$INIT_START" 'CRIU was killed: the released copy was ended'
+				[ ! -e "$H/paused" ] || kill_group # who asked for the dump may be gone, and CRIU would let them run then
 				isolate_ended # the guard takes the shield away with the hold, once the container is gone
 				leave 0
 			fi

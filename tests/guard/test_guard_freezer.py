@@ -245,3 +245,43 @@ def test_a_hook_freezes_only_the_cgroup_it_was_given(host: Any, group: Group, gi
 )
 def test_what_is_no_cgroup_of_its_own_is_refused(host: Any, given: str) -> None:
     host("hook", "web", "hook-test.sh", given, expect=82)
+
+
+@pytest.fixture
+def paused(host: Any, group: Group) -> Group:
+    """An engine has paused it for its dump, and lets it run on when that has ended."""
+    host("hook", "web", "hook-test.sh", group.path.name, "paused")
+    (group.path / "cgroup.freeze").write_text("1")
+    return group
+
+
+def test_what_an_engine_paused_the_engine_lets_run(host: Any, paused: Group, until: Any) -> None:
+    """Thawed by anybody else, it would be taken for paused by its engine from then on."""
+    assert host.hold("web", 2, paused.pid, fence=1)["outcome"] == "held"
+    assert host.path("web", "hook", "paused").exists() and not paused.is_up()
+    (paused.path / "cgroup.freeze").write_text("1")  # as CRIU leaves it, which found it so
+    host("resume", "web", 2)
+    (paused.path / "cgroup.freeze").write_text("0")  # the engine
+    assert until(paused.is_well) < 2.0
+    assert not host.path("web", "hook", "kept").exists(), "it cannot be kept frozen"
+
+
+def test_it_runs_on_also_where_its_engine_was_killed(host: Any, paused: Group, until: Any) -> None:
+    waiting = host.start(*host.hold_words("web", 2, paused.pid, fence=1, dump=5))
+    until(host.path("web", "hook", "net.fenced").exists)
+    (paused.path / "cgroup.freeze").write_text("1")
+    os.kill(criu_of(host), signal.SIGKILL)
+    waiting.wait()
+    assert until(paused.is_well, 10.0) < 10.0
+
+
+def test_a_hold_goes_on_without_the_engine_that_asked_for_it(host: Any, paused: Group, until: Any) -> None:
+    """Its checkpoint command has ended; CRIU and the hook know nothing of that."""
+    assert host.hold("web", 2, paused.pid, fence=1)["outcome"] == "held"
+    host.path("web", "hook", "status").write_text("1\n")
+    assert host.show("web")["hook"] == "held"
+    host("commit", "web", 2)
+    host("resume", "web", 3, expect=85)
+    host("mark", "web", 3, "verified", "source", "-", "-")
+    host("resume", "web", 3)
+    assert until(paused.is_up) < 5.0
