@@ -45,13 +45,15 @@ _INCLUDE = "# include "
 @cache
 def host_script(folder: str, name: str, kind: str = "sh") -> str:
     """The text of a constant script of `templates`, to be given to a shell of a host; comment lines stay here. A
-    line `# include OTHER` stands for the text of another one beside it, in Perl where it says `OTHER.pl`."""
+    line `# include OTHER` stands for the text of another one beside it, or in the folder that it names
+    (`host/probe`), in Perl where it says `OTHER.pl`."""
     text = data_path("templates", folder, f"{name}.{kind}").read_text(encoding="utf-8")
     lines = []
     for line in text.splitlines():
         if line.startswith(_INCLUDE):
             other, _, of = line.removeprefix(_INCLUDE).strip().partition(".")
-            lines.append(host_script(folder, other, of or "sh").rstrip("\n"))
+            where, _, file = other.rpartition("/")
+            lines.append(host_script(where or folder, file, of or "sh").rstrip("\n"))
         elif not line.lstrip().startswith("#"):
             lines.append(line)
     return "\n".join(lines) + "\n"

@@ -34,6 +34,10 @@ Role = guard_answers.Role
 Shown = guard_answers.Shown
 NONE = guard_answers.NONE
 
+LIVE = (NONE, Phase.RUNNING, Phase.CONFIRMED)
+"""Phases in which a workload may be started here; `none`: it has no marker."""
+SETTLED = (*LIVE, Phase.RETIRED, Phase.FENCED)
+"""Phases in which no hand-over needs what is on this host."""
 ROOT = "/var/lib/reconciler"
 ANY = "any"
 """As phases of `run`: whatever the marker says."""
@@ -189,6 +193,12 @@ def show(workload: str | None = None) -> Program[tuple[Shown, ...]]:
 
 def _is_there() -> Command:
     return Command(("test", "-f", guard_path()), ok=(0, 1), guard=("present",))
+
+
+def marker(workload: str) -> Program[Marker | None]:
+    """The marker of a workload; None where there is none."""
+    shown = yield from show(workload)
+    return shown[0].marker if shown else None
 
 
 def markers() -> Program[tuple[Marker, ...]]:

@@ -19,10 +19,6 @@ from reconciler.model.spec import Workload
 from reconciler.model.world import HostFacts, Instance, RuntimeFacts
 from reconciler.runtimes.base import Alive
 
-LIVE = (guard.NONE, Phase.RUNNING, Phase.CONFIRMED)
-"""Phases of a workload's marker in which it may be started on this host."""
-SETTLED = (*LIVE, Phase.RETIRED, Phase.FENCED)
-"""Phases in which no hand-over needs what is on this host."""
 RAN, DID_NOT = "_aside", "_aside-stopped"
 """Ends of the name of what was set aside: whether it ran is remembered so."""
 
@@ -87,19 +83,19 @@ class SmallRuntime:
             yield from self._remove(name, fence)
         yield from guard.mark(fence, Phase.RUNNING, "owner")
         argv, stdin = self.making(name, workload, secrets)
-        yield from guard.run(fence, LIVE, argv, stdin=stdin, secret=bool(secrets))
+        yield from guard.run(fence, guard.LIVE, argv, stdin=stdin, secret=bool(secrets))
         return (yield from self._there(name)).id
 
     def start(self, workload: Workload, fence: Fence) -> Program[None]:
         found = yield from self._there(workload.metadata.name)
         if not found.state.has_processes:
             yield from guard.mark(fence, Phase.RUNNING, "owner")
-            yield from guard.run(fence, LIVE, self.starting(found.id))
+            yield from guard.run(fence, guard.LIVE, self.starting(found.id))
 
     def stop(self, workload: str, fence: Fence) -> Program[None]:
         found = yield from self._find(workload)
         if found is not None and found.state.has_processes:
-            yield from guard.run(fence, SETTLED, self.stopping(found.id))
+            yield from guard.run(fence, guard.SETTLED, self.stopping(found.id))
 
     def remove(self, workload: str, fence: Fence) -> Program[None]:
         yield from self._remove(workload, fence)
@@ -108,7 +104,7 @@ class SmallRuntime:
         found = yield from self._find(workload)
         if found is not None and (yield from self._aside(workload)) is None:
             end = RAN if found.state.has_processes else DID_NOT
-            yield from guard.run(fence, SETTLED, self.renaming(found.id, workload + end))
+            yield from guard.run(fence, guard.SETTLED, self.renaming(found.id, workload + end))
         yield from self.stop(workload + RAN, fence)
 
     def bring_back(self, workload: str, fence: Fence) -> Program[None]:
@@ -117,8 +113,8 @@ class SmallRuntime:
             return
         yield from self._remove(workload, fence)
         if found.name == workload + RAN and not found.state.has_processes:
-            yield from guard.run(fence, LIVE, self.starting(found.id))
-        yield from guard.run(fence, SETTLED, self.renaming(found.id, workload))
+            yield from guard.run(fence, guard.LIVE, self.starting(found.id))
+        yield from guard.run(fence, guard.SETTLED, self.renaming(found.id, workload))
 
     def remove_aside(self, workload: str, fence: Fence) -> Program[None]:
         for end in (RAN, DID_NOT):
@@ -142,4 +138,4 @@ class SmallRuntime:
     def _remove(self, name: str, fence: Fence) -> Program[None]:
         yield from self.stop(name, fence)
         if found := (yield from self._find(name)):
-            yield from guard.run(fence, SETTLED, self.removing(found.id))
+            yield from guard.run(fence, guard.SETTLED, self.removing(found.id))

@@ -7,6 +7,7 @@ shift 4
 now() { read -r up _ < /proc/uptime; echo "${up%.*}${up#*.}"; }
 end=$(($(now) + left))
 pid=$(first)
+# include host/probe
 net() { nsenter --net="/proc/$pid/ns/net" -- timeout 2 "$@"; }
 once() {
     [ -n "$pid" ] || { echo 'it does not run'; return 1; }
@@ -15,15 +16,7 @@ once() {
         at=/proc/$pid/ns
         timeout 10 nsenter --net="$at/net" --uts="$at/uts" --ipc="$at/ipc" --mount="$at/mnt" -- "$@"
         ;;
-    tcp) net bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$1" "$2" ;;
-    http)
-        net bash -c 'exec 3<>"/dev/tcp/$0/$1" || exit 1
-            printf "GET %s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n\r\n" "$2" "$0" >&3
-            IFS= read -r line <&3
-            case $line in HTTP/1.[01]\ [23]*) exit 0 ;; esac
-            echo "answered: ${line:-nothing}" >&2
-            exit 1' "$1" "$2" "$3"
-        ;;
+    *) probe "$kind" "$@" ;;
     esac
 }
 while ! said=$(once "$@" 2>&1 </dev/null); do

@@ -17,10 +17,6 @@ from reconciler.model.world import MachineFacts
 from reconciler.runtimes.libvirt import domains, observing, places
 from reconciler.runtimes.libvirt.observing import ASIDE
 
-LIVE = (guard.NONE, Phase.RUNNING, Phase.CONFIRMED)
-"""Phases of a workload's marker in which it may be started here; `none`: it has no marker."""
-SETTLED = (*LIVE, Phase.RETIRED, Phase.FENCED)
-"""Phases in which no hand-over needs what is on this host."""
 GRACE: Seconds = 30.0
 """Between asking a guest to shut down and cutting its power, where its spec cannot be read."""
 LIMIT: Seconds = 90.0
@@ -36,7 +32,7 @@ def create(workload: Workload, fence: Fence) -> Program[str]:
         yield from remove(name, fence)
     yield from guard.mark(fence, Phase.RUNNING, "owner")
     argv = places.shell("define", places.note(name))
-    yield from guard.run(fence, LIVE, argv, stdin=domains.made(workload), timeout=LIMIT)
+    yield from guard.run(fence, guard.LIVE, argv, stdin=domains.made(workload), timeout=LIMIT)
     yield from _autostart(workload, fence)
     return (yield from there(name)).id
 
@@ -45,14 +41,16 @@ def _autostart(workload: Workload, fence: Fence) -> Program[None]:
     name = workload.metadata.name
     found = yield from there(name)
     wanted = "yes" if domains.machine_of(workload).autostart else "no"
-    yield from guard.run(fence, LIVE, places.shell("keep", found.id, places.note(name), wanted), timeout=LIMIT)
+    yield from guard.run(
+        fence, guard.LIVE, places.shell("keep", found.id, places.note(name), wanted), timeout=LIMIT
+    )
 
 
 def start(workload: Workload, fence: Fence) -> Program[None]:
     name = workload.metadata.name
     found = yield from there(name)
     yield from guard.mark(fence, Phase.RUNNING, "owner")
-    yield from guard.run(fence, LIVE, places.shell("start", found.id), timeout=LIMIT)
+    yield from guard.run(fence, guard.LIVE, places.shell("start", found.id), timeout=LIMIT)
 
 
 def stop(name: str, fence: Fence) -> Program[None]:
@@ -60,7 +58,7 @@ def stop(name: str, fence: Fence) -> Program[None]:
     if found is not None and found.state.has_processes:
         grace = _grace(found)
         argv = places.shell("stop", found.id, str(round(grace)))
-        yield from guard.run(fence, SETTLED, argv, timeout=grace + LIMIT)
+        yield from guard.run(fence, guard.SETTLED, argv, timeout=grace + LIMIT)
 
 
 def _grace(found: MachineFacts) -> Seconds:
@@ -73,7 +71,9 @@ def _grace(found: MachineFacts) -> Seconds:
 def remove(name: str, fence: Fence) -> Program[None]:
     yield from stop(name, fence)
     if found := (yield from observing.machine(name)):
-        yield from guard.run(fence, SETTLED, places.shell("remove", found.id, places.note(name)), timeout=LIMIT)
+        yield from guard.run(
+            fence, guard.SETTLED, places.shell("remove", found.id, places.note(name)), timeout=LIMIT
+        )
 
 
 def set_aside(workload: str, fence: Fence) -> Program[None]:
@@ -85,27 +85,29 @@ def set_aside(workload: str, fence: Fence) -> Program[None]:
         return
     if found.state.has_processes:
         ran = f"{places.note(workload)}_ran"
-        yield from guard.run(fence, SETTLED, ("/bin/sh", "-c", ': >>"$1"', "note", ran))
+        yield from guard.run(fence, guard.SETTLED, ("/bin/sh", "-c", ': >>"$1"', "note", ran))
     yield from stop(workload, fence)
-    yield from guard.run(fence, SETTLED, places.shell("aside", found.id, places.note(workload)), timeout=LIMIT)
+    yield from guard.run(
+        fence, guard.SETTLED, places.shell("aside", found.id, places.note(workload)), timeout=LIMIT
+    )
 
 
 def bring_back(workload: str, fence: Fence) -> Program[None]:
     ran = f"{places.note(workload)}_ran"
     if (yield from observing.machine(workload + ASIDE)) is not None:
         yield from remove(workload, fence)
-        yield from guard.run(fence, SETTLED, places.shell("back", places.note(workload)), timeout=LIMIT)
+        yield from guard.run(fence, guard.SETTLED, places.shell("back", places.note(workload)), timeout=LIMIT)
     found = yield from observing.machine(workload)
     noted = yield Command(("test", "-e", ran), ok=(0, 1))
     if found is not None and noted.status == 0:
         yield from guard.mark(fence, Phase.RUNNING, "owner")
-        yield from guard.run(fence, LIVE, places.shell("start", found.id), timeout=LIMIT)
-        yield from guard.run(fence, SETTLED, ("rm", "-f", "--", ran))
+        yield from guard.run(fence, guard.LIVE, places.shell("start", found.id), timeout=LIMIT)
+        yield from guard.run(fence, guard.SETTLED, ("rm", "-f", "--", ran))
 
 
 def remove_aside(workload: str, fence: Fence) -> Program[None]:
     note = places.note(workload)
-    yield from guard.run(fence, SETTLED, ("rm", "-f", "--", f"{note}{ASIDE}", f"{note}_ran"))
+    yield from guard.run(fence, guard.SETTLED, ("rm", "-f", "--", f"{note}{ASIDE}", f"{note}_ran"))
 
 
 def there(name: str) -> Program[MachineFacts]:

@@ -23,11 +23,6 @@ from reconciler.model.world import ContainerFacts, InstanceState
 from reconciler.runtimes.podman import options, parse, paths, stores
 from reconciler.runtimes.podman.noted import as_noted, notes
 
-SETTLED = (guard.NONE, Phase.RUNNING, Phase.CONFIRMED, Phase.RETIRED, Phase.FENCED)
-"""Phases of a workload's marker in which no hand-over needs what is on this host."""
-LIVE = (guard.NONE, Phase.RUNNING, Phase.CONFIRMED)
-"""Phases in which a workload may be started here; `none`: it has no marker."""
-
 NO_RESTART = RestartPolicy.NO.value
 
 INIT_FOLDERS = tuple(
@@ -137,7 +132,7 @@ def create(workload: Workload, fence: Fence, *, oci_runtime: str, secrets: Mappi
     if found is not None:
         if found.state.has_processes or not changed_fields(spec, found.labels.get(LABEL_SPEC, "")):
             return found.id
-        yield from guard.run(fence, SETTLED, ("podman", "rm", "--force", "--", found.id))
+        yield from guard.run(fence, guard.SETTLED, ("podman", "rm", "--force", "--", found.id))
     if (yield from stores.image_id(spec.image)) is None:
         raise HostError(f"the image {spec.image} is not there", code="H214", fix="pull or copy it first")
     for volume in spec.volumes:  # Podman would make a missing one, empty and without a label
@@ -153,7 +148,7 @@ def create(workload: Workload, fence: Fence, *, oci_runtime: str, secrets: Mappi
         attach=True,
         init_path=(yield from init_path(workload)),
     )
-    result = yield from guard.run(fence, LIVE, argv)
+    result = yield from guard.run(fence, guard.LIVE, argv)
     return result.stdout.strip().splitlines()[-1]
 
 
@@ -163,10 +158,10 @@ def start(workload: Workload, fence: Fence) -> Program[None]:
     if found is None:
         raise CommandFailed(f"{name} cannot be started: its container is not there")
     if found.state is InstanceState.PAUSED:
-        yield from guard.run(fence, LIVE, ("podman", "unpause", "--", found.id))
+        yield from guard.run(fence, guard.LIVE, ("podman", "unpause", "--", found.id))
     elif found.state is not InstanceState.RUNNING:
         yield from guard.mark(fence, Phase.RUNNING, "owner")
-        yield from guard.run(fence, LIVE, ("podman", "start", "--", found.id))
+        yield from guard.run(fence, guard.LIVE, ("podman", "start", "--", found.id))
 
 
 def failed_at_once(workload: str) -> Program[ContainerFacts | None]:
@@ -188,7 +183,7 @@ def stop(workload: str, fence: Fence) -> Program[None]:
 
 def _stop(found: ContainerFacts, fence: Fence) -> Program[None]:
     if found.state.has_processes:
-        yield from guard.run(fence, SETTLED, ("podman", "stop", "--", found.id), timeout=_stop_limit(found))
+        yield from guard.run(fence, guard.SETTLED, ("podman", "stop", "--", found.id), timeout=_stop_limit(found))
 
 
 def _stop_limit(found: ContainerFacts) -> Seconds:
@@ -211,9 +206,9 @@ def _remove(name: str, workload: str, fence: Fence) -> Program[None]:
     found = yield from ours(name, workload)
     if found is None:
         return
-    yield from rooms.free(tasks_of(found), fence, SETTLED)
+    yield from rooms.free(tasks_of(found), fence, guard.SETTLED)
     argv = ("podman", "rm", "--force", "--", found.id)
-    yield from guard.run(fence, SETTLED, argv, timeout=_stop_limit(found))
+    yield from guard.run(fence, guard.SETTLED, argv, timeout=_stop_limit(found))
     if name == workload:
         yield from drop_secrets(workload, found)
 
@@ -231,20 +226,20 @@ def set_aside(workload: str, fence: Fence) -> Program[None]:
         yield from guard_notes.write(workload, "aside", ran.encode())
     yield from _switch_restart(found, fence, on=False)
     yield from _stop(found, fence)
-    yield from guard.run(fence, SETTLED, ("podman", "rename", found.id, aside))
+    yield from guard.run(fence, guard.SETTLED, ("podman", "rename", found.id, aside))
 
 
 def bring_back(workload: str, fence: Fence) -> Program[None]:
     old = yield from ours(paths.aside(workload), workload)
     if old is not None:
         yield from remove(workload, fence)
-        yield from guard.run(fence, SETTLED, ("podman", "rename", old.id, workload))
+        yield from guard.run(fence, guard.SETTLED, ("podman", "rename", old.id, workload))
     found = yield from ours(workload, workload)
     if found is None:
         return
     yield from _switch_restart(found, fence, on=True)
     if not found.state.has_processes and (yield from _noted(workload)) == found.id:
-        yield from guard.run(fence, LIVE, ("podman", "start", "--", found.id))
+        yield from guard.run(fence, guard.LIVE, ("podman", "start", "--", found.id))
     yield Command(("rm", "-f", "--", f"{guard.workload_dir(workload)}/aside"), changes=True)
 
 
@@ -266,4 +261,4 @@ def _switch_restart(found: ContainerFacts, fence: Fence, *, on: bool) -> Program
         wanted = f"{wanted}:{retries}"
     version = yield Command(("podman", "--version"))
     if parse.version_tuple(parse.version(version.stdout)) >= PODMAN_KEEPS_UPDATES:
-        yield from guard.run(fence, SETTLED, ("podman", "update", f"--restart={wanted}", "--", found.id))
+        yield from guard.run(fence, guard.SETTLED, ("podman", "update", f"--restart={wanted}", "--", found.id))

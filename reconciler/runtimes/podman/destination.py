@@ -8,96 +8,65 @@ anything listens in it resets the clients' connections.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from reconciler.core.made_from import changed_fields
-from reconciler.criu import config, restoring, rooms
+from reconciler.criu import arriving, config, restoring, rooms
 from reconciler.criu.tasks import living, stop_pages_argv
-from reconciler.errors import CommandFailed, GuardRefused, HostError, Refused
+from reconciler.errors import CommandFailed, HostError
 from reconciler.guard import guard
 from reconciler.model.command import Command, Fence, Program
 from reconciler.model.container import RestartPolicy
 from reconciler.model.labels import LABEL_SPEC
 from reconciler.model.plan import Phase
-from reconciler.model.spec import Strategy
-from reconciler.model.world import ContainerFacts, InstanceState, Marker
+from reconciler.model.world import ContainerFacts, InstanceState
 from reconciler.runtimes.base import Handover, Located
 from reconciler.runtimes.oci import verifying
 from reconciler.runtimes.podman import containers, folders, health, moving, options, paths, stores
 
-_RESERVED = (Phase.RESERVED,)
-
 
 def stage(handover: Handover, *, secrets: Mapping[str, bytes]) -> Program[Located]:
-    name, move, fence = handover.name, handover.move, handover.fence
+    name, fence = handover.name, handover.fence
     yield from moving.check_restart_switch(handover)
     image = yield from _image(handover)
     old = yield from containers.ours(name, name)
-    if old is not None and old.state.has_processes:
-        raise Refused(f"a copy of {name} runs on {move.destination} already", code="P439", fix="plan again")
-    marker = yield from _marker(handover)
-    again = _staged_before(handover, old, marker)
-    if not again:
-        if old is not None:
-            yield from _discard(old, fence, (*containers.SETTLED, Phase.RESERVED))
-        yield from _make_way(handover, marker)
-    yield from guard.mark(fence, Phase.RESERVED, "destination", run=handover.run, peer=move.source)
-    if not again:
-        for volume in handover.workload.container.volumes:
-            yield from stores.create_volume(volume.name, fence, handover.run)
-        yield from folders.take(handover, _undone(marker))
+    names = [volume.name for volume in handover.workload.container.volumes]
+    arrival = yield from arriving.take(
+        handover,
+        old,
+        whole=old is not None and _is_staged(handover, old),
+        discard=partial(_discard, old, fence),
+        volumes=arriving.VolumeRoom(names, stores.check_free, stores.remove_volume),
+    )
+    if not arrival.again:
+        for volume in names:
+            yield from stores.create_volume(volume, fence, handover.run)
+        yield from folders.take(handover, arrival.undone)
         yield from containers.store_secrets(name, secrets)
         argv = options.create_argv(
             handover.workload,
             image=image,
-            oci_runtime=move.oci_runtime,
+            oci_runtime=handover.move.oci_runtime,
             restart=RestartPolicy.NO.value,
             attach=False,
             init_path=(yield from containers.init_path(handover.workload)),
         )
-        yield from guard.run(fence, _RESERVED, argv)
+        yield from guard.run(fence, arriving.RESERVED, argv)
         yield from _dry_start(handover)
     facts = yield from _attach(handover)
     yield from rooms.make(handover, containers.tasks_of(facts))
-    lazy = ("lazy-pages",) if move.follows else ()
-    cgroup = yield from moving.cgroup_config(handover, facts)
-    yield from config.allow_restore(name, *lazy, *(yield from config.for_restore(handover)), *cgroup)
-    yield from config.forbid_restore(name)
-    ahead = 0 if move.strategy is Strategy.PRECOPY else move.memory_bytes
-    return moving.located(handover, facts, expected_bytes=ahead)
+    yield from arriving.be_ready(handover, *(yield from moving.cgroup_config(handover, facts)))
+    return moving.located(handover, facts, expected_bytes=arriving.expected(handover))
 
 
-def _make_way(handover: Handover, marker: Marker | None) -> Program[None]:
-    """Volumes that a hand-over has left here which was undone are void, and go. Any other with data of its own is
-    a refusal, before this host is told of the hand-over."""
-    undone = _undone(marker)
-    for volume in handover.workload.container.volumes:
-        if undone:
-            yield from stores.remove_volume(volume.name, handover.fence, undone)
-        yield from stores.check_free(volume.name, handover.fence, handover.run)
-
-
-def _undone(marker: Marker | None) -> str:
-    """The run of a hand-over to this host that was put back; empty when there was none."""
-    left = marker and marker.role == "destination" and marker.phase in (Phase.FENCED, Phase.RESERVED)
-    return marker.run if marker and left else ""
-
-
-def _staged_before(handover: Handover, old: ContainerFacts | None, marker: Marker | None) -> bool:
-    """Whether this container is what an earlier `stage` of the same move made, whose reply was lost."""
+def _is_staged(handover: Handover, old: ContainerFacts) -> bool:
+    """Whether this container is as `stage` leaves it."""
     return (
-        old is not None
-        and marker is not None
-        and (marker.epoch, marker.phase, marker.role) == (handover.fence.epoch, Phase.RESERVED, "destination")
-        and old.state is InstanceState.EXITED
+        old.state is InstanceState.EXITED
         and old.exit_code != 0
         and old.started_at > 0
         and not changed_fields(handover.workload.container, old.labels.get(LABEL_SPEC, ""))
     )
-
-
-def _marker(handover: Handover) -> Program[Marker | None]:
-    shown = yield from guard.show(handover.name)
-    return shown[0].marker if shown else None
 
 
 def _image(handover: Handover) -> Program[str]:
@@ -121,9 +90,9 @@ def _dry_start(handover: Handover) -> Program[None]:
     """
     name, fence = handover.name, handover.fence
     start = ("podman", f"--hooks-dir={paths.DRY_START_HOOKS}", "start", "--", name)
-    yield from guard.run(fence, _RESERVED, start, ok=(0, 1, 125, 126, 127))
-    yield from guard.run(fence, _RESERVED, ("podman", "wait", "--", name))
-    yield from guard.run(fence, _RESERVED, ("podman", "container", "cleanup", "--", name))
+    yield from guard.run(fence, arriving.RESERVED, start, ok=(0, 1, 125, 126, 127))
+    yield from guard.run(fence, arriving.RESERVED, ("podman", "wait", "--", name))
+    yield from guard.run(fence, arriving.RESERVED, ("podman", "container", "cleanup", "--", name))
     facts = yield from containers.inspect(name)
     if facts is None or facts.state is not InstanceState.EXITED or facts.exit_code == 0 or not facts.started_at:
         raise CommandFailed(
@@ -145,13 +114,14 @@ def _attach(handover: Handover) -> Program[ContainerFacts]:
         facts = yield from containers.inspect(name)
         for present in facts.networks if facts else ():
             argv = ("podman", "network", "disconnect", "--", present.name, name)
-            yield from guard.run(fence, _RESERVED, argv)
+            yield from guard.run(fence, arriving.RESERVED, argv)
         for attachment in attachments:
-            yield from guard.run(fence, _RESERVED, options.connect_argv(name, attachment))
+            yield from guard.run(fence, arriving.RESERVED, options.connect_argv(name, attachment))
     return (yield from moving.save(name))
 
 
-def _discard(facts: ContainerFacts, fence: Fence, phases: tuple[Phase | str, ...]) -> Program[None]:
+def _discard(facts: ContainerFacts | None, fence: Fence, phases: arriving.Phases) -> Program[None]:
+    assert facts is not None
     # All of it under the fence: a copy that another controller has restored lives on its page daemon and images.
     for argv in (
         stop_pages_argv(containers.tasks_of(facts)),
@@ -165,10 +135,10 @@ def _discard(facts: ContainerFacts, fence: Fence, phases: tuple[Phase | str, ...
 
 def unstage(handover: Handover) -> Program[None]:
     name = handover.name
-    fence = yield from _fence_here(handover)
+    fence = yield from arriving.fence_here(handover)
     facts = yield from moving.copy_here(name)
     if facts is not None:
-        yield from _discard(facts, fence, (guard.NONE, Phase.RESERVED, Phase.FENCED, Phase.RETIRED))
+        yield from _discard(facts, fence, arriving.UNDONE)
         yield from containers.drop_secrets(name, facts)
     for volume in handover.workload.container.volumes:
         yield from stores.remove_volume(volume.name, fence, handover.run)
@@ -178,24 +148,7 @@ def unstage(handover: Handover) -> Program[None]:
     yield from guard.mark(fence, Phase.FENCED, "destination", run=handover.run, peer=handover.move.source)
 
 
-def _fence_here(handover: Handover) -> Program[Fence]:
-    """The move's epoch, or the higher one this host was fenced with."""
-    marker = yield from _marker(handover)
-    if marker is not None and marker.phase == Phase.FENCED and marker.epoch > handover.fence.epoch:
-        return Fence(handover.name, marker.epoch)
-    return handover.fence
-
-
-def commit_destination(handover: Handover) -> Program[None]:
-    """Clients wait: nothing is asked before the guard has refused."""
-    try:
-        yield from guard.mark(
-            handover.fence, Phase.COMMITTED, "destination", run=handover.run, peer=handover.move.source
-        )
-    except GuardRefused:
-        marker = yield from _marker(handover)
-        if marker is None or (marker.epoch, marker.phase) != (handover.fence.epoch, Phase.RUNNING):
-            raise
+commit_destination = arriving.commit
 
 
 def restore(handover: Handover) -> Program[None]:
@@ -258,9 +211,8 @@ def _on_disk(handover: Handover) -> Program[None]:
 
 
 def finish(handover: Handover) -> Program[None]:
-    marker = yield from _marker(handover)
-    if marker is not None and marker.epoch > handover.fence.epoch:
-        return  # a later hand-over has it by now, and what is here is that one's
+    if (yield from arriving.is_passed_on(handover)):
+        return
     facts = yield from _drain(handover)
     if facts is None:
         return

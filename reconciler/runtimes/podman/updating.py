@@ -27,7 +27,7 @@ def update(workload: Workload, fence: Fence, run: str) -> Program[None]:
     if had is not None and (had.now, had.run) == (now, run):
         return
     before = had.now if had else facts.labels.get(LABEL_SPEC, "")
-    yield from guard.run(fence, containers.LIVE, update_argv(wanted, facts.id))
+    yield from guard.run(fence, guard.LIVE, update_argv(wanted, facts.id))
     yield from write(name, Note(facts.id, now, before, run))
 
 
@@ -41,7 +41,7 @@ def update_back(workload: str, fence: Fence, run: str) -> Program[None]:
         wanted = Container.model_validate_json(text)
     except ValidationError:
         raise CommandFailed(f"what {workload} was made from cannot be read", code="C351") from None
-    yield from guard.run(fence, containers.LIVE, update_argv(wanted, facts.id))
+    yield from guard.run(fence, guard.LIVE, update_argv(wanted, facts.id))
     yield from write(workload, Note(facts.id, text))
 
 

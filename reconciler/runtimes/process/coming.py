@@ -4,80 +4,53 @@ runs."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from reconciler.core.made_from import changed_fields
-from reconciler.criu import config, restoring, rooms, standing
+from reconciler.criu import arriving, config, restoring, rooms, standing
 from reconciler.criu.tasks import living, spoke, stop_pages_argv
-from reconciler.errors import CommandFailed, GuardRefused, Refused
+from reconciler.errors import CommandFailed
 from reconciler.guard import guard
 from reconciler.model.command import Command, Fence, Program
 from reconciler.model.labels import LABEL_SPEC
 from reconciler.model.plan import Phase
-from reconciler.model.spec import Strategy
-from reconciler.model.world import InstanceState, Marker, TreeFacts
+from reconciler.model.world import InstanceState, TreeFacts
 from reconciler.runtimes.base import Alive, Handover, Located
 from reconciler.runtimes.process import leaving, lifecycle, observing, places, settings, stores, verifying
 
-_RESERVED = (Phase.RESERVED,)
-_UNDONE = (guard.NONE, Phase.RESERVED, Phase.FENCED, Phase.RETIRED)
-
 
 def stage(handover: Handover, secrets: Mapping[str, bytes]) -> Program[Located]:
-    name, move, fence = handover.name, handover.move, handover.fence
+    name, fence = handover.name, handover.fence
     spec = settings.process_of(handover.workload)
     old = yield from observing.tree(name)
-    if old is not None and old.state.has_processes:
-        raise Refused(f"a copy of {name} runs on {move.destination} already", code="P439", fix="plan again")
-    marker = yield from _marker(name)
-    again = _staged_before(handover, old, marker)
-    if not again:
-        if old is not None:
-            yield from _discard(old, fence, (*lifecycle.SETTLED, Phase.RESERVED))
-        yield from _make_way(handover, marker)
-    yield from guard.mark(fence, Phase.RESERVED, "destination", run=handover.run, peer=move.source)
-    if again and old is not None:
+    names = [volume.name for volume in spec.volumes]
+    arrival = yield from arriving.take(
+        handover,
+        old,
+        whole=old is not None and _is_staged(handover, old),
+        discard=partial(_discard, old, fence),
+        volumes=arriving.VolumeRoom(names, stores.check_free, stores.remove_volume),
+    )
+    if arrival.again and old is not None:
         tree_id = old.id
     else:
-        for volume in spec.volumes:
-            yield from stores.create_volume(volume.name, fence, handover.run)
-        tree_id = yield from lifecycle.make(handover.workload, fence, _RESERVED, secrets)
-    yield from guard.run(fence, _RESERVED, places.shell("stage", places.home(name)))
+        for volume in names:
+            yield from stores.create_volume(volume, fence, handover.run)
+        tree_id = yield from lifecycle.make(handover.workload, fence, arriving.RESERVED, secrets)
+    yield from guard.run(fence, arriving.RESERVED, places.shell("stage", places.home(name)))
     yield from rooms.make(handover, places.tasks(name, tree_id))
-    lazy = ("lazy-pages",) if move.follows else ()
-    yield from config.allow_restore(name, *lazy, *(yield from config.for_restore(handover)))
-    yield from config.forbid_restore(name)
-    expected = 0 if move.strategy is Strategy.PRECOPY else move.memory_bytes
-    return leaving.located(handover, tree_id, expected)
+    yield from arriving.be_ready(handover)
+    return leaving.located(handover, tree_id, arriving.expected(handover))
 
 
-def _make_way(handover: Handover, marker: Marker | None) -> Program[None]:
-    """Volumes that a hand-over has left here which was undone are void, and go. Any other with data of its own is
-    a refusal, before this host is told of the hand-over."""
-    left = marker and marker.role == "destination" and marker.phase in (Phase.FENCED, Phase.RESERVED)
-    undone = marker.run if marker and left else ""
-    for volume in settings.process_of(handover.workload).volumes:
-        if undone:
-            yield from stores.remove_volume(volume.name, handover.fence, undone)
-        yield from stores.check_free(volume.name, handover.fence, handover.run)
+def _is_staged(handover: Handover, old: TreeFacts) -> bool:
+    """Whether this tree is as `stage` leaves it."""
+    wanted = settings.process_of(handover.workload)
+    return old.state is InstanceState.CREATED and not changed_fields(wanted, old.labels.get(LABEL_SPEC, ""))
 
 
-def _staged_before(handover: Handover, old: TreeFacts | None, marker: Marker | None) -> bool:
-    """Whether this is what an earlier `stage` of the same move made, whose reply was lost."""
-    return (
-        old is not None
-        and marker is not None
-        and (marker.epoch, marker.phase, marker.role) == (handover.fence.epoch, Phase.RESERVED, "destination")
-        and old.state is InstanceState.CREATED
-        and not changed_fields(settings.process_of(handover.workload), old.labels.get(LABEL_SPEC, ""))
-    )
-
-
-def _marker(name: str) -> Program[Marker | None]:
-    shown = yield from guard.show(name)
-    return shown[0].marker if shown else None
-
-
-def _discard(facts: TreeFacts, fence: Fence, phases: tuple[Phase | str, ...]) -> Program[None]:
+def _discard(facts: TreeFacts | None, fence: Fence, phases: arriving.Phases) -> Program[None]:
+    assert facts is not None
     # All of it under the fence: a copy that another controller has restored lives on its page daemon and images.
     tasks = places.tasks(facts.name, facts.id)
     for argv in (stop_pages_argv(tasks), rooms.free_argv(tasks)):
@@ -86,13 +59,11 @@ def _discard(facts: TreeFacts, fence: Fence, phases: tuple[Phase | str, ...]) ->
 
 
 def unstage(handover: Handover) -> Program[None]:
-    name, fence = handover.name, handover.fence
-    marker = yield from _marker(name)
-    if marker is not None and marker.phase == Phase.FENCED and marker.epoch > fence.epoch:
-        fence = Fence(name, marker.epoch)
+    name = handover.name
+    fence = yield from arriving.fence_here(handover)
     facts = yield from observing.tree(name)
     if facts is not None:
-        yield from _discard(facts, fence, _UNDONE)
+        yield from _discard(facts, fence, arriving.UNDONE)
     for volume in settings.process_of(handover.workload).volumes:
         yield from stores.remove_volume(volume.name, fence, handover.run)
     yield from config.write(name)
@@ -100,16 +71,7 @@ def unstage(handover: Handover) -> Program[None]:
     yield from guard.mark(fence, Phase.FENCED, "destination", run=handover.run, peer=handover.move.source)
 
 
-def commit(handover: Handover) -> Program[None]:
-    """Clients wait: nothing is asked before the guard has refused."""
-    try:
-        yield from guard.mark(
-            handover.fence, Phase.COMMITTED, "destination", run=handover.run, peer=handover.move.source
-        )
-    except GuardRefused:
-        marker = yield from _marker(handover.name)
-        if marker is None or (marker.epoch, marker.phase) != (handover.fence.epoch, Phase.RUNNING):
-            raise
+commit = arriving.commit
 
 
 def restore(handover: Handover) -> Program[None]:
@@ -152,9 +114,8 @@ def confirm(handover: Handover) -> Program[None]:
 
 def finish(handover: Handover) -> Program[None]:
     name = handover.name
-    marker = yield from _marker(name)
-    if marker is not None and marker.epoch > handover.fence.epoch:
-        return  # a later hand-over has it by now, and what is here is that one's
+    if (yield from arriving.is_passed_on(handover)):
+        return
     facts = yield from observing.tree(name)
     if facts is None:
         return

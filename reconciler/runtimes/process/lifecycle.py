@@ -18,10 +18,6 @@ from reconciler.model.spec import Workload
 from reconciler.model.world import InstanceState, TreeFacts
 from reconciler.runtimes.process import observing, places, settings, stores
 
-LIVE = (guard.NONE, Phase.RUNNING, Phase.CONFIRMED)
-"""Phases of a workload's marker in which it may be started here; `none`: it has no marker."""
-SETTLED = (*LIVE, Phase.RETIRED, Phase.FENCED)
-"""Phases in which no hand-over needs what is on this host."""
 GRACE: Seconds = 10.0
 """Between asking a command to end and ending its tree."""
 _LIMIT: Seconds = 60.0
@@ -43,11 +39,11 @@ def create(workload: Workload, fence: Fence, secrets: Mapping[str, bytes]) -> Pr
     if found is not None:
         if found.state.has_processes or not changed_fields(spec, found.labels.get(LABEL_SPEC, "")):
             return found.id
-        yield from end(name, fence, SETTLED, remove=True)
+        yield from end(name, fence, guard.SETTLED, remove=True)
     for volume in spec.volumes:
         yield from stores.locate_volume(volume.name, name)
     yield from guard.mark(fence, Phase.RUNNING, "owner")
-    return (yield from make(workload, fence, LIVE, secrets))
+    return (yield from make(workload, fence, guard.LIVE, secrets))
 
 
 def start(workload: Workload, fence: Fence) -> Program[None]:
@@ -57,10 +53,10 @@ def start(workload: Workload, fence: Fence) -> Program[None]:
         raise CommandFailed(f"{name} cannot be started: it was not made here")
     if found.state is InstanceState.PAUSED:
         freezer = f"/sys/fs/cgroup/{places.tasks(name, found.id).group}/cgroup.freeze"
-        yield from guard.run(fence, LIVE, ("/bin/sh", "-c", 'echo 0 > "$1"', "thaw", freezer))
+        yield from guard.run(fence, guard.LIVE, ("/bin/sh", "-c", 'echo 0 > "$1"', "thaw", freezer))
     elif not found.state.has_processes:
         yield from guard.mark(fence, Phase.RUNNING, "owner")
-        yield from run(name, fence, LIVE)
+        yield from run(name, fence, guard.LIVE)
     if workload.spec.health is None:  # else the check finds out
         yield Command(("/bin/sh", "-c", f"sleep {_AT_ONCE}"))
         now = yield from observing.tree(name)
@@ -77,7 +73,7 @@ def stop(name: str, fence: Fence) -> Program[None]:
     found = yield from observing.tree(name)
     if found is not None and found.state.has_processes:
         argv = places.shell("stop", places.home(name), str(round(GRACE)))
-        yield from guard.run(fence, SETTLED, argv, timeout=_LIMIT)
+        yield from guard.run(fence, guard.SETTLED, argv, timeout=_LIMIT)
 
 
 def end(name: str, fence: Fence, phases: tuple[Phase | str, ...], *, remove: bool = False) -> Program[None]:
@@ -89,7 +85,7 @@ def end(name: str, fence: Fence, phases: tuple[Phase | str, ...], *, remove: boo
 def remove(name: str, fence: Fence) -> Program[None]:
     if (yield from observing.tree(name)) is not None:
         yield from stop(name, fence)
-        yield from end(name, fence, SETTLED, remove=True)
+        yield from end(name, fence, guard.SETTLED, remove=True)
 
 
 def set_aside(workload: str, fence: Fence) -> Program[None]:
@@ -101,13 +97,13 @@ def set_aside(workload: str, fence: Fence) -> Program[None]:
     if found is None:
         return
     if found.state.has_processes:
-        yield from guard.run(fence, SETTLED, places.shell("note", places.home(workload)))
+        yield from guard.run(fence, guard.SETTLED, places.shell("note", places.home(workload)))
     yield from stop(workload, fence)
     yield from _rename(workload, aside, fence)
 
 
 def _rename(name: str, other: str, fence: Fence) -> Program[None]:
-    yield from guard.run(fence, SETTLED, places.shell("rename", places.home(name), places.home(other)))
+    yield from guard.run(fence, guard.SETTLED, places.shell("rename", places.home(name), places.home(other)))
 
 
 def bring_back(workload: str, fence: Fence) -> Program[None]:
@@ -120,8 +116,8 @@ def bring_back(workload: str, fence: Fence) -> Program[None]:
     if found is not None and ran.status == 0:
         if not found.state.has_processes:
             yield from guard.mark(fence, Phase.RUNNING, "owner")
-            yield from run(workload, fence, LIVE)
-        yield from guard.run(fence, SETTLED, ("rm", "-f", "--", f"{places.home(workload)}/ran"))
+            yield from run(workload, fence, guard.LIVE)
+        yield from guard.run(fence, guard.SETTLED, ("rm", "-f", "--", f"{places.home(workload)}/ran"))
 
 
 def remove_aside(workload: str, fence: Fence) -> Program[None]:
