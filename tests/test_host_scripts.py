@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import re
 import subprocess
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
-from reconciler.resources import PACKAGE, data_path
+from reconciler.resources import PACKAGE, data_path, host_script
 
 SCRIPTS = sorted(
     p
@@ -52,6 +54,49 @@ def test_scripts_that_are_run_are_there_and_all_are_run(folder: str, room: str) 
     assert (
         there - named - {"init", "living", "members", "restoring", "rights", "setup", "tree", "virsh"} == set()
     )  # a part of others, and CRIU's own
+
+
+class Answers(BaseHTTPRequestHandler):
+    """200 for /well, 500 else."""
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/well" else 500)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "status", "said"),
+    [
+        ("tcp", "", 0, ""),
+        ("http", "/well", 0, ""),
+        ("http", "/ill", 1, "answered: HTTP/1.0 500"),
+        ("none", "", 1, ""),
+    ],
+)
+def test_a_guest_is_asked_over_tcp_and_http(kind: str, path: str, status: int, said: str) -> None:
+    """Real: the script and what it asks. `none`: nobody listens there any more."""
+    with HTTPServer(("127.0.0.1", 0), Answers) as server:
+        port = server.server_port
+        Thread(target=server.serve_forever, daemon=True).start()
+        if kind == "none":
+            server.shutdown()
+            server.server_close()
+        words = ["0" if status else "60", "http" if path else "tcp", "127.0.0.1", str(port), path]
+        argv = ["sh", "-c", host_script("libvirt", "health"), "health", *words]
+        done = subprocess.run(argv, capture_output=True, text=True)
+        if kind != "none":
+            server.shutdown()
+    assert done.returncode == status and said in done.stderr
+
+
+def test_how_to_ask_over_http_stands_in_one_place() -> None:
+    asking = [p.name for p in SCRIPTS if "HTTP/1.0" in p.read_text()]
+    assert asking == ["probe.sh"]
+    for folder in ("podman", "process", "libvirt"):
+        assert "HTTP/1.0" in host_script(folder, "health")
 
 
 def test_each_workload_has_a_table_of_its_own_name() -> None:

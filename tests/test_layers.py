@@ -25,7 +25,7 @@ RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 ONLY_IMPORT_IN = {
     "asyncssh": "hosts/ssh",
     "typer": "cli/",
-    "jinja2": "load/render.py",
+    "jinja2": "load/render",
     "sqlite3": "state/",
     "rich": "cli/",
     "yaml": "load/",

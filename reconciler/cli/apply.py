@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reconciler.cli.options import AllowEmpty, AsJson, JournalPath, Paths, Set, Values, load_spec, repository_of
+from reconciler.cli.options import (
+    AllowEmpty,
+    AsJson,
+    JournalPath,
+    Paths,
+    Set,
+    Templates,
+    Values,
+    load_spec,
+    repository_of,
+)
 
 if TYPE_CHECKING:
     from reconciler.commands.app import Seen
@@ -47,6 +57,10 @@ def apply(
     ] = None,
     journal: JournalPath = None,
     as_json: AsJson = False,
+    form: Annotated[
+        str, typer.Option("--format", help="text, json, markdown, html or junit.", metavar="FORM")
+    ] = "text",
+    templates: Templates = None,
 ) -> int:
     """Bring the hosts to what the specs, or a saved plan file, say.
 
@@ -58,14 +72,18 @@ def apply(
     """
     from reconciler.cli.signals import answer_to, run_until_done
     from reconciler.cli.views.apply import exit_code, render_applied
+    from reconciler.cli.views.failure import warned
     from reconciler.cli.views.layout import say
     from reconciler.cli.views.plan import render_plan
     from reconciler.cli.views.progress import progress_view
+    from reconciler.cli.views.reports import OF_APPLY, form_of, render_applied_report, templates_for
     from reconciler.cli.views.style import color_of
     from reconciler.commands.app import Apply
     from reconciler.core.consent import Consent
     from reconciler.errors import InputError
 
+    shown = form_of(form, as_json, OF_APPLY)
+    templates_for(templates, shown)
     saved = _saved_plan(paths)
     if saved is None:
         spec = load_spec(paths, values, settings, allow_empty)
@@ -80,7 +98,7 @@ def apply(
 
     def show(seen: Seen) -> None:
         plan = seen.plan
-        if not as_json and (plan.changes or plan.findings or plan.unknown_hosts):
+        if shown == "text" and (plan.changes or plan.findings or plan.unknown_hosts):
             say(render_plan(plan, color_of(sys.stdout), seen=len(seen.world.seen())))
 
     async def ask(seen: Seen) -> bool:
@@ -101,11 +119,15 @@ def apply(
         )
         applied, interrupted = run_until_done(job, job.cancel)
     status = exit_code(applied, interrupted)
-    if as_json:
+    if shown != "text":
         from reconciler.cli.views.output.apply import apply_document
         from reconciler.cli.views.output.base import emit
 
-        emit(apply_document(applied, status))
+        document = apply_document(applied, status)
+        if shown == "json":
+            emit(document)
+        else:
+            typer.echo(render_applied_report(document, shown, templates, warned))
     else:
         say(render_applied(applied, color_of(sys.stdout)))
     return status

@@ -29,6 +29,10 @@ AllowEmpty = Annotated[
     bool, typer.Option("--allow-empty", help="Accept specs that are empty or gone (plans removals).")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+Templates = Annotated[
+    Path | None,
+    typer.Option("--templates", metavar="DIR", help="Templates that replace those of markdown and html reports."),
+]
 JournalPath = Annotated[
     Path | None, typer.Option("--journal", help="Journal file; default: in XDG_STATE_HOME, or RECONCILE_JOURNAL.")
 ]

@@ -5,14 +5,21 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from reconciler.cli.options import AllowEmpty, AsJson, JournalPath, Paths, Set, Values, load_spec, repository_of
-
-if TYPE_CHECKING:
-    from reconciler.cli.views.reports import Form
+from reconciler.cli.options import (
+    AllowEmpty,
+    AsJson,
+    JournalPath,
+    Paths,
+    Set,
+    Templates,
+    Values,
+    load_spec,
+    repository_of,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -40,9 +47,10 @@ def plan(
     form: Annotated[
         str,
         typer.Option(
-            "--format", help="text, json, markdown, github (annotations), junit or sarif.", metavar="FORM"
+            "--format", help="text, json, markdown, html, github (annotations), junit or sarif.", metavar="FORM"
         ),
     ] = "text",
+    templates: Templates = None,
 ) -> int:
     """Show what `apply` would do, with downtime, bytes and way back. Changes nothing (a rehearsal freezes).
 
@@ -52,13 +60,14 @@ def plan(
     from reconciler.cli.views.failure import warned
     from reconciler.cli.views.layout import say
     from reconciler.cli.views.plan import render_plan
-    from reconciler.cli.views.reports import render_report
+    from reconciler.cli.views.reports import form_of, render_plan_report, templates_for
     from reconciler.cli.views.style import color_of
     from reconciler.commands import app
     from reconciler.commands.binding import bind
     from reconciler.commands.planfile import SavedPlan, write_plan
 
-    shown = _form(form, as_json)
+    shown = form_of(form, as_json)
+    templates_for(templates, shown)
     spec = load_spec(paths, values, settings, allow_empty)
     if rehearse:
         from reconciler.cli.signals import at_once, run_until_done
@@ -82,7 +91,7 @@ def plan(
         if shown == "json":
             emit(document)
         else:
-            typer.echo(render_report(document, shown))
+            typer.echo(render_plan_report(document, shown, templates))
     else:
         text = render_plan(seen.plan, color_of(sys.stdout), seen=len(seen.world.seen()))
         unchanged = "" if rehearse else " Nothing was changed."
@@ -90,17 +99,3 @@ def plan(
         if binding:
             say(f"Saved to {out}, for these specs {binding.at} and these hosts as they are: nothing else.")
     return status
-
-
-def _form(form: str, as_json: bool) -> Form:
-    from reconciler.cli.views.reports import Form
-    from reconciler.errors import InputError
-
-    if form not in set(Form):
-        known = ", ".join(Form)
-        raise InputError(f"a plan has no form `{form}`", code="E190", fix=f"--format is one of {known}")
-    if as_json and form not in ("text", "json"):
-        raise InputError(
-            f"--json and --format {form} exclude each other", code="E190", fix="leave one of them out"
-        )
-    return Form.JSON if as_json else Form(form)

@@ -293,6 +293,13 @@ CODES: dict[str, Code] = {
         "Whoever is between you and a host can present a key of their own. Compare the fingerprint with what the "
         "host's own console shows: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub. Nothing was written.",
     ),
+    "E188": Code(
+        "a template of a report failed",
+        "--templates DIR replaces reports by templates of the same name: plan.md.j2, plan.html.j2, apply.md.j2, "
+        "apply.html.j2, and page.html.j2, which the pages have in common. They run in a sandbox, with plain data "
+        "and a bounded number of steps. What cannot be read is found before anything begins; an apply whose "
+        "report fails afterwards is told by ours.",
+    ),
     "E189": Code(
         "not a file that can be imported",
         "`reconcile import` reads compose files, which have `services`, and Quadlet units, whose [Container] has "

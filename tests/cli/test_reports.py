@@ -86,7 +86,8 @@ def test_through_the_command_line(
     assert main.run(["plan", "--format", "json"]) == 1 and json.loads(capsys.readouterr().out)["refused"] is True
     assert main.run(["plan", "--format=json", "nowhere"]) == 4
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "E101"
-    assert main.run(["plan", "--format", "html"]) == 4
+    assert main.run(["plan", "--format", "html"]) == 1 and capsys.readouterr().out.startswith("<!doctype html>")
+    assert main.run(["plan", "--format", "pdf"]) == 4
     assert main.run(["plan", "--format", "junit", "--json"]) == 4
 
 

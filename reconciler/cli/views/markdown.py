@@ -1,41 +1,87 @@
-"""A plan as one comment of a pull request: what is refused first, details folded, never longer than is taken."""
+"""A plan, and what an apply did, as one comment of a pull request: what is refused first, details folded, never
+longer than is taken."""
 
 from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
+from reconciler.cli.views.output.apply import ApplyDocument
 from reconciler.cli.views.output.base import as_json
 from reconciler.cli.views.output.plan import PlanDocument
-from reconciler.load.render import render_shipped
+from reconciler.cli.views.pages import ended
+from reconciler.load.render_reports import render_report
 from reconciler.model.units import format_bytes
 
 MOST_CHARACTERS: Final = 65_000
 """A little less than the 65,536 that GitHub takes of a comment."""
+MOST_WARNINGS: Final = 20
 MOST_TEXT: Final = 600
 """Characters of one text in it."""
 
 _MARKS = re.compile(r"[\\`*_{}\[\]()#+!|~@:]")
 
 
-def markdown(plan: PlanDocument) -> str:
+def markdown(plan: PlanDocument, templates: Path | None = None) -> str:
     """The plan as Markdown. Nothing in it that others wrote is Markdown or HTML of its own."""
     body: dict[str, Any] = literal(as_json(plan))
     refusals = [found for found in body["findings"] if found["severity"] == "error"]
     changes = [_change(change, body) for change in body["changes"]]
-    shown = len(refusals) + len(changes)
+
+    def first(shown: int) -> str:
+        refused = refusals[:shown]
+        then = changes[: max(0, shown - len(refused))]
+        left = len(refusals) + len(changes) - len(refused) - len(then)
+        return _rendered(body, refused, then, left, templates)
+
+    return _fitting(len(refusals) + len(changes), first)
+
+
+def _fitting(shown: int, first: Callable[[int], str]) -> str:
+    """As many of the first parts as fit into a comment."""
     while True:
-        first = refusals[:shown]
-        then = changes[: max(0, shown - len(first))]
-        left = len(refusals) + len(changes) - len(first) - len(then)
-        text = _rendered(body, first, then, left)
+        text = first(shown)
         if len(text) <= MOST_CHARACTERS or not shown:
             return text[:MOST_CHARACTERS]
         shown = min(shown - 1, shown * MOST_CHARACTERS // len(text))
 
 
-def _rendered(body: dict[str, Any], refusals: list[Any], changes: list[Any], left: int) -> str:
+def apply_markdown(done: ApplyDocument, templates: Path | None = None) -> str:
+    """What an apply did as Markdown: how each change ended, and measured against predicted downtime."""
+    body: dict[str, Any] = literal(as_json(done))
+    changes = sorted((_done(change) for change in body["changes"]), key=lambda one: one["state"] == "done")
+    warnings = [*body["warnings"], *body["untidied"]][:MOST_WARNINGS]
+
+    def first(shown: int) -> str:
+        told = {"changes": changes[:shown], "left": len(changes) - shown, "warnings": warnings}
+        return _tidy(render_report("apply.md.j2", templates, done=body, ended=ended(done), **told))
+
+    return _fitting(len(changes), first)
+
+
+def _done(change: dict[str, Any]) -> dict[str, Any]:
+    move = change["move"]
+    if not move:
+        return change | {"predicted": "", "measured": ""}
+    was = "" if move["frozenS"] is None else f"{move['frozenS']:.2f} s"
+    return change | {"predicted": _range(move), "measured": was}
+
+
+def _range(move: dict[str, Any]) -> str:
+    least, most = move["predictedDowntimeS"], move["predictedMostS"]
+    return f"{least:.1f} s" if most <= least else f"{least:.1f} to {most:.1f} s"
+
+
+def _tidy(text: str) -> str:
+    return re.sub(r"\n{3,}", "\n\n", text)
+
+
+def _rendered(
+    body: dict[str, Any], refusals: list[Any], changes: list[Any], left: int, templates: Path | None
+) -> str:
     specs = body["specs"]
     at = (
         f"at {specs['commit'][:7]}{' with uncommitted changes' * specs['dirty']}"
@@ -44,10 +90,8 @@ def _rendered(body: dict[str, Any], refusals: list[Any], changes: list[Any], lef
     )
     refused = sum(found["severity"] == "error" for found in body["findings"])
     summary = f"{_count(len(body['changes']), 'change')}, {_count(refused, 'refusal')}"
-    text = render_shipped(
-        "report", "plan.md.j2", plan=body, refusals=refusals, changes=changes, left=left, at=at, summary=summary
-    )
-    return re.sub(r"\n{3,}", "\n\n", text)
+    told = {"refusals": refusals, "changes": changes, "left": left, "at": at, "summary": summary}
+    return _tidy(render_report("plan.md.j2", templates, plan=body, **told))
 
 
 def _count(number: int, word: str) -> str:
@@ -56,11 +100,9 @@ def _count(number: int, word: str) -> str:
 
 def _change(change: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
     name, move = change["workload"], change["move"]
-    least, most = (move["predictedDowntimeS"], move["predictedMostS"]) if move else (0.0, 0.0)
-    told = f"{least:.1f} s" if most <= least else f"{least:.1f} to {most:.1f} s"
     warnings = [f for f in body["findings"] if f["where"]["workload"] == name and f["severity"] == "warning"]
     return change | {
-        "downtime": told if move else "",
+        "downtime": _range(move) if move else "",
         "memory": format_bytes(move["memoryBytes"]) if move else "",
         "copied": format_bytes(move["expectedBytes"]) if move else "",
         "warnings": warnings,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
 from reconciler.core.obstacles import in_words
 from reconciler.model.base import duration_text, size_text
@@ -23,7 +24,7 @@ from reconciler.model.outlook import (
     WayBack,
     Ways,
 )
-from reconciler.model.plan import Change, ChangeKind
+from reconciler.model.plan import ChangeKind
 from reconciler.model.spec import Strategy
 from reconciler.model.units import format_bytes, format_seconds
 
@@ -49,14 +50,27 @@ _THEN = {
 _WHEN = {ActionTime.BEFORE_FREEZE: "before the freeze", ActionTime.AFTER_RESTORE: "after the restore"}
 
 
-def rows(change: Change) -> list[Row]:
+class OfChange(Protocol):
+    """A change, as plans hold it or as documents tell of it."""
+
+    @property
+    def kind(self) -> ChangeKind: ...
+    @property
+    def source(self) -> str | None: ...
+    @property
+    def destination(self) -> str | None: ...
+    @property
+    def outlook(self) -> Outlook: ...
+
+
+def rows(change: OfChange) -> list[Row]:
     """All that a reviewer has to know of a change, but for why it is made."""
     told = change.outlook
     called = [("called", f"{told.called} in the specs; on hosts it keeps its name")] if told.called else []
     return [*called, *_body(change, told), *_rehearsed(told.rehearsed)]
 
 
-def _body(change: Change, told: Outlook) -> Iterator[Row]:
+def _body(change: OfChange, told: Outlook) -> Iterator[Row]:
     match change.kind:
         case ChangeKind.CREATE | ChangeKind.RECREATE:
             if told.image:
@@ -82,7 +96,7 @@ def _body(change: Change, told: Outlook) -> Iterator[Row]:
             pass
 
 
-def _move(change: Change, told: Outlook) -> Iterator[Row]:
+def _move(change: OfChange, told: Outlook) -> Iterator[Row]:
     if told.held_move:
         yield from _held(told.held_move)
     if told.live_move:
@@ -123,7 +137,7 @@ def _back(told: Outlook) -> Iterator[Row]:
         yield "way back", WAY_BACK[told.way_back].format(runtime=runtime)
 
 
-def _volumes(change: Change, told: Outlook) -> Iterator[Row]:
+def _volumes(change: OfChange, told: Outlook) -> Iterator[Row]:
     for volume in told.volumes:
         if volume.way is VolumeWay.NEW:
             yield "volume", f"{volume.name} is new, and empty"
@@ -151,7 +165,7 @@ def _loss(loss: Loss | None) -> Iterator[Row]:
     yield "lost", ", ".join(parts) + up
 
 
-def _consent(change: Change, told: Outlook) -> Iterator[Row]:
+def _consent(change: OfChange, told: Outlook) -> Iterator[Row]:
     kind = change.kind.value
     if told.consent is ConsentOutlook.BY_SPEC:
         yield "consent", f"spec.update.allow has {kind}"

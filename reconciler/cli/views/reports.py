@@ -1,13 +1,25 @@
-"""A plan for other programs: annotations of a pull request, test results, code scanning. All from its document."""
+"""A plan, and what an apply did, for other programs: annotations of a pull request, test results, code scanning.
+All from their documents."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reconciler import __version__
+from reconciler.cli.views.output.apply import ApplyDocument, DoneChange
 from reconciler.cli.views.output.base import Finding
 from reconciler.cli.views.output.plan import PlanDocument
+from reconciler.core.saga import GroupState
+from reconciler.engine.lenient import Warn
+from reconciler.errors import InputError
+from reconciler.load.render_reports import check_templates
+from reconciler.model.event import Untidied
+
+if TYPE_CHECKING:
+    from junitparser import TestSuite
 
 MOST_ANNOTATIONS = 10
 """Errors, and warnings, that GitHub shows of one step; it drops the others without a word."""
@@ -22,15 +34,61 @@ class Form(StrEnum):
     GITHUB = "github"
     JUNIT = "junit"
     SARIF = "sarif"
+    HTML = "html"
 
 
-def render_report(plan: PlanDocument, form: Form) -> str:
+OF_APPLY = (Form.TEXT, Form.JSON, Form.MARKDOWN, Form.HTML, Form.JUNIT)
+"""What an apply can be told in."""
+OF_TEMPLATES = (Form.MARKDOWN, Form.HTML)
+"""Those that have templates, which users may replace."""
+
+
+def form_of(asked: str, as_json: bool, known: Sequence[Form] = tuple(Form)) -> Form:
+    """The form that `--format` and `--json` ask for; InputError for one there is not."""
+    if asked not in known:
+        raise InputError(f"there is no form `{asked}`", code="E190", fix=f"--format is one of {', '.join(known)}")
+    if as_json and asked not in ("text", "json"):
+        what = f"--json and --format {asked} exclude each other"
+        raise InputError(what, code="E190", fix="leave one of them out")
+    return Form.JSON if as_json else Form(asked)
+
+
+def templates_for(folder: Path | None, form: Form) -> None:
+    """InputError where templates are given for a form that has none, or cannot be used."""
+    if folder is None:
+        return
+    if form not in OF_TEMPLATES:
+        raise InputError(f"--format {form} has no templates", code="E190", fix="leave --templates out")
+    check_templates(folder)
+
+
+def render_applied_report(done: ApplyDocument, form: Form, templates: Path | None, warn: Warn) -> str:
+    """What an apply did, in one of the forms for other programs. It is done, whatever becomes of its report: where
+    a template of the user's fails, ours is used, and that is told."""
+    if form is Form.JUNIT:
+        return applied_junit(done)
+    from reconciler.cli.views.markdown import apply_markdown
+    from reconciler.cli.views.pages import apply_page
+
+    told = apply_page if form is Form.HTML else apply_markdown
+    try:
+        return told(done, templates)
+    except InputError as error:
+        warn(Untidied(error.code, f"{error}; this is the report without it", ""))
+        return told(done)
+
+
+def render_plan_report(plan: PlanDocument, form: Form, templates: Path | None = None) -> str:
     """The plan in one of the forms for other programs."""
     match form:
+        case Form.HTML:
+            from reconciler.cli.views.pages import plan_page
+
+            return plan_page(plan, templates)
         case Form.MARKDOWN:
             from reconciler.cli.views.markdown import markdown
 
-            return markdown(plan)
+            return markdown(plan, templates)
         case Form.GITHUB:
             return github(plan)
         case Form.JUNIT:
@@ -83,7 +141,7 @@ def _property(text: str) -> str:
 
 def junit(plan: PlanDocument) -> str:
     """A test case for each workload that is concerned: a failure where something is refused."""
-    from junitparser import Failure, JUnitXml, TestCase, TestSuite
+    from junitparser import Failure, TestCase, TestSuite
 
     suite = TestSuite("reconcile plan")
     for row in plan.verdicts:
@@ -98,6 +156,46 @@ def junit(plan: PlanDocument) -> str:
         if warnings:
             case.system_out = _xml("\n".join(warnings))
         suite.add_testcase(case)
+    return _xml_of(suite)
+
+
+def applied_junit(done: ApplyDocument) -> str:
+    """A test case for each change, whose time is how long it was frozen; and one for each workload that is
+    refused."""
+    from junitparser import Failure, TestCase, TestSuite
+
+    suite = TestSuite("reconcile apply")
+    for change in done.changes:
+        case = TestCase(_xml(change.workload), classname="apply")
+        if change.move and change.move.frozen_s is not None:
+            case.time = change.move.frozen_s
+            low, high = change.move.predicted_downtime_s, change.move.predicted_most_s
+            case.system_out = f"frozen for {change.move.frozen_s:.3f} s, predicted {low:.3f} to {high:.3f} s"
+        if change.state is not GroupState.DONE:
+            failure = Failure(_xml(change.state.value), _xml(change.kind.value))
+            failure.text = _xml("\n".join(_errors(change)))
+            case.result = [failure]
+        suite.add_testcase(case)
+    for finding in done.refused:
+        case = TestCase(_xml(finding.where.workload or finding.where.host or "all"), classname="refused")
+        failure = Failure(_xml(finding.message), _xml(finding.code))
+        failure.text = _xml(_sentence(finding))
+        case.result = [failure]
+        suite.add_testcase(case)
+    return _xml_of(suite)
+
+
+def _errors(change: DoneChange) -> list[str]:
+    told = [
+        f"{'undoing ' if error.undo else ''}{error.kind} on {error.host}: {error.message}"
+        for error in change.errors
+    ]
+    return [*told, change.became] if change.became else told
+
+
+def _xml_of(suite: TestSuite) -> str:
+    from junitparser import JUnitXml
+
     xml = JUnitXml("reconcile")
     xml.add_testsuite(suite)
     xml.update_statistics()
