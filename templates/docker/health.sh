@@ -6,19 +6,12 @@ kind=$1 left=$2 id=$3 pid=$4 restarts=$5
 shift 5
 now() { read -r up _ < /proc/uptime; echo "${up%.*}${up#*.}"; }
 end=$(($(now) + left))
+# include host/probe
 net() { nsenter --net="/proc/$pid/ns/net" -- timeout 2 "$@"; }
 once() {
     case $kind in
     command) timeout 10 docker exec -- "$id" "$@" ;;
-    tcp) net bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$1" "$2" ;;
-    http)
-        net bash -c 'exec 3<>"/dev/tcp/$0/$1" || exit 1
-            printf "GET %s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n\r\n" "$2" "$0" >&3
-            IFS= read -r line <&3
-            case $line in HTTP/1.[01]\ [23]*) exit 0 ;; esac
-            echo "answered: ${line:-nothing}" >&2
-            exit 1' "$1" "$2" "$3"
-        ;;
+    *) probe "$kind" "$@" ;;
     esac
 }
 ended() {

@@ -7,43 +7,40 @@ not mounted, and addresses that appear nowhere before it starts.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from reconciler.core.made_from import changed_fields
-from reconciler.criu import config, restoring, rooms
+from reconciler.criu import arriving, config, restoring, rooms
 from reconciler.criu.tasks import living, stop_pages_argv
-from reconciler.errors import CommandFailed, GuardRefused, HostError, Refused
+from reconciler.errors import CommandFailed, HostError
 from reconciler.guard import guard
 from reconciler.model.command import Command, Fence, Program
 from reconciler.model.labels import LABEL_SPEC
 from reconciler.model.plan import Phase
-from reconciler.model.world import ContainerFacts, InstanceState, Marker
+from reconciler.model.world import ContainerFacts, InstanceState
 from reconciler.runtimes.base import Handover, Located
 from reconciler.runtimes.docker import containers, health, moving, places, stores
 from reconciler.runtimes.oci import verifying
-
-_RESERVED = (Phase.RESERVED,)
-_UNDONE = (guard.NONE, Phase.RESERVED, Phase.FENCED, Phase.RETIRED)
 
 
 def stage(handover: Handover, secrets: Mapping[str, bytes]) -> Program[Located]:
     name, move, fence = handover.name, handover.move, handover.fence
     image = yield from _image(handover)
     old = yield from containers.ours(name, name)
-    if old is not None and old.state.has_processes:
-        raise Refused(f"a copy of {name} runs on {move.destination} already", code="P439", fix="plan again")
-    marker = yield from _marker(name)
-    again = _staged_before(handover, old, marker)
-    if not again:
-        if old is not None:
-            yield from _discard(old, fence, (*containers.SETTLED, Phase.RESERVED))
-        yield from _make_way(handover, marker)
-    yield from guard.mark(fence, Phase.RESERVED, "destination", run=handover.run, peer=move.source)
-    if not again:
-        for volume in handover.workload.container.volumes:
-            yield from stores.create_volume(volume.name, fence, handover.run)
+    names = [volume.name for volume in handover.workload.container.volumes]
+    arrival = yield from arriving.take(
+        handover,
+        old,
+        whole=old is not None and _is_staged(handover, old),
+        discard=partial(_discard, old, fence),
+        volumes=arriving.VolumeRoom(names, stores.check_free, stores.remove_volume),
+    )
+    if not arrival.again:
+        for volume in names:
+            yield from stores.create_volume(volume, fence, handover.run)
         restart = containers.NO_RESTART
         yield from containers.make(
-            handover.workload, fence, _RESERVED, image=image, restart=restart, secrets=secrets
+            handover.workload, fence, arriving.RESERVED, image=image, restart=restart, secrets=secrets
         )
     facts = yield from moving.save(name)
     if facts is None or facts.state is not InstanceState.CREATED or not facts.upper_dir:
@@ -51,7 +48,7 @@ def stage(handover: Handover, secrets: Mapping[str, bytes]) -> Program[Located]:
         raise CommandFailed(f"{name} could not be prepared on {move.destination}: it is {state}", code="C313")
     located = moving.located(handover, facts, move.memory_bytes)
     if filled := [tree.path for tree in located.trees if tree.kind == "volume"]:
-        yield from guard.run(fence, _RESERVED, places.shell("empty", *filled))
+        yield from guard.run(fence, arriving.RESERVED, places.shell("empty", *filled))
     yield from rooms.make(handover, containers.tasks_of(facts))
     lazy = ("lazy-pages",) if move.follows else ()
     yield from moving.allow_restore(handover, facts.userdata, *lazy)
@@ -59,31 +56,10 @@ def stage(handover: Handover, secrets: Mapping[str, bytes]) -> Program[Located]:
     return located
 
 
-def _make_way(handover: Handover, marker: Marker | None) -> Program[None]:
-    """Volumes that a hand-over has left here which was undone are void, and go. Any other with data of its own is
-    a refusal, before this host is told of the hand-over."""
-    left = marker and marker.role == "destination" and marker.phase in (Phase.FENCED, Phase.RESERVED)
-    undone = marker.run if marker and left else ""
-    for volume in handover.workload.container.volumes:
-        if undone:
-            yield from stores.remove_volume(volume.name, handover.fence, undone)
-        yield from stores.check_free(volume.name, handover.fence, handover.run)
-
-
-def _staged_before(handover: Handover, old: ContainerFacts | None, marker: Marker | None) -> bool:
-    """Whether this container is what an earlier `stage` of the same move made, whose reply was lost."""
-    return (
-        old is not None
-        and marker is not None
-        and (marker.epoch, marker.phase, marker.role) == (handover.fence.epoch, Phase.RESERVED, "destination")
-        and old.state is InstanceState.CREATED
-        and not changed_fields(handover.workload.container, old.labels.get(LABEL_SPEC, ""))
-    )
-
-
-def _marker(name: str) -> Program[Marker | None]:
-    shown = yield from moving.marked(name)
-    return shown.marker if shown else None
+def _is_staged(handover: Handover, old: ContainerFacts) -> bool:
+    """Whether this container is as `stage` leaves it."""
+    changed = changed_fields(handover.workload.container, old.labels.get(LABEL_SPEC, ""))
+    return old.state is InstanceState.CREATED and not changed
 
 
 def _image(handover: Handover) -> Program[str]:
@@ -99,7 +75,8 @@ def _image(handover: Handover) -> Program[str]:
     )
 
 
-def _discard(facts: ContainerFacts, fence: Fence, phases: tuple[Phase | str, ...]) -> Program[None]:
+def _discard(facts: ContainerFacts | None, fence: Fence, phases: arriving.Phases) -> Program[None]:
+    assert facts is not None
     # All of it under the fence: a copy that another controller has restored lives on its page daemon and images.
     yield from guard.run(fence, phases, stop_pages_argv(containers.tasks_of(facts)))
     yield from containers.discard(facts, fence, phases)
@@ -108,13 +85,11 @@ def _discard(facts: ContainerFacts, fence: Fence, phases: tuple[Phase | str, ...
 
 
 def unstage(handover: Handover) -> Program[None]:
-    name, fence = handover.name, handover.fence
-    marker = yield from _marker(name)
-    if marker is not None and marker.phase == Phase.FENCED and marker.epoch > fence.epoch:
-        fence = Fence(name, marker.epoch)
+    name = handover.name
+    fence = yield from arriving.fence_here(handover)
     facts = yield from moving.copy_here(name)
     if facts is not None:
-        yield from _discard(facts, fence, _UNDONE)
+        yield from _discard(facts, fence, arriving.UNDONE)
     for volume in handover.workload.container.volumes:
         yield from stores.remove_volume(volume.name, fence, handover.run)
     yield from config.write(name)
@@ -122,16 +97,7 @@ def unstage(handover: Handover) -> Program[None]:
     yield from guard.mark(fence, Phase.FENCED, "destination", run=handover.run, peer=handover.move.source)
 
 
-def commit(handover: Handover) -> Program[None]:
-    """Clients wait: nothing is asked before the guard has refused."""
-    try:
-        yield from guard.mark(
-            handover.fence, Phase.COMMITTED, "destination", run=handover.run, peer=handover.move.source
-        )
-    except GuardRefused:
-        marker = yield from _marker(handover.name)
-        if marker is None or (marker.epoch, marker.phase) != (handover.fence.epoch, Phase.RUNNING):
-            raise
+commit = arriving.commit
 
 
 def restore(handover: Handover) -> Program[None]:
@@ -179,9 +145,8 @@ def confirm(handover: Handover) -> Program[None]:
 
 def finish(handover: Handover) -> Program[None]:
     name = handover.name
-    marker = yield from _marker(name)
-    if marker is not None and marker.epoch > handover.fence.epoch:
-        return  # a later hand-over has it by now, and what is here is that one's
+    if (yield from arriving.is_passed_on(handover)):
+        return
     facts = yield from containers.ours(name, name)
     if facts is None:
         return

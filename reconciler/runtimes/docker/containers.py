@@ -23,10 +23,6 @@ from reconciler.model.spec import Workload
 from reconciler.model.world import ContainerFacts, InstanceState
 from reconciler.runtimes.docker import options, parse, places, stores
 
-SETTLED = (guard.NONE, Phase.RUNNING, Phase.CONFIRMED, Phase.RETIRED, Phase.FENCED)
-"""Phases of a workload's marker in which no hand-over needs what is on this host."""
-LIVE = (guard.NONE, Phase.RUNNING, Phase.CONFIRMED)
-"""Phases in which a workload may be started here; `none`: it has no marker."""
 NO_RESTART = RestartPolicy.NO.value
 LOOK_LIMIT: Seconds = 65.0
 STOP_LIMIT: Seconds = 60.0
@@ -115,14 +111,14 @@ def create(workload: Workload, fence: Fence, secrets: Mapping[str, bytes]) -> Pr
     if found is not None:
         if found.state.has_processes or not changed_fields(spec, found.labels.get(LABEL_SPEC, "")):
             return found.id
-        yield from discard(found, fence, SETTLED)
+        yield from discard(found, fence, guard.SETTLED)
     if (yield from stores.image_id(spec.image)) is None:
         raise HostError(f"the image {spec.image} is not there", code="H214", fix="pull or copy it first")
     for volume in spec.volumes:  # Docker would make a missing one, empty and without a label
         yield from stores.locate_volume(volume.name, name)
     yield from guard.mark(fence, Phase.RUNNING, "owner")
     restart = spec.restart_option
-    return (yield from make(workload, fence, LIVE, image=spec.image, restart=restart, secrets=secrets))
+    return (yield from make(workload, fence, guard.LIVE, image=spec.image, restart=restart, secrets=secrets))
 
 
 def start(workload: Workload, fence: Fence) -> Program[None]:
@@ -131,10 +127,10 @@ def start(workload: Workload, fence: Fence) -> Program[None]:
     if found is None:
         raise CommandFailed(f"{name} cannot be started: its container is not there")
     if found.state is InstanceState.PAUSED:
-        yield from guard.run(fence, LIVE, ("docker", "unpause", found.id))
+        yield from guard.run(fence, guard.LIVE, ("docker", "unpause", found.id))
     elif found.state is not InstanceState.RUNNING:
         yield from guard.mark(fence, Phase.RUNNING, "owner")
-        yield from guard.run(fence, LIVE, ("docker", "start", found.id))
+        yield from guard.run(fence, guard.LIVE, ("docker", "start", found.id))
 
 
 def failed_at_once(workload: str) -> Program[ContainerFacts | None]:
@@ -154,7 +150,7 @@ def stop(workload: str, fence: Fence) -> Program[None]:
 
 def _stop(found: ContainerFacts, fence: Fence) -> Program[None]:
     if found.state.has_processes:
-        yield from guard.run(fence, SETTLED, ("docker", "stop", found.id), timeout=_stop_limit(found))
+        yield from guard.run(fence, guard.SETTLED, ("docker", "stop", found.id), timeout=_stop_limit(found))
 
 
 def _stop_limit(found: ContainerFacts) -> Seconds:
@@ -177,7 +173,7 @@ def _remove(name: str, workload: str, fence: Fence) -> Program[None]:
     found = yield from ours(name, workload)
     if found is not None:
         yield from _stop(found, fence)
-        yield from discard(found, fence, SETTLED)
+        yield from discard(found, fence, guard.SETTLED)
 
 
 def discard(found: ContainerFacts, fence: Fence, phases: tuple[Phase | str, ...]) -> Program[None]:
@@ -199,22 +195,22 @@ def set_aside(workload: str, fence: Fence) -> Program[None]:
     if found.state.has_processes or (yield from _noted(workload)) != found.id:
         ran = found.id if found.state.has_processes else ""
         yield from guard_notes.write(workload, "aside", ran.encode())
-    yield from switch_restart(found, fence, SETTLED, on=False)
+    yield from switch_restart(found, fence, guard.SETTLED, on=False)
     yield from _stop(found, fence)
-    yield from guard.run(fence, SETTLED, ("docker", "rename", found.id, aside))
+    yield from guard.run(fence, guard.SETTLED, ("docker", "rename", found.id, aside))
 
 
 def bring_back(workload: str, fence: Fence) -> Program[None]:
     old = yield from ours(places.aside(workload), workload)
     if old is not None:
         yield from remove(workload, fence)
-        yield from guard.run(fence, SETTLED, ("docker", "rename", old.id, workload))
+        yield from guard.run(fence, guard.SETTLED, ("docker", "rename", old.id, workload))
     found = yield from ours(workload, workload)
     if found is None:
         return
-    yield from switch_restart(found, fence, SETTLED, on=True)
+    yield from switch_restart(found, fence, guard.SETTLED, on=True)
     if not found.state.has_processes and (yield from _noted(workload)) == found.id:
-        yield from guard.run(fence, LIVE, ("docker", "start", found.id))
+        yield from guard.run(fence, guard.LIVE, ("docker", "start", found.id))
     yield Command(("rm", "-f", "--", f"{guard.workload_dir(workload)}/aside"), changes=True)
 
 
