@@ -87,7 +87,10 @@ def _ordered(section: dict[str, Any]) -> dict[str, Any]:
     }
     if isinstance(mounts := found.get("mounts"), list):
         # Whether a folder moves is about moves; the container is the same.
-        without = [{k: v for k, v in m.items() if k != "move"} if isinstance(m, dict) else m for m in mounts]
+        without = [
+            {k: v for k, v in m.items() if k not in ("move", "shared")} if isinstance(m, dict) else m
+            for m in mounts
+        ]
         found["mounts"] = sorted(without, key=canonical_json)
     with suppress(ValidationError, TypeError):  # what this release does not take stays as it is
         found["ports"] = sorted(_each_port(found["ports"])) if "ports" in found else []

@@ -55,6 +55,12 @@ PLAN_PAGES: dict[str, Page] = {
         "point, has files already where it should go, or belongs to another workload; /var/lib/reconciler/folders "
         "says whose. Nothing was written to it or removed.",
     ),
+    "P443": Page(
+        "a folder is not shared",
+        "A bind mount with `shared: true` is storage that both hosts mount at the same path. One host wrote a "
+        "file there, and the other did not see it within some seconds, or saw another inode number; or it is no "
+        "folder. The file was removed again, and the workload runs on where it was.",
+    ),
     "P446": Page(
         "there is no `process`",
         "The runtime process runs what `spec.process` says; another runtime takes another section.",

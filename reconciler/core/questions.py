@@ -37,6 +37,7 @@ def questions_of(changes: Iterable[Change], spec: Spec, world: World) -> dict[st
                 profiles=_profiles(workload),
                 files=files,
                 contents=_contents(workload) if moves else (),
+                shared=_shared(workload) if moves else (),
             )
             asked[change.destination] = _joined(asked.get(change.destination), part)
         if moves and change.source in seen:
@@ -44,7 +45,8 @@ def questions_of(changes: Iterable[Change], spec: Spec, world: World) -> dict[st
             folders = _folders(workload) if workload else ()
             ids = tuple((c.id, c.pid) for c in found)
             part = Question(names=(change.workload,), folders=folders, containers=ids, files=files)
-            part = replace(part, contents=_contents(workload) if workload else ())
+            if workload:
+                part = replace(part, contents=_contents(workload), shared=_shared(workload))
             asked[change.source] = _joined(asked.get(change.source), part)
     return asked
 
@@ -70,8 +72,14 @@ def _folders(workload: Workload) -> tuple[str, ...]:
     return tuple(mount.source for mount in workload.spec.mounts if mount.move)
 
 
+def _shared(workload: Workload) -> tuple[str, ...]:
+    return tuple(mount.source for mount in workload.spec.mounts if mount.shared)
+
+
 def _contents(workload: Workload) -> tuple[str, ...]:
-    return tuple(mount.source for mount in workload.spec.mounts if mount.read_only and not mount.move)
+    return tuple(
+        mount.source for mount in workload.spec.mounts if mount.read_only and not (mount.move or mount.shared)
+    )
 
 
 def _profiles(workload: Workload) -> tuple[str, ...]:
@@ -134,6 +142,7 @@ def _joined(one: Question | None, other: Question) -> Question:
         profiles=tuple(dict.fromkeys(one.profiles + other.profiles)),
         files=tuple(dict.fromkeys(one.files + other.files)),
         contents=tuple(dict.fromkeys(one.contents + other.contents)),
+        shared=tuple(dict.fromkeys(one.shared + other.shared)),
     )
 
 

@@ -28,6 +28,10 @@ class Mount(Model):
         False,
         description="The folder goes along like a volume: it is the workload's own, and removed where it was",
     )
+    shared: Flag = Field(
+        False,
+        description="Both hosts mount the same storage there: nothing is copied, and a move proves it first",
+    )
     relabel: Literal["shared", "private"] | None = Field(
         None, description="SELinux: give the source a label that containers may use, of all or of this one"
     )
@@ -38,6 +42,8 @@ class Mount(Model):
             self.source in ("/", *STAYS) or self.source.startswith(tuple(f"{top}/" for top in STAYS_WITH_ALL))
         ):
             raise ValueError(f"`move` takes a folder away from the host, which needs {self.source} itself")
+        if self.move and self.shared:
+            raise ValueError("`move` and `shared` contradict: what is shared is there already, and never removed")
         return self
 
 

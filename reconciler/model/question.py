@@ -11,7 +11,8 @@ class Question:
     static addresses that will be used; `names`: workloads whose units to look for; `containers`: (container ID,
     first process) of what moves away; `profiles`: of AppArmor, by name; `folders`: bind-mount
     sources that go along; `files`: what is executed or mapped
-    there, and has to be the same on both hosts; `contents`: what is mounted read-only, to be compared."""
+    there, and has to be the same on both hosts; `contents`: what is mounted read-only, to be compared;
+    `shared`: what should be the same folder on both."""
 
     host: bool = True
     paths: tuple[str, ...] = ()
@@ -22,3 +23,4 @@ class Question:
     folders: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     contents: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()

@@ -82,8 +82,9 @@ class ProcessFacts(Model):
     (type, target) of network and FUSE file systems. `visitors`: programs that `podman exec` put in. `nested`:
     kinds of namespaces of its own making. `backlog`: where connections wait to be accepted. `strange_sockets`:
     families and protocols. `corked`: UDP sockets that collect. `unread`: queues with events in them.
-    `socket_options`: set, and not put back by a restore. `multicast`: groups that somebody has joined. `sqlite`:
-    databases with a rollback journal that are open to write.
+    `socket_options`: set, and not put back by a restore; `dropped`: other properties that are not. `multicast`:
+    groups that somebody has joined. `made`: open files that the engine makes anew on each host. `sqlite`:
+    databases with a rollback journal that are open to write. `shm_holes`: whether files in /dev/shm have holes.
     """
 
     programs: tuple[str, ...] = ()
@@ -105,6 +106,9 @@ class ProcessFacts(Model):
     corked: bool = False
     unread: tuple[str, ...] = ()
     socket_options: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    made: tuple[str, ...] = ()
+    shm_holes: bool = False
     multicast: tuple[str, ...] = ()
     sqlite: tuple[str, ...] = ()
 
@@ -280,6 +284,9 @@ class Preflight(Model):
     profiles: tuple[str, ...] = Field((), description="Those of AppArmor that are loaded, of the ones asked about")
     files: dict[str, str] = Field({}, description="SHA-256 of each, empty when it is not there")
     contents: dict[str, str] = Field({}, description="Digests of what is below each path; empty where not known")
+    shared: dict[str, str] = Field(
+        {}, description="File system and inode number of folders; empty where not known"
+    )
 
 
 class RuntimeFacts(Model):

@@ -7,6 +7,25 @@ home=$1 folder=$2 cgroup=$3 monitor=$4 held=$5 addresses=$6
 shift 6
 # include living
 # include rights
+# include named
+attributes() { # what CRIU does not keep of tasks PID..., and of files in memory
+    command -v perl >/dev/null || return 0
+    perl - note "$(uname -m)" "$@" <<'END'
+# include attributes.pl
+END
+}
+keep_more() { # FOLDER PID...: names and addresses that somebody may have edited, and attributes
+    into=$1
+    shift
+    first=$1
+    for pid; do case $(grep '^NSpid:' "/proc/$pid/status") in *[!0-9]1) first=$pid && break ;; esac; done
+    attributes "$first" "$@" >"$into/attributes" &
+    for file in hosts resolv.conf; do
+        at=$(named "$first" "$file") && cp "$at" "$into/$file" && stat -c %.9Y "$at" >"$into/$file.time"
+    done
+    cat /etc/resolv.conf /run/systemd/resolve/resolv.conf >"$into/resolv.conf.host"
+    wait $!
+} 2>/dev/null
 network=$folder/hook noted=
 if [ -z "$held" ]; then
     pids=$(living "$cgroup" "$monitor" | cut -d ' ' -f 1)
@@ -14,6 +33,8 @@ if [ -z "$held" ]; then
     noted=$(rights $pids)
     network=$home/network
     rm -rf "$network" && mkdir -m 700 "$network" || exit 1
+    # shellcheck disable=SC2086
+    keep_more "$network" $pids
     for pid in $pids; do
         [ "$(readlink "/proc/$pid/ns/net")" = "$(readlink /proc/self/ns/net)" ] ||
             nsenter --net="/proc/$pid/ns/net" /bin/sh "$folder/hook.sh" remember "$network"
@@ -26,12 +47,21 @@ case $said in *'"outcome":"held"'* | *'"outcome":"exited","status":0,'*) ;; *) e
 [ -s "$home/checkpoint/inventory.img" ] || { echo "no complete dump in $home/checkpoint" >&2; exit 3; }
 keep_state() {
     # Until they were frozen they may have changed.
-    # shellcheck disable=SC2046 # PIDs are words
-    [ -z "$held" ] || noted=$(rights $(cat "$(cat "$folder/hook/cgroup")/cgroup.procs" || living "$cgroup" "$monitor" | cut -d ' ' -f 1))
     rm -rf "$home/checkpoint/state" && mkdir -m 700 "$home/checkpoint/state" || return
+    if [ -n "$held" ]; then
+        # shellcheck disable=SC2046 # PIDs are words
+        set -- $(cat "$(cat "$folder/hook/cgroup")/cgroup.procs" || living "$cgroup" "$monitor" | cut -d ' ' -f 1)
+        keep_more "$home/checkpoint/state" "$@" &
+        noted=$(rights "$@")
+    else
+        for file in attributes hosts hosts.time resolv.conf resolv.conf.time resolv.conf.host; do
+            [ ! -e "$network/$file" ] || cp "$network/$file" "$home/checkpoint/state/"
+        done
+    fi
     printf '%s\n' "$noted" >"$home/checkpoint/state/rights" || return
     printf '%s\n' "$addresses" >"$home/checkpoint/state/addresses" || return
-    [ ! -e "$network/net.cards" ] || cp "$network"/net.* "$home/checkpoint/state/" # not there for a host's own network
+    [ ! -e "$network/net.cards" ] || cp "$network"/net.* "$home/checkpoint/state/" || return # not there for a host's own network
+    wait
 } 2>/dev/null
 keep_state || exit 3
 set -- "$home"/checkpoint/*

@@ -30,12 +30,52 @@ mtus=$home/mtus
 inside() { nsenter --net="/proc/$INIT/ns/net" -- "$@"; }
 own_network() { [ "$(readlink "/proc/$INIT/ns/net")" != "$(readlink /proc/self/ns/net)" ]; }
 # include rights
+# include named
 
 put_network_back() {
 	[ -f "$images/state/net.cards" ] || return 0
 	rm -rf "$home/network" && mkdir -m 700 "$home/network" || return
 	inside /bin/sh "$0" replay "$images/state" "$home/network" >>"$home/unlike"
 } </dev/null 2>"$home/restoring.log"
+
+# Names that somebody has edited in /etc/hosts, and resolvers: the engine has made these files anew. What is about this host,
+# or about the addresses that the container has here, stays as it was made.
+put_files_back() {
+	if at=$(named "$INIT" hosts) && [ -f "$images/state/hosts" ]; then
+		awk '
+			{names = $0; sub(/^[ \t]*[^ \t]+[ \t]*/, "", names)}
+			FILENAME == ARGV[1] {if (names != "" && !/^[ \t]*#/) here[names] = $0; next}
+			{print (names in here) ? here[names] : $0}' "$at" "$images/state/hosts" >"$home/file"
+		lay_file hosts
+	fi
+	if at=$(named "$INIT" resolv.conf) && [ -f "$images/state/resolv.conf" ]; then
+		cp "$images/state/resolv.conf" "$home/file"
+		# Edited, if it has lines that neither its host has nor were made here, or lacks some that both have.
+		edited=$(grep -vxF -f "$images/state/resolv.conf.host" -e '' "$home/file" | grep -vxF -f "$at" -e '')
+		[ -n "$edited" ] || edited=$(grep -xF -f "$images/state/resolv.conf.host" "$at" | grep -vxF -f "$home/file" -e '')
+		[ -z "$edited" ] || lay_file resolv.conf
+	fi
+	rm -f "$home/file"
+}
+lay_file() { # NAME
+	cmp -s "$home/file" "$at" || cat "$home/file" >"$at"
+	read -r time <"$images/state/$1.time"
+	case $time in '' | *[!0-9.]*) ;; *) touch -d "@$time" "$at" ;; esac
+}
+
+# Where the engine cannot unpack what has holes.
+fill_shm() {
+	[ ! -f "$images/shm.tar" ] || tar -C "$home/shm" --extract --same-owner --same-permissions --numeric-owner -f "$images/shm.tar"
+}
+
+put_attributes_back() {
+	[ -s "$images/state/attributes" ] && command -v perl >/dev/null || return 0
+	others=$(cat "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$INIT/cgroup")/cgroup.procs" | grep -vx "$INIT")
+	# shellcheck disable=SC2086
+	perl - apply "$(uname -m)" "$images/state/attributes" "$INIT" $others <<'END'
+# include attributes.pl
+END
+}
 
 # The OCI runtime has CRIU mount the host's own /dev/null over what is masked, where root of the container could change
 # what anybody on the host may do with it: the container's own hides it as well.
@@ -44,7 +84,7 @@ mask_by_own_null() {
 	while read -r _ _ _ root path _; do
 		case $root:$path in */null:/proc/* | */null:/sys/*) ;; *) continue ;; esac
 		[ "$(stat -c %d:%i "/proc/$INIT/root$path")" = "$null" ] || continue
-		mount --namespace "/proc/$INIT/ns/mnt" --no-canonicalize --bind /dev/null "$path"
+		mount -n --namespace "/proc/$INIT/ns/mnt" --no-canonicalize --bind /dev/null "$path"
 	done <"/proc/$INIT/mountinfo"
 }
 
@@ -68,13 +108,13 @@ case $CRTOOLS_SCRIPT_ACTION in
 post-setup-namespaces)
 	rm -f "$mtus" "$home/unlike"
 	printf '%s\n' "$INIT" >"$home/restored.pid" # for who tells the segment where they are now
+	{ put_files_back && fill_shm; } </dev/null >/dev/null 2>&1
 	own_network || exit 0
 	put_network_back
 	[ -e "$home/unshield" ] || exit 0 # no connections come along
 	inside ip -o link show up | while read -r _ device _ _ mtu _; do
 		device=${device%:}
 		device=${device%%@*}
-		[ "$device" != lo ] || continue
 		printf 'link set dev %s mtu %s\n' "$device" "$mtu" >&3
 		printf 'link set dev %s mtu %s\n' "$device" $((mtu - 4))
 	done 3>"$mtus" | inside ip -batch -
@@ -88,11 +128,17 @@ network-unlock)
 	mask_by_own_null </dev/null >/dev/null 2>&1 & # clients wait; truth.sh looks whether it was done
 	;;
 post-restore) [ ! -e "$home/fenced" ] || exit 1 ;;
-pre-resume) compare_rights </dev/null 2>/dev/null ;;
+pre-resume)
+	put_attributes_back 2>/dev/null &
+	compare_rights </dev/null 2>/dev/null
+	wait
+	;;
 late)
 	rm -f "$home/unlike"
 	printf '%s\n' "$INIT" >"$home/restored.pid"
 	! own_network || put_network_back
+	{ put_files_back && fill_shm; } </dev/null >/dev/null 2>&1
+	put_attributes_back 2>/dev/null
 	compare_rights </dev/null 2>/dev/null
 	mask_by_own_null </dev/null >/dev/null 2>&1
 	;;

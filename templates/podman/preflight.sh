@@ -1,4 +1,4 @@
-# preflight.sh [host itself | path PATH | folder PATH | contents PATH | profile NAME | address ADDRESS | name NAME | container ID PID]...: a closer look at a host for a plan.
+# preflight.sh [host itself | path PATH | folder PATH | contents PATH | shared PATH | profile NAME | address ADDRESS | name NAME | container ID PID]...: a closer look at a host for a plan.
 # Changes nothing but which neighbours are remembered. Lines of answers are `key value`; what cannot be known is left out.
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 section() { printf '\n@@ %s\n' "$*"; }
@@ -43,7 +43,14 @@ second_look() {
         anon_inode:inotify | 'anon_inode:[inotify]')
             echo "object inotify"
             [ "$kind" = fd ] && lost_watches "$link"
+            grep -qsE '^inotify .* mask:8' "$(info "$link")" && echo "dropped IN_ONESHOT"
             ;;
+        /etc/hosts | /etc/resolv.conf | /etc/hostname) echo "made $target" ;;
+        'anon_inode:[eventfd]')
+            echo "object eventfd"
+            grep -qsE '^eventfd-semaphore:[[:space:]]*1' "$(info "$link")" && echo "dropped EFD_SEMAPHORE"
+            ;;
+        pipe:*) grep -qsE '^flags:[[:space:]]*0*[0-9]*[4-7][0-9]{4}$' "$(info "$link")" && echo "object packet-pipe" ;;
         /secretmem*) echo "object secretmem" ;;
         net:* | mnt:* | user:* | pid:* | uts:* | ipc:* | time:* | cgroup:*)
             printf '%s\n' "$spaces" | grep -qF "'$target'" || echo "nested ${target%%:*}"
@@ -63,10 +70,12 @@ second_look() {
     done
 }
 
+info() { echo "${1%/fd/*}/fdinfo/${1##*/}"; }
+
 # Overlay file systems give the kernel's handles a type of their own (f8) that nobody can open again. CRIU then looks
 # for the inode in folders of its own choice.
 lost_watches() {
-    info=${1%/fd/*}/fdinfo/${1##*/}
+    info=$(info "$1")
     root=${1%/fd/*}/root
     awk '/^inotify / && /fhandle-type:f8/ {for (i = 1; i <= NF; i++) if (sub("^ino:", "", $i)) print $i}' "$info" 2>/dev/null |
         while read -r inode; do
@@ -144,6 +153,8 @@ container() {
         printf '%s\n' "$seen" | grep '^map \|^fd ' | second_look
     done | sort -u
     { nested "$2"; sockets "$2"; backlog "$2"; multicast "$2"; } | sort -u
+    find "/proc/$2/root/dev/shm" -xdev -type f -size +7 -printf '%s %b\n' 2>/dev/null |
+        awk '$1 - $2 * 512 >= 4096 {found = 1} END {if (found) print "holes"}'
     [ -z "$(ls -A "/proc/$2/root/dev/mqueue" 2>/dev/null)" ] || echo "object mqueue"
     awk '/^CapBnd:/ {print "capabilities", $2}' "/proc/$2/status"
     printf 'confined %s\n' "$(tr -d '\0' <"/proc/$2/attr/current" 2>/dev/null)"
@@ -169,6 +180,10 @@ while [ $# -ge 2 ]; do
         elif awk -v p="$2" '$5 == p || index($5, p "/") == 1 {found = 1} END {exit !found}' /proc/self/mountinfo; then kind='mountpoint'
         elif [ -z "$(ls -A -- "$2")" ]; then kind='empty'; else kind='folder'; fi
         echo "$kind $(cut -d' ' -f1 "$note" 2>/dev/null)"
+        ;;
+    shared)
+        section "shared $2"
+        [ -d "$2" ] && timeout 5 stat -f -c %T -- "$2" && timeout 5 stat -c %i -- "$2"
         ;;
     contents)
         section "contents $2"

@@ -3,6 +3,9 @@ userdata=$1 name=$2 config=$3
 shift 3
 shm=$userdata/checkpoint/devshm-checkpoint.tar
 [ ! -e "$shm" ] || cp "$shm" "$userdata/" || exit 1
+# The log goes on where it was; what the engine has said of the container's making here is no part of it.
+log=$userdata/checkpoint/ctr.log
+if [ -f "$log" ] && [ -f "$userdata/ctr.log" ] && [ ! -e "$userdata/log-kept" ]; then cat "$log" >"$userdata/ctr.log"; fi
 podman container restore "$@" -- "$name" || exit
 # A crun before 1.26 does not read CRIU's config, and so has CRIU run no script of ours.
 [ ! -e "$userdata/restored.pid" ] || exit 0

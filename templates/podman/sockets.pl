@@ -16,7 +16,7 @@ my @DROPPED = (
     ['IP_MULTICAST_TTL', 'u', $IP, 33], ['IP_MULTICAST_LOOP', 'u', $IP, 34], ['IP_MULTICAST_ALL', 'u', $IP, 49],
     ['IP_RECVORIGDSTADDR', 'u', $IP, 20],
     ['SO_TIMESTAMP', 'tu', $SOCKET, 29], ['SO_TIMESTAMPNS', 'tu', $SOCKET, 35], ['SO_BUSY_POLL', 'tu', $SOCKET, 46],
-    ['SO_RXQ_OVFL', 'u', $SOCKET, 40], ['SO_PEEK_OFF', 'u', $SOCKET, 42], ['SO_ZEROCOPY', 't', $SOCKET, 60],
+    ['SO_RXQ_OVFL', 'u', $SOCKET, 40], ['SO_PEEK_OFF', 'u', $SOCKET, 42], ['SO_ZEROCOPY', 't', $SOCKET, 60], ['SO_LOCK_FILTER', 'tu', $SOCKET, 44],
     ['TCP_SYNCNT', 't', $TCP, 7], ['TCP_DEFER_ACCEPT', 'l', $TCP, 9], ['TCP_THIN_LINEAR_TIMEOUTS', 't', $TCP, 16],
     ['TCP_USER_TIMEOUT', 't', $TCP, 18], ['TCP_FASTOPEN', 'l', $TCP, 23], ['TCP_NOTSENT_LOWAT', 't', $TCP, 25],
     ['TCP_SAVE_SYN', 'l', $TCP, 27], ['TCP_INQ', 't', $TCP, 36], ['TCP_CONGESTION', 't', $TCP, 13],

@@ -58,6 +58,9 @@ family vsock
 corked UDP
 unread inotify
 option TCP_USER_TIMEOUT
+dropped EFD_SEMAPHORE
+made /etc/hosts
+holes
 group FB0000E0
 group ff0200000000000000000000000000fb
 parent 41 7 odd
@@ -112,6 +115,7 @@ def test_what_processes_hold():
     assert found.seccomp and found.confined_by.startswith("containers-default") and found.capabilities == ("KILL",)
     assert (found.nested, found.backlog, found.strange_sockets) == (("pid",), ("0.0.0.0:7001",), ("vsock",))
     assert (found.corked, found.unread, found.socket_options) == (True, ("inotify",), ("TCP_USER_TIMEOUT",))
+    assert (found.dropped, found.made, found.shm_holes) == (("EFD_SEMAPHORE",), ("/etc/hosts",), True)
     assert found.multicast == ("224.0.0.251", "ff02::fb")
 
 

@@ -13,7 +13,7 @@ from reconciler.lab import Lab, install_packages, remove
 from tests.compat import hosts
 from tests.fidelity import report
 from tests.fidelity.compare import Row, Verdicts, table, verdicts
-from tests.fidelity.probe import running
+from tests.fidelity.probe import NotTried, running
 
 DOCS = Path(__file__).parents[2] / "docs" / "fidelity.md"
 RUNTIMES, STRATEGIES = ("runc", "crun"), ("cold", "lazy")
@@ -25,6 +25,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     started, rows = time.monotonic(), table()
     runs: dict[str, list[Verdicts]] = {}
+    refused: dict[str, str] = {}
     failed: list[str] = []
     try:
         install_packages(say)
@@ -33,6 +34,8 @@ def main() -> int:
             for strategy in asked.strategies:
                 try:
                     runs[f"{runtime}, {strategy}"] = there_and_back(lab, runtime, strategy, rows)
+                except NotTried as refusal:
+                    refused[f"{runtime}, {strategy}"] = str(refusal)
                 except AssertionError as error:
                     failed.append(f"{runtime}, {strategy}: it did not move: {error}")
     except ReconcilerError as error:
@@ -43,7 +46,7 @@ def main() -> int:
             remove(asked.lab)
     report.write(runs)
     if asked.write_docs:
-        report.write_docs(runs, DOCS)
+        report.write_docs(runs, refused, DOCS)
     count = report.summed(runs)
     print(", ".join(f"{number} {kind}" for kind, number in count.items()), f"({time.monotonic() - started:.0f} s)")
     print("\n".join(failed))

@@ -60,10 +60,10 @@ def _of(there: str, path: str, twins: dict[tuple[int, int], str]) -> Iterator[tu
     elif stat.S_ISCHR(entry.st_mode) or stat.S_ISBLK(entry.st_mode):
         yield "device", f"{os.major(entry.st_rdev)}:{os.minor(entry.st_rdev)}"
     elif stat.S_ISREG(entry.st_mode) or stat.S_ISDIR(entry.st_mode):
-        yield from _opened(there, entry)
+        yield from _opened(there, path, entry)
 
 
-def _opened(there: str, entry: os.stat_result) -> Iterator[tuple[str, str]]:
+def _opened(there: str, path: str, entry: os.stat_result) -> Iterator[tuple[str, str]]:
     fd = os.open(there, os.O_RDONLY | os.O_NOATIME | os.O_NONBLOCK)
     try:
         flags = array.array("i", [0])
@@ -80,7 +80,11 @@ def _opened(there: str, entry: os.stat_result) -> Iterator[tuple[str, str]]:
             yield "data", " ".join(_data(fd, entry.st_size))
             os.lseek(fd, 0, os.SEEK_SET)
             with os.fdopen(os.dup(fd), "rb") as file:
-                yield "contents", digest(file.read())
+                lines = file.read().splitlines(keepends=True)
+            of_host = [line for line in lines if path == "/etc/hosts" and b"host.containers.internal" in line]
+            if of_host:
+                yield "of-host", shown(b"".join(of_host))
+            yield "contents", digest(b"".join(line for line in lines if line not in of_host))
     finally:
         os.close(fd)
 

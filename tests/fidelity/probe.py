@@ -39,6 +39,10 @@ BY_HAND = """
 """
 
 
+class NotTried(Exception):
+    """A plan refuses it, and says why."""
+
+
 @dataclass
 class Probe:
     """It runs on `at`."""
@@ -57,9 +61,15 @@ class Probe:
         return named(facts, {said["Id"]: "<id>", said["Id"][:12]: "<id>"})
 
     def move(self, host: str) -> set[str]:
-        """Returns the rules that the plan told of. AssertionError when it did not move."""
+        """Returns the rules that the plan told of. AssertionError when it did not move, NotTried when the plan
+        says no."""
         self.repo.place(NAME, host)
-        plan = self.repo.json("plan")
+        plan = self.repo.json("plan", expect=None)
+        errors = [
+            f"`{said['code']}`: {said['message']}" for said in plan["findings"] if said["severity"] == "error"
+        ]
+        if errors:
+            raise NotTried("; ".join(errors))
         self.repo.apply()
         assert self.repo.running_on(NAME) == [host]
         self.at = host
@@ -68,7 +78,7 @@ class Probe:
 
 @contextmanager
 def running(lab: Lab, runtime: str, strategy: str) -> Iterator[Probe]:
-    """The probe on h1, ready; the hosts have nothing else. Whoever comes next removes it."""
+    """The probe on h1, ready. Whoever comes next removes it."""
     _compiled(lab)
     with tempfile.TemporaryDirectory(prefix="reconciler-fidelity-") as folder:
         repo = Repo(Path(folder), lab)

@@ -40,19 +40,20 @@ def write(runs: Runs) -> None:
         fresh.replace(BUILD / file)
 
 
-def write_docs(runs: Runs, path: Path) -> None:
+def write_docs(runs: Runs, refused: Mapping[str, str], path: Path) -> None:
     """Replace what is between the marks."""
     before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    body = "\n\n".join((_counts(runs), *(_class(runs, kind) for kind in HEADINGS)))
+    body = "\n\n".join((_counts(runs, refused), *(_class(runs, kind) for kind in HEADINGS)))
     path.write_text(f"{before}{BEGIN}\n{body}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
 
 
-def _counts(runs: Runs) -> str:
+def _counts(runs: Runs, refused: Mapping[str, str]) -> str:
     rows = ["| move | facts | " + " | ".join(CLASSES) + " |", "|---|" + "---|" * (len(CLASSES) + 1)]
     for name, moves in runs.items():
         for way, move in zip(("there", "and back"), moves, strict=False):
             counts = " | ".join(f"{move.count[kind]:,}" for kind in CLASSES)
             rows.append(f"| {name}, {way} | {move.facts:,} | {counts} |")
+    rows += [f"| {name} | refused: {why} |" + " |" * len(CLASSES) for name, why in refused.items()]
     return "\n".join(rows)
 
 

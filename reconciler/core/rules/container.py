@@ -86,6 +86,18 @@ def user_namespace(case: Case) -> Iterator[Said]:
         )
 
 
+@rule("container.file-flags", warns=True)
+def file_flags(case: Case) -> Iterator[Said]:
+    """Processes may make files immutable or append-only (`chattr +i`, CAP_LINUX_IMMUTABLE). Such flags do not go
+    along: after a move the files can be changed."""
+    if case.moves and case.held and "LINUX_IMMUTABLE" in case.held.capabilities:
+        yield Said(
+            "it may make files immutable or append-only, and such flags do not move along",
+            "set them again after the move (lsattr -R shows them), or drop LINUX_IMMUTABLE if it is not needed",
+            host=case.origin,
+        )
+
+
 @rule("container.devices", acceptable=True)
 def devices(case: Case) -> Iterator[Said]:
     """Devices of the host were given to the container. Those that its spec gives it too and that no process holds

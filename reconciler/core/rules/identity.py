@@ -159,10 +159,26 @@ def mount_stays(case: Case) -> Iterator[Said]:
         return
     for mount in case.wanted.mounts:
         kind = case.ahead.paths.get(mount.source, "") if case.ahead else ""
-        if not mount.read_only and not mount.move and not kind.startswith(SHARED_FILE_SYSTEMS):
+        if not (mount.read_only or mount.move or mount.shared) and not kind.startswith(SHARED_FILE_SYSTEMS):
             yield Said(
                 f"{mount.source} is bind-mounted and writable; its contents stay on {case.origin}",
                 f"use a named volume, or copy it first: rsync -a {mount.source}/ {case.where}:{mount.source}/",
+            )
+
+
+@rule("mount.not-shared")
+def mount_not_shared(case: Case) -> Iterator[Said]:
+    """A bind mount with `shared: true` is a folder of storage that both hosts mount. They say it is of another
+    kind, or another folder, there: what the workload has open would be something else after the move. Where
+    they say the same, that is proven when a move begins: one host writes a file, and the other has to see it."""
+    here = case.source.preflight.shared if case.source and case.source.preflight else {}
+    there = case.ahead.shared if case.ahead else {}
+    for mount in case.wanted.mounts if case.moves and case.wanted else ():
+        mine, theirs = here.get(mount.source, ""), there.get(mount.source, "")
+        if mount.shared and mine and theirs and mine != theirs:
+            yield Said(
+                f"{mount.source} on {case.where} is not the folder that it is on {case.origin}",
+                "mount the same storage on both hosts, or let the folder go along: `move: true`",
             )
 
 

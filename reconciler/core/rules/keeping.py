@@ -24,13 +24,13 @@ def sqlite(case: Case) -> Iterator[Said]:
         return
     kinds = case.ahead.paths if case.ahead else {}
     mounts = case.wanted.mounts
-    shared = [m.target for m in mounts if kinds.get(m.source, "").startswith(SHARED_FILE_SYSTEMS)]
+    shared = [m.target for m in mounts if m.shared or kinds.get(m.source, "").startswith(SHARED_FILE_SYSTEMS)]
     lost = [path for path in case.held.sqlite if not any(path.startswith(f"{target}/") for target in shared)]
     if lost:
         yield Said(
             f"writes to SQLite databases that are open will fail after the move: {together(lost)}",
-            "use a write-ahead log (PRAGMA journal_mode=WAL), or a file system that both hosts mount; accept the"
-            " rule where the program opens its database anew for each use, or is restarted after the move",
+            "use a write-ahead log (PRAGMA journal_mode=WAL), or storage that both hosts mount (`shared: true`);"
+            " accept the rule where the program opens its database for each use, or is restarted after the move",
             host=case.origin,
         )
 
@@ -44,7 +44,7 @@ def mount_differs(case: Case) -> Iterator[Said]:
     there = case.ahead.contents if case.ahead else {}
     for mount in case.wanted.mounts if case.moves and case.wanted else ():
         mine, theirs = here.get(mount.source, ""), there.get(mount.source, "")
-        if mount.read_only and not mount.move and mine and theirs and mine != theirs:
+        if mount.read_only and not (mount.move or mount.shared) and mine and theirs and mine != theirs:
             above = mount.source.rpartition("/")[0]
             yield Said(
                 f"{mount.source} on {case.where} is not what it is on {case.origin}",

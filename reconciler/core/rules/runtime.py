@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from reconciler.core.obstacles import KEEPER, can_follow, can_hold, can_precopy, in_words, is_alone
-from reconciler.core.rules.base import Case, Said, host_rule, rule
+from reconciler.core.obstacles import KEEPER, can_follow, can_hold, can_precopy, in_words, is_alone, reads_config
+from reconciler.core.rules.base import Case, Said, host_rule, rule, together
 from reconciler.core.versions import version_tuple
 from reconciler.model.spec import Cutover, Strategy, TcpHandling
 from reconciler.model.world import HostFacts
@@ -261,6 +261,41 @@ def tcp_close(case: Case) -> Iterator[Said]:
             " restore (needs 1.26)",
             "set ociRuntime: runc in the spec, upgrade crun, or give the container an address that moves along",
         )
+
+
+@rule("process.made-files")
+def made_files(case: Case) -> Iterator[Said]:
+    """A process has a file open that the engine makes anew on each host and each restore, such as /etc/hosts. CRIU
+    refuses one of another size. What somebody has added to it is put back before that by CRIU's action script,
+    which a crun before 1.26 has CRIU not run: the restore would fail, also that of going back."""
+    if not (case.moves and case.container and case.held and case.held.made):
+        return
+    for host in filter(None, (case.source, case.destination)):
+        if obstacle := reads_config(case.container, host):
+            yield Said(
+                f"a process has {together(case.held.made)} open, which is made anew on {host.name}, and"
+                f" {in_words(obstacle)}",
+                "set ociRuntime: runc in the spec, upgrade crun, or let the program close the file",
+                host=host.name,
+            )
+            return
+
+
+@rule("process.shm-holes", warns=True)
+def shm_holes(case: Case) -> Iterator[Said]:
+    """Files in /dev/shm have holes, which Podman fills with zeros when it restores them: they need memory, and
+    more than /dev/shm may have. CRIU's action script puts them back as they are, which a crun before 1.26 has CRIU
+    not run."""
+    if not (case.moves and case.container and case.held and case.held.shm_holes):
+        return
+    for host in filter(None, (case.source, case.destination)):
+        if obstacle := reads_config(case.container, host):
+            yield Said(
+                f"files in /dev/shm have holes, which become zeros in memory, for {in_words(obstacle)}",
+                "set ociRuntime: runc in the spec, or upgrade crun",
+                host=host.name,
+            )
+            return
 
 
 @rule("preflight.incomplete")

@@ -69,6 +69,19 @@ def socket_options(case: Case) -> Iterator[Said]:
         )
 
 
+@rule("process.event-flags", warns=True)
+def event_flags(case: Case) -> Iterator[Said]:
+    """Queues of events have properties that CRIU does not save, and that nobody can give them afterwards: an
+    eventfd that is read one by one (EFD_SEMAPHORE) gives all at once after the move, and a watch that ends with
+    its first event (IN_ONESHOT) goes on."""
+    if case.held and case.held.dropped:
+        yield Said(
+            f"properties of event queues that do not move along: {together(case.held.dropped)}",
+            "see whether the program minds; restart it after the move if it does",
+            host=case.origin,
+        )
+
+
 @rule("process.multicast", warns=True)
 def multicast(case: Case) -> Iterator[Said]:
     """The workload has joined multicast groups (mDNS, SSDP, routing protocols). CRIU does not save memberships:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.core.unwell import ENDED
+from reconciler.engine import shared
 from reconciler.engine.effects import back, comeback, selfmoving
 from reconciler.engine.effects.base import Acting, Effect, copied, leave
 from reconciler.engine.precopy import Precopy
@@ -64,6 +65,7 @@ async def stage(acting: Acting, step: Step, progress: Progress) -> Staged:
     assert step.peer
     handover, driver = acting.handover(step), acting.driver(step)
     secrets = acting.secrets(handover.workload)
+    await shared.prove(acting, step)
     here, there, _ = await each(
         acting.on(step.host, driver.stage(handover, secrets=secrets)),
         acting.on(step.peer, driver.locate(handover)),

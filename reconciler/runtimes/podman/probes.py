@@ -55,6 +55,8 @@ def arguments(question: Question) -> Sequence[str]:
         words += ["folder", folder]
     for path in question.contents:
         words += ["contents", path]
+    for path in question.shared:
+        words += ["shared", path]
     for profile in question.profiles:
         words += ["profile", profile]
     for container_id, pid in question.containers:
@@ -90,6 +92,12 @@ def of_host(parts: Mapping[str, str], question: Question) -> Preflight:
         contents={
             path: answers.word("-".join(parts.get(f"contents {path}", "").split()), "the digest of a mount")
             for path in question.contents
+        },
+        shared={
+            path: answers.word(
+                "-".join(parts.get(f"shared {path}", "").split()), "the file system of a shared folder"
+            )
+            for path in question.shared
         },
         units={name: _names(parts.get(f"units {name}", "")) for name in question.names},
     )
@@ -131,6 +139,9 @@ def held(text: str, facts: ContainerFacts) -> ProcessFacts | None:
         corked="corked" in rows,
         unread=tuple(sorted(set(rows.get("unread", ())))),
         socket_options=tuple(sorted(set(rows.get("option", ())))),
+        made=tuple(sorted(set(rows.get("made", ())))),
+        shm_holes="holes" in rows,
+        dropped=tuple(sorted(set(rows.get("dropped", ())))),
         sqlite=tuple(
             sorted({row.partition(" ")[2] for row in rows.get("sqlite", ()) if row.startswith("rollback ")})
         ),

@@ -2,7 +2,7 @@
 
 from reconciler.model.plan import ChangeKind
 from reconciler.model.world import InstanceState
-from tests.core.rule_scene import GIVEN, Scene, options
+from tests.core.rule_scene import GIVEN, Scene, held, options
 
 PAIRS: dict[str, tuple[Scene, Scene]] = {
     "container.paused": (
@@ -13,6 +13,10 @@ PAIRS: dict[str, tuple[Scene, Scene]] = {
     "container.privileged": (Scene(has=options(privileged=True)), Scene()),
     "container.host-namespaces": (Scene(has=options(ipc_mode="host")), Scene(has=options(network_mode="lab"))),
     "container.user-namespace": (Scene(has=options(user_mode="auto")), Scene(has=options(user_mode="host"))),
+    "container.file-flags": (
+        Scene(has=held(capabilities=("CHOWN", "LINUX_IMMUTABLE"))),
+        Scene(has=held(capabilities=("CHOWN",))),
+    ),
     "container.devices": (Scene(has=options(devices=("/dev/fuse",))), Scene()),
     "device.missing": (
         Scene(wants=GIVEN, there={"preflight": {"paths": {"/dev/fuse": "", "/etc/web.json": "ext4"}}}),

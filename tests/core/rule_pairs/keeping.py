@@ -4,12 +4,17 @@ from reconciler.model.world import InstanceNetwork
 from tests.core.rule_scene import LAN, Scene, held
 
 RO = {"mounts": [{"source": "/srv/conf", "target": "/conf", "readOnly": True}]}
+SHARED = {"mounts": [{"source": "/srv/data", "target": "/data", "shared": True}]}
 DATA = {"mounts": [{"source": "/srv/data", "target": "/data"}]}
 LAB = InstanceNetwork(name="lab", ip="10.77.0.100")
 
 
 def holding(digest: str) -> dict[str, object]:
     return {"preflight": {"contents": {"/srv/conf": digest}}}
+
+
+def shared(said: str) -> dict[str, object]:
+    return {"preflight": {"shared": {"/srv/data": said}}}
 
 
 PAIRS: dict[str, tuple[Scene, Scene]] = {
@@ -20,6 +25,10 @@ PAIRS: dict[str, tuple[Scene, Scene]] = {
     "mount.differs": (
         Scene(wants=RO, here=holding("a-b"), there=holding("a-c")),
         Scene(wants=RO, here=holding("a-b"), there=holding("a-b")),
+    ),
+    "mount.not-shared": (
+        Scene(wants=SHARED, here=shared("nfs-4711"), there=shared("nfs-4712")),
+        Scene(wants=SHARED, here=shared("nfs-4711"), there=shared("nfs-4711")),
     ),
     "container.drift": (
         Scene(wants={"networks": LAN}, has={"networks": (LAB, InstanceNetwork(name="podman"))}),

@@ -5,6 +5,7 @@ from reconciler.model.plan import ChangeKind
 from tests.core.rule_scene import (
     TCP,
     Scene,
+    held,
 )
 
 CRIU: dict[str, tuple[Scene, Scene]] = {
@@ -34,6 +35,21 @@ CRIU: dict[str, tuple[Scene, Scene]] = {
 
 PAIRS: dict[str, tuple[Scene, Scene]] = {
     **{f"criu.{name}": pair for name, pair in CRIU.items()},
+    "process.made-files": (
+        Scene(
+            has={"oci_runtime": "crun", **held(made=("/etc/hosts",))},
+            there={"versions": {"crun": "1.21"}},
+        ),
+        Scene(
+            has={"oci_runtime": "crun", **held(made=("/etc/hosts",))},
+            here={"versions": {"crun": "1.26"}},
+            there={"versions": {"crun": "1.26"}},
+        ),
+    ),
+    "process.shm-holes": (
+        Scene(has={"oci_runtime": "crun", **held(shm_holes=True)}, there={"versions": {"crun": "1.21"}}),
+        Scene(has={"oci_runtime": "runc", **held(shm_holes=True)}, there={"versions": {"crun": "1.21"}}),
+    ),
     "tcp.close-unsupported": (
         Scene(
             has={"tcp_established": TCP, "oci_runtime": "crun"},

@@ -11,6 +11,7 @@ PAIRS: dict[str, tuple[Scene, Scene]] = {
         Scene(has=held(kernel_objects=("inotify",))),
     ),
     "process.socket-options": (Scene(has=held(socket_options=("TCP_USER_TIMEOUT",))), Scene(has=held())),
+    "process.event-flags": (Scene(has=held(dropped=("EFD_SEMAPHORE",))), Scene(has=held())),
     "process.multicast": (Scene(has=held(multicast=("224.0.0.251",))), Scene(has=held())),
     "process.bpf-maps": (
         Scene(has=held(kernel_objects=("bpf-map",))),
