@@ -12,8 +12,9 @@ import typer
 from reconciler.cli.options import AsJson, Paths, Set, Values, load_hosts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from reconciler.core.points import Point
     from reconciler.core.selecting import Term
     from reconciler.core.stock import Stock
     from reconciler.model.spec import Spec
@@ -70,10 +71,10 @@ def get(
         raise InputError("--watch shows lines, not documents", code="E190", fix="-o table, wide or name")
     terms, shape = _terms(only), Shape.JSON if as_json else shape
     if watch:
-        return asyncio.run(_watched(spec, lambda world: stock(spec, world, terms, host), shape))
-    world = asyncio.run(app.observed(spec, warned))
+        return asyncio.run(_watched(spec, lambda world, points: stock(spec, world, terms, host, points), shape))
+    world, points = asyncio.run(app.observed(spec, warned))
     status = 0 if world.seen() or not world.hosts else 7
-    text = _shown(stock(spec, world, terms, host), spec, world, shape, status)
+    text = _shown(stock(spec, world, terms, host, points), spec, world, shape, status)
     (typer.echo if shape in (Shape.JSON, Shape.YAML) else say)(text)
     return status
 
@@ -106,15 +107,15 @@ def _shown(stock: Stock, spec: Spec, world: World, shape: Shape, status: int) ->
     return as_text(document) if shape is Shape.JSON else yaml_text(as_json(document)).rstrip("\n")
 
 
-async def _watched(spec: Spec, pick: Callable[[World], Stock], shape: Shape) -> int:
+async def _watched(spec: Spec, pick: Callable[[World, Mapping[str, Point]], Stock], shape: Shape) -> int:
     """Until Ctrl-C: all of it again whenever something is different."""
     from reconciler.cli.views.failure import warned
     from reconciler.cli.views.layout import say
     from reconciler.commands import app
 
     before: object = None
-    async for world in app.looks(spec, warned):
-        found = pick(world)
+    async for world, points in app.looks(spec, warned):
+        found = pick(world, points)
         now = (found.settled, sorted(world.unknown()))
         if now != before:
             say(("" if before is None else "\n") + _shown(found, spec, world, shape, 0))

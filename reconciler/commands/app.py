@@ -14,8 +14,10 @@ from pathlib import Path
 from reconciler.commands.binding import AGAIN, refuse_other_world
 from reconciler.commands.compose import Outside, drivers, open_fleet, open_store, run_state, secrets_of
 from reconciler.commands.planfile import SavedPlan
+from reconciler.commands.points import recovery_points
 from reconciler.core.consent import Consent, lacking
 from reconciler.core.planner import make_plan
+from reconciler.core.points import RULE, Point, told
 from reconciler.core.questions import questions
 from reconciler.core.saga import unended_in
 from reconciler.engine.execute import Executor, Outcome
@@ -42,6 +44,8 @@ class Seen:
 
     world: World
     plan: Plan
+    points: Mapping[str, Point] = field(default_factory=dict)
+    """Recovery points of the workloads that are saved by policy."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +70,11 @@ async def look(spec: Spec, fleet: Fleet, journal: Store) -> Seen:
     world = await observe(fleet, drivers(), list(spec.hosts))
     world = await look_closer(fleet, drivers(), world, questions(spec, world))
     plan = make_plan(spec, world, unfinished(journal), journal.measured())
+    points = await recovery_points(spec, fleet, world.unknown(), time.time())
+    plan = plan.model_copy(update={"findings": (*plan.findings, *told(points))})
     found = (len(plan.changes), len(plan.steps), len(plan.findings))
     log.info("planned: %d changes, %d steps, %d findings", *found)
-    return Seen(world, plan)
+    return Seen(world, plan, points)
 
 
 def unfinished(journal: Store) -> set[str]:
@@ -76,18 +82,27 @@ def unfinished(journal: Store) -> set[str]:
     return set(unended_in(journal.open_runs()))
 
 
-async def observed(spec: Spec, warn: Warn) -> World:
+Looked = tuple[World, Mapping[str, Point]]
+"""What is there, and the recovery points of workloads that are saved by policy."""
+
+
+async def observed(spec: Spec, warn: Warn) -> Looked:
     """`reconcile get`: one look at the hosts."""
     async with open_fleet(spec, warn) as fleet:
-        return await observe(fleet, drivers(), list(spec.hosts))
+        return await _observed(spec, fleet)
 
 
-async def looks(spec: Spec, warn: Warn, every: float = 2.0) -> AsyncIterator[World]:
+async def looks(spec: Spec, warn: Warn, every: float = 2.0) -> AsyncIterator[Looked]:
     """`reconcile get --watch`: one look after the other, over the same connections."""
     async with open_fleet(spec, warn) as fleet:
         while True:
-            yield await observe(fleet, drivers(), list(spec.hosts))
+            yield await _observed(spec, fleet)
             await asyncio.sleep(every)
+
+
+async def _observed(spec: Spec, fleet: Fleet) -> Looked:
+    world = await observe(fleet, drivers(), list(spec.hosts))
+    return world, await recovery_points(spec, fleet, world.unknown(), time.time())
 
 
 async def plan(spec: Spec, journal_path: Path | None, warn: Warn) -> Seen:
@@ -182,7 +197,7 @@ class Apply:
 
     async def _look(self, fleet: Fleet, journal: Store) -> Seen:
         seen = await look(self.spec, fleet, journal)
-        return Seen(seen.world, self.narrow(seen.plan))
+        return replace(seen, plan=self.narrow(seen.plan))
 
     def _checked(self, seen: Seen, shown: bool = False) -> Plan:
         """The plan to carry out: the saved one when the world still is what it was made from."""
@@ -261,7 +276,7 @@ def refuse_stale(saved: SavedPlan, seen: Seen) -> None:
 
 def refuse_changed(agreed: Seen, seen: Seen) -> None:
     """StalePlan when it is not the plan any more that somebody has agreed to."""
-    found = {(f.rule, f.workload, f.host) for f in seen.plan.findings}
+    found = {(f.rule, f.workload, f.host) for f in seen.plan.findings if f.rule != RULE}
     known = {(f.rule, f.workload, f.host) for f in agreed.plan.findings}
     if _essence(agreed.plan) != _essence(seen.plan) or found - known:
         raise StalePlan("the hosts changed while the plan was looked at", fix="look again: reconcile apply")

@@ -11,6 +11,8 @@ from pathlib import Path
 from reconciler.commands.checkpoint import Take
 from reconciler.commands.compose import open_fleet
 from reconciler.commands.kept import stock
+from reconciler.commands.points import last_time
+from reconciler.core.points import policies
 from reconciler.core.retention import age, doomed, is_due, is_late
 from reconciler.engine.lenient import unsaid
 from reconciler.errors import ReconcilerError
@@ -19,7 +21,7 @@ from reconciler.model.base import parse_duration
 from reconciler.model.checkpoint import Kept
 from reconciler.model.checkpointing import CheckpointPolicySpec
 from reconciler.model.command import Seconds
-from reconciler.model.spec import DesiredState, Spec
+from reconciler.model.spec import Spec
 from reconciler.stores import directory
 
 
@@ -42,14 +44,19 @@ class TakeDue:
 
     spec: Spec
     journal_path: Path | None = None
+    only: frozenset[str] = frozenset()
+    """Of these workloads; empty for all."""
     done: list[Saving] = field(default_factory=list)
 
     async def __call__(self) -> list[Saving]:
-        for name, workload in sorted(self.spec.workloads.items()):
-            if workload.spec.checkpoints is not None and workload.spec.state is DesiredState.RUNNING:
-                policy = self.spec.checkpoint_policies[workload.spec.checkpoints.policy].spec
+        for name, policy in policies(self.spec).items():
+            if not self.only or name in self.only:
                 self.done.append(await self._one(name, policy))
         return self.done
+
+    def cancel(self) -> None:
+        """The freeze is one command on its host; what was saved so far is removed."""
+        raise asyncio.CancelledError
 
     async def _one(self, name: str, policy: CheckpointPolicySpec) -> Saving:
         before: list[Kept] = []
@@ -58,7 +65,9 @@ class TakeDue:
             async with open_fleet(self.spec, unsaid) as fleet:
                 found = await stock(self.spec, fleet, "", name)
                 before = list(found.kept)
-                if is_due(age(before, time.time()), policy):
+                now = time.time()
+                came = last_time(name, policy, now)
+                if is_due(age(before, now), policy, None if came is None else now - came):
                     limit = parse_duration(policy.freeze_limit)
                     take = Take(self.spec, name, policy.store or "", limit, self.journal_path)
                     taken = (await take()).kept

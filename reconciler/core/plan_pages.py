@@ -146,6 +146,12 @@ PLAN_PAGES: dict[str, Page] = {
         "Nobody but you can know which copy has the right state. Look at both, then: reconcile resolve "
         "WORKLOAD --owner HOST --evidence TEXT.",
     ),
+    "recovery-point": Page(
+        "a checkpoint that is older than promised",
+        "The workload's CheckpointPolicy says how old its newest checkpoint may become (`recoveryPoint`). That is "
+        "older, or there is none: more would be lost than was promised. `reconcile checkpoint --due` takes one; a "
+        "`reconcile watch`, or a timer, takes them in time.",
+    ),
     "runs-beside": Page(
         "something runs the same program over its volume or address",
         "A container that Reconciler did not make runs the workload's image and uses its volume or its static "

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from reconciler.core.checkpoints import newest_first
-from reconciler.model.base import parse_duration
 from reconciler.model.checkpoint import Kept
 from reconciler.model.checkpointing import CheckpointPolicySpec, Retention
 
@@ -63,8 +62,12 @@ def age(kept: Iterable[Kept], now: float) -> float | None:
     return min((found for found in ages if found >= 0), default=None)
 
 
-def is_due(found: float | None, policy: CheckpointPolicySpec) -> bool:
-    return found is None or found >= parse_duration(policy.every)
+def is_due(found: float | None, policy: CheckpointPolicySpec, since: float | None = None) -> bool:
+    """`found`: the age of the newest one; `since`: seconds since a time that the policy names came last."""
+    if found is None:
+        return True
+    interval = policy.interval
+    return (interval is not None and found >= interval) or (since is not None and found > since)
 
 
 def is_late(found: float | None, policy: CheckpointPolicySpec) -> bool:

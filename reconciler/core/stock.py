@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from reconciler.core.diff import Copy, Index, current_copy
 from reconciler.core.placement import Placed, place
+from reconciler.core.points import Point
 from reconciler.core.selecting import Term, selects
 from reconciler.core.volumes import is_void
 from reconciler.model.command import Bytes, Seconds
 from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.spec import DesiredState, Spec
 from reconciler.model.world import World
+
+NO_POINTS: Mapping[str, Point] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Item:
     runtime: str = ""
     image: str = ""
     addresses: tuple[str, ...] = ()
+    point: Point | None = None
+    """Its recovery point, where it is saved by policy."""
 
 
 @dataclass(frozen=True)
@@ -56,15 +62,25 @@ class Stock:
     def settled(self) -> object:
         """What does not change by itself, such as for how long something has run."""
         return (
-            [(i.workload, i.state, i.belongs, i.on, i.found, i.as_wanted) for i in self.items],
+            [
+                (i.workload, i.state, i.belongs, i.on, i.found, i.as_wanted, i.point and i.point.late)
+                for i in self.items
+            ],
             self.orphans,
         )
 
 
-def stock(spec: Spec, world: World, terms: Sequence[Term] = (), host: str = "") -> Stock:
+def stock(
+    spec: Spec,
+    world: World,
+    terms: Sequence[Term] = (),
+    host: str = "",
+    points: Mapping[str, Point] = NO_POINTS,
+) -> Stock:
     """All of it, or the workloads whose labels are selected, and what is on one host or belongs there. What is
     left over has no labels of a spec: it is there unless some are asked for."""
-    found = [item for item in items(spec, world) if selects(terms, spec.workloads[item.workload].metadata.labels)]
+    every = (replace(item, point=points.get(item.workload)) for item in items(spec, world))
+    found = [item for item in every if selects(terms, spec.workloads[item.workload].metadata.labels)]
     left = [] if terms else orphans(spec, world)
     return Stock(
         tuple(item for item in found if not host or host in (item.on, item.belongs)),

@@ -127,8 +127,13 @@ def _kept_where(entry: Entry, model: CheckpointPolicy | CheckpointStore, fleet: 
     if isinstance(model, CheckpointStore):
         at = ("spec", "directory", "host")
         yield from _missing(entry, "E146", "Host", model.spec.directory.host, fleet, *at)
-    elif (store := model.spec.store) is not None:
+        return
+    if (store := model.spec.store) is not None:
         yield from _missing(entry, "E169", "CheckpointStore", store, fleet, "spec", "store")
+    for number, time in enumerate(model.spec.at):
+        field, why, hint = problem(time)
+        if why:
+            yield entry.diagnostic("E160", why, "spec", "at", number, to_camel(field), hint=hint)
 
 
 def _policy(entry: Entry, workload: Workload, fleet: SpecFleet) -> Iterator[Diagnostic]:

@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from pydantic import Field, Strict, model_validator
 
 from reconciler.model.base import Duration, Model, Name, parse_duration
+from reconciler.model.fields import OneLine
 
 DEFAULT_FOLDER = "/var/lib/reconciler/checkpoints"
 """Where a host keeps checkpoints unless told otherwise."""
@@ -27,10 +28,24 @@ class Retention(Model):
     yearly: Count = 0
 
 
+class CheckpointTime(Model):
+    """A time that comes again. `jitter`: each workload has its own, up to so much later."""
+
+    cron: OneLine = Field(description="Five fields: minute, hour, day of the month, month, day of the week")
+    time_zone: OneLine = Field("UTC", description="As in the IANA time zone database, such as Europe/Berlin")
+    jitter: Duration | None = None
+
+
 class CheckpointPolicySpec(Model):
     """When checkpoints of workloads that name it are taken, where they go, and which are kept."""
 
-    every: Duration = Field("1h", description="A checkpoint is due when the newest one is older")
+    every: Duration | None = Field(
+        None,
+        description="A checkpoint is due when the newest one is older; 1h without this and without `at`",
+    )
+    at: Annotated[list[CheckpointTime], Field(max_length=20)] = Field(
+        [], description="Times at which one is due; one that was missed is made up for"
+    )
     store: Name | None = Field(None, description="The CheckpointStore; without one on the workload's own host")
     freeze_limit: Duration = Field("1m", description="The longest a workload may be frozen for it")
     recovery_point: Duration | None = Field(
@@ -41,14 +56,24 @@ class CheckpointPolicySpec(Model):
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
-        if self.recovery_point and parse_duration(self.recovery_point) < parse_duration(self.every):
-            raise ValueError(f"`recoveryPoint` {self.recovery_point} is shorter than `every` {self.every}")
+        interval = self.interval
+        if self.recovery_point and interval and parse_duration(self.recovery_point) < interval:
+            raise ValueError(f"`recoveryPoint` {self.recovery_point} is shorter than `every` {self.every or '1h'}")
+        if interval is None and self.recovery_point is None:
+            raise ValueError("give `recoveryPoint` with `at`: nothing else says how old a checkpoint may become")
         return self
+
+    @property
+    def interval(self) -> float | None:
+        """Seconds; None where only times are said."""
+        if self.every is None and self.at:
+            return None
+        return parse_duration(self.every or "1h")
 
     @property
     def oldest(self) -> float:
         """Seconds."""
-        return parse_duration(self.recovery_point) if self.recovery_point else 2 * parse_duration(self.every)
+        return parse_duration(self.recovery_point) if self.recovery_point else 2 * (self.interval or 0.0)
 
 
 class DirectoryStore(Model):

@@ -264,6 +264,7 @@ def _to_host(text: str) -> str:
 LabelKey = Annotated[str, Field(pattern=LABEL_KEY)]
 AnnotationKey = Annotated[str, Field(pattern=LABEL_KEY), AfterValidator(_annotation)]
 Labels = dict[LabelKey, str]
+OneLine = Annotated[str, Field(pattern=ONE_LINE, min_length=1, max_length=200)]
 EnvName = Annotated[str, Field(pattern=ENV_NAME)]
 Image = Annotated[str, Field(pattern=IMAGE, max_length=512), AfterValidator(_image)]
 Path = Annotated[str, Field(pattern=ABSOLUTE_PATH, max_length=4096), AfterValidator(_path)]

@@ -7,9 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from reconciler.model.base import Duration, Model, Name
-from reconciler.model.fields import ONE_LINE, Labels
-
-OneLine = Annotated[str, Field(pattern=ONE_LINE, min_length=1, max_length=200)]
+from reconciler.model.fields import Labels, OneLine
 
 
 class Window(Model):

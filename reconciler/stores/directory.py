@@ -76,9 +76,9 @@ def pin(folder: str, *, on: bool) -> Program[None]:
     yield Command(shell("change", "pin" if on else "unpin", folder), changes=True)
 
 
-def listed(at: KeptAt, workload: str = "") -> Program[tuple[Kept, ...]]:
-    """Every whole checkpoint of the store, also those whose manifest cannot be used."""
-    said = yield Command(shell("list", at.folder, *((workload,) if workload else ())))
+def listed(at: KeptAt, workload: str = "", newest: int = 0) -> Program[tuple[Kept, ...]]:
+    """Every whole checkpoint of the store, also those whose manifest cannot be used; or the newest of each."""
+    said = yield Command(shell("list", at.folder, workload or "*", str(newest)))
     return tuple(_kept_in(at, line) for line in said.stdout.splitlines())
 
 

@@ -29,6 +29,7 @@ from reconciler.state.identity import owner
 from reconciler.state.notebook import Notebook
 from reconciler.watch.leading import leading
 from reconciler.watch.observers import Onlooker
+from reconciler.watch.saving import Saver
 from reconciler.watch.source import SpecSource
 from reconciler.watch.told import Listener, News, Told, note
 from reconciler.watch.work import LOOK, LOOKING, Work
@@ -88,6 +89,7 @@ class Watch:
 
     def __post_init__(self) -> None:
         self.work = Work(self)
+        self.saving = Saver(self.work)
 
     # --- from outside ---
 
@@ -290,7 +292,8 @@ class Watch:
         self._stands(spec, seen, choice)
         if choice.begin:
             self.work.begin(spec, seen, choice.begin)
-        return min((one.until for one in choice.waits.values() if one.until is not None), default=float("inf"))
+        saves = self.saving.begin(spec, seen, frozenset(asked))
+        return min((saves, *(one.until for one in choice.waits.values() if one.until is not None)))
 
     def _host(self, name: str, seen: Seen) -> None:
         if unknown := seen.world.unknown().get(name):
@@ -301,7 +304,8 @@ class Watch:
 
     def _stands(self, spec: Spec, seen: Seen, choice: Chosen) -> None:
         waits = tuple(choice.waits[name] for name in sorted(choice.waits))
-        well = not (waits or choice.begin or self.work.busy or seen.plan.steps or seen.world.unknown())
+        late = any(one.late for one in seen.points.values())
+        well = not (waits or choice.begin or self.work.changing or seen.plan.steps or seen.world.unknown() or late)
         unknown = {name: (host.code, host.reason) for name, host in seen.world.unknown().items()}
         unseen = bool(unknown) and not seen.world.seen()
         self.stand = Stand(spec, well, waits, unknown, unseen, self._unreadable)
@@ -309,6 +313,8 @@ class Watch:
         for one in self.onlookers:
             with suppress(Exception):
                 one.looked(spec, waits, tuple(unknown), seconds)
+            with suppress(Exception):
+                one.points(seen.points)
         if well:
             self.say_once(
                 "stand", News.CONVERGED, f"all {len(spec.workloads)} workloads are as the specs want them"

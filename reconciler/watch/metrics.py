@@ -4,6 +4,7 @@ labels, for there may be thousands; hosts are."""
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -11,6 +12,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from reconciler import __version__
 from reconciler.commands.app import Applied
+from reconciler.core.points import Point
 from reconciler.core.tending import Cause, Postponed
 from reconciler.model.command import Seconds
 from reconciler.model.event import Event, StepEnded
@@ -57,6 +59,13 @@ class Metrics(Unmoved):
             "reconciler_step_seconds", "What steps took", ["kind"], buckets=STEPS, registry=self.registry
         )
         self._failed = Counter("reconciler_step_failures", "Steps that failed", ["kind"], registry=self.registry)
+        self._saved = self._gauge("reconciler_workloads_saved", "Workloads whose specs name a CheckpointPolicy")
+        self._late = self._gauge(
+            "reconciler_workloads_late", "Those whose newest checkpoint is older than promised, or that have none"
+        )
+        self._oldest = self._gauge(
+            "reconciler_oldest_checkpoint_seconds", "How old the oldest of their newest checkpoints is"
+        )
         for cause in Cause:
             self._waits.labels(cause.value).set(0)
 
@@ -103,3 +112,8 @@ class Metrics(Unmoved):
             self._seen.labels(host).set(host not in unknown)
         for host in unknown:
             self._unseen.labels(host).inc()
+
+    def points(self, points: Mapping[str, Point]) -> None:
+        self._saved.set(len(points))
+        self._late.set(sum(one.late for one in points.values()))
+        self._oldest.set(max((one.age_s for one in points.values() if one.age_s is not None), default=0.0))

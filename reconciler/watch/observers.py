@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from reconciler.commands.app import Applied
+from reconciler.core.points import Point
 from reconciler.core.tending import Postponed
 from reconciler.model.command import Seconds
 from reconciler.model.event import Event
@@ -25,6 +27,9 @@ class Onlooker(Protocol):
     def looked(self, spec: Spec, waits: tuple[Postponed, ...], unknown: tuple[str, ...], seconds: Seconds) -> None:
         """A pass was made: what is not as the specs want it, and which hosts were not seen."""
 
+    def points(self, points: Mapping[str, Point]) -> None:
+        """How old what would be left of each workload is that is saved by policy."""
+
 
 class Unmoved:
     """One that does nothing; others override what they need."""
@@ -39,4 +44,7 @@ class Unmoved:
         return None
 
     def looked(self, spec: Spec, waits: tuple[Postponed, ...], unknown: tuple[str, ...], seconds: Seconds) -> None:
+        return None
+
+    def points(self, points: Mapping[str, Point]) -> None:
         return None

@@ -17,6 +17,7 @@ class News(StrEnum):
     UNREADABLE = "unreadable"
     BEGINS = "begins"
     ENDED = "ended"
+    SAVED = "saved"
     WAITS = "waits"
     CONVERGED = "converged"
     TROUBLE = "trouble"

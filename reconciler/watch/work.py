@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from reconciler.commands.app import Applied, Apply, Seen, touched
 from reconciler.commands.compose import open_store, secrets_of
@@ -46,13 +47,19 @@ SHORT: Final = Pauses(first=2.0, longest=10.0, opens=1000)
 EARLIER_RUNS: Final = 20
 
 
+class Job(Protocol):
+    def cancel(self) -> None: ...
+
+
 @dataclass
 class UnderWay:
-    """A run under way: its workloads, and the hosts that are its own meanwhile."""
+    """A run, or the saving of a workload, under way: its workloads, and the hosts that are its own meanwhile."""
 
-    job: Apply
+    job: Job
     workloads: frozenset[str]
     hosts: frozenset[str]
+    changes: bool = True
+    """Whether it makes things as the specs want them: a workload that is saved is so already."""
 
 
 @dataclass
@@ -71,6 +78,10 @@ class Work:
     @property
     def busy(self) -> bool:
         return bool(self._runs)
+
+    @property
+    def changing(self) -> bool:
+        return any(run.changes for run in self._runs.values())
 
     @property
     def workloads(self) -> frozenset[str]:
@@ -111,7 +122,8 @@ class Work:
     def succeeded(self, what: str) -> None:
         self._tries.pop(what, None)
 
-    def _waits(self, what: str) -> Tries | None:
+    def waits(self, what: str) -> Tries | None:
+        """What has failed, while it is left alone."""
         tries = self._tries.get(what)
         return tries if tries and tries.next_at > asyncio.get_running_loop().time() else None
 
@@ -122,7 +134,7 @@ class Work:
         if asked != self._asked:
             self.succeeded(MEND)
         self._asked = asked
-        if self._waits(MEND):
+        if self.waits(MEND):
             return False
         self._resume = Resume(spec, self.watch.journal, report=self.watch.stepped)
         self.watch.say(News.BEGINS, f"to finish or undo what is unfinished: {', '.join(sorted(asked))}")
@@ -152,7 +164,8 @@ class Work:
     def choose(self, spec: Spec, seen: Seen, asked: frozenset[str]) -> Chosen:
         plan, waits = seen.plan, dict[str, Postponed]()
         notes = self._notes(plan)
-        under_way = self.workloads
+        saved = frozenset().union(*(run.workloads for run in self._runs.values() if not run.changes))
+        under_way = self.workloads - (saved - plan.groups.keys())
         waits |= {name: Postponed(name, Cause.UNFINISHED, "a hand-over is unfinished") for name in asked}
         waits |= {name: Postponed(name, Cause.UNDER_WAY, "it is being changed") for name in under_way}
         for name in plan.groups.keys() - waits.keys():
@@ -212,7 +225,7 @@ class Work:
         return Postponed(name, found.cause, found.why, until)
 
     def _backs_off(self, name: str) -> Postponed | None:
-        tries = self._waits(name)
+        tries = self.waits(name)
         if tries is None:
             return None
         times = f"{tries.failures} times in a row" if tries.failures > 1 else "once"
@@ -240,13 +253,26 @@ class Work:
         run = UnderWay(job, names, touched(plan, seen.world.seen()))
         for change in plan.changes:
             self.watch.say(News.BEGINS, f"{change.kind}: {change.reason}", workload=change.workload)
-        task = asyncio.create_task(self._carry_out(run), name="run")
+        self.add(run, self._carry_out(job, run))
+
+    def add(self, run: UnderWay, course: Coroutine[Any, Any, None]) -> None:
+        """It is under way until the course ends."""
+        task = asyncio.create_task(self._until_over(course), name="run")
         task.add_done_callback(self._ended)
         self._runs[task] = run
 
-    async def _carry_out(self, run: UnderWay) -> None:
+    async def _until_over(self, course: Coroutine[Any, Any, None]) -> None:
         try:
-            applied = await run.job()
+            await course
+        finally:
+            task = asyncio.current_task()
+            assert task is not None
+            del self._runs[task]
+            self.watch.stir()
+
+    async def _carry_out(self, job: Apply, run: UnderWay) -> None:
+        try:
+            applied = await job()
         except StalePlan as error:
             for name in run.workloads:
                 self.failed(name, error.what, SHORT)
@@ -256,11 +282,6 @@ class Work:
                 self.failed(name, str(error), SHORT if isinstance(error, Locked) else None)
         else:
             self._told(applied)
-        finally:
-            task = asyncio.current_task()
-            assert task is not None
-            del self._runs[task]
-            self.watch.stir()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()):

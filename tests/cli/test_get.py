@@ -51,6 +51,37 @@ def test_wide_has_more_columns(hosts: Universe, capsys: pytest.CaptureFixture[st
     assert "RUNTIME" not in printed(capsys)
 
 
+POLICY = """
+---
+apiVersion: reconciler/v1alpha1
+kind: CheckpointPolicy
+metadata: {name: hourly}
+spec: {every: 1h}
+"""
+
+
+def test_what_is_saved_by_policy_says_how_long_ago(
+    hosts: Universe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "SAVED" not in printed(capsys)
+    specs = tmp_path / "specs" / "all.yaml"
+    text = specs.read_text().replace(
+        "placement: {host: h1}", "placement: {host: h1}\n  checkpoints: {policy: hourly}"
+    )
+    specs.write_text(text + POLICY)
+    head, db, web, *_ = printed(capsys).splitlines()
+    assert head.split()[-1] == "SAVED" and db.split()[-1] == "-" and web.endswith("never, too old")
+    rows = {row["name"]: row["recoveryPoint"] for row in json.loads(printed(capsys, "--json"))["workloads"]}
+    late = {"policy": "hourly", "ageS": None, "oldestS": 7200.0, "late": True, "unknownHosts": []}
+    assert rows == {"db": None, "web": late}
+    assert main.run(["plan", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["findings"]
+    assert (found["code"], found["severity"]) == ("recovery-point", "warning")
+    hosts.machines["h2"].up = False
+    assert "never, or later" in printed(capsys)
+    assert main.run(["explain", "recovery-point"]) == 0
+
+
 def test_watching_shows_changes_only(
     hosts: Universe, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,8 +73,18 @@ def test_when_one_is_due_and_when_it_is_late() -> None:
     assert age([taken(NOW + 900)], NOW) is None, "a clock that was wrong"
 
 
+def test_a_time_that_came_since_makes_one_due() -> None:
+    nightly = CheckpointPolicySpec(at=[{"cron": "0 2 * * *"}], recovery_point="2d")
+    assert is_due(None, nightly, 60.0) and is_due(61.0, nightly, 60.0)
+    assert not is_due(59.0, nightly, 60.0) and not is_due(90000.0, nightly)
+    both = CheckpointPolicySpec(at=[{"cron": "0 2 * * *"}], every="1h")
+    assert is_due(3600.0, both) and both.oldest == 7200.0
+
+
 def test_a_promise_that_cannot_be_kept_is_no_policy() -> None:
     with pytest.raises(ValidationError, match="is shorter than `every`"):
         CheckpointPolicySpec(every="1h", recovery_point="30m")
+    with pytest.raises(ValidationError, match="give `recoveryPoint` with `at`"):
+        CheckpointPolicySpec(at=[{"cron": "0 2 * * *"}])
     with pytest.raises(ValidationError):
         Retention(last=0)

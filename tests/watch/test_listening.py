@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from reconciler.core.points import Point
 from reconciler.core.tending import Cause, Postponed
 from reconciler.errors import InputError
 from reconciler.load import load_all
@@ -124,8 +125,11 @@ def test_metrics_of_what_waits_and_fails(tmp_path: Path) -> None:
     metrics, spec = Metrics(), load_all([tmp_path / "specs"]).spec
     metrics.looked(spec, (Postponed("web", Cause.PUT_BACK, "why"),), ("h2",), 0.1)
     metrics.told(Told(News.TROUBLE, "it is full", code="S601"))
+    metrics.points({"a": Point("a", "p", 600.0, 7200.0), "b": Point("b", "p", None, 7200.0, late=True)})
     text = metrics.text().decode()
     assert 'reconciler_workloads_waiting{cause="put-back"} 1.0' in text
+    assert "reconciler_workloads_saved 2.0" in text and "reconciler_workloads_late 1.0" in text
+    assert "reconciler_oldest_checkpoint_seconds 600.0" in text
     assert 'reconciler_host_seen{host="h2"} 0.0' in text and 'reconciler_troubles_total{code="S601"} 1.0' in text
 
 

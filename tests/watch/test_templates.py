@@ -14,12 +14,14 @@ from reconciler.cli import main
 from reconciler.resources import data_path
 
 UNIT = data_path("templates", "watch", "reconcile-watch.service")
+SAVES = data_path("templates", "watch", "reconcile-checkpoints.service")
+TIMER = data_path("templates", "watch", "reconcile-checkpoints.timer")
 
 
-def unit() -> configparser.ConfigParser:
+def unit(path: Path = UNIT) -> configparser.ConfigParser:
     parsed = configparser.ConfigParser(strict=True, interpolation=None, delimiters=("=",))
     parsed.optionxform = str  # type: ignore[assignment, method-assign]
-    parsed.read_string(UNIT.read_text())
+    parsed.read_string(path.read_text())
     return parsed
 
 
@@ -30,6 +32,16 @@ def test_what_the_unit_starts_is_understood(capsys: pytest.CaptureFixture[str]) 
     assert "--drift" in capsys.readouterr().out
 
 
+def test_what_the_timer_starts_is_understood(capsys: pytest.CaptureFixture[str]) -> None:
+    words = shlex.split(unit(SAVES)["Service"]["ExecStart"])
+    assert Path(words[0]).name == "reconcile" and words[-2:] == ["checkpoint", "--due"]
+    assert main.run([*words[1:], "--help"]) == 0
+    assert "--due" in capsys.readouterr().out
+    assert TIMER.stem == SAVES.stem and unit(TIMER)["Timer"]["Persistent"] == "true"
+    hardened = unit()["Service"]
+    assert all(unit(SAVES)["Service"][key] == hardened[key] for key in hardened if key.startswith("Protect"))
+
+
 def test_systemd_waits_for_what_must_not_be_cut() -> None:
     service = unit()["Service"]
     assert service["Type"] == "notify" and service["ExecReload"].endswith("-HUP $MAINPID")
@@ -37,13 +49,15 @@ def test_systemd_waits_for_what_must_not_be_cut() -> None:
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not on this machine")
-def test_systemd_understands_it(tmp_path: Path) -> None:
-    copy = tmp_path / UNIT.name
-    copy.write_text(UNIT.read_text().replace("/usr/local/bin/reconcile", "/bin/true"))
+@pytest.mark.parametrize("path", [UNIT, SAVES, TIMER], ids=lambda path: path.name)
+def test_systemd_understands_it(path: Path, tmp_path: Path) -> None:
+    for each in (UNIT, SAVES, TIMER):
+        (tmp_path / each.name).write_text(each.read_text().replace("/usr/local/bin/reconcile", "/bin/true"))
+    copy = tmp_path / path.name
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", str(copy)], capture_output=True, text=True, timeout=60
     )
-    assert UNIT.name not in done.stderr, done.stderr
+    assert path.name not in done.stderr, done.stderr
 
 
 def test_the_container_is_a_watch() -> None:

@@ -11,6 +11,8 @@ from reconciler.model.world import World
 
 WIDE = ("RUNTIME", "IMAGE", "ADDRESSES")
 HEAD = ("NAME", "WANTED", "FOUND", "MEMORY", "TCP", "UP")
+SAVED = ("SAVED",)
+"""Where a workload is saved by policy: how long ago."""
 
 
 def names(there: Stock) -> str:
@@ -29,13 +31,19 @@ def render_stock(
 ) -> str:
     """For people: workloads as columns, then what is left over."""
     there = stock(spec, world) if only is None else only
-    found, head = there.items, (*HEAD, *(WIDE if wide else ()))
+    found = there.items
+    saved = any(item.point for item in found)
+    head = (*HEAD, *(SAVED if saved else ()), *(WIDE if wide else ()))
     named = [(item, spec.called.get(item.workload, "")) for item in found]
-    rows = [(*_columns(item, called), *(_more(item) if wide else ())) for item, called in named]
+    rows = [
+        (*_columns(item, called), *((_saved(item),) if saved else ()), *(_more(item) if wide else ()))
+        for item, called in named
+    ]
     shown = table(head, rows, width)
     lines = shown[: -len(found)] if found else shown
     for text, item in zip(shown[len(lines) :], found, strict=True):
-        lines.append(paint("yellow", text, color) if item.as_wanted is not True else text)
+        well = item.as_wanted is True and not (item.point and item.point.late)
+        lines.append(text if well else paint("yellow", text, color))
     left = there.orphans
     if left:
         lines += ["", paint("bold", "In no spec:", color)]
@@ -43,6 +51,16 @@ def render_stock(
     for name, host in sorted(world.unknown().items()):
         lines.append(paint("yellow", f"? {name}: {host.reason}", color))
     return "\n".join(lines)
+
+
+def _saved(item: Item) -> str:
+    """How old its newest checkpoint is, and whether that is older than its policy promises."""
+    if item.point is None:
+        return "-"
+    old = "never" if item.point.age_s is None else f"{format_seconds(item.point.age_s)} ago"
+    if item.point.unknown:
+        return f"{old}, or later"
+    return f"{old}, too old" if item.point.late else old
 
 
 def _more(item: Item) -> tuple[str, ...]:

@@ -6,9 +6,20 @@ from typing import Literal
 
 from pydantic import Field
 
-from reconciler.cli.views.output.base import Document, Part, UnknownHost, rounded, unknown_hosts
+from reconciler.cli.views.output.base import Document, Part, UnknownHost, known, rounded, unknown_hosts
+from reconciler.core.points import Point
 from reconciler.core.stock import Item, Stock
 from reconciler.model.world import World
+
+
+class RecoveryPoint(Part):
+    """How old what would be left of a workload is."""
+
+    policy: str
+    age_s: float | None = Field(description="Of the newest checkpoint that can be used; null without one")
+    oldest_s: float = Field(description="What the policy promises")
+    late: bool = Field(description="It is older than promised")
+    unknown_hosts: tuple[str, ...] = Field(description="Hosts that may keep a newer one and could not be asked")
 
 
 class WorkloadRow(Part):
@@ -26,6 +37,7 @@ class WorkloadRow(Part):
     image: str | None = Field(description="As the specs name it; null where its runtime knows none")
     addresses: tuple[str, ...] = Field(description="Those that the specs give it")
     as_wanted: bool | None = Field(description="null where a host that was not seen may have it")
+    recovery_point: RecoveryPoint | None = Field(description="null where no policy says that it is saved")
 
 
 class Left(Part):
@@ -79,4 +91,15 @@ def _row(item: Item) -> WorkloadRow:
         image=item.image or None,
         addresses=item.addresses,
         as_wanted=item.as_wanted,
+        recovery_point=_point(item.point) if item.point else None,
+    )
+
+
+def _point(point: Point) -> RecoveryPoint:
+    return RecoveryPoint(
+        policy=point.policy,
+        age_s=rounded(point.age_s),
+        oldest_s=known(point.oldest_s),
+        late=point.late,
+        unknown_hosts=point.unknown,
     )

@@ -1,0 +1,67 @@
+"""Looking at the recovery points of all workloads that are saved by policy: a command for each store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+
+from reconciler.core.checkpoints import place_of, places_of
+from reconciler.core.points import Point, point, policies
+from reconciler.errors import ReconcilerError
+from reconciler.hosts.base import Fleet, pump
+from reconciler.load.cron import came, comes
+from reconciler.model.checkpoint import Kept
+from reconciler.model.checkpointing import CheckpointPolicySpec
+from reconciler.model.spec import Spec
+from reconciler.stores import directory
+
+ENOUGH = 3
+"""Checkpoints of each workload that are looked at in a store: the newest may be none that can be used."""
+
+
+async def recovery_points(spec: Spec, fleet: Fleet, unseen: Collection[str], now: float) -> dict[str, Point]:
+    """By workload; nothing is asked where no workload is saved by policy. `unseen`: hosts that are not tried."""
+    wanted = policies(spec)
+    if not wanted:
+        return {}
+    places = [at for at in places_of(spec) if at.host not in unseen]
+    asked = (pump(directory.listed(at, newest=ENOUGH), fleet.host(at.host)) for at in places)
+    found: dict[str, list[Kept]] = {}
+    unknown = set(unseen)
+    for at, answer in zip(places, await asyncio.gather(*asked, return_exceptions=True), strict=True):
+        if isinstance(answer, ReconcilerError):
+            unknown.add(at.host)
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            for kept in answer:
+                found.setdefault(kept.workload, []).append(kept)
+    return {name: _point(name, policy, spec, found.get(name, ()), unknown, now) for name, policy in wanted.items()}
+
+
+def _point(
+    name: str,
+    policy: CheckpointPolicySpec,
+    spec: Spec,
+    kept: Collection[Kept],
+    unknown: Collection[str],
+    now: float,
+) -> Point:
+    refs = spec.workloads[name].spec.checkpoints
+    assert refs is not None
+    stores = {place_of(policy.store, spec, "").host} if policy.store else set(spec.hosts)
+    return point(
+        name,
+        refs.policy,
+        policy,
+        kept,
+        now,
+        came=last_time(name, policy, now),
+        comes=min((at for time in policy.at if (at := comes(time, name, now)) is not None), default=None),
+        unknown=tuple(sorted(stores & set(unknown))),
+    )
+
+
+def last_time(name: str, policy: CheckpointPolicySpec, now: float) -> float | None:
+    """When a time that the policy names came last for a workload."""
+    return max((at for time in policy.at if (at := came(time, name, now)) is not None), default=None)

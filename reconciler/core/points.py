@@ -1,0 +1,85 @@
+"""Recovery points: how old what would be left of a workload is, beside what its policy promises. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from reconciler.core.retention import age, is_due, is_late
+from reconciler.model.checkpoint import Kept
+from reconciler.model.checkpointing import CheckpointPolicySpec
+from reconciler.model.command import Seconds
+from reconciler.model.plan import Finding
+from reconciler.model.spec import DesiredState, Spec
+from reconciler.model.units import format_seconds
+
+RULE = "recovery-point"
+
+
+@dataclass(frozen=True)
+class Point:
+    """`age_s`: of the newest checkpoint that can be used, None without one; `oldest_s`: what is promised;
+    `due_in_s`: until the next is to be taken; `unknown`: hosts not asked, which may keep a newer one."""
+
+    workload: str
+    policy: str
+    age_s: Seconds | None
+    oldest_s: Seconds
+    due_in_s: Seconds = 0.0
+    late: bool = False
+    unknown: tuple[str, ...] = ()
+
+
+def policies(spec: Spec) -> dict[str, CheckpointPolicySpec]:
+    """Of the workloads that are to run and are saved by policy."""
+    return {
+        name: spec.checkpoint_policies[workload.spec.checkpoints.policy].spec
+        for name, workload in sorted(spec.workloads.items())
+        if workload.spec.checkpoints is not None and workload.spec.state is DesiredState.RUNNING
+    }
+
+
+def point(
+    workload: str,
+    called: str,
+    policy: CheckpointPolicySpec,
+    kept: Iterable[Kept],
+    now: float,
+    *,
+    came: float | None = None,
+    comes: float | None = None,
+    unknown: tuple[str, ...] = (),
+) -> Point:
+    """`came`, `comes`: when a time that the policy names was last, and is next. Where a host could not be asked
+    nothing is late: it may keep what was promised."""
+    found = age(kept, now)
+    late = is_late(found, policy) and not unknown
+    left = 0.0
+    if found is not None and not is_due(found, policy, None if came is None else now - came):
+        waits = [policy.interval - found] if policy.interval is not None else []
+        waits += [comes - now] if comes is not None else []
+        left = max(0.0, min(waits, default=policy.oldest))
+    return Point(workload, called, found, policy.oldest, left, late, unknown)
+
+
+def told(points: Mapping[str, Point]) -> tuple[Finding, ...]:
+    """What a plan says of those that are older than promised."""
+    return tuple(
+        Finding(
+            rule=RULE,
+            severity="warn",
+            workload=one.workload,
+            host="",
+            message=_message(one),
+            fix="take one now: reconcile checkpoint --due",
+        )
+        for one in points.values()
+        if one.late
+    )
+
+
+def _message(one: Point) -> str:
+    promised = f"its policy {one.policy} promises at most {format_seconds(one.oldest_s)}"
+    if one.age_s is None:
+        return f"there is no checkpoint of it, and {promised}"
+    return f"its newest checkpoint is {format_seconds(one.age_s)} old, and {promised}"
