@@ -1,4 +1,4 @@
-"""`reconcile checkpoints list | verify | pin | unpin | rm`: what is kept."""
+"""`reconcile checkpoints list | verify | pin | unpin | rm | copy | prune`: what is kept."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ One = Annotated[str, typer.Argument(metavar="WORKLOAD@ID", help="A checkpoint; I
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for name, command in (("list", listing), ("verify", verify), ("pin", pin), ("unpin", unpin), ("rm", rm)):
+    some = (("list", listing), ("verify", verify), ("pin", pin), ("unpin", unpin), ("rm", rm))
+    for name, command in some:
         app.command(name=name)(command)
+    app.command(name="copy")(copy)
+    app.command(name="prune")(prune)
 
 
 def listing(
@@ -126,6 +129,66 @@ def rm(
 
     done = asyncio.run(kept.remove(load_hosts(paths, values, settings), checkpoints, where, last=last))
     return _changed("removed", done, as_json)
+
+
+def copy(
+    checkpoint: One,
+    to: Annotated[str, typer.Option("--to", help="Where to: HOST, HOST:/FOLDER or a CheckpointStore.")],
+    where: In = "",
+    paths: Specs = None,
+    values: Values = None,
+    settings: Set = None,
+    as_json: AsJson = False,
+) -> int:
+    """Keep a checkpoint in another place, too. It goes from host to host, and is read again where it arrived.
+
+    Exit codes: 0 it is there; 1 refused or failed, and nothing of it is there; 4 bad input; 7 a host cannot be
+    used; 130 interrupted.
+    """
+    from reconciler.cli.signals import at_once, run_until_done
+    from reconciler.cli.views.kept import reference
+    from reconciler.cli.views.layout import say
+    from reconciler.commands.shelves import CopyKept
+
+    job = CopyKept(load_hosts(paths, values, settings), checkpoint, to, where)
+    done, _ = run_until_done(job, at_once)
+    if as_json:
+        from reconciler.cli.views.output.base import emit
+        from reconciler.cli.views.output.kept import copy_document
+
+        emit(copy_document(done, job.untidied))
+    else:
+        say("\n".join([f"{reference(done)} is kept on {done.at}", *(f"note: {left}" for left in job.untidied)]))
+    return 0
+
+
+def prune(
+    workload: Annotated[str, typer.Argument(help="Only of this workload.", show_default=False)] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Remove them; without it they are only shown.")] = False,
+    where: In = "",
+    paths: Specs = None,
+    values: Values = None,
+    settings: Set = None,
+    as_json: AsJson = False,
+) -> int:
+    """What the policies of workloads keep no longer: shown, and with --yes removed. What is pinned, or cannot be
+    read, stays. One of those that stay is read again first: where none is whole, nothing is removed.
+
+    Exit codes: 0; 1 refused, and nothing was removed; 4 bad input; 7 a host cannot be used.
+    """
+    from reconciler.cli.views.kept import render_pruned
+    from reconciler.cli.views.layout import say
+    from reconciler.commands import shelves
+
+    done = asyncio.run(shelves.prune(load_hosts(paths, values, settings), workload, where, really=yes))
+    if as_json:
+        from reconciler.cli.views.output.base import emit
+        from reconciler.cli.views.output.kept import prune_document
+
+        emit(prune_document(done, removed=yes))
+    else:
+        say(render_pruned(done, removed=yes))
+    return 0
 
 
 def _changed(what: str, done: list, as_json: bool) -> int:  # type: ignore[type-arg]

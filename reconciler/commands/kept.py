@@ -93,7 +93,7 @@ async def verified(kept: Kept, fleet: Fleet) -> Verified:
 async def pin(spec: Spec, reference: str, where: str = "", *, on: bool = True) -> list[Kept]:
     """`reconcile checkpoints pin` and `unpin`: nothing removes it meanwhile."""
     async with open_fleet(spec, unsaid) as fleet:
-        mine = chosen(_one(reference), await stock(spec, fleet, where, parse_reference(reference)[0]))
+        mine = chosen(one_of(reference), await stock(spec, fleet, where, parse_reference(reference)[0]))
         for kept in mine:
             await pump(directory.pin(kept.folder, on=on), fleet.host(kept.at.host))
         return mine
@@ -104,7 +104,7 @@ async def remove(spec: Spec, references: Sequence[str], where: str = "", *, last
     for."""
     async with open_fleet(spec, unsaid) as fleet:
         found = await stock(spec, fleet, where)
-        doomed = [one for reference in references for one in chosen(_one(reference), found)]
+        doomed = [one for reference in references for one in chosen(one_of(reference), found)]
         for one in doomed:
             if one.pinned:
                 text = f"{one.workload}@{one.id} is pinned"
@@ -121,7 +121,8 @@ async def remove(spec: Spec, references: Sequence[str], where: str = "", *, last
         return doomed
 
 
-def _one(reference: str) -> str:
+def one_of(reference: str) -> str:
+    """The reference, which must name one checkpoint."""
     if "@" not in reference:
         raise InputError(
             f"`{reference}` names no checkpoint",

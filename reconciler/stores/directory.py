@@ -72,6 +72,13 @@ def discard(folder: str) -> Program[None]:
     yield Command(shell("change", "remove", folder), timeout=LIMIT, changes=True)
 
 
+def copy_files(folder: str, part: str, files: Iterable[KeptFile]) -> Program[None]:
+    """The files of a checkpoint into another folder of the same host, and onto its disk."""
+    paths = tuple(f"{folder}/{file.name}" for file in files)
+    yield Command(("cp", "--", *paths, f"{part}/"), timeout=LIMIT, changes=True)
+    yield Command(("sync", "-f", part), timeout=LIMIT, changes=True)
+
+
 def pin(folder: str, *, on: bool) -> Program[None]:
     yield Command(shell("change", "pin" if on else "unpin", folder), changes=True)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from reconciler.commands.kept import FoundKept
+from reconciler.commands.shelves import Pruned
 from reconciler.core.retention import age
 from reconciler.core.saga import GroupState
 from reconciler.engine.execute import Outcome
@@ -61,6 +62,25 @@ def some_kept(scene: Any) -> None:
 
 
 GONE = {"h1": HostUnreachable("cannot connect", where="h1")}
+
+
+def a_copy(scene: Any) -> None:
+    """It is there already."""
+    some_kept(scene)
+
+    async def done(*_: Any) -> Kept:
+        return kept()
+
+    scene.patch.setattr("reconciler.commands.shelves.CopyKept.__call__", done)
+
+
+def some_too_old(scene: Any) -> None:
+    """One of them is kept no longer."""
+
+    async def done(*_: Any, **__: Any) -> list[Pruned]:
+        return [Pruned(kept(), (kept(),))]
+
+    scene.patch.setattr("reconciler.commands.shelves.prune", done)
 
 
 def a_restore(scene: Any) -> None:
@@ -119,6 +139,8 @@ CHECKPOINTS: dict[str, list[tuple[str, str, int, Callable[[Any], Any]]]] = {
     "checkpoints verify": [("checkpoints-verify", "checkpoints verify web", 1, some_kept)],
     "checkpoints pin": [("checkpoints-pin", "checkpoints pin web@latest", 0, some_kept)],
     "checkpoints unpin": [("checkpoints-unpin", "checkpoints unpin web@latest", 0, some_kept)],
+    "checkpoints copy": [("checkpoints-copy", "checkpoints copy web@latest --to h1", 0, a_copy)],
+    "checkpoints prune": [("checkpoints-prune", "checkpoints prune web", 0, some_too_old)],
     "checkpoints rm": [("checkpoints-rm", "checkpoints rm web@latest --last", 0, some_kept)],
 }
 """Cases of commands about checkpoints, as those of `test_json`."""

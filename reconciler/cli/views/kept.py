@@ -8,6 +8,7 @@ from reconciler.commands.checkpoint import Saved
 from reconciler.commands.due import Saving
 from reconciler.commands.kept import FoundKept, Verified
 from reconciler.commands.restore import Restored
+from reconciler.commands.shelves import Pruned
 from reconciler.model.checkpoint import Kept
 from reconciler.model.units import format_bytes, format_seconds
 
@@ -51,6 +52,18 @@ def render_verified(found: Sequence[Verified]) -> str:
         f"{reference(one.kept)} on {one.kept.at}: {'; '.join(one.wrong) or 'all is as it was packed'}"
         for one in found
     )
+
+
+def render_pruned(done: Sequence[Pruned], *, removed: bool) -> str:
+    """A line for each that goes, and what stays of its workload there."""
+    lines = []
+    for one in done:
+        what = "is removed from" if removed else "goes from"
+        lines += [f"{reference(kept)} {what} {kept.at}" for kept in one.goes]
+        lines.append(f"  {reference(one.stays)} stays, and is whole")
+    if lines and not removed:
+        lines.append("Nothing was removed: say --yes.")
+    return "\n".join(lines) or "Nothing is kept longer than its policy says."
 
 
 def render_restored(restored: Restored) -> str:

@@ -22,7 +22,9 @@ from reconciler.commands.checkpoint import Saved
 from reconciler.commands.due import Saving
 from reconciler.commands.kept import FoundKept, Verified
 from reconciler.commands.restore import Restored
+from reconciler.commands.shelves import Pruned
 from reconciler.model.checkpoint import Kept
+from reconciler.model.event import Untidied
 
 
 class KeptCheckpoint(Part):
@@ -161,6 +163,29 @@ class CheckpointsRmDocument(Document):
     checkpoints: tuple[KeptCheckpoint, ...] = Field(description="As they were before they went")
 
 
+class CheckpointsCopyDocument(Document):
+    """`reconcile checkpoints copy --json`"""
+
+    command: Literal["checkpoints copy"] = "checkpoints copy"
+    checkpoint: KeptCheckpoint = Field(description="As it is there")
+    untidied: tuple[Finding, ...]
+
+
+class PrunedPlace(Part):
+    """What a policy keeps no longer of a workload in one place."""
+
+    stays: KeptCheckpoint = Field(description="The newest that stays and is whole")
+    goes: tuple[KeptCheckpoint, ...]
+
+
+class CheckpointsPruneDocument(Document):
+    """`reconcile checkpoints prune --json`"""
+
+    command: Literal["checkpoints prune"] = "checkpoints prune"
+    removed: bool = Field(description="false without `--yes`: they are only shown")
+    places: tuple[PrunedPlace, ...]
+
+
 class RestoreDocument(Document):
     """`reconcile restore --json`"""
 
@@ -190,6 +215,15 @@ def list_document(found: FoundKept, status: int) -> CheckpointsListDocument:
 def verify_document(found: Sequence[Verified], status: int) -> CheckpointsVerifyDocument:
     rows = (VerifiedCheckpoint(checkpoint=kept_part(v.kept), whole=not v.wrong, wrong=v.wrong) for v in found)
     return CheckpointsVerifyDocument(exit_code=status, checkpoints=tuple(rows))
+
+
+def copy_document(kept: Kept, left: Sequence[Untidied]) -> CheckpointsCopyDocument:
+    return CheckpointsCopyDocument(exit_code=0, checkpoint=kept_part(kept), untidied=tuple(map(untidied, left)))
+
+
+def prune_document(done: Sequence[Pruned], *, removed: bool) -> CheckpointsPruneDocument:
+    places = (PrunedPlace(stays=kept_part(one.stays), goes=tuple(map(kept_part, one.goes))) for one in done)
+    return CheckpointsPruneDocument(exit_code=0, removed=removed, places=tuple(places))
 
 
 def changed_document(what: str, done: Sequence[Kept]) -> Document:

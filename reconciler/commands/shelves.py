@@ -1,0 +1,125 @@
+"""`reconcile checkpoints copy` and `prune`: a checkpoint is kept elsewhere, too; and what policies keep no longer
+goes."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from reconciler.commands.app import new_run_id
+from reconciler.commands.compose import open_fleet
+from reconciler.commands.kept import chosen, one_of, stock, verified
+from reconciler.core.checkpoints import newest_first, place_of
+from reconciler.core.comeback import parse_reference
+from reconciler.core.retention import doomed
+from reconciler.engine.carry import CheckpointCopy
+from reconciler.engine.lenient import lenient
+from reconciler.errors import CommandFailed, InputError, Refused
+from reconciler.hosts.base import Fleet, pump
+from reconciler.model.checkpoint import Kept, KeptAt, Manifest
+from reconciler.model.event import Untidied
+from reconciler.model.spec import Spec
+from reconciler.stores import directory
+
+
+@dataclass
+class CopyKept:
+    """One checkpoint to another place; what is there of it already stays as it is."""
+
+    spec: Spec
+    reference: str
+    to: str
+    where: str = ""
+    untidied: list[Untidied] = field(default_factory=list)
+
+    async def __call__(self) -> Kept:
+        at = place_of(self.to, self.spec, "")
+        async with open_fleet(self.spec, self.untidied.append) as fleet:
+            name = parse_reference(self.reference)[0]
+            mine = chosen(one_of(self.reference), await stock(self.spec, fleet, self.where, name))
+            there = [one for one in await pump(directory.listed(at, name), fleet.host(at.host)) if one.manifest]
+            for one in there:
+                if one.id in {kept.id for kept in mine}:
+                    return one
+            usable = [one for one in mine if one.manifest is not None]
+            if not usable:
+                raise Refused(
+                    f"{self.reference} cannot be used",
+                    code="P452",
+                    why="; ".join(sorted({one.broken for one in mine})),
+                    fix="copy another one: reconcile checkpoints list",
+                )
+            assert usable[0].manifest is not None
+            return await self._carry(usable[0], usable[0].manifest, at, fleet)
+
+    async def _carry(self, kept: Kept, manifest: Manifest, at: KeptAt, fleet: Fleet) -> Kept:
+        """It is listed there only once all of it has arrived as it was packed."""
+        folder, there = at.of(kept.workload, kept.id), fleet.host(at.host)
+        part, warn = directory.part_of(folder), self.untidied.append
+        try:
+            if at.host == kept.at.host:
+                await pump(directory.begin(part), there)
+                await pump(directory.copy_files(kept.folder, part, manifest.files), there)
+            else:
+                link = f"{new_run_id()}-{kept.workload}"
+                ends = (kept.at.host, at.host, link, kept.folder, part)
+                await CheckpointCopy(fleet, *ends, kept.at.host, warn).carry()
+            if bad := await pump(directory.wrong(part, manifest.files), there):
+                raise CommandFailed(
+                    f"{self.reference} did not arrive as it was packed",
+                    code="C372",
+                    where=at.host,
+                    why="; ".join(bad),
+                    fix=f"see whether it is whole where it is: reconcile checkpoints verify {self.reference}",
+                )
+        except BaseException:
+            with lenient("C375", "a half of it stays there", warn, at.host):
+                await asyncio.shield(pump(directory.discard(folder), there))
+            raise
+        await pump(directory.seal(part, folder, manifest), there)
+        await pump(directory.pin(folder, on=False), there)
+        return Kept(at, kept.workload, kept.id, manifest=manifest)
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What a policy keeps no longer in one place. `stays`: the newest of those that stay which is whole, as it was
+    read again."""
+
+    stays: Kept
+    goes: tuple[Kept, ...]
+
+
+async def prune(spec: Spec, workload: str = "", where: str = "", *, really: bool = False) -> list[Pruned]:
+    """`reconcile checkpoints prune`. Refused where none of those that would stay is whole. Only what is not pinned
+    and can be read goes; places are tidied one by one."""
+    if workload and workload not in spec.workloads:
+        raise InputError(f"no spec defines the workload {workload}", code="E203", fix="reconcile checkpoints rm")
+    done: list[Pruned] = []
+    async with open_fleet(spec, lambda _: None) as fleet:
+        found = await stock(spec, fleet, where, workload)
+        places: dict[tuple[str, str, str], list[Kept]] = {}
+        for kept in found.kept:
+            places.setdefault((kept.workload, kept.at.host, kept.at.folder), []).append(kept)
+        for (name, _, _), all_there in sorted(places.items()):
+            refs = spec.workloads[name].spec.checkpoints if name in spec.workloads else None
+            keep = spec.checkpoint_policies[refs.policy].spec.keep if refs else None
+            if keep is None or not (goes := doomed(all_there, keep)):
+                continue
+            stays = await _whole([one for one in newest_first(all_there) if one not in goes], fleet, name)
+            done.append(Pruned(stays, tuple(goes)))
+        for one in (kept for pruned in done for kept in pruned.goes if really):
+            await pump(directory.discard(one.folder), fleet.host(one.at.host))
+    return done
+
+
+async def _whole(candidates: list[Kept], fleet: Fleet, name: str) -> Kept:
+    """The newest that is as it was packed."""
+    for one in candidates:
+        if not (await verified(one, fleet)).wrong:
+            return one
+    raise Refused(
+        f"none of the checkpoints of {name} that would stay is whole",
+        code="P453",
+        fix=f"take another one first: reconcile checkpoint {name}",
+    )

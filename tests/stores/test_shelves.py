@@ -1,0 +1,166 @@
+"""Checkpoints that are copied, and those that a policy keeps no longer. Real: the scripts, on this machine. Fake:
+that it is several hosts, and the copy between two."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.commands import shelves
+from reconciler.commands.kept import FoundKept
+from reconciler.errors import CommandFailed, Refused
+from reconciler.model.checkpoint import Kept, KeptAt, KeptFile, Manifest, TakenFrom
+from reconciler.model.command import Command, Result
+from reconciler.model.spec import Spec
+from reconciler.stores import directory
+from tests.core.worlds import host, spec, workload
+from tests.stores.conftest import here
+
+
+def ran(command: Command) -> Result:
+    done = subprocess.run(command.argv, input=command.stdin, capture_output=True, timeout=120)
+    if done.returncode not in command.ok:
+        raise CommandFailed("failed", exit_code=done.returncode, stderr=done.stderr.decode())
+    return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def copied(folder: str, target: str, broken: bytes) -> None:
+    subprocess.run(["cp", "-a", f"{folder}/.", target], check=True)
+    if broken:
+        Path(target, "images.tar").write_bytes(broken)
+
+
+class Fleet:
+    """Any host is this machine. `breaks`: what a copy between two arrives as."""
+
+    name, breaks = "h1", b""
+
+    def host(self, name: str) -> Any:
+        return self
+
+    async def run(self, command: Command) -> Result:
+        return ran(command)
+
+    async def open_link(self, *_: str) -> None:
+        return None
+
+    async def close_link(self, *_: str) -> None:
+        return None
+
+    async def copy_trees(self, source: str, destination: str, key: str, pairs: Any, progress: Any) -> None:
+        ((there, target),) = pairs
+        copied(there.path, target.path, self.breaks)
+
+
+@pytest.fixture
+def fleet(monkeypatch: pytest.MonkeyPatch) -> Fleet:
+    made = Fleet()
+
+    @asynccontextmanager
+    async def opened(*_: Any) -> AsyncIterator[Fleet]:
+        yield made
+
+    monkeypatch.setattr(shelves, "open_fleet", opened)
+    return made
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Kept]:
+    """Puts checkpoints of `web` into a store on h1, one a minute."""
+    at, made = KeptAt("h1", str(tmp_path / "one")), list[Kept]()
+
+    def put(number: int, data: bytes = b"pages") -> Kept:
+        name = f"20261126-01{number:02}39-8584"
+        folder = at.of("web", name)
+        here(directory.begin(directory.part_of(folder)))
+        Path(directory.part_of(folder), "images.tar").write_bytes(data)
+        file = KeptFile(name="images.tar", bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+        manifest = Manifest(
+            id=name,
+            workload="web",
+            epoch=3,
+            taken_at=1e9 + 60.0 * number,
+            frozen_s=0.1,
+            came_from=TakenFrom(host="h1", runtime="podman"),
+            files=(file,),
+        ).sealed()
+        here(directory.seal(directory.part_of(folder), folder, manifest))
+        made.append(Kept(at, "web", name, manifest=manifest))
+        return made[-1]
+
+    async def stock(*_: Any) -> FoundKept:
+        return FoundKept(tuple(here(directory.listed(at))), {})
+
+    monkeypatch.setattr(shelves, "stock", stock)
+    return put
+
+
+def specs() -> Spec:
+    made = spec(host("h1"), host("h2"), workload())
+    refs = {"policy": "few"}
+    web = made.workloads["web"]
+    saved = web.model_copy(update={"spec": web.spec.model_validate(web.spec.model_dump() | {"checkpoints": refs})})
+    policy = {
+        "api_version": "reconciler/v1alpha1",
+        "kind": "CheckpointPolicy",
+        "metadata": {"name": "few"},
+        "spec": {"every": "1m", "keep": {"last": 2}},
+    }
+    raw = made.model_copy(update={"workloads": {"web": saved}})
+    return Spec.model_validate(raw.model_dump() | {"checkpoint_policies": {"few": policy}})
+
+
+def folders(root: Path) -> list[str]:
+    return sorted(path.name for path in (root / "web").glob("*")) if root.exists() else []
+
+
+@pytest.mark.parametrize("to", ["h1", "h2"])
+def test_a_copy_is_listed_when_it_is_whole(
+    to: str, tmp_path: Path, fleet: Fleet, shop: Callable[..., Kept]
+) -> None:
+    made, other = shop(1), tmp_path / "two"
+    here(directory.pin(made.folder, on=True))
+    for _ in range(2):
+        done = asyncio.run(shelves.CopyKept(specs(), "web@latest", f"{to}:{other}")())
+        (found,) = here(directory.listed(KeptAt(to, str(other))))
+        assert (found.manifest, found.pinned, done.id) == (made.manifest, False, made.id)
+    assert folders(other) == [made.id] and folders(tmp_path / "one") == [made.id]
+
+
+def test_what_arrives_damaged_is_no_copy(tmp_path: Path, fleet: Fleet, shop: Callable[..., Kept]) -> None:
+    shop(1)
+    fleet.breaks = b"page"
+    with pytest.raises(CommandFailed, match="did not arrive as it was packed") as failed:
+        asyncio.run(shelves.CopyKept(specs(), "web@latest", f"h2:{tmp_path / 'two'}")())
+    assert failed.value.code == "C372" and list((tmp_path / "two").glob("**/*")) == []
+
+
+def test_what_is_kept_no_longer_is_shown_and_then_goes(
+    tmp_path: Path, fleet: Fleet, shop: Callable[..., Kept]
+) -> None:
+    made = [shop(number) for number in range(1, 6)]
+    here(directory.pin(made[0].folder, on=True))
+    for really in (False, True):
+        (told,) = asyncio.run(shelves.prune(specs(), "web", really=really))
+        assert told.stays.id == made[4].id and {one.id for one in told.goes} == {made[1].id, made[2].id}
+        assert len(folders(tmp_path / "one")) == (3 if really else 5)
+    assert asyncio.run(shelves.prune(specs(), "web", really=True)) == []
+
+
+def test_the_only_whole_one_never_goes(tmp_path: Path, fleet: Fleet, shop: Callable[..., Kept]) -> None:
+    made = [shop(number) for number in range(1, 4)]
+    for one in made[1:]:
+        Path(one.folder, "images.tar").write_bytes(b"rotten")
+    with pytest.raises(Refused, match="none of the checkpoints of web that would stay is whole") as refused:
+        asyncio.run(shelves.prune(specs(), really=True))
+    assert refused.value.code == "P453" and len(folders(tmp_path / "one")) == 3
+    Path(made[1].folder, "images.tar").write_bytes(b"pages")
+    (told,) = asyncio.run(shelves.prune(specs(), really=True))
+    assert told.stays.id == made[1].id and folders(tmp_path / "one") == [made[1].id, made[2].id]
