@@ -108,10 +108,10 @@ case $CRTOOLS_SCRIPT_ACTION in
 post-setup-namespaces)
 	rm -f "$mtus" "$home/unlike"
 	printf '%s\n' "$INIT" >"$home/restored.pid" # for who tells the segment where they are now
-	{ put_files_back && fill_shm; } </dev/null >/dev/null 2>&1
-	own_network || exit 0
-	put_network_back
-	[ -e "$home/unshield" ] || exit 0 # no connections come along
+	{ put_files_back && fill_shm; } </dev/null >/dev/null 2>&1 & # clients wait: beside the network
+	! own_network || put_network_back
+	wait
+	own_network && [ -e "$home/unshield" ] || exit 0 # no connections come along
 	inside ip -o link show up | while read -r _ device _ _ mtu _; do
 		device=${device%:}
 		device=${device%%@*}

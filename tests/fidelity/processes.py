@@ -7,7 +7,7 @@ import ctypes
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +64,7 @@ def outside(container: str) -> dict[int, int]:
 
 def record(pids: dict[int, int]) -> Facts:
     """Facts of all processes and threads, as `process/PID/...`."""
-    facts: Facts = {"processes": " ".join(map(str, pids))}
+    facts: Facts = {"processes": " ".join(map(str, pids)), "memory": str(_own_memory(pids.values()))}
     spaces: dict[str, int] = {}
     inner = {str(pid): str(inside) for inside, pid in pids.items()}
     for inside, pid in pids.items():
@@ -77,6 +77,12 @@ def record(pids: dict[int, int]) -> Facts:
                 for key, value in _task(task, int(task.name)):
                     facts[f"process/{inside}/task/{name}/{key}"] = value
     return facts
+
+
+def _own_memory(pids: Iterable[int]) -> int:
+    """KiB that all of them have together, what they share counted once, without files that can be read again."""
+    rolled = [_fields(_text(Path(f"/proc/{pid}/smaps_rollup"))) for pid in pids]
+    return sum(int(one[key].split()[0]) for one in rolled for key in ("Pss_Anon", "Pss_Shmem") if key in one)
 
 
 def _of(root: Path, pid: int, spaces: dict[str, int], inner: dict[str, str]) -> Iterator[tuple[str, str]]:
