@@ -11,15 +11,16 @@ all() { # KIND LIST...: all objects of a kind, inspected; one that goes meanwhil
     [ $# = 0 ] || quietly "${kind%s}" inspect -- "$@"
 }
 if ! command -v docker >/dev/null 2>&1 || ! { [ -S /var/run/docker.sock ] || command -v dockerd >/dev/null 2>&1; }; then
-    # Nothing of it can be asked. What it had is seen without it.
+    # Nothing of it can be asked. What it had is seen without it; containers of others than ours are nothing to us.
     section gone
-    ls -d /var/lib/docker/containers/*/ 2>/dev/null
+    [ ! -d /var/lib/reconciler/docker ] || ls -d /var/lib/docker/containers/*/ 2>/dev/null
     section end
     exit 0
 fi
 section server
 if ! said=$(timeout 20 docker version --format '{{json .Server}}' 2>&1 </dev/null); then
-    section silent
+    # Installed and not in use, it is nobody's fault: the host serves other runtimes.
+    if [ -d /var/lib/reconciler/docker ]; then section silent; else section gone; said=; fi
     printf '%s\n' "$said" | tail -n 3
     section end
     exit 0

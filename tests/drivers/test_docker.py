@@ -155,6 +155,7 @@ async def test_an_imitation_is_no_docker() -> None:
 
 
 async def test_a_host_without_docker_has_nothing_unless_it_had_it() -> None:
+    assert (await observed("@@ server\n\n@@ gone\n\n\n@@ end\n")).runtimes == {}
     assert (await observed("@@ gone\n\n@@ end\n")).runtimes == {}
     with pytest.raises(HostError):
         await observed("@@ gone\n/var/lib/docker/containers/x/\n@@ end\n")

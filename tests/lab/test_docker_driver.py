@@ -7,13 +7,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from reconciler.errors import HostError
 from reconciler.hosts.ssh import SshFleet
 from reconciler.lab import DEMO_IMAGE, NETWORK, Lab
 from reconciler.load import load
+from reconciler.model.command import Fence
 from reconciler.model.spec import Workload
 from reconciler.runtimes.docker import DockerDriver
 from tests.drivers.contract import MovesContract, RuntimeContract, StoresContract
-from tests.drivers.scene import NAME, Scene
+from tests.drivers.scene import NAME, RUN, Scene
 
 pytestmark = [pytest.mark.lab, pytest.mark.docker, pytest.mark.timeout(300)]
 
@@ -62,6 +64,20 @@ async def scene(engines: Lab) -> AsyncIterator[Scene]:
         address=str(engines.subnet[INDEX]),
     )
     await fleet.close()
+
+
+async def test_a_silent_engine_is_none_until_something_of_ours_was_made_there(scene: Scene, engines: Lab) -> None:
+    end = "kill $(cat /run/docker.pid); while docker version >/dev/null 2>&1; do sleep 0.1; done"
+    engines.exec("h1", ["sh", "-c", end], timeout_seconds=60)
+    assert "docker" not in (await scene.facts("h1")).runtimes
+    scene.source, scene.destination = "h2", "h1"
+    await scene.on("h2", scene.driver.prepare_host())
+    await scene.on("h2", scene.driver.create_volume("contract-own", Fence(NAME, 0), RUN))
+    await scene.on("h2", scene.driver.create(scene.workload, Fence(NAME, 0), oci_runtime="", secrets={}))
+    engines.exec("h2", ["sh", "-c", end], timeout_seconds=60)
+    with pytest.raises(HostError) as error:
+        await scene.facts("h2")
+    assert error.value.code == "H215"
 
 
 class TestDocker(RuntimeContract, StoresContract, MovesContract):

@@ -8,12 +8,14 @@ from reconciler.core import answers
 from reconciler.core.connections import tcp_established
 from reconciler.core.lines import numbers, sections
 from reconciler.errors import HostError
+from reconciler.guard.guard import ROOT
 from reconciler.model.command import Command, Program, Seconds
 from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.world import ContainerFacts, HostFacts, InstanceState, RuntimeFacts, Versions
 from reconciler.runtimes.docker import parse, places
 
 LISTS_LIMIT: Seconds = 120.0
+_UNWANTED = f"where nothing of Reconciler's is in it any more: rmdir {ROOT}/docker"
 
 
 def observe(host: HostFacts) -> Program[RuntimeFacts]:
@@ -27,7 +29,7 @@ def observe(host: HostFacts) -> Program[RuntimeFacts]:
             code="H215",
             where=host.name,
             why=answers.shown(parts["silent"].strip(), "what Docker says"),
-            fix="start it there: systemctl start docker; its socket must be at /var/run/docker.sock",
+            fix=f"start it there: systemctl start docker; its socket must be at /var/run/docker.sock; {_UNWANTED}",
         )
     version = parse.engine_version(parts.get("server", ""))
     if not version:  # another engine that answers by that name
@@ -62,7 +64,7 @@ def _gone(host: str, parts: Mapping[str, str]) -> RuntimeFacts:
         code="H210",
         where=host,
         why="its folder has containers",
-        fix="install it again, or move its folder away: mv /var/lib/docker /root/",
+        fix=f"install it again, or move its folder away: mv /var/lib/docker /root/; {_UNWANTED}",
     )
 
 
