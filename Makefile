@@ -38,7 +38,7 @@ vm-tests: ready ## Tests on stock virtual machines; slow without KVM
 	@$(BIN)/python -m pytest -q -m vm tests
 
 kube-tests: ready ## Tests against a Kubernetes API server, built once from Debian's packages
-	@$(BIN)/python -m pytest -q -m kube tests
+	@$(BIN)/python -m pytest -q -m kube tests/kube tests/clusters
 
 libvirt-tests: ready ## Tests of virtual machines moved by libvirt, emulated
 	@$(BIN)/python -m pytest -q -m libvirt tests

@@ -17,7 +17,7 @@ from tests.kube.objects import Instance, Machine, Migration, Object
 
 WAIT_SECONDS = 60.0
 """For anything a test waits for; far more than it takes on an idle machine."""
-LOOK_SECONDS = 0.02
+LOOK_SECONDS = 0.05
 T = TypeVar("T")
 
 
