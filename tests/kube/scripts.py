@@ -40,7 +40,7 @@ SCRIPTS: Mapping[str, Script] = {
     "post-copy": Script({Phase.RUNNING: ("post-copy", "arrived", "completed")}, abort="abort refused"),
     "paused": Script({Phase.RUNNING: ("paused", "arrived", "completed")}),
     "abort refused": Script(abort="abort refused"),
-    "unschedulable": Script({Phase.SCHEDULING: ("unschedulable", "pod times out")}),
+    "unschedulable": Script({Phase.SCHEDULING: ("unschedulable",)}),
     "never ready": Script({Phase.SCHEDULING: ()}),
     "on the source": Script({Phase.SCHEDULING: ("pod ready on the source",), Phase.PREPARING: ()}),
     "source lives on": Script({Phase.RUNNING: ("arrived", "completed, source lives on")}),
