@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -39,6 +38,8 @@ def doctor(
 
     Exit codes: 0 all can be used; 4 bad specs or an unknown host; 7 a host cannot be used.
     """
+    import asyncio
+
     from reconciler.cli.views.doctor import render_examination
     from reconciler.cli.views.failure import warned
     from reconciler.cli.views.layout import say

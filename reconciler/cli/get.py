@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -57,6 +56,8 @@ def get(
     Exit codes: 0, whatever is found; 4 bad specs, or none that names a host; 7 no host could be seen;
     130 the end of --watch.
     """
+    import asyncio
+
     from reconciler.cli.views.failure import warned
     from reconciler.cli.views.layout import say
     from reconciler.commands import app

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -39,6 +38,8 @@ def add(
 
     Exit codes: 0 written; 4 refused, or not confirmed; 7 the host does not answer.
     """
+    import asyncio
+
     from reconciler.cli.views.layout import say
     from reconciler.errors import InputError
     from reconciler.hosts.ssh.known import presented

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 import typer
@@ -34,6 +33,8 @@ def listing(
 
     Exit codes: 0; 4 bad input; 7 no host could be asked.
     """
+    import asyncio
+
     from reconciler.cli.views.kept import render_stock
     from reconciler.cli.views.layout import say
     from reconciler.commands import kept
@@ -66,6 +67,8 @@ def verify(
 
     Exit codes: 0 all are whole; 1 some are not; 4 bad input; 7 a host cannot be used.
     """
+    import asyncio
+
     from reconciler.cli.views.kept import render_verified
     from reconciler.cli.views.layout import say
     from reconciler.commands import kept
@@ -91,6 +94,8 @@ def pin(
     as_json: AsJson = False,
 ) -> int:
     """Keep a checkpoint: nothing removes it until it is unpinned."""
+    import asyncio
+
     from reconciler.commands import kept
 
     done = asyncio.run(kept.pin(load_hosts(paths, values, settings), checkpoint, where))
@@ -106,6 +111,8 @@ def unpin(
     as_json: AsJson = False,
 ) -> int:
     """Let a pinned checkpoint be removed again."""
+    import asyncio
+
     from reconciler.commands import kept
 
     done = asyncio.run(kept.pin(load_hosts(paths, values, settings), checkpoint, where, on=False))
@@ -125,6 +132,8 @@ def rm(
 
     Exit codes: 0 removed; 1 refused, and nothing was; 4 bad input; 7 a host cannot be used.
     """
+    import asyncio
+
     from reconciler.commands import kept
 
     done = asyncio.run(kept.remove(load_hosts(paths, values, settings), checkpoints, where, last=last))
@@ -176,6 +185,8 @@ def prune(
 
     Exit codes: 0; 1 refused, and nothing was removed; 4 bad input; 7 a host cannot be used.
     """
+    import asyncio
+
     from reconciler.cli.views.kept import render_pruned
     from reconciler.cli.views.layout import say
     from reconciler.commands import shelves

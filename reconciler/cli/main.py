@@ -14,7 +14,7 @@ from reconciler.cli import commands, logs
 from reconciler.errors import InputError, Interrupted, ReconcilerError
 
 if TYPE_CHECKING:
-    from reconciler.cli.views.failure import Audience
+    from reconciler.cli.audience import Audience
 
 
 class Commands(TyperGroup):
@@ -107,7 +107,7 @@ def _run(arguments: list[str]) -> int:
 def _audience(arguments: list[str], program: typer.Typer = app) -> Audience:
     """Who is told what went wrong."""
     from reconciler.cli.asked import command_of, wants_json
-    from reconciler.cli.views.failure import Audience
+    from reconciler.cli.audience import Audience
 
     command = command_of(program, arguments)
     return Audience(command, wants_json(command, arguments))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 
 import typer
@@ -26,6 +25,8 @@ def status(
 
     Exit codes: 0 nothing is unfinished; 1 something is; 5 something is in doubt; 7 no host could be seen.
     """
+    import asyncio
+
     from reconciler.cli.views.failure import warned
     from reconciler.cli.views.layout import say
     from reconciler.cli.views.status import render_status

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import sys
 from contextlib import AsyncExitStack
@@ -63,6 +62,8 @@ def watch(
     Exit codes: 0 ended as it was asked to; with --once: 1 something is not as wanted; 4 bad specs, 6 another
     watch leads; 7 no host could be seen.
     """
+    import asyncio
+
     from reconciler.cli.fromgit import chosen
     from reconciler.cli.reading import question, read_apart
     from reconciler.cli.views.progress import plain
@@ -113,6 +114,8 @@ def _status(stand: Stand) -> int:
 
 async def _run(job: Watch, posts: list[Post], listen: str) -> Stand:
     """Until it ends: SIGTERM and Ctrl-C stop it safely, SIGHUP has it read again; systemd is told of all that."""
+    import asyncio
+
     from reconciler.watch.told import News
 
     async with AsyncExitStack() as around:
@@ -135,6 +138,8 @@ async def _run(job: Watch, posts: list[Post], listen: str) -> Stand:
 
 
 async def _watch(job: Watch) -> Stand:
+    import asyncio
+
     from reconciler.watch import notify
 
     loop = asyncio.get_running_loop()

@@ -7,8 +7,8 @@ from typing import Final
 
 from reconciler.errors import Diagnostic
 from reconciler.load.compose import Issue, unpack
-from reconciler.load.render import RenderFault, TemplateFault
 from reconciler.load.source import Source
+from reconciler.load.templates import RenderFault, TemplateFault
 
 _FAULT_CODES: Final = {
     RenderFault.UNDEFINED: "E130",

@@ -13,8 +13,6 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import cache
 from types import TracebackType
 from typing import Any, Final
@@ -27,6 +25,7 @@ from jinja2.lexer import Token, TokenStream
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from reconciler.load.templates import Rendered, RenderFault, TemplateFault
 from reconciler.resources import data_path
 
 MAX_TEMPLATE_CHARS: Final = 256 * 2**10
@@ -53,40 +52,6 @@ def _shipped_environment() -> jinja2.Environment:
         lstrip_blocks=True,
         autoescape=False,  # noqa: S701  the output is text, never HTML
     )
-
-
-class RenderFault(StrEnum):
-    UNDEFINED = "undefined"
-    SYNTAX = "syntax"
-    LIMIT = "limit"
-    REFUSED = "refused"
-
-
-class TemplateFault(Exception):
-    """A user's template cannot be rendered. `line` counts from 1; `subject` is the name it is about."""
-
-    def __init__(
-        self, fault: RenderFault, message: str, line: int = 0, *, subject: str = "", hint: str = ""
-    ) -> None:
-        super().__init__(message)
-        self.fault = fault
-        self.message = message
-        self.line = line
-        self.subject = subject
-        self.hint = hint
-
-
-@dataclass(frozen=True)
-class Rendered:
-    """`lines[i]` is the line of the template that wrote line `i + 1` of `text`."""
-
-    text: str
-    lines: tuple[int, ...]
-
-
-def is_template(text: str) -> bool:
-    """Whether a spec file is a template: it holds `{{` or `{%`."""
-    return "{{" in text or "{%" in text
 
 
 def render_spec(text: str, values: Mapping[str, Any]) -> Rendered:

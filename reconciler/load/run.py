@@ -17,9 +17,9 @@ from reconciler.load.compose import Composed, Places, YamlDocument, compose
 from reconciler.load.files import Unreadable
 from reconciler.load.limits import MAX_INCLUDE_DEPTH, MAX_SHOWN
 from reconciler.load.objects import check, locate
-from reconciler.load.render import TemplateFault, is_template, render_spec
 from reconciler.load.rules import SpecFleet, check_fleet
 from reconciler.load.source import Source
+from reconciler.load.templates import TemplateFault, is_template
 from reconciler.model.spec import (
     CheckpointPolicy,
     CheckpointStore,
@@ -154,6 +154,8 @@ class _Run:
     def _rendered(self, source: Source) -> Source | None:
         if not is_template(source.text):
             return source
+        from reconciler.load.render import render_spec
+
         try:
             rendered = render_spec(source.text, self.values)
         except TemplateFault as fault:

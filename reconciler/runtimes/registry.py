@@ -44,7 +44,7 @@ def _libvirt() -> Runtime:
 
 
 def _docker() -> Runtime:
-    from reconciler.runtimes.docker import DockerDriver
+    from reconciler.runtimes.docker.driver import DockerDriver
 
     return DockerDriver()
 
@@ -105,9 +105,9 @@ class FoundRuntime:
     @property
     def takes(self) -> Takes | None:
         """None where it cannot be used."""
-        if self.runtime is None:
-            return None
-        return TAKES[self.name] if self.package == OURS else _takes(self.runtime)
+        if self.package == OURS:
+            return TAKES[self.name]
+        return _takes(self.runtime) if self.runtime else None
 
 
 def names() -> list[str]:
@@ -116,7 +116,9 @@ def names() -> list[str]:
 
 
 def find(name: str) -> FoundRuntime | None:
-    """One of them, loaded."""
+    """One of them, for reading specs: a third party's is loaded, ours are known."""
+    if name in BUILT_IN:
+        return FoundRuntime(name, OURS)
     return next(iter(_all(name)), None)
 
 

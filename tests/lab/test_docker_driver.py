@@ -13,7 +13,7 @@ from reconciler.lab import DEMO_IMAGE, NETWORK, Lab
 from reconciler.load import load
 from reconciler.model.command import Fence
 from reconciler.model.spec import Workload
-from reconciler.runtimes.docker import DockerDriver
+from reconciler.runtimes.docker.driver import DockerDriver
 from tests.drivers.contract import MovesContract, RuntimeContract, StoresContract
 from tests.drivers.scene import NAME, RUN, Scene
 

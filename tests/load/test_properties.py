@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from reconciler.errors import InputError
 from reconciler.load import load
 from reconciler.load.compose import compose
-from reconciler.load.render import TemplateFault, render_spec
+from reconciler.load.render import render_spec
 from reconciler.load.scalars import resolve
 from reconciler.load.source import BAD_CHARACTER
+from reconciler.load.templates import TemplateFault
 
 WORKLOAD = "apiVersion: reconciler/v1alpha1\nkind: Workload\nmetadata: {name: a}\nspec:\n  container:\n"
 YAML_LIKE = st.text(alphabet="{}[]:,-&*!|>'\"#%@ \n\tab01?~.<=", max_size=200)

@@ -8,7 +8,8 @@ import pytest
 
 from reconciler.errors import InputError
 from reconciler.load import load, read_values
-from reconciler.load.render import RenderFault, TemplateFault, render_spec
+from reconciler.load.render import render_spec
+from reconciler.load.templates import RenderFault, TemplateFault
 from tests.load.fleet import host
 
 TEMPLATE = (

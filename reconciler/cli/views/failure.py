@@ -6,24 +6,18 @@ import sys
 import tempfile
 import time
 import traceback
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from reconciler import __version__
+from reconciler.cli.audience import Audience
 from reconciler.cli.views.diagnostics import render_diagnostics
 from reconciler.cli.views.layout import say, width_of
 from reconciler.cli.views.style import color_of, paint
-from reconciler.core.criu_errors import translate
 from reconciler.errors import CommandFailed, InputError, ReconcilerError
-from reconciler.model.event import Untidied
 from reconciler.resources import state_folder
 
-
-@dataclass(frozen=True)
-class Audience:
-    """Who reads what ended a command: `command` as far as it was understood, and whether it asked for JSON."""
-
-    command: str = ""
-    as_json: bool = False
+if TYPE_CHECKING:  # what a command has no need of that ends well
+    from reconciler.model.event import Untidied
 
 
 def show_error(error: ReconcilerError, to: Audience) -> int:
@@ -56,6 +50,8 @@ def render_error(error: ReconcilerError, color: bool, width: int | None = None) 
             for i, line in enumerate(error.why.splitlines())
         ]
     if isinstance(error, CommandFailed):
+        from reconciler.core.criu_errors import translate
+
         for label, text in (("said", error.stderr), ("log", error.log_tail)):
             lines += [f"  {label:<9}{line}" for line in text.strip().splitlines()[-6:]]
         if known := translate(f"{error.log_tail}\n{error.stderr}\n{error.why}"):
