@@ -145,11 +145,9 @@ def test_test_folders_are_packages() -> None:
 
 PODMAN_IS_NAMED_IN = {
     "reconciler/runtimes/registry.py": "which runtimes there are",
-    "reconciler/runtimes/base.py": "the runtime that has all abilities",
     "reconciler/model": "the default runtime, and what its annotations, images and updates may be",
     "reconciler/core/rules": "rules about containers, with the commands that a person types",
     "reconciler/core/diff.py": "the command that ends a pause; which release keeps updates",
-    "reconciler/core/follows.py": "how its bridges are",
     "reconciler/core/volumes.py": "the command that saves a volume",
     "reconciler/core/causes.py": "how its errors read",
     "reconciler/core/criu_known.py": "what a person types instead",

@@ -209,16 +209,16 @@ def _beside(workload: Workload, current: Copy, index: Index) -> Iterator[Finding
         for network in workload.spec.networks
         for value in filter(None, (network.ip, network.mac))
     )
-    told: dict[tuple[str, str], str] = {}
+    told: dict[tuple[str, str], tuple[str, str]] = {}
     for what, users in (*volumes, *addresses):
         for copy in users:
             other = copy.instance
             same = ours.image_id != "" and other.image_id == ours.image_id and other.state.has_processes
             if same and other.labels.get(LABEL_WORKLOAD) != name:
-                told.setdefault((copy.host, other.name), what)
-    for (host, beside), what in told.items():
+                told.setdefault((copy.host, other.name), (what, other.runtime))
+    for (host, beside), (what, engine) in told.items():
         text = f"{beside} on {host} runs the same image with {what}, and is not Reconciler's"
-        fix = f"end it if it is a second copy: podman rm -f {beside}"
+        fix = f"end it if it is a second copy: {engine} rm -f {beside}"
         yield Finding(rule="runs-beside", severity="warn", workload=name, host=host, message=text, fix=fix)
 
 
@@ -226,7 +226,7 @@ def _stands_still(workload: Workload, current: Copy | None) -> Iterator[Finding]
     """Nothing differs but that somebody has paused it; whoever did may not want it to run."""
     if current and current.instance.state is InstanceState.PAUSED:
         text = f"it is paused on {current.host}, state is running"
-        fix = f"let it run there: podman unpause {current.instance.name}"
+        fix = f"let it run there: {current.instance.runtime} unpause {current.instance.name}"
         yield _refuse("paused", workload.metadata.name, current.host, text, fix)
 
 

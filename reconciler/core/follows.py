@@ -1,7 +1,7 @@
 """Which addresses and connections of a workload follow it to another host, to be told.
 
 Only a static address on a segment that both hosts are on can follow: macvlan, ipvlan, or a bridge of the host's
-own (`mode=unmanaged`). What lies behind a bridge of Podman's is known to one host alone, whatever its number.
+own (`mode=unmanaged`). What lies behind a bridge of the engine's is known to one host alone, whatever its number.
 """
 
 from __future__ import annotations

@@ -332,7 +332,7 @@ class Captures(Protocol):
 
 
 class Driver(Runtime, Lifecycle, Updates, Checks, Images, Networks, Volumes, Transactional, PreCopies, Protocol):
-    """All that plans may ask for, as Podman has it."""
+    """All that plans may ask for of a runtime that moves by a cut-over of ours."""
 
 
 class SelfMover(Runtime, Lifecycle, Checks, SelfMoving, Protocol):

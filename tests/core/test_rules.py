@@ -1,5 +1,6 @@
 """Every rule once where it fires and once where it does not. A rule without its pair fails the tests."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -36,6 +37,22 @@ def test_rule_is_silent(name):
 @pytest.mark.parametrize("name", PAIRS)
 def test_rule_has_a_page(name):
     assert len(RULES[name].text) > 40 and RULES[name].text.endswith(".")
+
+
+TYPED = re.compile(r"\bpodman (rm|exec|update|network|rename|unpause|load|untag|image|pull)\b")
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, (scene, _) in PAIRS.items() if not scene.machine and scene.process is None]
+)
+def test_what_a_person_is_told_to_type_is_of_the_runtime_that_has_the_workload(name):
+    """What stands on a host beside it is asked of the same engine here."""
+    scene = PAIRS[name][0]
+    docker = {"runtime": "docker"}
+    here, there = (tuple(c.model_copy(update=docker) for c in too) for too in (scene.here_too, scene.there_too))
+    of_docker = replace(scene, **docker, has=scene.has | docker, here_too=here, there_too=there)
+    told = [finding for finding in of_docker.findings() if finding.rule == name]
+    assert not [f.fix for f in told if TYPED.search(f.fix)]
 
 
 def test_an_ordinary_move_is_fine():

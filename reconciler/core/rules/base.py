@@ -47,6 +47,13 @@ class Case:
         return self.change.kind is ChangeKind.MOVE and moves_by_itself(self.world, runtime)
 
     @property
+    def engine(self) -> str:
+        """What a person types to act on its container: a runtime of containers is called as its command is."""
+        if self.instance is not None:
+            return self.instance.runtime
+        return self.workload.spec.runtime if self.workload else DEFAULT_RUNTIME
+
+    @property
     def arrives(self) -> bool:
         """Whether a container is made on the destination."""
         return self.change.kind in (ChangeKind.MOVE, ChangeKind.CREATE, ChangeKind.RECREATE)

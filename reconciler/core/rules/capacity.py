@@ -73,6 +73,6 @@ def disk(case: Case) -> Iterator[Said]:
             yield Said(
                 f"{host.name} has {format_bytes(host.disk_free_bytes)} of disk free under the container"
                 f" storage, a move needs {format_bytes(needed)}",
-                f"free disk on {host.name}: podman image prune; podman volume prune",
+                f"free disk on {host.name}: {case.engine} image prune; {case.engine} volume prune",
                 host=host.name,
             )

@@ -81,7 +81,7 @@ def never(case: Case) -> Iterator[Said]:
     if not any(image_id(host, case.wanted.image) for host in case.index.seen.values()):
         yield Said(
             f"no host has the image {case.wanted.image}, and the spec says `pull: never`",
-            f"load it on {case.where} (podman load), or set pull: missing",
+            f"load it on {case.where} ({case.engine} load), or set pull: missing",
         )
 
 

@@ -25,7 +25,7 @@ def name_taken(case: Case) -> Iterator[Said]:
         if copy.instance.labels.get(LABEL_WORKLOAD) != case.change.workload:
             yield Said(
                 f"a container named {copy.instance.name} exists on {case.destination.name} and is not ours",
-                f"rename it there: podman rename {copy.instance.name} NEW-NAME",
+                f"rename it there: {copy.instance.runtime} rename {copy.instance.name} NEW-NAME",
             )
 
 
@@ -126,10 +126,11 @@ def image_differs(case: Case) -> Iterator[Said]:
         return
     there = image_id(case.destination, case.wanted.image)
     if there and there != case.container.image_id:
+        other = there.removeprefix("sha256:")[:12]
         yield Said(
-            f"{case.wanted.image} is {there.removeprefix('sha256:')[:12]} on {case.destination.name} and"
+            f"{case.wanted.image} is {other} on {case.destination.name} and"
             f" {case.container.image_id.removeprefix('sha256:')[:12]} where it runs",
-            f"on {case.destination.name}: podman untag {there.removeprefix('sha256:')[:12]} {case.wanted.image},"
+            f"on {case.destination.name}: {case.engine} untag {other} {case.wanted.image},"
             " or name the image by digest in the spec",
         )
 

@@ -70,14 +70,14 @@ def drift(case: Case) -> Iterator[Said]:
     if more:
         yield Said(
             f"it was connected by hand to {together(more)}, which is not in its spec: that card stays behind",
-            f"add it to the spec's networks, or take it off: podman network disconnect {more[0]} {name}",
+            f"add it to the spec's networks, or take it off: {case.engine} network disconnect {more[0]} {name}",
             host=case.origin,
         )
     changed = list(_updated(made, case.container.restart or "no", case.container.options.memory))
     if changed:
         yield Said(
-            f"changed by hand with podman update, and undone by the move: {', '.join(changed)}",
-            f"put it into the spec, or back: podman update {name}",
+            f"changed by hand with {case.engine} update, and undone by the move: {', '.join(changed)}",
+            f"put it into the spec, or back: {case.engine} update {name}",
             host=case.origin,
             warn=True,
         )

@@ -78,9 +78,10 @@ def network_differs(case: Case) -> Iterator[Said]:
         if there is None:
             continue
         if difference := _difference(there, spec.spec if spec else None, here.get(wanted.name), case.origin):
+            remove = f"{case.engine} network rm {there.name}"
             yield Said(
                 f"network {there.name} on {case.destination.name} is {difference}",
-                f"make it anew there: podman network rm {there.name}, then apply with a Network spec for it",
+                f"make it anew there: {remove}, then apply with a Network spec for it",
             )
 
 

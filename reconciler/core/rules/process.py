@@ -129,7 +129,7 @@ def process_terminal(case: Case) -> Iterator[Said]:
     if case.held and case.held.terminals:
         yield Said(
             f"a terminal from outside the container is open: {together(case.held.terminals)}",
-            "end the session that was started with podman exec -it",
+            "end that session" + (f": it was started with {case.engine} exec -it" if case.container else ""),
             host=case.origin,
         )
 
@@ -140,7 +140,7 @@ def exec_session(case: Case) -> Iterator[Said]:
     it is in no checkpoint: it ends without a word when the workload moves."""
     if case.held and case.held.visitors:
         yield Said(
-            f"started with podman exec, and will end: {together(case.held.visitors)}",
+            f"put into it from outside, and will end: {together(case.held.visitors)}",
             "let it finish first, or let the container's own program start it",
             host=case.origin,
         )
@@ -240,6 +240,8 @@ def database(case: Case) -> Iterator[Said]:
     for program in sorted(set(case.held.programs) & DATABASES.keys()) if case.held else ():
         yield Said(
             f"{program} is a database: keep a backup of its own making before it moves",
-            f"podman exec {case.change.workload} {DATABASES[program]} ...",
+            f"{case.engine} exec {case.change.workload} {DATABASES[program]} ..."
+            if case.container
+            else f"{DATABASES[program]} ...",
             host=case.origin,
         )
