@@ -81,9 +81,10 @@ newest: $(VENV)/installed ## Unit tests with the newest of everything, whatever 
 pythons: ready ## Unit tests on every newer Python at hand, on Debian 13's and on the newest in Debian
 	@$(BIN)/python -m tests.versions pythons
 
-docs: $(VENV)/installed ## Write what is generated: schemas, and the tables of docs/json.md
+docs: $(VENV)/installed ## Write what is generated: schemas, the tables of docs/json.md, docs/commands.md
 	@$(BIN)/reconcile schema
 	@$(BIN)/python -m tests.cli.json_docs
+	@$(BIN)/typer reconciler.cli.main utils docs --name reconcile --output docs/commands.md
 
 # Made on the oldest Python: what only that one needs is then in it, and the same file serves every newer one.
 COMPILE := build/lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-annotate \

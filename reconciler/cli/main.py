@@ -32,7 +32,6 @@ app = typer.Typer(
     name="reconcile",
     help="Move running containers between Linux hosts, from specs committed to git.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
@@ -94,6 +93,8 @@ def _run(arguments: list[str]) -> int:
         return show_error(error, _audience(arguments))
     except typer.Exit as stop:
         return int(stop.exit_code)
+    except SystemExit as stop:  # what typer ends with when a shell asked for completions
+        return int(stop.code or 0)
     except (KeyboardInterrupt, typer.Abort):
         return show_error(Interrupted("interrupted"), _audience(arguments))
     except Exception as error:
