@@ -1,0 +1,149 @@
+"""The starter repository's CI: read as data, and its shell steps played with programs that note what they get."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from reconciler.cli.init import make_repository
+
+GITHUB = ".github/workflows/reconcile.yaml"
+GITLAB = ".gitlab-ci.yml"
+PROGRAMS = {
+    "ssh-agent": '[ "$1" != -k ] || echo "ssh-agent -k" >> "$NOTED"',
+    "ssh-add": 'echo "ssh-add $(cat "${2:--}")" >> "$NOTED"',
+    "gh": 'echo "gh $*" >> "$NOTED"',
+    "reconcile": 'echo "reconcile $*" >> "$NOTED"; echo "# what it says"; exit "$STATUS"',
+    "apt-get": "exit 0",
+}
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    make_repository(tmp_path / "fleet")
+    return tmp_path / "fleet"
+
+
+@pytest.fixture
+def github(repository: Path) -> dict[str, Any]:
+    return dict(yaml.safe_load((repository / GITHUB).read_text()))
+
+
+@pytest.fixture
+def gitlab(repository: Path) -> dict[str, Any]:
+    return dict(yaml.safe_load((repository / GITLAB).read_text()))
+
+
+def lines_of(job: dict[str, Any]) -> str:
+    return "\n".join(line for part in job["script"] for line in (part if isinstance(part, list) else [part]))
+
+
+class Played:
+    """A script that was run with stand-ins for all programs it calls; `status` is what `reconcile` ends with."""
+
+    def __init__(self, script: str, folder: Path, status: int = 0, **environment: str) -> None:
+        bin_folder, self._noted = folder / "bin", folder / "noted"
+        bin_folder.mkdir(exist_ok=True)
+        for name, text in PROGRAMS.items():
+            (bin_folder / name).write_text(f"#!/bin/sh\n{text}\n")
+            (bin_folder / name).chmod(0o755)
+        self._noted.write_text("")
+        given = {
+            "PATH": f"{bin_folder}:{os.environ['PATH']}",
+            "NOTED": str(self._noted),
+            "STATUS": str(status),
+            "GITHUB_STEP_SUMMARY": str(folder / "summary"),
+            "GITHUB_OUTPUT": str(folder / "output"),
+        }
+        for name in ("summary", "output"):
+            (folder / name).write_text("")
+        ended = subprocess.run(
+            ["bash", "-eo", "pipefail", "-c", script], cwd=folder, env=given | environment, timeout=30, check=False
+        )
+        self.status = ended.returncode
+        self.noted = self._noted.read_text().splitlines()
+        self.summary, self.output = (folder / "summary").read_text(), (folder / "output").read_text()
+
+
+def test_only_the_job_that_applies_has_the_key_that_applies(
+    github: dict[str, Any], gitlab: dict[str, Any]
+) -> None:
+    jobs = github["jobs"]
+    assert [name for name, job in jobs.items() if "RECONCILE_SSH_KEY" in str(job)] == ["apply"]
+    assert [name for name, job in jobs.items() if "RECONCILE_PLAN_KEY" in str(job)] == ["review", "plan"]
+    assert [name for name, job in gitlab.items() if "RECONCILE_SSH_KEY" in str(job)] == ["apply"]
+    assert jobs["apply"]["environment"] == gitlab["apply"]["environment"] == "production"
+
+
+def test_one_apply_at_a_time_and_never_cut_short(github: dict[str, Any], gitlab: dict[str, Any]) -> None:
+    assert github["jobs"]["apply"]["concurrency"] == {"group": "reconcile-apply", "cancel-in-progress": False}
+    assert gitlab["apply"]["resource_group"] == "reconcile-apply" and gitlab["apply"]["interruptible"] is False
+
+
+def test_rights_are_least_and_others_code_is_pinned(github: dict[str, Any]) -> None:
+    assert github["permissions"] == {"contents": "read"}
+    more = {name: job["permissions"] for name, job in github["jobs"].items() if "permissions" in job}
+    assert more == {"review": {"contents": "read", "pull-requests": "write"}}
+    steps = [step for job in github["jobs"].values() for step in job["steps"]]
+    used = [step["uses"] for step in steps if "uses" in step]
+    assert used and all(re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", name) for name in used)
+    scripts = [step["run"] for step in steps if "run" in step]
+    assert not [script for script in scripts if "${{" in script], "what a pull request says would be run"
+
+
+@pytest.mark.parametrize(("status", "ends"), [(0, 0), (2, 0), (1, 1), (7, 7)])
+def test_a_review_says_the_plan_in_one_comment(
+    github: dict[str, Any], tmp_path: Path, status: int, ends: int
+) -> None:
+    step = github["jobs"]["review"]["steps"][-1]["run"]
+    played = Played(step, tmp_path, status, SSH_KEY="the plan's key", PULL_REQUEST="https://x/pull/1")
+    assert played.status == ends
+    assert played.noted[:3] == [
+        "ssh-add the plan's key",
+        "reconcile --no-color plan specs/ --format markdown --detailed-exitcode",
+        "gh pr comment https://x/pull/1 --edit-last --create-if-none --body-file plan.md",
+    ]
+    assert played.summary == "# what it says\n"
+    assert played.noted[-1] == "ssh-agent -k"
+
+
+@pytest.mark.parametrize(
+    ("status", "ends", "output"), [(0, 0, "changes=no\n"), (2, 0, "changes=yes\n"), (1, 1, ""), (4, 4, "")]
+)
+def test_what_is_planned_on_main_is_what_is_applied(
+    github: dict[str, Any], tmp_path: Path, status: int, ends: int, output: str
+) -> None:
+    jobs = github["jobs"]
+    (step,) = (step for step in jobs["plan"]["steps"] if step.get("id") == "plan")
+    planned = Played(step["run"], tmp_path, status, SSH_KEY="k")
+    assert (planned.status, planned.output) == (ends, output)
+    assert "--out plan.json" in planned.noted[1]
+    kept = next(step for step in jobs["plan"]["steps"] if "upload-artifact" in step.get("uses", ""))
+    got = next(step for step in jobs["apply"]["steps"] if "download-artifact" in step.get("uses", ""))
+    assert kept["with"]["name"] == got["with"]["name"] and kept["with"]["path"] == "plan.json"
+    applied = Played(jobs["apply"]["steps"][-1]["run"], tmp_path, status, SSH_KEY="k")
+    assert applied.status == status
+    assert applied.noted[1] == "reconcile --no-color apply plan.json --specs specs/ --yes --require-commit"
+
+
+@pytest.mark.parametrize(("status", "ends"), [(0, 0), (2, 0), (1, 1)])
+def test_gitlab_plans_and_applies_the_same_file(
+    gitlab: dict[str, Any], tmp_path: Path, status: int, ends: int
+) -> None:
+    keys = {name: str(tmp_path / name) for name in ("RECONCILE_PLAN_KEY", "RECONCILE_SSH_KEY")}
+    for name, path in keys.items():
+        Path(path).write_text(name)
+    planned = Played(lines_of(gitlab["plan"]), tmp_path, status, **keys)
+    assert planned.status == ends and "ssh-add RECONCILE_PLAN_KEY" in planned.noted
+    assert "plan.json" in gitlab["plan"]["artifacts"]["paths"] and gitlab["apply"]["needs"] == ["plan"]
+    applied = Played(lines_of(gitlab["apply"]), tmp_path, 0, **keys)
+    assert applied.noted == [
+        "ssh-add RECONCILE_SSH_KEY",
+        "reconcile --no-color apply plan.json --specs specs/ --yes --require-commit",
+    ]
