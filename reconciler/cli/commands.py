@@ -6,6 +6,7 @@ import typer
 
 from reconciler.cli import (
     apply,
+    attend,
     checkpoint,
     checkpoints,
     doctor,
@@ -42,6 +43,7 @@ def register_all(app: typer.Typer) -> None:
         plan,
         apply,
         watch,
+        attend,
         status,
         resume,
         resolve,

@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -88,6 +88,18 @@ def reach(spec: Spec) -> Fleet:
     from reconciler.hosts.ssh import SshFleet
 
     return SshFleet(spec.hosts)
+
+
+async def attached(spec: Spec, host: str, argv: Sequence[str], *, stdin: bool, terminal: bool) -> int:
+    """A command on a host with this process's streams; see `hosts.ssh.attach`."""
+    from reconciler.hosts.ssh import SshFleet
+    from reconciler.hosts.ssh.attach import attach
+
+    fleet = SshFleet(spec.hosts)
+    try:
+        return await attach(fleet.host(host), argv, stdin=stdin, terminal=terminal)
+    finally:
+        await fleet.close()
 
 
 def wrapped(fleet: Fleet, note: Note | None = None) -> Fleet:

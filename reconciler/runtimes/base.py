@@ -331,6 +331,32 @@ class Captures(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class LogWish:
+    """Which part of a log: the last `tail` lines (all if None), what came `since` a time or for a duration as the
+    runtime writes them, and what will come (`follow`)."""
+
+    tail: int | None = None
+    since: str = ""
+    follow: bool = False
+    timestamps: bool = False
+
+
+@runtime_checkable
+class Attends(Protocol):
+    """Lets a person look at an instance: as argument lists for its host, whose streams are the person's."""
+
+    def logs(self, workload: str, wish: LogWish) -> tuple[str, ...]:
+        """Print what it has printed."""
+        ...
+
+    def enter(
+        self, workload: str, words: Sequence[str], *, stdin: bool, terminal: bool, user: str
+    ) -> tuple[str, ...]:
+        """Run a command beside its processes, in all their namespaces; ends with that command's status."""
+        ...
+
+
 class Driver(Runtime, Lifecycle, Updates, Checks, Images, Networks, Volumes, Transactional, PreCopies, Protocol):
     """All that plans may ask for of a runtime that moves by a cut-over of ours."""
 
@@ -353,6 +379,7 @@ ABILITIES: Mapping[str, type] = {
     "moves": Transactional,
     "precopies": PreCopies,
     "captures": Captures,
+    "attends": Attends,
     "looks": LooksCloser,
     "self-moves": SelfMoving,
 }

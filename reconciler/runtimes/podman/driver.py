@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from reconciler.criu import config
 from reconciler.guard import guard
@@ -12,9 +12,10 @@ from reconciler.model.network import NetworkDefinition
 from reconciler.model.question import Question
 from reconciler.model.spec import Workload
 from reconciler.model.world import HostFacts, RuntimeFacts
-from reconciler.runtimes.base import Alive, Handover, Held, Located, Pull, Round, Running
+from reconciler.runtimes.base import Alive, Handover, Held, Located, LogWish, Pull, Round, Running
 from reconciler.runtimes.podman import (
     archives,
+    attending,
     capturing,
     containers,
     destination,
@@ -44,6 +45,14 @@ class PodmanDriver:
 
     def running(self) -> Program[Running]:
         return inspecting.running()
+
+    def logs(self, workload: str, wish: LogWish) -> tuple[str, ...]:
+        return attending.logs(workload, wish)
+
+    def enter(
+        self, workload: str, words: Sequence[str], *, stdin: bool, terminal: bool, user: str
+    ) -> tuple[str, ...]:
+        return attending.enter(workload, words, stdin=stdin, terminal=terminal, user=user)
 
     def alive(self, workload: str) -> Program[Alive]:
         return fencing.alive(workload)
