@@ -131,6 +131,12 @@ def test_a_restore_that_fails_leaves_nothing_that_runs(repo: Repo) -> None:
 def test_what_is_kept_is_listed_pinned_and_removed(repo: Repo) -> None:
     one, two = (repo.json("checkpoint", "counter")["checkpoint"]["id"] for _ in "12")
     assert [k["id"] for k in repo.json("checkpoints", "list")["checkpoints"]] == [two, one]
+    there = repo.json("checkpoints", "copy", f"counter@{two}", "--to", "h2:/srv/checkpoints")["checkpoint"]
+    assert (there["host"], there["id"]) == ("h2", two) and left_behind(repo, "h1") == ""
+    elsewhere = repo.json("checkpoints", "verify", "counter", "--in", "h2:/srv/checkpoints")["checkpoints"]
+    assert [(found["checkpoint"]["id"], found["whole"]) for found in elsewhere] == [(two, True)]
+    on(repo, "h2", "rm -rf /srv/checkpoints")
+    assert repo.json("checkpoints", "prune")["places"] == []  # no policy
     repo.run("checkpoints", "pin", f"counter@{one}")
     assert "pinned" in repo.run("checkpoints", "rm", f"counter@{one}", expect=1).stderr
     repo.run("checkpoints", "rm", f"counter@{two}")
