@@ -106,7 +106,7 @@ def load_hosts(paths: list[Path] | None, values: list[Path] | None, settings: li
         if not os.path.lexists(path):
             raise InputError("no such file or folder", code="E101", where=str(path))
     spec = load_spec(paths, values, settings, True)
-    if not spec.hosts:
+    if not spec.places:
         raise InputError(
             "no spec here names a host, so there is nobody to ask",
             code="E196",

@@ -28,6 +28,7 @@ from reconciler.engine.preflight import look_closer
 from reconciler.errors import Locked, Refused, StalePlan
 from reconciler.hosts.base import Fleet
 from reconciler.model.event import Reporter, Untidied, ignore
+from reconciler.model.place import leased
 from reconciler.model.plan import ChangeKind, Plan
 from reconciler.model.record import Run, RunState
 from reconciler.model.spec import Spec
@@ -67,7 +68,7 @@ class Applied:
 
 async def look(spec: Spec, fleet: Fleet, journal: Store) -> Seen:
     """Observe all hosts and make the plan. Changes nothing, anywhere."""
-    world = await observe(fleet, drivers(), list(spec.hosts))
+    world = await observe(fleet, drivers(), spec.places)
     world = await look_closer(fleet, drivers(), world, questions(spec, world))
     plan = make_plan(spec, world, unfinished(journal), journal.measured())
     points = await recovery_points(spec, fleet, world.unknown(), time.time())
@@ -101,7 +102,7 @@ async def looks(spec: Spec, warn: Warn, every: float = 2.0) -> AsyncIterator[Loo
 
 
 async def _observed(spec: Spec, fleet: Fleet) -> Looked:
-    world = await observe(fleet, drivers(), list(spec.hosts))
+    world = await observe(fleet, drivers(), spec.places)
     return world, await recovery_points(spec, fleet, world.unknown(), time.time())
 
 
@@ -188,7 +189,7 @@ class Apply:
 
         if agreed is None:
             try:
-                return await take(self.spec.hosts)
+                return await take(self.spec.places)
             except Locked:
                 agreed = await self._look(fleet, journal)
                 if agreed.plan.errored and not agreed.plan.steps:
@@ -239,10 +240,10 @@ def touched(plan: Plan, hosts: Iterable[str]) -> frozenset[str]:
     """The hosts nobody else may change while the plan is carried out: of `hosts` those it acts on; all, when it
     makes something, for then it also counts on that there is no such workload or address on any other."""
     if any(change.kind in MAKES for change in plan.changes):
-        return frozenset(hosts)
+        return frozenset(map(leased, hosts))
     places = {name for step in plan.steps for name in (step.host, step.peer)}
     places |= {name for change in plan.changes for name in (change.source, change.destination)}
-    return frozenset(name for name in places if name)
+    return frozenset(leased(name) for name in places if name)
 
 
 def refuse_begun(plan: Plan, journal: Store) -> None:

@@ -9,7 +9,8 @@ from reconciler import __version__
 from reconciler.core.planner import host_digests, spec_digest
 from reconciler.errors import StalePlan
 from reconciler.load.gitinfo import Repository
-from reconciler.model.base import Model
+from reconciler.model.base import Model, canonical_json
+from reconciler.model.place import seat
 from reconciler.model.spec import Host, Spec
 from reconciler.model.world import World
 
@@ -48,7 +49,10 @@ def bind(spec: Spec, world: World, found: Repository) -> Binding:
         dirty=spec.dirty,
         roots=found.roots,
         remote=found.remote,
-        hosts={name: _reached(host) for name, host in spec.hosts.items()},
+        hosts={
+            **{name: _reached(host) for name, host in spec.hosts.items()},
+            **{seat(name): canonical_json(cluster.spec) for name, cluster in spec.clusters.items()},
+        },
         seen=host_digests(world),
     )
 

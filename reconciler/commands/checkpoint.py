@@ -67,7 +67,7 @@ class Take:
     async def on(self, workload: Workload, fleet: Fleet, journal: Store) -> Saved:
         """The same, on a fleet that is there. Other controllers are excluded from the two hosts it is about."""
         refuse_open(self.name, journal)
-        world = await observe(fleet, drivers(), list(self.spec.hosts))
+        world = await observe(fleet, drivers(), self.spec.places)
         host, _ = running(self.name, world)
         at = place_of(self.to, self.spec, host)
         async with fleet_leases(fleet, {host, at.host}, owner()):

@@ -27,6 +27,9 @@ from reconciler.guard import guard
 from reconciler.hosts.base import Fleet, pump
 from reconciler.hosts.wrap import Backoff, RetryFleet, Traced, TraceFleet, log_of
 from reconciler.hosts.wrap import log as hosts_log
+from reconciler.model.base import canonical_json
+from reconciler.model.cluster import MachineRef
+from reconciler.model.cluster_machine import ClusterMachine
 from reconciler.model.command import Seconds
 from reconciler.model.container import REGISTRY_PASSWORD, SecretRef
 from reconciler.model.event import Reporter, Untidied, ignore
@@ -84,10 +87,27 @@ def _secret(reference: SecretRef, where: str, *, whole: bool) -> bytes:
 
 
 def reach(spec: Spec) -> Fleet:
-    """The specs' hosts over SSH, bare."""
+    """The specs' hosts over SSH, and their clusters by their APIs; bare."""
     from reconciler.hosts.ssh import SshFleet
 
-    return SshFleet(spec.hosts)
+    hosts = SshFleet(spec.hosts)
+    if not spec.clusters:
+        return hosts
+    from reconciler.hosts.kubernetes import ClusterFleet
+
+    return ClusterFleet(hosts, {name: one.spec for name, one in spec.clusters.items()}, machine_refs(spec))
+
+
+def machine_refs(spec: Spec) -> dict[str, dict[str, MachineRef]]:
+    """By cluster and workload: the virtual machine that the workload's spec names."""
+    found: dict[str, dict[str, MachineRef]] = {}
+    for name, workload in spec.workloads.items():
+        wanted, cluster = workload.spec.virtual_machine, workload.spec.placement.cluster
+        if isinstance(wanted, ClusterMachine) and cluster in spec.clusters:
+            namespace = wanted.namespace or spec.clusters[cluster].spec.namespace
+            section = canonical_json(wanted.model_copy(update={"manifest": None}))
+            found.setdefault(cluster, {})[name] = MachineRef(namespace, wanted.name, section)
+    return found
 
 
 async def attached(spec: Spec, host: str, argv: Sequence[str], *, stdin: bool, terminal: bool) -> int:

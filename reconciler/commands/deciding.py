@@ -38,7 +38,7 @@ class Deciding(Generic[T]):
         with open_store(self.journal_path) as journal:
             async with (
                 open_fleet(self.spec, self.warn) as fleet,
-                fleet_leases(fleet, self.spec.hosts, owner(), warn=self.warn, partly=True) as leases,
+                fleet_leases(fleet, self.spec.places, owner(), warn=self.warn, partly=True) as leases,
             ):
                 return await self.on(StoppableFleet(fleet), Outside(fleet, leases=leases), journal)
 

@@ -16,7 +16,10 @@ from reconciler.engine.lenient import Warn
 from reconciler.engine.observe import observe
 from reconciler.engine.preflight import look_closer
 from reconciler.errors import InputError
+from reconciler.facts.rights import lacking
+from reconciler.hosts.base import pump
 from reconciler.hosts.scripts import script
+from reconciler.model.place import cluster_of, node_of, seat
 from reconciler.model.plan import Finding
 from reconciler.model.question import Question
 from reconciler.model.spec import Host, Spec
@@ -63,14 +66,20 @@ class Examination:
 
 
 def chosen(spec: Spec, names: Sequence[str]) -> dict[str, Host]:
-    """The hosts to look at; InputError for a name that no spec defines."""
-    if unknown := [name for name in names if name not in spec.hosts]:
+    """The hosts to look at; InputError for a name that no spec defines, as host or cluster."""
+    known = sorted({*spec.hosts, *spec.clusters})
+    if unknown := [name for name in names if name not in known]:
         raise InputError(
             f"no spec defines the host {', '.join(unknown)}",
             code="E146",
-            fix=f"known hosts: {', '.join(sorted(spec.hosts)) or 'none; give the inventory with --specs'}",
+            fix=f"known hosts: {', '.join(known) or 'none; give the inventory with --specs'}",
         )
     return {name: host for name, host in spec.hosts.items() if not names or name in names}
+
+
+def clusters(spec: Spec, names: Sequence[str]) -> list[str]:
+    """The clusters to look at, as places."""
+    return [seat(name) for name in sorted(spec.clusters) if not names or name in names]
 
 
 def installed(spec: Spec, names: Sequence[str], warn: Warn) -> World:
@@ -78,7 +87,7 @@ def installed(spec: Spec, names: Sequence[str], warn: Warn) -> World:
 
     async def look() -> World:
         async with open_fleet(spec, warn) as fleet:
-            return await observe(fleet, drivers(), sorted(chosen(spec, names)))
+            return await observe(fleet, drivers(), [*sorted(chosen(spec, names)), *clusters(spec, names)])
 
     return asyncio.run(look())
 
@@ -87,16 +96,45 @@ async def examine(spec: Spec, names: Sequence[str], warn: Warn, *, moves: bool =
     """Look at the hosts, at all of them when none is named. Changes nothing."""
     hosts = chosen(spec, names)
     async with open_fleet(spec, warn) as fleet:
-        world = await observe(fleet, drivers(), sorted(hosts))
+        world = await observe(fleet, drivers(), [*sorted(hosts), *clusters(spec, names)])
+        own = [name for name in world.seen() if cluster_of(name) and not node_of(name)]
+        rights = {name: await pump(lacking(), fleet.host(name)) for name in own}
         possible = possible_moves(spec, world) if moves else ()
         asked: Mapping[str, Question] = {
-            **dict.fromkeys(world.seen(), Question()),
+            **dict.fromkeys(filter(hosts.get, world.seen()), Question()),
             **questions_of(possible, spec, world),
         }
         world = await look_closer(fleet, drivers(), world, asked)
-    examined = tuple(_examined(hosts[name], view) for name, view in sorted(world.hosts.items()))
+    examined = tuple(
+        _in_cluster(name, view, rights.get(name, ())) if cluster_of(name) else _examined(hosts[name], view)
+        for name, view in sorted(world.hosts.items())
+    )
     unusable = tuple(found for found in registry.everything() if found.problem)
     return Examination(examined, verdicts(possible, spec, world), unusable)
+
+
+def _in_cluster(name: str, view: HostView, rights: tuple[str, ...] | None) -> Examined:
+    """A cluster's own place, or a node of it."""
+
+    def finding(rule: str, severity: str, message: str, fix: str) -> Finding:
+        return Finding(rule=rule, severity=severity, workload="", host=name, message=message, fix=fix)
+
+    cluster, node = cluster_of(name), node_of(name)
+    if isinstance(view, HostUnknown):
+        fix = f"reconcile explain {view.code}" if view.code in PAGES else "kubectl cluster-info"
+        return Examined(name, view, (finding(view.code or "host-unknown", "refuse", view.reason, fix),))
+    found = []
+    if rights is None:
+        fix = "compare them with templates/kubernetes/role.yaml"
+        found.append(finding("H225", "warn", f"{cluster} does not say which rights this account has", fix))
+    elif rights:
+        fix = "bind templates/kubernetes/role.yaml to the account of the kubeconfig"
+        found.append(finding("H225", "refuse", f"not allowed in {cluster}: {', '.join(rights)}", fix))
+    if not view.ready:
+        found.append(finding("kubevirt.node", "warn", f"{node} is not ready", f"kubectl describe node {node}"))
+    if view.cordoned:
+        found.append(finding("kubevirt.node", "warn", f"{node} is cordoned", f"kubectl uncordon {node}"))
+    return Examined(name, view, tuple(found))
 
 
 def _examined(host: Host, view: HostView) -> Examined:

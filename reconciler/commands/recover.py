@@ -94,7 +94,7 @@ class Resume:
         with open_store(self.journal_path) as journal:
             async with (
                 open_fleet(spec, warn) as fleet,
-                fleet_leases(fleet, spec.hosts, owner(), self._lose, warn, partly=True) as leases,
+                fleet_leases(fleet, spec.places, owner(), self._lose, warn, partly=True) as leases,
             ):
                 return await self.on(Outside(fleet, warn=warn, leases=leases), journal)
 
@@ -103,7 +103,7 @@ class Resume:
         known = journal.open_runs()
         with ExitStack() as held:
             held.enter_context(journal.locked(unended_in(known), owner()))
-            survey = await take_survey(outside.fleet, outside.drivers, list(self.spec.hosts), journal)
+            survey = await take_survey(outside.fleet, outside.drivers, self.spec.places, journal)
             busy = await self._narrowed(survey, outside)
             rebuilt = [
                 run
@@ -139,7 +139,7 @@ class Resume:
         def ours() -> list[Run]:
             return [run for run in journal.open_runs() if run.id in known]
 
-        hosts = list(self.spec.hosts)
+        hosts = self.spec.places
         for run in ours():
             note_settled(run, survey.world, journal, leave=busy)
         alone = busy | {name for name, found in survey.open.items() if not found.verdict.for_resume}
@@ -223,7 +223,7 @@ async def standings(spec: Spec, journal_path: Path | None, warn: Warn) -> tuple[
     with open_store(journal_path, write=False) as journal:
         async with open_fleet(spec, warn) as fleet:
             outside = Outside(fleet)
-            survey = await take_survey(fleet, outside.drivers, list(spec.hosts), journal)
+            survey = await take_survey(fleet, outside.drivers, spec.places, journal)
             return survey, rows(survey)
 
 

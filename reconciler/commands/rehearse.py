@@ -47,7 +47,7 @@ async def rehearsed_plan(spec: Spec, journal_path: Path | None, warn: Warn) -> S
     with open_store(journal_path) as journal:
         async with (
             open_fleet(spec, warn) as fleet,
-            fleet_leases(fleet, spec.hosts, owner(), warn=warn, partly=True) as leases,
+            fleet_leases(fleet, spec.places, owner(), warn=warn, partly=True) as leases,
         ):
             first = await look(spec, fleet, journal)
             await leases.narrow({move.source for move in first.plan.moves.values()})

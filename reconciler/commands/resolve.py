@@ -52,7 +52,7 @@ async def decide(
 ) -> Decided:
     """`resolve`, on a fleet that is there and leased."""
     with journal.locked(workload, owner()):
-        survey = await take_survey(outside.fleet, outside.drivers, list(spec.hosts), journal)
+        survey = await take_survey(outside.fleet, outside.drivers, spec.places, journal)
         found = survey.open.get(workload)
         await outside.narrow((found.hosts | {chosen or ""}) & survey.world.seen().keys() if found else ())
         return await _decide(spec, workload, chosen, evidence, outside, journal, survey, cold=cold)
@@ -91,7 +91,7 @@ async def bury(spec: Spec, host: str, evidence: str, outside: Outside, journal: 
 
 
 async def _bury(spec: Spec, host: str, evidence: str, outside: Outside, journal: Store) -> list[Decided]:
-    survey = await take_survey(outside.fleet, outside.drivers, list(spec.hosts), journal)
+    survey = await take_survey(outside.fleet, outside.drivers, spec.places, journal)
     if host in survey.world.seen():
         raise Refused(f"{host} answers", where=host, fix="finish what is open with it: reconcile status")
     unknown = survey.world.unknown().get(host)

@@ -10,8 +10,10 @@ from reconciler.core.made_from import can_stay, changed_fields
 from reconciler.core.placement import NotPlaced, place
 from reconciler.core.versions import version_tuple
 from reconciler.model.base import DEFAULT_RUNTIME
+from reconciler.model.cluster_machine import ClusterMachine
 from reconciler.model.inplace import PODMAN_KEEPS_UPDATES
 from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
+from reconciler.model.place import cluster_of, leased, node_of
 from reconciler.model.plan import Change, ChangeKind, Finding, Phase
 from reconciler.model.spec import DesiredState, Spec, Workload, WorkloadSpec
 from reconciler.model.world import HostFacts, Instance, InstanceState, Marker, VolumeFacts, World
@@ -175,17 +177,18 @@ def _workload(name: str, spec: Spec, world: World, index: Index) -> Iterator[Cha
             "placement", name, "", f"no host fits: {placed}", "change placement.labels or the hosts' labels"
         )
         return
-    if placed.host in index.unknown:
+    if (unseen := _unseen(placed.host, index)) is not None:
         yield _refuse(
             "host-unknown",
             name,
             placed.host,
-            f"{placed.host} was not seen: {index.unknown[placed.host]}",
+            f"{unseen} was not seen: {index.unknown[unseen]}",
             "make the host reachable, or place the workload elsewhere",
         )
         return
-    if current is None and index.unknown:
-        hosts = ", ".join(sorted(index.unknown))
+    elsewhere = sorted(other for other in index.unknown if cluster_of(other) == cluster_of(placed.host))
+    if current is None and elsewhere:
+        hosts = ", ".join(elsewhere)
         yield _refuse(
             "may-run-on-unknown-host",
             name,
@@ -198,6 +201,11 @@ def _workload(name: str, spec: Spec, world: World, index: Index) -> Iterator[Cha
     yield from found or _stands_still(workload, current)
     if current is not None:
         yield from _beside(workload, current, index)
+
+
+def _unseen(place: str, index: Index) -> str | None:
+    """What was not seen: the host itself, or the cluster that it is in."""
+    return next((name for name in (place, leased(place)) if name in index.unknown), None)
 
 
 def _beside(workload: Workload, current: Copy, index: Index) -> Iterator[Finding]:
@@ -294,7 +302,7 @@ def _place_and_state(
         return Change(kind=kind, workload=name, reason=reason, origin=origin, **more)
 
     if current is None:
-        yield change(ChangeKind.CREATE, "no host runs it", "", destination=host)
+        yield change(ChangeKind.CREATE, "no host runs it", "", destination=leased(host))
         return
     if current.instance.runtime != workload.spec.runtime:
         runtimes = f"it is made with {current.instance.runtime}, its spec says {workload.spec.runtime}"
@@ -303,9 +311,10 @@ def _place_and_state(
         return
     changed = payload_changes(workload.spec, current.instance)
     runs = current.instance.state.has_processes
-    if changed and wants_running and current.host == host and _can_stay(workload, current, index):
+    host = _here_or(host, current, wants_running)
+    if changed and _changes_here(workload, current, host) and _can_stay(workload, current, index):
         reason = f"{', '.join(changed)} changed, which is done while it runs"
-        yield change(ChangeKind.UPDATE, reason, f"spec.{workload.spec.section}.{changed[0]}", source=host)
+        yield change(ChangeKind.UPDATE, reason, f"spec.{workload.spec.section}.{changed[0]}", source=current.host)
     elif changed:
         yield change(
             ChangeKind.RECREATE,
@@ -316,7 +325,8 @@ def _place_and_state(
             interrupts=runs,
         )
     elif current.host != host and runs and wants_running:
-        by = "placement.host is" if workload.spec.placement.host else "placement.labels choose"
+        named = "placement.node is" if cluster_of(host) else "placement.host is"
+        by = named if workload.spec.placement.place else "placement.labels choose"
         yield change(
             ChangeKind.MOVE, f"{by} {host}, it runs on {current.host}", source=current.host, destination=host
         )
@@ -340,8 +350,23 @@ def _place_and_state(
         yield change(ChangeKind.STOP, reason, "spec.state", source=current.host, interrupts=True)
 
 
+def _here_or(host: str, current: Copy, wants_running: bool) -> str:
+    """Where it belongs. In a cluster one that is on no node, or shall not run, is where it should be: where it
+    starts is for the cluster to say."""
+    return current.host if cluster_of(host) and not (node_of(current.host) and wants_running) else host
+
+
+def _changes_here(workload: Workload, current: Copy, host: str) -> bool:
+    """Whether it may be changed where it is: a container where it runs on; an object of a cluster anywhere."""
+    if isinstance(workload.spec.virtual_machine, ClusterMachine):
+        return True
+    return workload.spec.state is DesiredState.RUNNING and current.host == host
+
+
 def _can_stay(workload: Workload, current: Copy, index: Index) -> bool:
     instance, wanted = current.instance, workload.spec.container
+    if isinstance(workload.spec.virtual_machine, ClusterMachine):
+        return True  # the object is changed; what its guest takes only when it starts again, KubeVirt says
     if wanted is None:
         return False
     able = (

@@ -10,10 +10,12 @@ from reconciler.core.diff import Copy, Index
 from reconciler.core.strategy import Choice, LiveOutlook, Prediction
 from reconciler.core.volumes import FoundVolume, kept_on
 from reconciler.model.base import parse_duration, parse_size
+from reconciler.model.cluster_world import ClusterMachineFacts
 from reconciler.model.command import Bytes, Seconds
 from reconciler.model.outlook import (
     ActionOutlook,
     ActionTime,
+    ClusterMove,
     HeldMove,
     LiveMove,
     Loss,
@@ -62,17 +64,39 @@ def held_move(forecast: Forecast, hosts: Iterable[HostFacts], network: NetworkOu
 
 
 def live_move(runtime: str, policy: MigrationPolicySpec, instance: Instance, outlook: LiveOutlook) -> LiveMove:
-    """Of a move that the runtime makes by itself."""
+    """Of a move that the runtime makes by itself. In a cluster the terms are the cluster's."""
     live = policy.live
+    bandwidth, slowed = parse_size(live.bandwidth) if live.bandwidth else None, live.auto_converge
+    if isinstance(instance, ClusterMachineFacts):
+        bandwidth, slowed = instance.terms.bandwidth or None, instance.terms.auto_converge
     return LiveMove(
         runtime=runtime,
-        bandwidth_bytes=parse_size(live.bandwidth) if live.bandwidth else None,
-        slowed_down=live.auto_converge,
+        bandwidth_bytes=bandwidth,
+        slowed_down=slowed,
         downtime_s=_seconds(outlook.downtime),
         lasts_s=_seconds(outlook.seconds),
         within_s=parse_duration(live.within),
         on_timeout=live.on_timeout,
         macs=tuple(network.mac for network in instance.networks if network.mac),
+    )
+
+
+def cluster_move(instance: Instance) -> ClusterMove | None:
+    """What the cluster says of it; None on hosts."""
+    if not isinstance(instance, ClusterMachineFacts):
+        return None
+    terms, limits = instance.terms, instance.limits
+    return ClusterMove(
+        migratable=instance.migratable,
+        method=instance.method,
+        policy=terms.policy,
+        per_gib_s=terms.per_gib,
+        post_copy=terms.post_copy,
+        disruption=terms.disruption,
+        cluster_limit=limits.cluster,
+        running=limits.running,
+        node_limit=limits.node,
+        from_node=limits.from_node,
     )
 
 
@@ -109,7 +133,9 @@ def left_behind(change: Change, index: Index, found: Iterable[FoundVolume] = ())
 
 def becomes(change: Change, spec: Spec) -> tuple[Setting, ...]:
     """The limits it gets while it runs on."""
-    container = spec.workloads[change.workload].container
+    container = spec.workloads[change.workload].spec.container
+    if container is None:
+        return ()
     limits = container.limits.model_dump(exclude_none=True)
     both = (*limits.items(), ("restart", container.restart.value))
     return tuple(Setting(name=name, value=str(value)) for name, value in both)

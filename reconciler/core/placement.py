@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reconciler.model.spec import Host, Workload
+from reconciler.model.place import cluster_of, node_of, seat
+from reconciler.model.spec import Host, Placement, Workload
+from reconciler.model.world import HostFacts
 
 
 @dataclass(frozen=True)
@@ -24,14 +26,16 @@ class NotPlaced:
 
 
 def place(
-    workload: Workload, hosts: Mapping[str, Host], seen: Collection[str], current: str | None
+    workload: Workload, hosts: Mapping[str, Host], seen: Mapping[str, HostFacts], current: str | None
 ) -> Placed | NotPlaced:
-    """The host a workload belongs on; `seen` names the hosts that answered.
+    """The host a workload belongs on; `seen` are the hosts that answered.
 
     A named host is taken as it is. With labels: the current host when it still fits, else the first by name
     among hosts that carry the labels, are schedulable and were seen.
     """
     placement = workload.spec.placement
+    if placement.cluster is not None:
+        return _in_cluster(placement, placement.cluster, seen, current)
     if placement.host is not None:
         return Placed(placement.host)
     removed: dict[str, str] = {}
@@ -47,13 +51,52 @@ def place(
     return Placed(current if current in fitting else fitting[0])
 
 
-def _why_not(
-    name: str, host: Host, wanted: Mapping[str, str], seen: Collection[str], current: str | None
-) -> str | None:
+def _in_cluster(
+    placement: Placement, cluster: str, seen: Mapping[str, HostFacts], current: str | None
+) -> Placed | NotPlaced:
+    """A node by name, or by labels as among hosts. Without either, or where it is on no node yet, wherever the
+    cluster's own scheduler wants it."""
+    own = seat(cluster)
+    nodes = {name: facts for name, facts in seen.items() if cluster_of(name) == cluster and node_of(name)}
+    if own not in seen:
+        return Placed(placement.place or own)  # it was not seen, which is said of it
+    if placement.node is not None:
+        wanted = seat(cluster, placement.node)
+        return Placed(wanted) if wanted in nodes else NotPlaced({wanted: "the cluster has no such node"})
+    if not placement.labels:
+        return Placed(current if current is not None and cluster_of(current) == cluster else own)
+    removed: dict[str, str] = {}
+    fitting: list[str] = []
+    for name, facts in sorted(nodes.items()):
+        reason = _lacks(facts.labels, placement.labels)
+        if not reason and name != current:
+            reason = "cordoned" if facts.cordoned else "not ready" if not facts.ready else None
+        if reason:
+            removed[name] = reason
+        else:
+            fitting.append(name)
+    if not fitting:
+        return NotPlaced(removed or {own: "it has no nodes"})
+    return Placed(current if current in fitting else fitting[0])
+
+
+def _lacks(labels: Mapping[str, str], wanted: Mapping[str, str]) -> str | None:
     for key, value in sorted(wanted.items()):
-        have = host.metadata.labels.get(key)
+        have = labels.get(key)
         if have != value:
             return f"label {key} is {have!r}, not {value!r}" if have else f"has no label {key}"
+    return None
+
+
+def _why_not(
+    name: str,
+    host: Host,
+    wanted: Mapping[str, str],
+    seen: Mapping[str, HostFacts],
+    current: str | None,
+) -> str | None:
+    if lacks := _lacks(host.metadata.labels, wanted):
+        return lacks
     if not host.spec.schedulable and name != current:
         return "not schedulable"
     if name not in seen:

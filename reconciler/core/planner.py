@@ -69,7 +69,7 @@ def _epoch(change: Change, index: Index) -> int:
 
 def spec_digest(spec: Spec) -> str:
     """Digest of what the specs say, wherever it stands in the files."""
-    parts = (spec.hosts, spec.workloads, spec.policies, spec.networks)
+    parts = (spec.hosts, spec.clusters, spec.workloads, spec.policies, spec.networks)
     return digest([{name: item.model_dump(mode="json") for name, item in part.items()} for part in parts])
 
 
@@ -391,4 +391,5 @@ class _Builder:
             size = instance.memory_bytes if kind is StepKind.MIGRATE else 0
             last = (self._step(kind, name, host, peer=source, needs=last, expected_bytes=size),)
         move = seen_ahead.live_move(workload.spec.runtime, policy, instance, outlook)
-        return self._told(change, Outlook(live_move=move, way_back=WayBack.UNTIL_SWITCHED))
+        cluster = seen_ahead.cluster_move(instance)
+        return self._told(change, Outlook(live_move=move, cluster_move=cluster, way_back=WayBack.UNTIL_SWITCHED))

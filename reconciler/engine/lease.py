@@ -14,6 +14,7 @@ from reconciler.guard import guard
 from reconciler.guard import leases as guard_leases
 from reconciler.hosts.base import Fleet, pump
 from reconciler.model.command import Seconds
+from reconciler.model.place import leased
 from reconciler.state.identity import is_dead_here
 
 NAME = "reconciler"
@@ -41,7 +42,7 @@ class Leases:
 
     def lacking(self, hosts: Iterable[str]) -> ReconcilerError | None:
         """Why the first of these hosts that is not held is not; None: all are."""
-        name = min(set(hosts) - self.hosts, default=None)
+        name = min({leased(host) for host in hosts} - self.hosts, default=None)
         if name is None:
             return None
         unasked = Locked(f"{name} was not asked for its lease", where=name, fix="give the same command again")
@@ -55,7 +56,7 @@ class Leases:
 
     async def keep_only(self, hosts: Collection[str]) -> None:
         """Give back all others: nothing is done there, and other controllers may."""
-        others = sorted(self.beats.keys() - set(hosts))
+        others = sorted(self.beats.keys() - {leased(host) for host in hosts})
         tasks = [self.beats.pop(name) for name in others]
         for task in tasks:
             task.cancel()
@@ -82,7 +83,7 @@ async def fleet_leases(
     `partly`: those are held that can be had, and `others` says who has the rest: what needs them is left alone.
 
     A host that does not answer is unknown to the plan as well, so nothing is done there."""
-    names = sorted(hosts)
+    names = sorted({leased(host) for host in hosts})
     results = await asyncio.gather(*(_take(fleet, name, owner, lease) for name in names), return_exceptions=True)
     taken = [name for name, result in zip(names, results, strict=True) if result is None]
     passing: tuple[type[BaseException], ...] = (HostError,) if needed else (HostError, CommandFailed, ReplyLost)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from reconciler.errors import HostError, HostUnreachable, ReconcilerError
 from reconciler.facts.adding import with_runtime
+from reconciler.facts.cluster import look as nodes_of
 from reconciler.facts.host import look
 from reconciler.hosts.base import Fleet, Host, each, pump
 from reconciler.model.command import Seconds
+from reconciler.model.place import cluster_of
 from reconciler.model.world import HostFacts, HostUnknown, HostView, World
-from reconciler.runtimes.base import Runtime, abilities
+from reconciler.runtimes.base import InClusters, Runtime, abilities
 
 HOST_LIMIT: Seconds = 60.0
 """Longest a host may take to connect and answer everything."""
@@ -39,13 +41,13 @@ async def observe(
     a workload may be there; its failure is not the others'."""
     slots = asyncio.Semaphore(limit)
 
-    async def one(name: str) -> HostView:
+    async def one(name: str) -> dict[str, HostView]:
         async with slots:
-            return await _host(fleet, drivers, name, host_limit)
+            return await _place(fleet, drivers, name, host_limit)
 
     async with asyncio.TaskGroup() as group:
         tasks = {name: group.create_task(one(name), name=f"observe {name}") for name in sorted(set(hosts))}
-    views = _told_apart({name: task.result() for name, task in tasks.items()})
+    views = _told_apart({name: view for task in tasks.values() for name, view in task.result().items()})
     for name, view in views.items():
         if isinstance(view, HostUnknown):
             log.warning("unknown: %s (%s)", view.reason, view.code, extra={"host": name})
@@ -69,14 +71,29 @@ def _told_apart(hosts: Mapping[str, HostView]) -> dict[str, HostView]:
     return views
 
 
-async def _host(fleet: Fleet, drivers: Mapping[str, Runtime], name: str, host_limit: Seconds) -> HostView:
+async def _place(
+    fleet: Fleet, drivers: Mapping[str, Runtime], name: str, host_limit: Seconds
+) -> dict[str, HostView]:
+    """What is known of a host; of a cluster, of its own place and each of its nodes. One that does not answer is
+    unknown as a whole."""
+    asks = _cluster if cluster_of(name) else _host
+    found = await _seen(asks, fleet, drivers, name, host_limit)
+    return {name: found} if isinstance(found, HostUnknown) else dict(found)
+
+
+Asks = Callable[[Fleet, Mapping[str, Runtime], str], Awaitable[dict[str, HostFacts]]]
+
+
+async def _seen(
+    asks: Asks, fleet: Fleet, drivers: Mapping[str, Runtime], name: str, host_limit: Seconds
+) -> dict[str, HostFacts] | HostUnknown:
     try:
         async with asyncio.timeout(host_limit):
             try:
-                facts = await _asked(fleet, drivers, name)
+                return await asks(fleet, drivers, name)
             except HostUnreachable:
                 await asyncio.sleep(PAUSE)
-                facts = await _asked(fleet, drivers, name)
+                return await asks(fleet, drivers, name)
     except TimeoutError:
         return HostUnknown(name=name, reason=f"it did not answer within {host_limit:g} s", code="H291")
     except HostError as error:
@@ -87,16 +104,25 @@ async def _host(fleet: Fleet, drivers: Mapping[str, Runtime], name: str, host_li
     except (ValueError, KeyError, TypeError) as error:
         # pydantic's errors are ValueErrors: output that no parser understands is not a world.
         return HostUnknown(name=name, reason=f"its answers cannot be read: {_line(error)}", code=_UNREADABLE)
-    return facts
 
 
-async def _asked(fleet: Fleet, drivers: Mapping[str, Runtime], name: str) -> HostFacts:
+async def _cluster(fleet: Fleet, drivers: Mapping[str, Runtime], name: str) -> dict[str, HostFacts]:
+    """Its nodes, then what each runtime that is in clusters has there."""
+    there = fleet.host(name)
+    places = await pump(nodes_of(cluster_of(name)), there)
+    for driver in drivers.values():
+        if isinstance(driver, InClusters):
+            places = await pump(driver.observe_cluster(places), there)
+    return {name: HostFacts(name=name), **places}
+
+
+async def _host(fleet: Fleet, drivers: Mapping[str, Runtime], name: str) -> dict[str, HostFacts]:
     """The host itself first, then all runtimes at the same time."""
     there = fleet.host(name)
     host = await pump(look(name), there)
     if host.clock_s:
         host = host.model_copy(update={"clock_offset_s": round(host.clock_s - time.time(), 3)})
-    return await with_runtimes(host, drivers, there)
+    return {name: await with_runtimes(host, drivers, there)}
 
 
 async def with_runtimes(host: HostFacts, drivers: Mapping[str, Runtime], there: Host) -> HostFacts:

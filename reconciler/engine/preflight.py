@@ -11,6 +11,7 @@ from reconciler.engine.observe import AT_ONCE
 from reconciler.errors import ReconcilerError
 from reconciler.hosts.base import Fleet, Host, pump
 from reconciler.model.command import Seconds
+from reconciler.model.place import cluster_of
 from reconciler.model.question import Question
 from reconciler.model.world import HostFacts, World
 from reconciler.runtimes.base import LooksCloser, Runtime
@@ -38,7 +39,7 @@ async def look_closer(
         tasks = [
             group.create_task(one(seen[name], question), name=f"look closer at {name}")
             for name, question in sorted(questions.items())
-            if name in seen
+            if name in seen and not cluster_of(name)
         ]
     return answered(world, (task.result() for task in tasks))
 

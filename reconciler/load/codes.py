@@ -260,6 +260,16 @@ CODES: dict[str, Code] = {
         "There is no pstree.img in it, or one of its images does not decode. `podman container checkpoint -e` "
         "makes archives that do.",
     ),
+    "E176": Code(
+        "placement and runtime do not fit",
+        "Workloads of the runtime `kubevirt` run in a cluster: `placement.cluster` names it, with `node`, with "
+        "`labels` of its nodes, or with neither. Others run on hosts: `placement.host` or `labels`.",
+    ),
+    "E175": Code(
+        "one virtual machine, two workloads",
+        "Two workloads name the same VirtualMachine of a cluster: each would move it where the other does not "
+        "want it. Remove one of them.",
+    ),
     "E190": Code(
         "command line",
         "An unknown command or option, or a missing argument. `--help` after any command shows what it takes.",

@@ -70,7 +70,10 @@ def findings(error: ValidationError, model: type[BaseModel]) -> Iterable[SchemaF
     made = [_finding(item, model) for item in items]
     meant = {(f.loc[:-1], f.hint) for f in made if f.code == "E103"}
     for item, finding in zip(items, made, strict=True):
-        if finding.code != "E106" or (item["loc"][:-1], _did_you_mean(item["loc"][-1])) not in meant:
+        if (
+            finding.code != "E106"
+            or (without_shape(item["loc"])[:-1], _did_you_mean(item["loc"][-1])) not in meant
+        ):
             yield finding
 
 
@@ -88,10 +91,11 @@ def close(name: str, known: Iterable[str]) -> str:
 
 def _finding(item: Mapping[str, Any], model: type[BaseModel]) -> SchemaFinding:
     kind: str = item["type"]
-    loc: Loc = item["loc"]
+    raw: Loc = item["loc"]
+    loc = without_shape(raw)
     context = item.get("ctx", {})
     if kind == "extra_forbidden":
-        known = list(_schema_at(model, loc[:-1]).get("properties", {}))
+        known = list(_schema_at(model, raw[:-1]).get("properties", {}))
         hint = INSTEAD.get((loc[-2:-1], loc[-1])) or close(str(loc[-1]), known)
         hint = hint or f"known: {', '.join(sorted(known))}"
         return SchemaFinding("E103", f"unknown field `{loc[-1]}`", loc, True, hint)
@@ -108,9 +112,9 @@ def _finding(item: Mapping[str, Any], model: type[BaseModel]) -> SchemaFinding:
         text = str(context["error"])
         joiner = " " if text.startswith(("must", "needs")) else ": "
         return SchemaFinding("E105", f"`{name}`{joiner}{text}", loc, on_key=not text.startswith(("must", "needs")))
-    expected = _expected(_schema_at(model, loc))
+    expected = _expected(_schema_at(model, raw))
     if kind in ("enum", "literal_error"):
-        allowed = [str(v) for v in _schema_at(model, loc).get("enum", [])]
+        allowed = [str(v) for v in _schema_at(model, raw).get("enum", [])]
         hint = close(str(item["input"]), allowed)
         return SchemaFinding("E105", f"`{name}` must be {expected}, not {{shown}}", loc, hint=hint)
     if kind == "string_pattern_mismatch":
@@ -152,11 +156,24 @@ def _schema(model: type[BaseModel]) -> dict[str, Any]:
     return model.model_json_schema(by_alias=True)
 
 
+SHAPES: Final = {"libvirt": "VirtualMachine", "kubevirt": "ClusterMachine"}
+"""The models of a section that has several shapes, by the tags that pydantic puts into places."""
+
+
+def without_shape(loc: Loc) -> Loc:
+    """As it stands in the file."""
+    shaped = loc[:2] == ("spec", "virtualMachine") and loc[2:3] != () and loc[2] in SHAPES
+    return (*loc[:2], *loc[3:]) if shaped else loc
+
+
 def _schema_at(model: type[BaseModel], loc: Loc) -> dict[str, Any]:
     """The JSON Schema of a field; an empty one where there is none."""
     root = _schema(model)
     here = _resolved(root, root)
     for part in loc:
+        if part in SHAPES and "oneOf" in here:
+            here = root["$defs"][SHAPES[str(part)]]
+            continue
         if isinstance(part, int):
             here = here.get("items", {})
         elif part in here.get("properties", {}):

@@ -12,6 +12,7 @@ from reconciler.errors import Diagnostic
 from reconciler.load.messages import findings
 from reconciler.load.objects import Entry, as_diagnostic
 from reconciler.model.base import canonical_json
+from reconciler.model.cluster_machine import kind_of
 from reconciler.model.spec import CUSTOM, Workload
 from reconciler.runtimes.registry import Takes
 
@@ -22,6 +23,10 @@ def check_payload(entry: Entry, workload: Workload, takes: Takes) -> Iterator[Di
     wanted = workload.spec
     if wanted.section != takes.section:
         message = f"the runtime `{wanted.runtime}` takes `{takes.section}`, not `{wanted.section}`"
+        yield entry.diagnostic("E157", message, "spec", wanted.section, on_key=True)
+    elif takes.shape and kind_of(wanted.payload) != takes.shape:
+        needs = {"kubevirt": "the `name` of a VirtualMachine, and no `domain`", "libvirt": "a `domain`"}
+        message = f"the runtime `{wanted.runtime}` takes {needs[takes.shape]}"
         yield entry.diagnostic("E157", message, "spec", wanted.section, on_key=True)
     elif takes.unsupported is not None and wanted.container is not None:
         for where, why, hint in takes.unsupported(wanted.container):

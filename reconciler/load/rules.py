@@ -11,6 +11,7 @@ from typing import Final
 from pydantic.alias_generators import to_camel
 
 from reconciler.errors import Diagnostic
+from reconciler.load import clusters
 from reconciler.load.accepting import check_accepted
 from reconciler.load.cron import problem
 from reconciler.load.messages import close
@@ -31,7 +32,7 @@ from reconciler.model.spec import (
     WorkloadSpec,
 )
 from reconciler.runtimes import registry
-from reconciler.runtimes.registry import TAKES, FoundRuntime
+from reconciler.runtimes.registry import IN_CLUSTERS, TAKES, FoundRuntime
 
 _HOSTS_SHOWN: Final = 8
 _NAMES_COMPARED: Final = 1000
@@ -98,6 +99,7 @@ def check_fleet(fleet: SpecFleet) -> Iterator[Diagnostic]:
     yield from _folders(fleet)
     yield from _jump_cycles(fleet, hosts)
     yield from _same_machine(fleet, hosts)
+    yield from clusters.one_machine_each(fleet.entries.values())
 
 
 def _missing(
@@ -150,6 +152,9 @@ def _placement(
     entry: Entry, workload: Workload, fleet: SpecFleet, hosts: Mapping[str, Host], all_valid: bool
 ) -> Iterator[Diagnostic]:
     placement = workload.spec.placement
+    if placement.cluster is not None or workload.spec.runtime in IN_CLUSTERS:
+        yield from clusters.placed(entry, workload, fleet.names("Cluster"), fleet.complete)
+        return
     if placement.host is not None:
         at = ("spec", "placement", "host")
         yield from _missing(entry, "E146", "Host", placement.host, fleet, *at)

@@ -23,6 +23,7 @@ from reconciler.load.templates import TemplateFault, is_template
 from reconciler.model.spec import (
     CheckpointPolicy,
     CheckpointStore,
+    Cluster,
     Host,
     MigrationPolicy,
     Network,
@@ -252,6 +253,7 @@ class _Run:
         models = [e.model for e in entries]
         spec = Spec.model_construct(
             hosts={m.metadata.name: m for m in models if isinstance(m, Host)},
+            clusters={m.metadata.name: m for m in models if isinstance(m, Cluster)},
             workloads={m.identity: _as_on_hosts(m) for m in models if isinstance(m, Workload)},
             policies={m.metadata.name: m for m in models if isinstance(m, MigrationPolicy)},
             networks={m.metadata.name: m for m in models if isinstance(m, Network)},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -12,6 +12,15 @@ from reconciler.model.fields import ONE_LINE, Flag
 NAMESPACE = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 
 Namespace = Annotated[str, Field(pattern=NAMESPACE, max_length=63)]
+
+
+class MachineRef(NamedTuple):
+    """The virtual machine that a workload's spec names. `section`: what the spec says of it without its manifest,
+    as canonical JSON."""
+
+    namespace: str
+    name: str
+    section: str = ""
 
 
 class ClusterSpec(Model):

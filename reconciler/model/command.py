@@ -48,7 +48,8 @@ class Command:
 
 
 class Verb(StrEnum):
-    """What is done to an object of a cluster's API, and `whereabouts`, which asks the connection itself."""
+    """What is done to an object of a cluster's API; and what the connection itself does: `whereabouts` says which
+    place it is, `pause` lets the call's `timeout` pass."""
 
     GET = "get"
     LIST = "list"
@@ -57,6 +58,7 @@ class Verb(StrEnum):
     PATCH = "patch"
     DELETE = "delete"
     WHEREABOUTS = "whereabouts"
+    PAUSE = "pause"
 
     @property
     def changes(self) -> bool:

@@ -14,3 +14,9 @@ LABEL_SPEC = "io.reconciler.spec"
 
 ANNOTATION_CRIU = "org.criu.config"
 """Annotation that runc and crun >= 1.26 read: the CRIU config file of this one container."""
+
+KEPT = "io.reconciler.kept"
+"""Annotation of virtual machines in clusters: markers and dossier of their hand-overs."""
+
+STRATEGY = "io.reconciler.strategy"
+"""Annotation of those that were stopped: how KubeVirt kept them running before."""

@@ -129,6 +129,23 @@ class LiveMove(OutlookPart):
     macs: tuple[str, ...] = Field(description="Cards that move along")
 
 
+class ClusterMove(OutlookPart):
+    """What a cluster says of a move between its nodes, and what else it has under way."""
+
+    migratable: bool | None = Field(description="null: it has not said")
+    method: str = Field(description="KubeVirt's: LiveMigration, or BlockMigration with its disks")
+    policy: str = Field(description="The MigrationPolicy in force; empty: the cluster's own settings")
+    per_gib_s: int = Field(
+        description="Seconds for each GiB, after which KubeVirt ends it, or what it may do then"
+    )
+    post_copy: bool
+    disruption: bool = Field(description="Whether the guest may be paused to bring it to an end")
+    cluster_limit: int = Field(description="Migrations at once in the cluster")
+    running: int = Field(description="Those under way now")
+    node_limit: int = Field(description="Migrations at once from one node")
+    from_node: int = Field(description="Those under way from its node now")
+
+
 class VolumeWay(StrEnum):
     """What becomes of a volume: `here`: it is where it is wanted."""
 
@@ -211,6 +228,7 @@ class Outlook(OutlookPart):
     image: str = ""
     held_move: HeldMove | None = None
     live_move: LiveMove | None = None
+    cluster_move: ClusterMove | None = None
     volumes: tuple[VolumeOutlook, ...] = ()
     left_behind: tuple[str, ...] = Field((), description="Volumes that stay where it was, and nothing of it uses")
     becomes: tuple[Setting, ...] = Field((), description="Limits that it gets while it runs on")

@@ -10,6 +10,7 @@ CONFIG_MAP = Resource("", "v1", "configmaps", "ConfigMap")
 VM = Resource("kubevirt.io", "v1", "virtualmachines", "VirtualMachine")
 VMI = Resource("kubevirt.io", "v1", "virtualmachineinstances", "VirtualMachineInstance")
 MIGRATION = Resource("kubevirt.io", "v1", "virtualmachineinstancemigrations", "VirtualMachineInstanceMigration")
+NAMESPACE = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 KUBEVIRT = Resource("kubevirt.io", "v1", "kubevirts", "KubeVirt")
 POLICY = Resource("migrations.kubevirt.io", "v1alpha1", "migrationpolicies", "MigrationPolicy", namespaced=False)
 REVIEW = Resource(

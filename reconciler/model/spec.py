@@ -9,11 +9,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Discriminator, Field, JsonValue, Tag, model_validator
 
 from reconciler.model.action import MoveActions
 from reconciler.model.base import DEFAULT_RUNTIME, Duration, Model, Name
 from reconciler.model.checkpointing import CheckpointPolicySpec, CheckpointRefs, CheckpointStoreSpec
+from reconciler.model.cluster import ClusterSpec
+from reconciler.model.cluster_machine import ClusterMachine, kind_of
 from reconciler.model.container import (
     Container,
     Mount,
@@ -36,6 +38,8 @@ from reconciler.model.health import HealthCheck
 from reconciler.model.live import LiveMigration
 from reconciler.model.machine import VirtualMachine
 from reconciler.model.network import NetworkDefinition
+from reconciler.model.place import seat
+from reconciler.model.placement import Placement as Placement
 from reconciler.model.process import ProcessTree
 from reconciler.model.sync import SyncPolicySpec
 
@@ -79,17 +83,11 @@ class Host(Model):
     spec: HostSpec
 
 
-class Placement(Model):
-    """A host by name, or labels that hosts must carry. The first host by name wins, the current one first."""
-
-    host: Name | None = None
-    labels: Labels | None = None
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        if (self.host is None) == (self.labels is None):
-            raise ValueError("give exactly one of `host` and `labels`")
-        return self
+class Cluster(Model):
+    api_version: Literal["reconciler/v1alpha1"]
+    kind: Literal["Cluster"]
+    metadata: Metadata
+    spec: ClusterSpec = ClusterSpec()
 
 
 class PolicyRefs(Model):
@@ -134,7 +132,13 @@ class WorkloadSpec(Model):
     runtime: Name = DEFAULT_RUNTIME
     container: Container | None = None
     process: ProcessTree | None = None
-    virtual_machine: VirtualMachine | None = None
+    virtual_machine: (
+        Annotated[
+            Annotated[VirtualMachine, Tag("libvirt")] | Annotated[ClusterMachine, Tag("kubevirt")],
+            Discriminator(kind_of),
+        ]
+        | None
+    ) = None
     custom: dict[str, JsonValue] | None = Field(
         None, description="What runs, for a runtime that brings a model of its own, which checks it"
     )
@@ -324,10 +328,11 @@ class CheckpointStore(Model):
     spec: CheckpointStoreSpec
 
 
-AnyKind = Host | Workload | MigrationPolicy | Network | SyncPolicy | CheckpointPolicy | CheckpointStore
+AnyKind = Host | Cluster | Workload | MigrationPolicy | Network | SyncPolicy | CheckpointPolicy | CheckpointStore
 KINDS: dict[
     str,
     type[Host]
+    | type[Cluster]
     | type[Workload]
     | type[MigrationPolicy]
     | type[Network]
@@ -336,6 +341,7 @@ KINDS: dict[
     | type[CheckpointStore],
 ] = {
     "Host": Host,
+    "Cluster": Cluster,
     "Workload": Workload,
     "MigrationPolicy": MigrationPolicy,
     "Network": Network,
@@ -364,6 +370,7 @@ class Spec(Model):
     """
 
     hosts: dict[str, Host] = {}
+    clusters: dict[str, Cluster] = {}
     workloads: dict[str, Workload] = {}
     policies: dict[str, MigrationPolicy] = {}
     networks: dict[str, Network] = {}
@@ -378,6 +385,11 @@ class Spec(Model):
     def origin(self, kind: str, name: str, path: str = "") -> Origin | None:
         """The place of a field, else of its object."""
         return self.origins.get(f"{kind}/{name}/{path}") or self.origins.get(f"{kind}/{name}")
+
+    @property
+    def places(self) -> list[str]:
+        """All that are asked what they have: hosts, and clusters, which tell of their nodes."""
+        return [*self.hosts, *map(seat, self.clusters)]
 
     def policy_of(self, workload: Workload) -> MigrationPolicySpec:
         """The migration policy of a workload; the defaults where it names none."""

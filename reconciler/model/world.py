@@ -327,6 +327,10 @@ class HostFacts(Model):
     volumes: tuple[VolumeFacts, ...] = ()
     markers: tuple[Marker, ...] = ()
     holds: tuple[str, ...] = Field((), description="Workloads whose tasks a checkpoint here holds, or is about to")
+    labels: dict[str, str] = Field({}, description="Of a node of a cluster; those of hosts are in specs")
+    zone: str = ""
+    cordoned: bool = Field(False, description="A node that takes nothing new")
+    ready: bool = Field(True, description="Whether a node's cluster hears of it")
     preflight: Preflight | None = Field(None, description="Only of hosts that a change concerns")
     preflight_error: str = ""
 

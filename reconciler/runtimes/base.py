@@ -48,6 +48,16 @@ class Runtime(Protocol):
         ...
 
 
+@runtime_checkable
+class InClusters(Protocol):
+    """Has its workloads in clusters: it is asked once for a whole cluster."""
+
+    def observe_cluster(self, nodes: Mapping[str, HostFacts]) -> Program[dict[str, HostFacts]]:
+        """What it has there, on each of the nodes, which are known by the names of their places, and on the
+        cluster's own place; markers too. Changes nothing."""
+        ...
+
+
 @dataclass(frozen=True)
 class Running:
     """Containers that run and the images they were made of, as they are inspected; `segments`: networks on which
@@ -382,6 +392,7 @@ ABILITIES: Mapping[str, type] = {
     "attends": Attends,
     "looks": LooksCloser,
     "self-moves": SelfMoving,
+    "clusters": InClusters,
 }
 """By the name that plans and tables have for it."""
 

@@ -37,6 +37,12 @@ def _process() -> Runtime:
     return ProcessDriver()
 
 
+def _kubevirt() -> Runtime:
+    from reconciler.runtimes.kubevirt import KubevirtDriver
+
+    return KubevirtDriver()
+
+
 def _libvirt() -> Runtime:
     from reconciler.runtimes.libvirt import LibvirtDriver
 
@@ -54,6 +60,7 @@ BUILT_IN: dict[str, Callable[[], Runtime]] = {
     "docker": _docker,
     "process": _process,
     "libvirt": _libvirt,
+    "kubevirt": _kubevirt,
 }
 
 
@@ -64,6 +71,8 @@ class Takes:
 
     section: str
     model: type[BaseModel] | None = None
+    shape: str = ""
+    """Which of the shapes of a section that has several."""
     unsupported: Callable[[Container], Iterable[Unsupported]] | None = None
 
 
@@ -82,9 +91,13 @@ TAKES: Mapping[str, Takes] = {
     DEFAULT_RUNTIME: CONTAINER,
     "docker": Takes("container", unsupported=_docker_lacks),
     "process": Takes("process"),
-    "libvirt": Takes("virtualMachine"),
+    "libvirt": Takes("virtualMachine", shape="libvirt"),
+    "kubevirt": Takes("virtualMachine", shape="kubevirt"),
 }
 """By the names of ours, so that reading specs loads none of them."""
+
+IN_CLUSTERS = frozenset({"kubevirt"})
+"""Runtimes whose workloads are in clusters, not on hosts."""
 
 
 @dataclass(frozen=True)

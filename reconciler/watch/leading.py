@@ -30,6 +30,6 @@ async def leading(
         store = held.enter_context(open_store(journal))
         held.enter_context(store.locked([LOCK], me))
         fleet = await held.enter_async_context(open_fleet(spec, warn))
-        leases = fleet_leases(fleet, spec.hosts, me, lost, warn, lease=LEASE, needed=False)
+        leases = fleet_leases(fleet, spec.places, me, lost, warn, lease=LEASE, needed=False)
         await held.enter_async_context(leases)
         yield fleet

@@ -9,11 +9,12 @@ from reconciler.errors import CommandFailed, GuardRefused, HostError, ReplyLost
 from reconciler.guard import guard, leases
 from reconciler.hosts.base import pump
 from reconciler.hosts.kubernetes.api import HttpAnswer
-from reconciler.hosts.kubernetes.kept import ANNOTATION, MOST, KeptMarks, Row, parse
+from reconciler.hosts.kubernetes.kept import MOST, KeptMarks, Row, parse
 from reconciler.hosts.kubernetes.place import ClusterPlace, Reached
 from reconciler.hosts.memory.api import MemoryApi
+from reconciler.model.cluster import MachineRef
 from reconciler.model.command import ApiCall, Command, Fence, Result, Verb
-from reconciler.model.labels import LABEL_WORKLOAD
+from reconciler.model.labels import KEPT, LABEL_WORKLOAD
 from reconciler.model.place import cluster_of, leased, node_of, seat
 from reconciler.model.plan import Phase
 from reconciler.model.resources import NODE, VM
@@ -29,8 +30,8 @@ def api() -> MemoryApi:
     return made
 
 
-def place(api: MemoryApi, name: str = "prod/node01", **refs: tuple[str, str]) -> ClusterPlace:
-    return ClusterPlace(name, Reached("prod", "default", 2.0, refs or {"db": ("shop", "db")}), api)
+def place(api: MemoryApi, name: str = "prod/node01", **refs: MachineRef) -> ClusterPlace:
+    return ClusterPlace(name, Reached("prod", "default", 2.0, refs or {"db": MachineRef("shop", "db")}), api)
 
 
 def ask(program, where: ClusterPlace):
@@ -186,7 +187,7 @@ def test_of_two_that_read_the_same_only_one_writes(api: MemoryApi) -> None:
 def test_an_annotation_that_cannot_be_read_is_broken_and_mended_by_a_higher_epoch(
     api: MemoryApi, text: str
 ) -> None:
-    api.change(VMS, "db", "shop", {"metadata": {"annotations": {ANNOTATION: text}}})
+    api.change(VMS, "db", "shop", {"metadata": {"annotations": {KEPT: text}}})
     here = place(api)
     with pytest.raises(GuardRefused) as refused:
         ask(guard.mark(Fence("db", 5), Phase.RESERVED, "source"), here)

@@ -25,7 +25,7 @@ def test_rule_fires(name):
     found = [f for f in PAIRS[name][0].findings() if f.rule == name]
     assert found, [f.rule for f in PAIRS[name][0].findings()]
     for finding in found:
-        assert finding.message and finding.fix and finding.host in ("h1", "h2")
+        assert finding.message and finding.fix and finding.host in ("h1", "h2", "c/a", "c/b")
         assert finding.severity == RULES[name].severity
 
 

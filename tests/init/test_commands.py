@@ -122,7 +122,14 @@ def test_schemas_are_deterministic() -> None:
         for seed in ("1", "2")
     }
     assert len(runs) == 1
-    kinds = {"host.json", "migrationpolicy.json", "network.json", "syncpolicy.json", "workload.json"}
+    kinds = {
+        "cluster.json",
+        "host.json",
+        "migrationpolicy.json",
+        "network.json",
+        "syncpolicy.json",
+        "workload.json",
+    }
     kinds |= {"checkpointpolicy.json", "checkpointstore.json"}
     assert set(schemas()) == {"all.json", *kinds}
 

@@ -105,10 +105,17 @@ def packages(monkeypatch):
 
 def test_podman_can_everything_but_move_by_itself():
     driver = PodmanDriver()
-    assert [found.name for found in registry.everything()] == ["podman", "docker", "process", "libvirt"]
-    assert registry.everything()[0].abilities == tuple(name for name in ABILITIES if name != "self-moves")
+    assert [found.name for found in registry.everything()] == [
+        "podman",
+        "docker",
+        "process",
+        "libvirt",
+        "kubevirt",
+    ]
+    others = ["self-moves", "clusters"]
+    assert registry.everything()[0].abilities == tuple(name for name in ABILITIES if name not in others)
     lacks = [name for name, protocol in ABILITIES.items() if not isinstance(driver, protocol)]
-    assert lacks == ["self-moves"]
+    assert lacks == others
     assert isinstance(registry.need(registry.usable(), "podman", "moves"), PodmanDriver)
 
 
@@ -134,7 +141,7 @@ def test_one_that_cannot_be_used_is_named_and_the_others_work_on(packages, made,
     packages(Point(name, made), Point("least", Least))
     bad = next(found for found in registry.everything() if found.problem)
     assert bad.name == name and problem in bad.problem and bad.package == f"example_{name}"
-    assert sorted(registry.usable()) == ["docker", "least", "libvirt", "podman", "process"]
+    assert sorted(registry.usable()) == ["docker", "kubevirt", "least", "libvirt", "podman", "process"]
     assert isinstance(registry.usable()["podman"], PodmanDriver)
 
 
@@ -145,7 +152,7 @@ def test_what_it_lacks_is_refused_in_words(packages):
     assert refused.value.code == "C361"
     with pytest.raises(Refused, match="no runtime other") as refused:
         registry.need(registry.usable(), "other")
-    assert refused.value.code == "C360" and "least, libvirt, podman" in refused.value.why
+    assert refused.value.code == "C360" and "kubevirt, least, libvirt, podman" in refused.value.why
 
 
 @pytest.mark.parametrize(

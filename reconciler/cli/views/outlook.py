@@ -10,6 +10,7 @@ from reconciler.model.base import duration_text, size_text
 from reconciler.model.live import OnTimeout
 from reconciler.model.outlook import (
     ActionTime,
+    ClusterMove,
     ConsentOutlook,
     HeldMove,
     LiveMove,
@@ -101,6 +102,8 @@ def _move(change: OfChange, told: Outlook) -> Iterator[Row]:
         yield from _held(told.held_move)
     if told.live_move:
         yield from _live(told.live_move)
+    if told.cluster_move:
+        yield from _in_cluster(told.cluster_move)
     yield from _back(told)
     yield from _volumes(change, told)
     for one in told.actions:
@@ -129,6 +132,19 @@ def _live(move: LiveMove) -> Iterator[Row]:
     yield "downtime", f"about {move.downtime_s:.1f} s, after {move.lasts_s:.1f} s or more while it runs"
     yield "limit", f"after {duration_text(move.within_s)}: {_THEN[move.on_timeout]}"
     yield "network", f"{', '.join(move.macs) or 'no card'} and its connections move along"
+
+
+def _in_cluster(move: ClusterMove) -> Iterator[Row]:
+    known = {None: "KubeVirt has not said whether", True: "live-migratable", False: "not live-migratable"}
+    can = known[move.migratable]
+    yield "kubevirt", f"{can}{f', by {move.method}' if move.method else ''}"
+    then = "post-copy" if move.post_copy else "a pause of the guest" if move.disruption else "it is given up"
+    by = f"MigrationPolicy {move.policy}" if move.policy else "the cluster's own settings"
+    yield "terms", f"{by}: {move.per_gib_s} s for each GiB, then {then}"
+    waits = move.running >= move.cluster_limit or move.from_node >= move.node_limit
+    used = f"{move.running} of {move.cluster_limit} in the cluster"
+    used += f", {move.from_node} of {move.node_limit} from its node"
+    yield "at once", f"{used}{'; it waits until one of them has ended' if waits else ''}"
 
 
 def _back(told: Outlook) -> Iterator[Row]:

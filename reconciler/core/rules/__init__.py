@@ -6,6 +6,7 @@ from reconciler.core.diff import Index
 from reconciler.core.rules import (
     ability,
     capacity,
+    cluster,
     container,
     engine,
     given,
@@ -37,6 +38,7 @@ __all__ = [
     "capacity",
     "check_change",
     "check_host",
+    "cluster",
     "container",
     "engine",
     "given",

@@ -10,7 +10,7 @@ from reconciler.hosts.kubernetes.api import Api
 from reconciler.hosts.kubernetes.place import ClusterPlace, Reached
 from reconciler.hosts.wrap import WrappedFleet
 from reconciler.model.base import parse_duration
-from reconciler.model.cluster import ClusterSpec
+from reconciler.model.cluster import ClusterSpec, MachineRef
 from reconciler.model.place import cluster_of
 
 Connect = Callable[[str, ClusterSpec], Api]
@@ -30,7 +30,7 @@ class ClusterFleet(WrappedFleet):
         self,
         inner: Fleet,
         clusters: Mapping[str, ClusterSpec],
-        refs: Mapping[str, Mapping[str, tuple[str, str]]],
+        refs: Mapping[str, Mapping[str, MachineRef]],
         connect: Connect = connected,
     ) -> None:
         super().__init__(inner)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,9 @@ from reconciler.core import answers
 from reconciler.errors import CommandFailed
 from reconciler.hosts.kubernetes import kept
 from reconciler.hosts.kubernetes.kept import KeptMarks, NotAllowed, Row
+from reconciler.model.cluster import MachineRef
 from reconciler.model.command import ApiCall, Result, Verb
-from reconciler.model.labels import LABEL_WORKLOAD
+from reconciler.model.labels import KEPT, LABEL_WORKLOAD
 from reconciler.model.resources import CONFIG_MAP, VM
 
 LEASED = 78
@@ -41,7 +42,7 @@ class MarkedMachine:
 class ClusterGuard:
     """One place's guard. `refs`: namespace and name of the virtual machines that specs name, by workload."""
 
-    def __init__(self, node: str, namespace: str, refs: dict[str, tuple[str, str]], call: Call) -> None:
+    def __init__(self, node: str, namespace: str, refs: Mapping[str, MachineRef], call: Call) -> None:
         self._node = node
         self._namespace = namespace
         self._refs = refs
@@ -80,7 +81,7 @@ class ClusterGuard:
     async def find(self, workload: str) -> MarkedMachine | None:
         """By the name that specs give it, else by the label that it got when it was first marked."""
         if workload in self._refs:
-            namespace, name = self._refs[workload]
+            namespace, name, _ = self._refs[workload]
             told = await self._call(ApiCall(Verb.GET, VM, name, namespace, ok=(404,)))
             return _found(answers.parsed(told.stdout, "a virtual machine")) if told.status < 400 else None
         told = await self._call(ApiCall(Verb.LIST, VM, selector=f"{LABEL_WORKLOAD}={workload}"))
@@ -120,7 +121,7 @@ class ClusterGuard:
             metadata = {
                 "resourceVersion": found.version,
                 "labels": {LABEL_WORKLOAD: name},
-                "annotations": {kept.ANNOTATION: wanted.text},
+                "annotations": {KEPT: wanted.text},
             }
             body = json.dumps({"metadata": metadata})
             call = ApiCall(Verb.PATCH, VM, found.name, found.namespace, body=body, ok=(CONFLICT, 404))
@@ -198,5 +199,5 @@ def _found(vm: object) -> MarkedMachine:
         answers.name(metadata.get("namespace"), "a namespace"),
         answers.name(metadata.get("name"), "the name of a virtual machine"),
         answers.string(metadata.get("resourceVersion"), "a version"),
-        kept.parse(annotations.get(kept.ANNOTATION, "")),
+        kept.parse(annotations.get(KEPT, "")),
     )

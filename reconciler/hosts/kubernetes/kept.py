@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reconciler.core.handover import may_follow
+from reconciler.model.labels import KEPT
 from reconciler.model.plan import Phase
 
-ANNOTATION = "io.reconciler.kept"
 MOST = 20
 """Markers that are kept: of places it left long ago only the highest epoch is remembered."""
 NONE = "none"
@@ -122,7 +122,7 @@ def parse(text: str) -> KeptMarks:
         at = tuple(str(node) for node in raw["at"])
         return KeptMarks(markers, int(raw["floor"]), str(raw["dossier"]), at)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        return KeptMarks(broken=f"its annotation {ANNOTATION} cannot be read ({type(error).__name__})")
+        return KeptMarks(broken=f"its annotation {KEPT} cannot be read ({type(error).__name__})")
 
 
 def _row(epoch: int, phase: str, role: str, run: str, peer: str) -> Row:

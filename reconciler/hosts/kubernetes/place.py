@@ -14,6 +14,7 @@ from reconciler.errors import CommandFailed, GuardRefused, HostError, Reconciler
 from reconciler.hosts.kubernetes.api import MOST_PAGES, Api, HttpAnswer, Request, message_of, page_of, request_of
 from reconciler.hosts.kubernetes.guard import ClusterGuard
 from reconciler.hosts.kubernetes.kept import NotAllowed
+from reconciler.model.cluster import MachineRef
 from reconciler.model.command import ApiCall, Command, Result, Seconds, Verb
 from reconciler.model.place import node_of
 
@@ -36,7 +37,7 @@ class Reached:
     name: str
     namespace: str
     timeout: Seconds
-    refs: Mapping[str, tuple[str, str]]
+    refs: Mapping[str, MachineRef]
 
 
 class ClusterPlace:
@@ -46,7 +47,7 @@ class ClusterPlace:
         self.name = name
         self._cluster = cluster
         self._api = api
-        self._guard = ClusterGuard(node_of(name), cluster.namespace, dict(cluster.refs), self.call)
+        self._guard = ClusterGuard(node_of(name), cluster.namespace, cluster.refs, self.call)
 
     async def run(self, command: Command) -> Result:
         if not command.guard:
@@ -66,6 +67,9 @@ class ClusterPlace:
     async def call(self, call: ApiCall) -> Result:
         if call.verb is Verb.WHEREABOUTS:
             return self._whereabouts()
+        if call.verb is Verb.PAUSE:
+            await asyncio.sleep(call.timeout)
+            return Result(0)
         if call.fence is not None:
             try:
                 await self._guard.allow(call.fence.workload, call.fence.epoch, call.phases)

@@ -34,7 +34,7 @@ _UNITS = {
 
 def machine_of(workload: Workload) -> VirtualMachine:
     found = workload.spec.virtual_machine
-    assert found is not None, workload.metadata.name
+    assert isinstance(found, VirtualMachine), workload.metadata.name
     return found
 
 

@@ -1,6 +1,7 @@
 """Each rule where it fires, and where it does not, by theme."""
 
 from tests.core.rule_pairs import (
+    cluster,
     container,
     engine,
     hosts,
@@ -15,7 +16,7 @@ from tests.core.rule_pairs import (
 )
 from tests.core.rule_scene import Scene
 
-PAIRS: dict[str, tuple[Scene, Scene]] = {
+PAIRS: dict[str, tuple[Scene | cluster.ClusterScene, Scene | cluster.ClusterScene]] = {
     **engine.PAIRS,
     **hosts.PAIRS,
     **identity.PAIRS,
@@ -23,6 +24,7 @@ PAIRS: dict[str, tuple[Scene, Scene]] = {
     **network.PAIRS,
     **runtime.PAIRS,
     **container.PAIRS,
+    **cluster.PAIRS,
     **process.PAIRS,
     **machine.PAIRS,
     **sockets.PAIRS,

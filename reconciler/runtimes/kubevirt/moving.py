@@ -1,0 +1,200 @@
+"""Moves that KubeVirt makes: one migration object, which says where to, whose it is and under which epoch, so that
+a controller that knows nothing else goes on from the cluster's state alone.
+
+`Succeeded` is not believed alone. Users have met machines whose source went on beside the destination; so a move
+has ended when KubeVirt says so, names the wanted node, and exactly one pod runs the machine, there."""
+
+from __future__ import annotations
+
+import json
+
+from reconciler.errors import CommandFailed
+from reconciler.model.command import ApiCall, Fence, Program, Seconds, Verb
+from reconciler.model.labels import LABEL_EPOCH, LABEL_RUN, LABEL_WORKLOAD
+from reconciler.model.place import node_of
+from reconciler.model.plan import Phase
+from reconciler.model.resources import MIGRATION, NODE
+from reconciler.runtimes.base import Handover, Underway
+from reconciler.runtimes.kubevirt import looking
+from reconciler.runtimes.kubevirt.looking import Machine
+from reconciler.runtimes.kubevirt.objects import FINAL, HOSTNAME, Pod, Reading, readings
+
+UNPLACED: Seconds = 3.0
+"""A pod that no node takes for longer than this will not be taken soon: it has only one node to go to."""
+SETTLES: Seconds = 30.0
+"""Longest the pod of the other side may take to end once KubeVirt says that all is over."""
+UNSCHEDULABLE = "kubevirt.io/migrationUnschedulablePodTimeoutSeconds"
+GIVES_UP: Seconds = 60.0
+"""After this KubeVirt itself gives up a pod that no node takes, should nobody be there any more to do so."""
+EXISTS, REJECTED = 409, (400, 422)
+BEFORE_PODS_MATTER = ("PreparingTarget", "TargetReady", "Running")
+
+
+def name_of(handover: Handover) -> str:
+    """The same for whoever carries out this move, and for no other move."""
+    return f"reconciler-{handover.name}-{handover.move.epoch}"
+
+
+def begin(handover: Handover) -> Program[None]:
+    here = yield from looking.whereabouts()
+    found = yield from looking.there(handover.name, here)
+    node = node_of(handover.move.destination)
+    told = yield ApiCall(Verb.GET, NODE, node)
+    hostname = Reading.of(told, "a node").labels.get(HOSTNAME) or node
+    body = {
+        "apiVersion": MIGRATION.api_version,
+        "kind": MIGRATION.kind,
+        "metadata": {
+            "name": name_of(handover),
+            "namespace": found.namespace,
+            "labels": {
+                LABEL_WORKLOAD: handover.name,
+                LABEL_EPOCH: str(handover.move.epoch),
+                LABEL_RUN: handover.run,
+            },
+            "annotations": {UNSCHEDULABLE: f"{GIVES_UP:.0f}"},
+        },
+        "spec": {"vmiName": found.name, "addedNodeSelector": {HOSTNAME: hostname}},
+    }
+    call = ApiCall(
+        Verb.CREATE,
+        MIGRATION,
+        name_of(handover),
+        found.namespace,
+        body=json.dumps(body),
+        ok=(EXISTS,),
+        fence=handover.fence,
+        phases=(Phase.RESERVED,),
+    )
+    try:
+        yield call
+    except CommandFailed as error:
+        raise _not_begun(error, found) from error
+
+
+def _not_begun(error: CommandFailed, found: Machine) -> CommandFailed:
+    why, fix = error.why, "see why, then: reconcile apply"
+    if "addedNodeSelector" in why and "unknown field" in why:
+        fix = "upgrade KubeVirt to 1.5 or newer: an older one cannot be told which node"
+    elif "in-flight migration" in why:
+        fix = f"another migration of it is under way: kubectl get vmim -n {found.namespace}; it is left alone"
+    what = f"KubeVirt takes no migration of {found.namespace}/{found.name}"
+    return CommandFailed(what, code="C392", where=error.where, why=why, fix=fix, exit_code=error.status)
+
+
+def progress(handover: Handover) -> Program[Underway]:
+    here = yield from looking.whereabouts()
+    found = yield from looking.machine(handover.name, here)
+    if found is None:
+        return Underway(False, why="its VirtualMachine is gone")
+    told = yield ApiCall(Verb.GET, MIGRATION, name_of(handover), found.namespace, ok=(404,))
+    migration = Reading.of(told, "a migration") if told.status < 400 else None
+    phase = migration.phase if migration else ""
+    launched = [] if phase in BEFORE_PODS_MATTER else (yield from looking.pods(found))
+    return standing(
+        migration, found, launched, node_of(handover.move.source), node_of(handover.move.destination), here.now
+    )
+
+
+def standing(
+    migration: Reading | None, found: Machine, launched: list[Pod], source: str, target: str, now: Seconds
+) -> Underway:
+    """How a move stands, by the cluster's state alone. `why`: of one that has failed, or goes nowhere."""
+    state = found.instance.part("status", "migrationState") if found.instance else {}
+    if migration is None:
+        ours = Reading(state)
+        if found.node == target:
+            return _arrived(found, launched, target, ours.time("endTimestamp"), now)
+        why = ours.text("failureReason") if ours.flag("failed") else ""
+        return Underway(False, why=why or "there is no migration of it any more")
+    phase = migration.phase
+    if phase not in FINAL:
+        if not migration.deleting and (why := _going_nowhere(migration, launched, source, target, now)):
+            return Underway(False, why=why, phase=phase)
+        return Underway(True, phase=phase or "Pending")
+    ended = _ended(migration, now)
+    if phase == "Succeeded":
+        return _arrived(found, launched, target, ended, now)
+    left = [pod for pod in launched if pod.job == migration.uid]
+    if left and now - ended < SETTLES:
+        return Underway(True, phase="Failed, its pod is ending")
+    return Underway(False, why=_failure(migration), phase=phase)
+
+
+def _going_nowhere(migration: Reading, launched: list[Pod], source: str, target: str, now: Seconds) -> str:
+    """Why it will not end well, known long before KubeVirt gives it up."""
+    for pod in launched:
+        if pod.job != migration.uid:
+            continue
+        if pod.unplaced and not pod.node and now - pod.since > UNPLACED:
+            return f"no pod of it can be placed on {target}: {pod.unplaced}"
+        if pod.node and pod.node != target:
+            same = " where it runs already" if pod.node == source else ""
+            return f"its new pod was placed on {pod.node}{same}, not on {target}"
+    return ""
+
+
+def _arrived(found: Machine, launched: list[Pod], target: str, ended: Seconds, now: Seconds) -> Underway:
+    """KubeVirt says that it is over: whether that is so."""
+    places = sorted(pod.node for pod in launched if pod.runs)
+    if found.node == target and places == [target]:
+        return Underway(False, phase="Succeeded")
+    if now - ended < SETTLES:
+        return Underway(True, phase="Succeeded, the other pod is ending")
+    named = ", ".join(f"{pod.name} on {pod.node}" for pod in launched if pod.runs) or "none"
+    why = f"KubeVirt says Succeeded; it names {found.node or 'no node'}, and these pods run: {named}"
+    return Underway(False, why=why, phase="Succeeded")
+
+
+def _ended(migration: Reading, now: Seconds) -> Seconds:
+    for one in migration.part("status").get("phaseTransitionTimestamps") or ():
+        found = Reading(one) if isinstance(one, dict) else Reading({})
+        if found.raw.get("phase") == migration.phase:
+            return found.time("phaseTransitionTimestamp") or now
+    return migration.time("status", "migrationState", "endTimestamp") or 0.0
+
+
+def _failure(migration: Reading) -> str:
+    why = migration.text("status", "migrationState", "failureReason")
+    rejected = migration.condition("migrationRejectedByResourceQuota")
+    if rejected.raw.get("status") == "True":
+        why = rejected.text("message") or "a resource quota does not allow its pod"
+    return why or "KubeVirt did not say why; see: kubectl describe vmim"
+
+
+def cancel(handover: Handover) -> Program[None]:
+    """Deleting it is how KubeVirt is told: before the hand-over it stays, in the last moments it may go on."""
+    here = yield from looking.whereabouts()
+    found = yield from looking.find(handover.name, here)
+    if found is not None:
+        yield ApiCall(
+            Verb.DELETE,
+            MIGRATION,
+            name_of(handover),
+            found.namespace,
+            ok=(404,),
+            fence=handover.after,
+            phases=(Phase.RESERVED,),
+        )
+
+
+def keep(handover: Handover, fence: Fence) -> Program[None]:
+    """Our finished migrations of it go; those of others are theirs."""
+    here = yield from looking.whereabouts()
+    found = yield from looking.find(handover.name, here)
+    if found is None:
+        return
+    selector = f"{LABEL_WORKLOAD}={handover.name}"
+    told = yield ApiCall(Verb.LIST, MIGRATION, namespace=found.namespace, selector=selector)
+    for one in readings(told, "migrations"):
+        if one.phase in FINAL and one.name.startswith("reconciler-"):
+            yield ApiCall(Verb.DELETE, MIGRATION, one.name, found.namespace, ok=(404,))
+
+
+def drop(handover: Handover, fence: Fence) -> Program[None]:
+    """KubeVirt itself leaves nothing; what runs is never ended here."""
+    left = yield from looking.alive(handover.name)
+    if left.running:
+        raise CommandFailed(
+            f"{handover.name} runs", code="C346", why=f"{left.detail}; it was to be gone from here"
+        )

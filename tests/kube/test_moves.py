@@ -1,0 +1,104 @@
+"""The commands against a real API server with KubeVirt's own definitions; a player is KubeVirt, the scheduler and
+the kubelets (`tests.kube`)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from reconciler.commands import app
+from reconciler.core.saga import GroupState
+from reconciler.load import load
+from reconciler.model.spec import Spec
+from tests.kube.player import Player, playing
+from tests.kube.world import World
+
+pytestmark = [pytest.mark.lab, pytest.mark.kube]
+
+API = "reconciler/v1alpha1"
+
+
+class Ground:
+    """Specs of a machine in that cluster, and the commands on them."""
+
+    def __init__(self, world: World, folder: Path) -> None:
+        self.world, self.folder = world, folder
+        self.journal = folder / "journal.db"
+
+    def write(self, node: str, **section: Any) -> Path:
+        cluster = {"kubeconfig": str(self.world.kubeconfig)}
+        spec = {
+            "runtime": "kubevirt",
+            "virtualMachine": {"name": "db", **section},
+            "placement": {"cluster": "lab", "node": node},
+        }
+        both = [
+            {"apiVersion": API, "kind": "Cluster", "metadata": {"name": "lab"}, "spec": cluster},
+            {"apiVersion": API, "kind": "Workload", "metadata": {"name": "db"}, "spec": spec},
+        ]
+        file = self.folder / "specs.yaml"
+        file.write_text(yaml.safe_dump_all(both))
+        return file
+
+    def specs(self, node: str, **section: Any) -> Spec:
+        return load([self.write(node, **section)])
+
+    def apply(self, node: str, **section: Any) -> app.Applied:
+        return asyncio.run(app.Apply(self.specs(node, **section), self.journal)())
+
+    def plan(self, node: str, **section: Any) -> app.Seen:
+        return asyncio.run(app.plan(self.specs(node, **section), self.journal, lambda said: None))
+
+    def where(self) -> str:
+        found = self.world.vmi("db") or {"status": {}}
+        return str(found["status"].get("nodeName", ""))
+
+    def left(self) -> str:
+        """Our migrations that are still there."""
+        return self.world.cluster.kubectl(
+            "get", "vmim", "-A", "-l", "io.reconciler.workload", "-o", "name"
+        ).strip()
+
+
+@pytest.fixture
+def ground(world: World, tmp_path: Path) -> Ground:
+    world.machine("db", "node01")
+    return Ground(world, tmp_path)
+
+
+@pytest.fixture
+def player(ground: Ground) -> Iterator[Player]:
+    with playing(ground.world.cluster) as made:
+        yield made
+
+
+def test_moved_there_and_back_and_nothing_left(ground: Ground, player: Player) -> None:
+    for node in ("node03", "node01"):
+        done = ground.apply(node)
+        assert done.outcome and done.outcome.groups == {"db": GroupState.DONE}, done.outcome
+        assert ground.where() == node and ground.left() == ""
+        assert not ground.plan(node).plan.changes
+
+
+def test_no_node_takes_it(ground: Ground, player: Player) -> None:
+    player.script("db", "unschedulable")
+    began = time.monotonic()
+    done = ground.apply("node02")
+    assert done.outcome and done.outcome.groups == {"db": GroupState.PUT_BACK}
+    assert "nodes are available" in str(done.outcome.errors)
+    assert ground.where() == "node01" and ground.left() == ""
+    assert time.monotonic() - began < 60, "KubeVirt itself would have waited for five minutes"
+
+
+def test_two_pods_after_succeeded(ground: Ground, player: Player, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.runtimes.kubevirt.moving.SETTLES", 1.0)
+    player.script("db", "source lives on")
+    done = ground.apply("node02")
+    assert done.outcome and done.outcome.groups == {"db": GroupState.INCOMPLETE}
+    assert "runs on lab/node02 and lab/node01" in str(done.outcome.errors)
