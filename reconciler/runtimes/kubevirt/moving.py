@@ -108,8 +108,14 @@ def standing(
         why = ours.text("failureReason") if ours.flag("failed") else ""
         return Underway(False, why=why or "there is no migration of it any more")
     phase = migration.phase
+    told = Reading(state if state.get("migrationUid") == migration.uid else {})
     if phase not in FINAL:
-        if not migration.deleting and (why := _going_nowhere(migration, launched, source, target, now)):
+        if found.instance is None:
+            return Underway(
+                False, why="it does not run any more, and KubeVirt ends no migration of it", phase=phase
+            )
+        astray = _going_nowhere(migration, told, launched, source, target, now)
+        if not migration.deleting and (why := astray):
             return Underway(False, why=why, phase=phase)
         return Underway(True, phase=phase or "Pending")
     ended = _ended(migration, now)
@@ -118,20 +124,29 @@ def standing(
     left = [pod for pod in launched if pod.job == migration.uid]
     if left and now - ended < SETTLES:
         return Underway(True, phase="Failed, its pod is ending")
-    return Underway(False, why=_failure(migration), phase=phase)
+    return Underway(False, why=_failure(migration, told), phase=phase)
 
 
-def _going_nowhere(migration: Reading, launched: list[Pod], source: str, target: str, now: Seconds) -> str:
-    """Why it will not end well, known long before KubeVirt gives it up."""
+def _going_nowhere(
+    migration: Reading, told: Reading, launched: list[Pod], source: str, target: str, now: Seconds
+) -> str:
+    """Why it will not end well, known long before KubeVirt gives it up. `told`: what its instance says of it."""
+    chosen = told.text("targetNode")
+    if chosen and chosen != target:
+        return _astray(chosen, source, target)
     for pod in launched:
         if pod.job != migration.uid:
             continue
         if pod.unplaced and not pod.node and now - pod.since > UNPLACED:
             return f"no pod of it can be placed on {target}: {pod.unplaced}"
         if pod.node and pod.node != target:
-            same = " where it runs already" if pod.node == source else ""
-            return f"its new pod was placed on {pod.node}{same}, not on {target}"
+            return _astray(pod.node, source, target)
     return ""
+
+
+def _astray(chosen: str, source: str, target: str) -> str:
+    same = " where it runs already" if chosen == source else ""
+    return f"its new pod was placed on {chosen}{same}, not on {target}"
 
 
 def _arrived(found: Machine, launched: list[Pod], target: str, ended: Seconds, now: Seconds) -> Underway:
@@ -154,8 +169,9 @@ def _ended(migration: Reading, now: Seconds) -> Seconds:
     return migration.time("status", "migrationState", "endTimestamp") or 0.0
 
 
-def _failure(migration: Reading) -> str:
-    why = migration.text("status", "migrationState", "failureReason")
+def _failure(migration: Reading, told: Reading) -> str:
+    """The migration's own copy of the reason comes after its phase."""
+    why = migration.text("status", "migrationState", "failureReason") or told.text("failureReason")
     rejected = migration.condition("migrationRejectedByResourceQuota")
     if rejected.raw.get("status") == "True":
         why = rejected.text("message") or "a resource quota does not allow its pod"
