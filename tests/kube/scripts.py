@@ -42,7 +42,7 @@ SCRIPTS: Mapping[str, Script] = {
     "abort refused": Script(abort="abort refused"),
     "unschedulable": Script({Phase.SCHEDULING: ("unschedulable",)}),
     "never ready": Script({Phase.SCHEDULING: ()}),
-    "on the source": Script({Phase.SCHEDULING: ("pod ready on the source",), Phase.PREPARING: ()}),
+    "on the source": Script({Phase.SCHEDULING: ("pod ready on the source",), Phase.PREPARING: ("pod down",)}),
     "source lives on": Script({Phase.RUNNING: ("arrived", "completed, source lives on")}),
     "memory change": Script({Phase.RUNNING: ("arrived", "memory change pending")}),
     "pod lingers": Script({Phase.RUNNING: ("failed",)}, lingers=True),
