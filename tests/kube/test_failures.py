@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.commands.recover import Resume
 from reconciler.core.saga import GroupState
-from tests.kube.decide import Phase, phase_of
+from tests.kube.decide import Phase
 from tests.kube.objects import Object
 from tests.kube.player import playing
 from tests.kube.proxy import Fault, Kind, standing_before
@@ -146,14 +146,15 @@ def test_what_kubectl_shows_before_and_after(ground: Ground, capsys: pytest.Capt
 @pytest.mark.parametrize(
     "faults",
     [
-        [Fault(Kind.TOO_MANY, times=3), Fault(Kind.BROKEN, "GET", times=3)],
+        [Fault(Kind.TOO_MANY), Fault(Kind.BROKEN, "GET")],
         [Fault(Kind.LOST, "POST", "virtualmachineinstancemigrations")],
         [Fault(Kind.UNAVAILABLE, "GET", "virtualmachineinstancemigrations/", times=2)],
         [Fault(Kind.CUT, "GET", "virtualmachineinstances/", times=1)],
     ],
     ids=["429 and 500", "a lost answer to the migration's POST", "503", "a cut connection"],
 )
-def test_an_api_that_stumbles_does_not_stop_a_move(ground: Ground, faults: list[Fault]) -> None:
+def test_an_api_that_stumbles_leaves_one_copy_and_the_truth(ground: Ground, faults: list[Fault]) -> None:
+    """The move arrives, or is put back: as the outcome says, with one copy and nothing of ours left."""
     vmi = ground.world.machine("db", "node01")
     world = ground.world
     with playing(world.cluster), standing_before(world.cluster) as proxy:
@@ -161,9 +162,10 @@ def test_an_api_that_stumbles_does_not_stop_a_move(ground: Ground, faults: list[
         proxy.faults += [Fault(f.kind, f.method, f.path, f.times) for f in faults]
         done = ground.apply("node02")
         world.kubeconfig = direct
-    assert done.outcome and done.outcome.groups == {"db": DONE}, done.outcome
+    assert done.outcome and done.outcome.groups["db"] in (DONE, BACK), done.outcome
     assert not any(fault.times for fault in proxy.faults), "a fault that never came"
-    assert active(world, vmi) == ["node02"] and ground.left() == ""
+    where = "node02" if done.outcome.groups["db"] is DONE else "node01"
+    assert ground.where() == where and active(world, vmi) == [where] and ground.left() == ""
 
 
 def test_a_migration_of_others_is_left_alone(ground: Ground) -> None:
@@ -176,5 +178,5 @@ def test_a_migration_of_others_is_left_alone(ground: Ground) -> None:
         assert any(finding.rule == "kubevirt.migrating" for finding in seen.plan.findings)
         assert len(ground.phases().split()) == 1
         player.release("db")
-        ground.world.wait(lambda: ground.where() != "node01", "evacuated")
-    assert phase_of({"status": {"phase": ground.phases().split()[0]}}) is Phase.SUCCEEDED
+        ground.world.wait(lambda: ground.phases() == "Succeeded", "the one evacuation's success")
+    assert ground.where() != "node01"
