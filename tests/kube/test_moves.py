@@ -4,6 +4,10 @@ the kubelets (`tests.kube`)."""
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +17,11 @@ import pytest
 import yaml
 
 from reconciler.commands import app
+from reconciler.commands.recover import Resume
 from reconciler.core.saga import GroupState
 from reconciler.load import load
 from reconciler.model.spec import Spec
+from tests.kube.decide import Phase
 from tests.kube.player import Player, playing
 from tests.kube.world import World
 
@@ -65,6 +71,19 @@ class Ground:
             "get", "vmim", "-A", "-l", "io.reconciler.workload", "-o", "name"
         ).strip()
 
+    def reconcile(self, *words: str) -> subprocess.Popen[str]:
+        env = {**os.environ, "XDG_STATE_HOME": str(self.folder), "NO_COLOR": "1"}
+        argv = [str(Path(sys.executable).parent / "reconcile"), *words]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(argv, cwd=self.folder, env=env, stdout=pipe, stderr=pipe, text=True)
+
+    def wait_running(self) -> None:
+        """Until its migration is in the phase that the player holds it in."""
+        self.world.wait(lambda: "Running" in self.phases(), "a migration that runs")
+
+    def phases(self) -> str:
+        return self.world.cluster.kubectl("get", "vmim", "-A", "-o", "jsonpath={.items[*].status.phase}")
+
 
 @pytest.fixture
 def ground(world: World, tmp_path: Path) -> Ground:
@@ -102,3 +121,39 @@ def test_two_pods_after_succeeded(ground: Ground, player: Player, monkeypatch: p
     done = ground.apply("node02")
     assert done.outcome and done.outcome.groups == {"db": GroupState.INCOMPLETE}
     assert "runs on lab/node02 and lab/node01" in str(done.outcome.errors)
+
+
+def test_ctrl_c_in_mid_move(ground: Ground, player: Player) -> None:
+    player.hold("db", Phase.RUNNING)
+    running = ground.reconcile("apply", "--yes", str(ground.write("node02")))
+    ground.wait_running()
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=60)
+    assert running.returncode == 130, (out, err)
+    assert ground.where() == "node01" and ground.left() == ""
+
+
+def test_killed_in_mid_move_and_resumed_without_its_journal(ground: Ground, player: Player) -> None:
+    player.hold("db", Phase.RUNNING)
+    running = ground.reconcile("apply", "--yes", str(ground.write("node02")))
+    ground.wait_running()
+    running.kill()
+    running.communicate(timeout=60)
+    player.release("db")
+    leases = ("delete", "configmap", "-n", "default", "reconciler-leases")
+    ground.world.cluster.kubectl(*leases)
+    asyncio.run(Resume(ground.specs("node02"), ground.folder / "another.db")())
+    assert ground.where() == "node02" and ground.left() == ""
+    assert not ground.plan("node02").plan.changes
+
+
+def test_made_from_a_manifest_by_server_side_apply(ground: Ground) -> None:
+    template = {"spec": {"domain": {"devices": {}, "memory": {"guest": "128Mi"}}}}
+    manifest = {"spec": {"template": template}}
+    spec = ground.specs("node01", name="new", manifest=manifest)
+    seen = asyncio.run(app.plan(spec, ground.journal, lambda said: None))
+    assert [change.kind.value for change in seen.plan.changes] == ["create"]
+    wrong = {"spec": {"template": template, "nonsense": 1}}
+    done = ground.apply("node01", name="new", manifest=wrong)
+    assert done.outcome and done.outcome.groups == {"db": GroupState.PUT_BACK}
+    assert "nonsense" in str(done.outcome.errors)
