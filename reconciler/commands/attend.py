@@ -18,7 +18,7 @@ from reconciler.runtimes.base import Attends, LogWish
 
 
 @dataclass(frozen=True)
-class Whereabouts:
+class Attended:
     host: str
     instance: Instance
 
@@ -70,9 +70,9 @@ async def _attend(
     return await compose.attached(spec, found.host, ask(runtime), **how)
 
 
-def find(name: str, world: World) -> Whereabouts:
+def find(name: str, world: World) -> Attended:
     """The copy that runs, else the one that there is. Refused where none was seen, or several run."""
-    copies = [Whereabouts(copy.host, copy.instance) for copy in Index.of(world).copies.get(name, ())]
+    copies = [Attended(copy.host, copy.instance) for copy in Index.of(world).copies.get(name, ())]
     living = [found for found in copies if found.instance.state.has_processes]
     if len(living) > 1:
         where = ", ".join(sorted(found.host for found in living))
@@ -84,7 +84,7 @@ def find(name: str, world: World) -> Whereabouts:
     raise Refused(f"{name} is on no host", fix="make it: reconcile apply")
 
 
-def refuse_unsettled(name: str, found: Whereabouts, world: World) -> None:
+def refuse_unsettled(name: str, found: Attended, world: World) -> None:
     if Index.of(world).unsettled(name) or found.instance.state is InstanceState.HELD:
         raise Refused(f"a hand-over of {name} has not ended", where=found.host, fix=SEE_STATUS)
     if found.instance.state is not InstanceState.RUNNING:

@@ -331,8 +331,7 @@ class Captures(Protocol):
     """Saves what runs, memory and files of one instant, and lets it run on."""
 
     def shadow(self, handover: Handover, folder: str) -> Program[Located]:
-        """On its host, while it runs: make room for images, and copy what of its files will hardly change into the
-        folder."""
+        """While it runs: room for images, and in the folder a copy of the files that will hardly change."""
         ...
 
     def capture(self, handover: Handover, folder: str) -> Program[Held]:
@@ -343,8 +342,7 @@ class Captures(Protocol):
 
 @dataclass(frozen=True)
 class LogWish:
-    """Which part of a log: the last `tail` lines (all if None), what came `since` a time or for a duration as the
-    runtime writes them, and what will come (`follow`)."""
+    """Which part of a log: the last `tail` lines, what came `since` a time or for a duration, what will come."""
 
     tail: int | None = None
     since: str = ""
@@ -354,7 +352,7 @@ class LogWish:
 
 @runtime_checkable
 class Attends(Protocol):
-    """Lets a person look at an instance: as argument lists for its host, whose streams are the person's."""
+    """Lets a person look at an instance: argument lists for its host, whose streams are the person's."""
 
     def logs(self, workload: str, wish: LogWish) -> tuple[str, ...]:
         """Print what it has printed."""

@@ -143,10 +143,15 @@ async def test_killed_and_resumed_it_arrives(there: Lab, phase: str, journal: bo
         player.script = "succeed"
         there.api.drop("configmaps", "reconciler-leases", "default")
         path = there.journal if journal else tmp_path / "another.db"
-        await asyncio.wait_for(Resume(specs(), path)(), 30)
-        assert there.where() == "node02" and there.jobs() == []
-        assert not (await there.plan(specs())).plan.changes
-        await there.bury(task)
+        try:
+            ended = await asyncio.wait_for(Resume(specs(), path)(), 30)
+            if ended.exit_code == 1:  # it looked in the very moment of the switch: told, and left for another time
+                ended = await asyncio.wait_for(Resume(specs(), path)(), 30)
+            assert ended.exit_code == 0
+            assert there.where() == "node02" and there.jobs() == []
+            assert not (await there.plan(specs())).plan.changes
+        finally:
+            await there.bury(task)
 
 
 async def test_stopped_and_started_by_state(there: Lab) -> None:

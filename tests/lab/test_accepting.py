@@ -16,7 +16,8 @@ def test_what_is_accepted_is_planned_and_told(bench: Bench, client: Probe) -> No
     wanted = (("web", bench.web(), "h1"), ("strange", container, "h2"))
     try:
         before = bench.plan(*wanted)
-        after = bench.plan(*wanted, policy={"accept": ["container.privileged", "mount.stays"]})
+        accepted = ["container.file-flags", "container.privileged", "mount.stays"]
+        after = bench.plan(*wanted, policy={"accept": accepted})
     finally:
         bench.on("h1", "podman rm -f -t 0 strange")
     found = {f["code"]: (f["severity"], f["accepted"]) for f in before["findings"]}

@@ -16,7 +16,7 @@ from reconciler.model.plan import Phase
 from reconciler.model.resources import VM
 from reconciler.model.spec import Workload
 from reconciler.runtimes.kubevirt import applied, looking
-from reconciler.runtimes.kubevirt.looking import Machine, Whereabouts
+from reconciler.runtimes.kubevirt.looking import Guest, Whereabouts
 from reconciler.runtimes.kubevirt.objects import Reading
 
 LIVE = (guard.NONE, Phase.RUNNING, Phase.CONFIRMED)
@@ -136,7 +136,7 @@ def remove(workload: str, fence: Fence) -> Program[None]:
     yield ApiCall(Verb.DELETE, VM, found.name, found.namespace, ok=(404,), fence=fence, phases=phases)
 
 
-def _until(workload: str, here: Whereabouts, *, runs: bool) -> Program[Machine]:
+def _until(workload: str, here: Whereabouts, *, runs: bool) -> Program[Guest]:
     """As it is when it runs, or is gone; or when that has been waited for long enough."""
     found = yield from looking.there(workload, here)
     for _ in range(LOOKS):

@@ -28,7 +28,7 @@ class Whereabouts:
 
 
 @dataclass(frozen=True)
-class Machine:
+class Guest:
     """A virtual machine as it is now; `instance` None: it does not run."""
 
     vm: Reading
@@ -72,22 +72,22 @@ def find(workload: str, here: Whereabouts) -> Program[Reading | None]:
     return found[0] if found else None
 
 
-def machine(workload: str, here: Whereabouts) -> Program[Machine | None]:
+def machine(workload: str, here: Whereabouts) -> Program[Guest | None]:
     vm = yield from find(workload, here)
     if vm is None:
         return None
     told = yield ApiCall(Verb.GET, VMI, vm.name, vm.namespace, ok=(404,))
-    return Machine(vm, Reading.of(told, "an instance") if told.status < 400 else None)
+    return Guest(vm, Reading.of(told, "an instance") if told.status < 400 else None)
 
 
-def there(workload: str, here: Whereabouts) -> Program[Machine]:
+def there(workload: str, here: Whereabouts) -> Program[Guest]:
     found = yield from machine(workload, here)
     if found is None:
         raise CommandFailed(f"{workload} is not there", code="C315", why="the cluster has no such VirtualMachine")
     return found
 
 
-def pods(found: Machine) -> Program[list[Pod]]:
+def pods(found: Guest) -> Program[list[Pod]]:
     """Those that were made for it and have not ended."""
     if found.instance is None:
         return []
@@ -96,7 +96,7 @@ def pods(found: Machine) -> Program[list[Pod]]:
     return [pod for pod in map(pod_of, readings(told, "launcher pods")) if pod.active]
 
 
-def migrations(found: Machine) -> Program[list[Reading]]:
+def migrations(found: Guest) -> Program[list[Reading]]:
     told = yield ApiCall(Verb.LIST, MIGRATION, namespace=found.namespace)
     listed = readings(told, "migrations")
     return [one for one in listed if one.part("spec").get("vmiName") == found.name]

@@ -13,12 +13,12 @@ from reconciler.model.labels import KEPT, LABEL_WORKLOAD
 from reconciler.model.place import seat
 from reconciler.model.plan import Phase
 from reconciler.model.world import Marker
-from reconciler.runtimes.kubevirt.looking import Machine
+from reconciler.runtimes.kubevirt.looking import Guest
 
 SETTLED = (Phase.RUNNING, Phase.RETIRED, Phase.FENCED)
 
 
-def of(machine: Machine, cluster: str, place: str, workload: str) -> Iterator[tuple[str, Marker]]:
+def of(machine: Guest, cluster: str, place: str, workload: str) -> Iterator[tuple[str, Marker]]:
     """Places with their markers. What has ended says where the machine was left; KubeVirt may have moved it since,
     and its word counts: then the place where it is has it now, under the highest epoch."""
     text = machine.vm.annotations.get(KEPT, "")

@@ -16,13 +16,15 @@ from reconciler.model.plan import Phase
 from reconciler.model.resources import MIGRATION, NODE
 from reconciler.runtimes.base import Handover, Underway
 from reconciler.runtimes.kubevirt import looking
-from reconciler.runtimes.kubevirt.looking import Machine
+from reconciler.runtimes.kubevirt.looking import Guest
 from reconciler.runtimes.kubevirt.objects import FINAL, HOSTNAME, Pod, Reading, readings
 
 UNPLACED: Seconds = 3.0
 """A pod that no node takes for longer than this will not be taken soon: it has only one node to go to."""
 SETTLES: Seconds = 30.0
 """Longest the pod of the other side may take to end once KubeVirt says that all is over."""
+BETWEEN: Seconds = 0.5
+"""Between two looks for a migration that has yet to become final."""
 UNSCHEDULABLE = "kubevirt.io/migrationUnschedulablePodTimeoutSeconds"
 GIVES_UP: Seconds = 60.0
 """After this KubeVirt itself gives up a pod that no node takes, should nobody be there any more to do so."""
@@ -72,7 +74,7 @@ def begin(handover: Handover) -> Program[None]:
         raise _not_begun(error, found) from error
 
 
-def _not_begun(error: CommandFailed, found: Machine) -> CommandFailed:
+def _not_begun(error: CommandFailed, found: Guest) -> CommandFailed:
     why, fix = error.why, "see why, then: reconcile apply"
     if "addedNodeSelector" in why and "unknown field" in why:
         fix = "upgrade KubeVirt to 1.5 or newer: an older one cannot be told which node"
@@ -97,7 +99,7 @@ def progress(handover: Handover) -> Program[Underway]:
 
 
 def standing(
-    migration: Reading | None, found: Machine, launched: list[Pod], source: str, target: str, now: Seconds
+    migration: Reading | None, found: Guest, launched: list[Pod], source: str, target: str, now: Seconds
 ) -> Underway:
     """How a move stands, by the cluster's state alone. `why`: of one that has failed, or goes nowhere."""
     state = found.instance.part("status", "migrationState") if found.instance else {}
@@ -149,7 +151,7 @@ def _astray(chosen: str, source: str, target: str) -> str:
     return f"its new pod was placed on {chosen}{same}, not on {target}"
 
 
-def _arrived(found: Machine, launched: list[Pod], target: str, ended: Seconds, now: Seconds) -> Underway:
+def _arrived(found: Guest, launched: list[Pod], target: str, ended: Seconds, now: Seconds) -> Underway:
     """KubeVirt says that it is over: whether that is so."""
     places = sorted(pod.node for pod in launched if pod.runs)
     if found.node == target and places == [target]:
@@ -201,9 +203,15 @@ def keep(handover: Handover, fence: Fence) -> Program[None]:
     if found is None:
         return
     selector = f"{LABEL_WORKLOAD}={handover.name}"
-    told = yield ApiCall(Verb.LIST, MIGRATION, namespace=found.namespace, selector=selector)
-    for one in readings(told, "migrations"):
-        if one.phase in FINAL and one.name.startswith("reconciler-"):
+    ours: list[Reading] = []
+    for _ in range(int(SETTLES / BETWEEN)):  # its machine may be known to have arrived before it is final itself
+        told = yield ApiCall(Verb.LIST, MIGRATION, namespace=found.namespace, selector=selector)
+        ours = [one for one in readings(told, "migrations") if one.name.startswith("reconciler-")]
+        if all(one.phase in FINAL for one in ours):
+            break
+        yield ApiCall(Verb.PAUSE, MIGRATION, timeout=BETWEEN)
+    for one in ours:
+        if one.phase in FINAL:
             yield ApiCall(Verb.DELETE, MIGRATION, one.name, found.namespace, ok=(404,))
 
 

@@ -15,7 +15,7 @@ from reconciler.model.place import seat
 from reconciler.model.resources import KUBEVIRT, MIGRATION, NAMESPACE, POD, POLICY, VM, VMI
 from reconciler.model.world import HostFacts, InstanceNetwork, InstanceState, Marker
 from reconciler.runtimes.kubevirt import applied, marks, terms
-from reconciler.runtimes.kubevirt.looking import Machine, Whereabouts, lives, unfinished, whereabouts
+from reconciler.runtimes.kubevirt.looking import Guest, Whereabouts, lives, unfinished, whereabouts
 from reconciler.runtimes.kubevirt.objects import (
     HOSTNAME,
     LAUNCHER,
@@ -34,7 +34,7 @@ WAITING = ("", "Pending", "Scheduling", "Scheduled")
 
 
 @dataclass(frozen=True)
-class Seen:
+class Listed:
     """What the lists of a cluster say. `spaces`: labels of namespaces, where any policy asks for them."""
 
     here: Whereabouts
@@ -70,9 +70,9 @@ def observe(nodes: Mapping[str, HostFacts]) -> Program[dict[str, HostFacts]]:
         spaces = {one.name: one.labels for one in (yield from _listed(NAMESPACE))}
     named = {(one.namespace, answers.string(one.part("spec").get("vmiName"), "a machine")): one for one in jobs}
     started = [one for one in jobs if one.phase not in WAITING]
-    seen = Seen(here, settings, policies, spaces, started, named, pods)
+    seen = Listed(here, settings, policies, spaces, started, named, pods)
     by_name = {(one.namespace, one.name): one for one in instances}
-    found = [Machine(vm, by_name.get((vm.namespace, vm.name))) for vm in machines]
+    found = [Guest(vm, by_name.get((vm.namespace, vm.name))) for vm in machines]
     return _placed(nodes, seen, found, version or "unknown")
 
 
@@ -82,7 +82,7 @@ def _listed(resource: Resource, selector: str = "") -> Program[list[Reading]]:
 
 
 def _placed(
-    nodes: Mapping[str, HostFacts], seen: Seen, machines: Iterable[Machine], version: str
+    nodes: Mapping[str, HostFacts], seen: Listed, machines: Iterable[Guest], version: str
 ) -> dict[str, HostFacts]:
     """Each machine where it runs; what runs on no node, or on one that is not there any more, on the cluster's own
     place."""
@@ -117,7 +117,7 @@ def _placed(
     }
 
 
-def facts_of(machine: Machine, owners: Owners, seen: Seen, leaving: Mapping[str, int]) -> ClusterMachineFacts:
+def facts_of(machine: Guest, owners: Owners, seen: Listed, leaving: Mapping[str, int]) -> ClusterMachineFacts:
     vm, instance = machine.vm, machine.instance
     empty = Reading({})
     running = instance or empty
