@@ -44,16 +44,20 @@ async def attach(host: SshHost, argv: Sequence[str], *, stdin: bool = False, ter
         raise HostUnreachable("the host opens no session", where=host.name, why=str(error)) from error
     asyncio_log.setLevel(logging.ERROR)  # it warns of every byte that a closed pipe does not take
     ending, leaving = asyncio.ensure_future(process.wait(check=False)), asyncio.ensure_future(_reader_gone())
-    with _raw(process) if terminal else nullcontext():
+    with _raw(process) if terminal else nullcontext(), _ended_by_ctrl_c(process) as stopped:
         try:
             await asyncio.wait((ending, leaving), return_when=asyncio.FIRST_COMPLETED)
         finally:
             leaving.cancel()
-            if not ending.done():
-                ending.cancel()
+            gone = not ending.done()
+            if gone:
                 with suppress(OSError, asyncssh.Error):
                     process.terminate()
-    if ending.cancelled() or not ending.done():
+                connection.abort()  # which ends the wait for it, too
+                await asyncio.wait({ending}, timeout=2)
+    if stopped.is_set():
+        return 128 + signal.SIGINT
+    if gone:
         return 128 + signal.SIGPIPE
     ended = ending.result()
     if ended.exit_signal is not None:
@@ -71,6 +75,24 @@ async def _reader_gone() -> None:
         if any(event & select.POLLERR for _, event in poll.poll(0)):
             return
         await asyncio.sleep(0.1)
+
+
+@contextmanager
+def _ended_by_ctrl_c(process: asyncssh.SSHClientProcess[bytes]) -> Iterator[asyncio.Event]:
+    """Nothing of ours has to be tidied: the host is told, and we are gone, whatever a library still waits for."""
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+
+    def interrupted() -> None:
+        stopped.set()
+        with suppress(OSError, asyncssh.Error):
+            process.terminate()
+        loop.call_later(0.2, os._exit, 128 + signal.SIGINT)
+
+    loop.add_signal_handler(signal.SIGINT, interrupted)
+    try:
+        yield stopped
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
 
 
 @contextmanager
