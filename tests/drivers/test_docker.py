@@ -96,10 +96,9 @@ def test_what_docker_cannot_take_is_never_dropped(fields: dict[str, Any]) -> Non
 
 def test_every_field_of_a_container_is_an_option_or_refused() -> None:
     """Whoever adds a field says what Docker makes of it."""
-    text = "".join(
-        (Path(options.__file__).parent / f"{name}.py").read_text()
-        for name in ("options", "unsupported", "containers")
-    )
+    room = Path(options.__file__).parent
+    told = [room / f"{name}.py" for name in ("options", "unsupported", "containers")]
+    text = "".join(path.read_text() for path in (*told, room.parent / "oci" / "options.py"))
     elsewhere = {
         "pull": "by who fetches images",
         "registry": "by who fetches images",

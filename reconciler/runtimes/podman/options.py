@@ -7,9 +7,10 @@ import json
 from reconciler.criu.tasks import config_file
 from reconciler.errors import Refused
 from reconciler.model.base import canonical_json, parse_duration, parse_size
-from reconciler.model.container import Container, Limits, NetworkAttachment, PublishedPort
+from reconciler.model.container import Container, NetworkAttachment, PublishedPort
 from reconciler.model.labels import ANNOTATION_CRIU, LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.spec import Workload
+from reconciler.runtimes.oci.options import kernel, limits
 from reconciler.runtimes.podman import paths
 
 _MOUNT_SEPARATORS = frozenset(',"\n\r')
@@ -34,7 +35,7 @@ def create_argv(
         *_rights(container),
         *_files(name, container),
         *limits(container.limits),
-        *_kernel(container),
+        *kernel(container),
         *_network(name, container, attach),
         *_logging(container),
         *([f"--init-path={init_path}"] if init_path else []),
@@ -157,28 +158,6 @@ def _mount(kind: str, source: str, target: str, read_only: bool) -> str:
                 fix="use a path without them",
             )
     return f"--mount=type={kind},source={source},target={target},readonly={'true' if read_only else 'false'}"
-
-
-def limits(wanted: Limits) -> list[str]:
-    """Of `podman create` and `podman update`."""
-    sizes = {
-        "memory": wanted.memory,
-        "memory-reservation": wanted.memory_reservation,
-        "memory-swap": wanted.memory_swap,
-    }
-    options = [f"--{option}={parse_size(size)}b" for option, size in sizes.items() if size]
-    if wanted.cpus is not None:
-        options.append(f"--cpus={wanted.cpus:g}")
-    values = {"cpu-shares": wanted.cpu_shares, "cpuset-cpus": wanted.cpuset, "pids-limit": wanted.pids}
-    return options + [f"--{option}={value}" for option, value in values.items() if value is not None]
-
-
-def _kernel(container: Container) -> list[str]:
-    score = container.oom_score_adj
-    options = [f"--ulimit={name}={limit.soft}:{limit.hard}" for name, limit in container.ulimits.items()]
-    options += [f"--sysctl={name}={value}" for name, value in container.sysctls.items()]
-    options += [f"--shm-size={parse_size(container.shm_size)}b"] if container.shm_size else []
-    return options + ([f"--oom-score-adj={score}"] if score is not None else [])
 
 
 def _network(name: str, container: Container, attach: bool) -> list[str]:

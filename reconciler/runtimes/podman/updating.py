@@ -15,6 +15,7 @@ from reconciler.model.container import Container
 from reconciler.model.labels import LABEL_SPEC
 from reconciler.model.spec import Workload
 from reconciler.model.world import ContainerFacts
+from reconciler.runtimes.oci.options import limits
 from reconciler.runtimes.podman import containers, options
 from reconciler.runtimes.podman.noted import Note, notes, write
 
@@ -46,7 +47,7 @@ def update_back(workload: str, fence: Fence, run: str) -> Program[None]:
 
 
 def update_argv(container: Container, container_id: str) -> tuple[str, ...]:
-    values = (f"--restart={container.restart_option}", *options.limits(container.limits))
+    values = (f"--restart={container.restart_option}", *limits(container.limits))
     return ("podman", "update", *values, "--", container_id)
 
 
