@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := pip --quiet --disable-pip-version-check
 SEEDS ?= 500
 
-.PHONY: help demo test ready unit lab-tests vm-tests libvirt-tests kube-tests docker-tests lint format bench soak faults compat fidelity floors newest pythons docs lock clean
+.PHONY: help demo test ready unit lab-tests nightly vm-tests libvirt-tests kube-tests docker-tests lint format bench soak faults compat fidelity floors newest pythons docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,7 +32,10 @@ unit: $(VENV)/installed
 	@SEEDS=$(SEEDS) $(BIN)/python -m pytest -q -n auto --dist loadfile -m 'not lab' tests
 
 lab-tests: ready
-	@$(BIN)/python -m pytest -q -m 'lab and not vm and not libvirt and not docker and not kube' tests
+	@$(BIN)/python -m pytest -q -m 'lab and not nightly and not vm and not libvirt and not docker and not kube' tests
+
+nightly: ready ## The lab tests that take too long for every change
+	@$(BIN)/python -m pytest -q -m 'nightly and not vm and not libvirt and not docker and not kube' tests
 
 vm-tests: ready ## Tests on stock virtual machines; slow without KVM
 	@$(BIN)/python -m pytest -q -m vm tests
