@@ -256,9 +256,12 @@ def refuse_begun(plan: Plan, journal: Store) -> None:
 
 
 async def keep_touched(leases: Leases, plan: Plan, world: World) -> None:
-    """Give back what the plan does not need; StalePlan when it needs more than is held."""
+    """Give back what the plan does not need; StalePlan when it needs more than is held. A host that could not be
+    asked for its lease, and answered the look after that, is that host's error."""
     wanted = touched(plan, world.seen())
     if missing := wanted - leases.hosts:
+        if known := next((leases.others[name] for name in sorted(missing) if name in leases.others), None):
+            raise known
         raise StalePlan(
             "the plan was made while another controller may have been at work",
             where=", ".join(sorted(missing)),

@@ -45,13 +45,14 @@ CLUSTER_PAGES: dict[str, Page] = {
     ),
     "H227": Page(
         "the API server is too busy, or broken",
-        "It answered 429 or 5xx, also when it was asked again after the time that it wanted. What only reads is "
-        "asked again up to five times; a change is not, unless the server has surely not begun it.",
+        "It answered 429 or 5xx, also when it was asked again after the time that it wanted: up to five times "
+        "within the Cluster's `timeout` for what only reads, up to three times for a change, each time under its "
+        "marker.",
     ),
     "H228": Page(
-        "the API server did not answer in time",
-        "It was connected and did not answer within the Cluster's `timeout`. See how it is: kubectl get --raw "
-        "/readyz?verbose",
+        "the API server did not answer",
+        "It was connected, and did not answer within the Cluster's `timeout`, or the connection was cut time and "
+        "again. See how it is: kubectl get --raw /readyz?verbose",
     ),
     "C390": Page(
         "changed all the time",

@@ -80,6 +80,10 @@ class Resource:
         return f"{self.group}/{self.version}" if self.group else self.version
 
 
+CONFLICT = 409
+"""HTTP's status where what is to be made is there, or what is to be changed has changed since."""
+
+
 @dataclass(frozen=True)
 class ApiCall:
     """One call of a cluster's API. Its answer is a `Result`: the HTTP status, and the body as it came; of a list
@@ -106,6 +110,12 @@ class ApiCall:
     def changes(self) -> bool:
         """Whether it can change the cluster, as `Command.changes`."""
         return self.verb.changes
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether making it twice is the same as making it once. What is to be made once only has its own name:
+        where it is there already, that is an answer."""
+        return self.verb is not Verb.CREATE or CONFLICT in self.ok
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -2,13 +2,14 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
-from reconciler.errors import CommandFailed, GuardRefused, HostError, ReplyLost
+from reconciler.errors import CommandFailed, GuardRefused, HostError, HostUnreachable, ReplyLost
 from reconciler.guard import guard, leases
 from reconciler.hosts.base import pump
-from reconciler.hosts.kubernetes.api import HttpAnswer
+from reconciler.hosts.kubernetes.api import HttpAnswer, Request
 from reconciler.hosts.kubernetes.kept import MOST, KeptMarks, Row, parse
 from reconciler.hosts.kubernetes.place import ClusterPlace, Reached
 from reconciler.hosts.memory.api import MemoryApi
@@ -66,14 +67,56 @@ def test_a_busy_server_is_asked_again_and_not_for_ever(api: MemoryApi, monkeypat
     assert failure.value.code == "H227" and len(api.asked) == 8
 
 
-def test_a_change_is_made_again_only_where_it_was_surely_not_begun(api: MemoryApi) -> None:
+def test_what_broke_on_the_way_is_asked_again(api: MemoryApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.hosts.kubernetes.place.PAUSE", 0.001)
+    api.answers = [HttpAnswer(500, "{}"), HostUnreachable("cut", code="H228"), HttpAnswer(502, "")]
+    assert ask(one(GET), place(api)).status == 200
+    api.answers = [HostUnreachable("nobody listens", code="H221")]
+    with pytest.raises(HostUnreachable):  # how long to wait for a server that is away is its caller's
+        ask(one(GET), place(api))
+    api.answers = [HostUnreachable("cut", code="H228")] * 9
+    with pytest.raises(HostUnreachable):
+        ask(one(GET), place(api))
+    assert len(api.answers) == 4
+
+
+def test_a_change_is_made_again_where_twice_is_once(api: MemoryApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.hosts.kubernetes.place.PAUSE", 0.001)
     patch = ApiCall(Verb.PATCH, VM, "db", "shop", body='{"spec": {"running": false}}')
-    api.answers = [BUSY]
+    api.answers = [BUSY, HttpAnswer(504, "gateway"), ReplyLost("cut")]
     assert ask(one(patch), place(api)).status == 200
-    api.answers = [HttpAnswer(504, "gateway")]
+    api.answers = [ReplyLost("cut")] * 4
     with pytest.raises(ReplyLost):
         ask(one(patch), place(api))
-    assert len(api.asked) == 3
+    assert len(api.answers) == 1
+    api.answers = [HttpAnswer(500, "{}")]
+    create = ApiCall(Verb.CREATE, VM, "new", "shop", body='{"metadata": {"name": "new"}}')
+    with pytest.raises(ReplyLost):
+        ask(one(create), place(api))
+    api.answers = [HttpAnswer(500, "{}")]
+    assert ask(one(replace(create, ok=(409,))), place(api)).status == 201
+
+
+def test_a_change_that_is_made_again_asks_the_marker_again(
+    api: MemoryApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the two another controller may have taken the workload."""
+    monkeypatch.setattr("reconciler.hosts.kubernetes.place.PAUSE", 0.001)
+    here, send = place(api), api.send
+
+    async def lost(request: Request) -> HttpAnswer:
+        if request.changes:
+            monkeypatch.setattr(api, "send", send)
+            kept = KeptMarks({"node01": Row(9, Phase.RUNNING)}).text
+            api.change(VMS, "db", "shop", {"metadata": {"annotations": {KEPT: kept}}})
+            raise ReplyLost("cut")
+        return await send(request)
+
+    monkeypatch.setattr(api, "send", lost)
+    patch = ApiCall(Verb.PATCH, VM, "db", "shop", body='{"spec": {"x": 1}}', fence=Fence("db", 5))
+    with pytest.raises(GuardRefused):
+        ask(one(patch), here)
+    assert "x" not in api.get(VMS, "db", "shop")["spec"]
 
 
 @pytest.mark.parametrize(

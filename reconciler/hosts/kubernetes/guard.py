@@ -16,12 +16,11 @@ from reconciler.errors import CommandFailed
 from reconciler.hosts.kubernetes import kept
 from reconciler.hosts.kubernetes.kept import KeptMarks, NotAllowed, Row
 from reconciler.model.cluster import MachineRef
-from reconciler.model.command import ApiCall, Result, Verb
+from reconciler.model.command import CONFLICT, ApiCall, Result, Verb
 from reconciler.model.labels import KEPT, LABEL_WORKLOAD
 from reconciler.model.resources import CONFIG_MAP, VM
 
 LEASED = 78
-CONFLICT = 409
 TRIES = 8
 """Times that a change is decided anew because another one was faster."""
 LEASES = "reconciler-leases"

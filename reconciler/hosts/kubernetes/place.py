@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from reconciler.core import answers
-from reconciler.errors import CommandFailed, GuardRefused, HostError, ReconcilerError, ReplyLost
+from reconciler.errors import CommandFailed, GuardRefused, HostError, HostUnreachable, ReconcilerError, ReplyLost
 from reconciler.hosts.kubernetes.api import MOST_PAGES, Api, HttpAnswer, Request, message_of, page_of, request_of
 from reconciler.hosts.kubernetes.guard import ClusterGuard
 from reconciler.hosts.kubernetes.kept import NotAllowed
@@ -18,11 +18,15 @@ from reconciler.model.cluster import MachineRef
 from reconciler.model.command import ApiCall, Command, Result, Seconds, Verb
 from reconciler.model.place import node_of
 
-BUSY = (429, 502, 503, 504)
+BUSY = (429, 500, 502, 503, 504)
 """Answers of a server that may answer otherwise a little later."""
-UNSURE = (500, 502, 504)
+UNSURE = (500, 502, 503, 504)
 """Those after which nobody knows whether a change was made."""
+CUT = "H228"
+"""The connection was there, and the answer to a question did not come."""
 TRIES = 5
+CHANGES = 3
+"""Times that a change is made whose answer did not come."""
 PAUSE: Seconds = 0.2
 LONGEST_PAUSE: Seconds = 8.0
 """Longest that is waited before a call is made again, whatever the server asks for."""
@@ -70,19 +74,38 @@ class ClusterPlace:
         if call.verb is Verb.PAUSE:
             await asyncio.sleep(call.timeout)
             return Result(0)
-        if call.fence is not None:
-            try:
-                await self._guard.allow(call.fence.workload, call.fence.epoch, call.phases)
-            except NotAllowed as denied:
-                raise GuardRefused(
-                    str(denied), code="G310", where=self.name, fix="Another controller moved it since. Plan again."
-                ) from None
         began = time.monotonic()
         call = replace(call, timeout=min(call.timeout, self._cluster.timeout))
         if call.verb is Verb.LIST:
             return replace(await self._list(call), seconds=time.monotonic() - began)
-        answer = await self._sent(request_of(call), call)
+        answer = await self._made(call)
         return Result(answer.status, answer.text, seconds=time.monotonic() - began)
+
+    async def _made(self, call: ApiCall) -> HttpAnswer:
+        """Once more where nobody knows whether it was made and twice is the same as once; each time the marker is
+        asked anew."""
+        pause = PAUSE
+        for _ in range(CHANGES - 1):
+            await self._allowed(call)
+            try:
+                return await self._sent(request_of(call), call)
+            except ReplyLost:
+                if not call.repeatable:
+                    raise
+            await asyncio.sleep(pause)
+            pause *= 2
+        await self._allowed(call)
+        return await self._sent(request_of(call), call)
+
+    async def _allowed(self, call: ApiCall) -> None:
+        if call.fence is None:
+            return
+        try:
+            await self._guard.allow(call.fence.workload, call.fence.epoch, call.phases)
+        except NotAllowed as denied:
+            raise GuardRefused(
+                str(denied), code="G310", where=self.name, fix="Another controller moved it since. Plan again."
+            ) from None
 
     def _whereabouts(self) -> Result:
         """What runtimes are told of the place itself, without asking anybody."""
@@ -117,20 +140,28 @@ class ClusterPlace:
         raise answers.refused("", f"a list of {call.resource.plural}", "a list that ends")
 
     async def _sent(self, request: Request, call: ApiCall, also: tuple[int, ...] = ()) -> HttpAnswer:
-        """Again where the server is busy and that does no harm, within the call's time."""
+        """Again where the server is busy or stumbles and that does no harm, within the call's time."""
         ends = time.monotonic() + call.timeout
         pause = PAUSE
         for left in range(TRIES, 0, -1):
-            answer = await self._api.send(request)
-            if answer.status < 400 or answer.status in (*call.ok, *also):
-                return answer
-            again = answer.status == 429 or (answer.status in BUSY and not request.changes)
-            wait = min(max(answer.retry_after or 0.0, pause), LONGEST_PAUSE)
-            if not again or left == 1 or time.monotonic() + wait > ends:
-                break
+            wait = pause
+            try:
+                answer = await self._api.send(request)
+            except HostUnreachable as error:
+                failure: ReconcilerError = error
+                again = error.code == CUT
+            else:
+                if answer.status < 400 or answer.status in (*call.ok, *also):
+                    return answer
+                failure = self._error(answer, request, call)
+                again = answer.status == 429 or (answer.status in BUSY and not request.changes)
+                wait = min(max(answer.retry_after or 0.0, pause), LONGEST_PAUSE)
+            if not again or left == 1 or time.monotonic() + wait >= ends:
+                raise failure
             await asyncio.sleep(wait)
             pause *= 2
-        raise self._error(answer, request, call)
+            request = replace(request, timeout=ends - time.monotonic())
+        raise AssertionError("the last try returns or raises")
 
     def _error(self, answer: HttpAnswer, request: Request, call: ApiCall) -> ReconcilerError:
         said = message_of(answer.text)

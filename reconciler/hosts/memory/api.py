@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
+from reconciler.errors import ReconcilerError
 from reconciler.hosts.kubernetes.api import HttpAnswer, Request
 
 Object = dict[str, Any]
@@ -27,11 +28,12 @@ class Rejected(Exception):
 
 class MemoryApi:
     """`kinds`: what is stored, by `group/plural`; a kind that is not there is 404, as without its CRD. `answers`
-    are given first, each once, whatever is asked. `admit` is asked before anything is made. `asked`: all."""
+    are given first, each once, whatever is asked; an error instead of one is raised. `admit` is asked before
+    anything is made. `asked`: all."""
 
     def __init__(self, *kinds: str) -> None:
         self.objects: dict[str, dict[Key, Object]] = {kind: {} for kind in kinds}
-        self.answers: list[HttpAnswer] = []
+        self.answers: list[HttpAnswer | ReconcilerError] = []
         self.admit: Callable[[str, Object], None] = lambda kind, found: None
         self.asked: list[Request] = []
         self.closed = False
@@ -64,7 +66,10 @@ class MemoryApi:
         self.asked.append(request)
         await asyncio.sleep(0.001)
         if self.answers:
-            return self.answers.pop(0)
+            answer = self.answers.pop(0)
+            if isinstance(answer, ReconcilerError):
+                raise answer
+            return answer
         kind, namespace, name = _parsed(request.path)
         if kind not in self.objects:
             return _status(404, "the server could not find the requested resource")

@@ -10,7 +10,7 @@ from reconciler.core import answers
 from reconciler.errors import CommandFailed
 from reconciler.guard import guard
 from reconciler.model.cluster_machine import ClusterMachine
-from reconciler.model.command import ApiCall, Fence, Program, Seconds, Verb
+from reconciler.model.command import CONFLICT, ApiCall, Fence, Program, Seconds, Verb
 from reconciler.model.labels import LABEL_RUN, LABEL_SPEC, LABEL_WORKLOAD, STRATEGY
 from reconciler.model.plan import Phase
 from reconciler.model.resources import VM
@@ -29,7 +29,6 @@ BEFORE = "io.reconciler.before"
 LOOKS = 240
 BETWEEN: Seconds = 0.5
 """How often, and after what pause each, KubeVirt is asked whether it is done: for two minutes."""
-CONFLICT = 409
 
 
 def create(workload: Workload, fence: Fence) -> Program[str]:
