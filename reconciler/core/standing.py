@@ -34,7 +34,10 @@ class Matter:
 
     @property
     def running(self) -> list[str]:
-        return [host for host, alive in self.left.items() if alive.running]
+        """Hosts that run it. One where it is ending, of two that do, is not its host any more."""
+        found = [host for host, alive in self.left.items() if alive.running]
+        lasting = [host for host in found if not self.left[host].ending]
+        return lasting or found
 
     @property
     def holders(self) -> list[str]:

@@ -5,6 +5,7 @@ Status, resume, resolve and forget start from the same survey. It changes nothin
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -16,12 +17,17 @@ from reconciler.engine.observe import observe
 from reconciler.errors import ReconcilerError
 from reconciler.guard import dossier
 from reconciler.hosts.base import Fleet, pump
+from reconciler.model.command import Seconds
 from reconciler.model.plan import Plan
 from reconciler.model.record import Record, Run
 from reconciler.model.world import HostFacts, Marker, World
 from reconciler.runtimes import registry
 from reconciler.runtimes.base import Alive, Runtime
 from reconciler.state.store import Store
+
+LOOKS: tuple[Seconds, ...] = (0.0, 0.2, 1.0, 2.0)
+"""Pauses before each look at what its runtime moves, as long as not exactly one host runs it: hosts are asked one
+after the other, and one look may fall in the moment of the switch."""
 
 
 @dataclass(frozen=True)
@@ -98,13 +104,19 @@ async def _look(
     concerned |= move.hosts if move else set()
     concerned |= {step.host for step in run.plan.groups.get(name, ())} if run else set()
     runtimes = _runtimes(name, index, kept[1] if kept else None, drivers)
-    left: dict[str, Alive] = {}
-    for host in sorted({*places, *concerned}):
-        if host in world.seen():
+    seen = [world.seen()[host] for host in sorted({*places, *concerned}) if host in world.seen()]
+    for pause in LOOKS if move and move.by_runtime else (0.0,):
+        await asyncio.sleep(pause)
+        left: dict[str, Alive] = {}
+        unknown: set[str] = set()
+        for host in seen:
             try:
-                left[host] = await alive(name, world.seen()[host], fleet, drivers, runtimes)
+                left[host.name] = await alive(name, host, fleet, drivers, runtimes)
             except ReconcilerError:
-                concerned.add(host)
+                unknown.add(host.name)
+        if sum(one.running and not one.ending for one in left.values()) == 1:
+            break
+    concerned |= unknown
     matter = Matter(
         workload=name,
         markers=markers,

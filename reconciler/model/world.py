@@ -235,7 +235,8 @@ class Marker(Model):
 
 @dataclass(frozen=True)
 class Alive:
-    """What is known of an instance for the question "does it run here?". `frozen`: its processes are held."""
+    """What is known of an instance for the question "does it run here?". `frozen`: its processes are held.
+    `ending`: it still runs, but whoever moved it away by itself is ending it here."""
 
     exists: bool
     running: bool
@@ -243,6 +244,7 @@ class Alive:
     frozen: bool = False
     pid: int = 0
     detail: str = ""
+    ending: bool = False
 
 
 class Versions(Model):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,11 @@ VMS, VMIS = "kubevirt.io/virtualmachines", "kubevirt.io/virtualmachineinstances"
 JOBS, KUBEVIRTS = "kubevirt.io/virtualmachineinstancemigrations", "kubevirt.io/kubevirts"
 POLICIES = "migrations.kubevirt.io/migrationpolicies"
 KINDS = ("nodes", "pods", "namespaces", "configmaps", VMS, VMIS, JOBS, KUBEVIRTS, POLICIES)
+CREATED_BY = "kubevirt.io/created-by"
 PHASES = ("Pending", "Scheduling", "Scheduled", "PreparingTarget", "TargetReady", "Running")
 STEP = 0.02
 """Seconds between two phases."""
+LINGERS = 1.0
 
 
 def cluster(*nodes: str) -> MemoryApi:
@@ -65,7 +68,7 @@ def started(api: MemoryApi, name: str, node: str, **status: Any) -> None:
 
 
 def launcher(api: MemoryApi, name: str, node: str, pod: str, job: str = "", **status: Any) -> None:
-    labels = {"kubevirt.io": "virt-launcher", "kubevirt.io/created-by": f"vmi-{name}"}
+    labels = {"kubevirt.io": "virt-launcher", CREATED_BY: f"vmi-{name}"}
     labels |= {"kubevirt.io/migrationJobUID": job} if job else {}
     meta = {"name": pod, "namespace": "shop", "labels": labels}
     spec = {"nodeName": node} if node else {}
@@ -74,7 +77,8 @@ def launcher(api: MemoryApi, name: str, node: str, pod: str, job: str = "", **st
 
 class KubeVirt:
     """Migrates what it finds, as `script` says: `succeed`, `fail`, `unplaced`, `elsewhere`, `two-pods`,
-    `rejected`, `old`, `wait` (stays in the phase `until` as long as nobody deletes it)."""
+    `lingers` (the source's pod is deleted, and is there for a second more), `rejected`, `old`, `wait` (stays in
+    the phase `until` as long as nobody deletes it)."""
 
     def __init__(self, api: MemoryApi, script: str = "succeed", until: str = "Running") -> None:
         self.api, self.script, self.until = api, script, until
@@ -129,9 +133,6 @@ class KubeVirt:
         else:
             self.api.change(JOBS, name, namespace, {"metadata": meta})
 
-    def _stands(self, phase: str) -> bool:
-        return self.script in ("unplaced", "elsewhere") or (self.script, self.until) == ("wait", phase)
-
     async def reached(self, phase: str) -> None:
         async with asyncio.timeout(20):
             while phase not in self.seen:  # noqa: ASYNC110  # what is waited for is a list
@@ -164,11 +165,22 @@ class KubeVirt:
             self._end(namespace, name, "Failed", "internal error: client socket is closed")
             return
         self.api.change(VMIS, vmi, namespace, {"status": {"nodeName": target}})
-        if self.script != "two-pods":
-            for key, one in list(self.api.objects["pods"].items()):
-                if one["metadata"]["labels"]["kubevirt.io/created-by"] == f"vmi-{vmi}" and key[1] != pod:
-                    self.api.drop("pods", key[1], namespace)
+        self._leave(namespace, vmi, pod)
         self._end(namespace, name, "Succeeded")
+
+    def _leave(self, namespace: str, vmi: str, pod: str) -> None:
+        """All pods of it but the one where it runs now."""
+        labelled = ((key[1], one) for key, one in self.api.objects["pods"].items())
+        made_for = [(n, one) for n, one in labelled if one["metadata"]["labels"][CREATED_BY] == f"vmi-{vmi}"]
+        for old, one in made_for:
+            if old == pod or self.script == "two-pods":
+                continue
+            if self.script == "lingers":
+                killed = datetime.now(UTC) + timedelta(seconds=LINGERS)
+                one["metadata"]["deletionTimestamp"] = killed.isoformat()
+                asyncio.get_running_loop().call_later(LINGERS, self.api.drop, "pods", old, namespace)
+            else:
+                self.api.drop("pods", old, namespace)
 
     def _pod(self, vmi: str, pod: str, uid: str, target: str) -> None:
         if self.script == "unplaced":

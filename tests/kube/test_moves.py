@@ -28,6 +28,7 @@ from tests.kube.world import World
 pytestmark = [pytest.mark.lab, pytest.mark.kube]
 
 API = "reconciler/v1alpha1"
+LETS_GO = 5.0
 
 
 class Ground:
@@ -66,10 +67,12 @@ class Ground:
         return str(found["status"].get("nodeName", ""))
 
     def left(self) -> str:
-        """Our migrations that are still there."""
-        return self.world.cluster.kubectl(
-            "get", "vmim", "-A", "-l", "io.reconciler.workload", "-o", "name"
-        ).strip()
+        """Our migrations that are still there, once virt-controller has had time to let go of deleted ones."""
+        ends = time.monotonic() + LETS_GO
+        words = ("get", "vmim", "-A", "-l", "io.reconciler.workload", "-o", "name")
+        while (found := self.world.cluster.kubectl(*words).strip()) and time.monotonic() < ends:
+            time.sleep(0.1)
+        return found
 
     def reconcile(self, *words: str) -> subprocess.Popen[str]:
         env = {**os.environ, "XDG_STATE_HOME": str(self.folder), "NO_COLOR": "1"}
@@ -116,7 +119,7 @@ def test_no_node_takes_it(ground: Ground, player: Player) -> None:
 
 
 def test_two_pods_after_succeeded(ground: Ground, player: Player, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reconciler.runtimes.kubevirt.moving.SETTLES", 1.0)
+    monkeypatch.setattr("reconciler.runtimes.kubevirt.looking.SETTLES", 1.0)
     player.script("db", "source lives on")
     done = ground.apply("node02")
     assert done.outcome and done.outcome.groups == {"db": GroupState.INCOMPLETE}

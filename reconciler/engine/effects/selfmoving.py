@@ -222,15 +222,23 @@ class _Migration:
 
     async def _look(self) -> tuple[Alive | None, Alive | None]:
         """What is at the destination and at the source; None for a host that does not answer while the other one
-        runs it. ReplyLost where both run it."""
+        runs it. One that is ending is waited for. ReplyLost where both run it."""
         name, hosts = self.handover.name, (self.destination, self.source)
-        looks = (self.acting.on(host, self.driver.alive(name)) for host in hosts)
-        found = await asyncio.gather(*looks, return_exceptions=True)
-        seen = [one if isinstance(one, Alive) else None for one in found]
-        running = [host for host, one in zip(hosts, seen, strict=True) if one and one.running]
+        clock = asyncio.get_running_loop().time
+        ends = clock() + ENDING
+        while True:
+            looks = (self.acting.on(host, self.driver.alive(name)) for host in hosts)
+            found = await asyncio.gather(*looks, return_exceptions=True)
+            seen = [one if isinstance(one, Alive) else None for one in found]
+            running = {host: one for host, one in zip(hosts, seen, strict=True) if one and one.running}
+            if len(running) < 2 or clock() > ends or not any(one.ending for one in running.values()):
+                break
+            await asyncio.sleep(POLL)
         if len(running) > 1:
             where = " and ".join(running)
-            raise ReplyLost(f"{name} runs on {where}", where=where, fix="see what ends it: reconcile status")
+            why = "; ".join(f"{host}: {one.detail}" for host, one in running.items() if one.detail)
+            fix = "see what ends it: reconcile status"
+            raise ReplyLost(f"{name} runs on {where}", where=where, why=why, fix=fix)
         error = next((one for one in found if isinstance(one, BaseException)), None)
         if error and not running:
             raise error
@@ -251,9 +259,9 @@ async def settle(acting: Acting, step: Step, progress: Progress) -> HealthSeen |
     assert step.peer
     handover, driver = acting.handover(step), _runtime(acting, step)
     after, run = handover.after, acting.run
-    there = await acting.on(step.peer, driver.alive(step.workload))
+    there = await _left(acting, step, driver)
     if there.running:
-        raise CommandFailed(f"{step.workload} runs on {step.peer}", code="C346", where=step.peer)
+        raise CommandFailed(f"{step.workload} runs on {step.peer}", code="C346", where=step.peer, why=there.detail)
     await acting.on(step.host, guard.mark(after, Phase.RUNNING, "owner", run=run, peer=step.peer))
     await acting.on(step.host, driver.keep(handover, after))
     await acting.on(step.peer, guard.mark(after, Phase.RETIRED, "source", run=run, peer=step.host))
@@ -264,6 +272,18 @@ async def settle(acting: Acting, step: Step, progress: Progress) -> HealthSeen |
         except CommandFailed as error:
             return HealthSeen(unhealthy=str(error))
     return None
+
+
+async def _left(acting: Acting, step: Step, driver: SelfMover) -> Alive:
+    """What is at the source, once that has ended which is ending."""
+    assert step.peer
+    clock = asyncio.get_running_loop().time
+    ends = clock() + ENDING
+    while True:
+        there = await acting.on(step.peer, driver.alive(step.workload))
+        if not (there.running and there.ending) or clock() > ends:
+            return there
+        await asyncio.sleep(POLL)
 
 
 EFFECTS = {

@@ -15,6 +15,9 @@ from reconciler.model.resources import MIGRATION, POD, VM, VMI
 from reconciler.model.world import Alive
 from reconciler.runtimes.kubevirt.objects import CREATED_BY, FINAL, Pod, Reading, pod_of, readings
 
+SETTLES: Seconds = 30.0
+"""Longest the pod of the other side may take to end once KubeVirt says that all is over."""
+
 
 @dataclass(frozen=True)
 class Whereabouts:
@@ -102,22 +105,34 @@ def migrations(found: Guest) -> Program[list[Reading]]:
     return [one for one in listed if one.part("spec").get("vmiName") == found.name]
 
 
+def time_to_end(pod: Pod, over: Seconds) -> Seconds:
+    """Until when a pod that the machine has left may still be there: `over` is when its migration was. One that is
+    being deleted has its own time to end in, and its kubelet some to say so."""
+    return max(over, pod.killed) + SETTLES
+
+
 def alive(workload: str) -> Program[Alive]:
     """A pod that only receives it does not run it, nor does what a failed migration has left. One that KubeVirt
-    has moved it away from, and that still runs, does: that is a second copy."""
+    has moved it away from, and that still runs, does: for as long as it has to end in it is ending, then it is a
+    second copy."""
     here = yield from whereabouts()
     found = yield from machine(workload, here)
     if found is None:
         return Alive(False, False)
     if not here.node:
         return Alive(exists=not found.node, running=False, detail=found.vm.text("status", "printableStatus"))
-    launched = yield from pods(found)
-    jobs = (yield from migrations(found)) if any(pod.node == here.node and pod.job for pod in launched) else []
-    came_to_nothing = {one.uid for one in jobs if one.phase != "Succeeded"}
-    copies = [pod for pod in launched if pod.node == here.node and pod.runs and pod.job not in came_to_nothing]
+    launched = [pod for pod in (yield from pods(found)) if pod.node == here.node and pod.runs]
     belongs = found.node == here.node
-    detail = found.instance.phase if found.instance and belongs else ", ".join(pod.name for pod in copies)
-    return Alive(exists=belongs or bool(copies), running=belongs or bool(copies), detail=detail)
+    if belongs:
+        return Alive(exists=True, running=True, detail=found.instance.phase if found.instance else "")
+    jobs = (yield from migrations(found)) if any(pod.job for pod in launched) else []
+    came_to_nothing = {one.uid for one in jobs if one.phase != "Succeeded"}
+    copies = [pod for pod in launched if pod.job not in came_to_nothing]
+    state = Reading(found.instance.part("status", "migrationState") if found.instance else {})
+    over = (state.time("endTimestamp") or here.now) if state.word("sourceNode") == here.node else 0.0
+    ending = bool(copies) and all(here.now < time_to_end(pod, over) for pod in copies)
+    detail = ", ".join(f"{pod.name}{' is being deleted' if pod.killed else ''}" for pod in copies)
+    return Alive(exists=bool(copies), running=bool(copies), detail=detail, ending=ending)
 
 
 def unfinished(migration: Reading) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 from reconciler.errors import CommandFailed
-from reconciler.model.command import ApiCall, Fence, Program, Seconds, Verb
+from reconciler.model.command import CONFLICT, ApiCall, Fence, Program, Seconds, Verb
 from reconciler.model.labels import LABEL_EPOCH, LABEL_RUN, LABEL_WORKLOAD
 from reconciler.model.place import node_of
 from reconciler.model.plan import Phase
@@ -21,14 +21,11 @@ from reconciler.runtimes.kubevirt.objects import FINAL, HOSTNAME, Pod, Reading, 
 
 UNPLACED: Seconds = 3.0
 """A pod that no node takes for longer than this will not be taken soon: it has only one node to go to."""
-SETTLES: Seconds = 30.0
-"""Longest the pod of the other side may take to end once KubeVirt says that all is over."""
 BETWEEN: Seconds = 0.5
 """Between two looks for a migration that has yet to become final."""
 UNSCHEDULABLE = "kubevirt.io/migrationUnschedulablePodTimeoutSeconds"
 GIVES_UP: Seconds = 60.0
 """After this KubeVirt itself gives up a pod that no node takes, should nobody be there any more to do so."""
-EXISTS, REJECTED = 409, (400, 422)
 BEFORE_PODS_MATTER = ("PreparingTarget", "TargetReady", "Running")
 
 
@@ -64,14 +61,17 @@ def begin(handover: Handover) -> Program[None]:
         name_of(handover),
         found.namespace,
         body=json.dumps(body),
-        ok=(EXISTS,),
+        ok=(CONFLICT,),
         fence=handover.fence,
         phases=(Phase.RESERVED,),
     )
     try:
         yield call
     except CommandFailed as error:
-        raise _not_begun(error, found) from error
+        # Where the answer to the first try was lost, the one that KubeVirt says is under way is this one.
+        ours = yield ApiCall(Verb.GET, MIGRATION, name_of(handover), found.namespace, ok=(404,))
+        if ours.status >= 400:
+            raise _not_begun(error, found) from error
 
 
 def _not_begun(error: CommandFailed, found: Guest) -> CommandFailed:
@@ -124,7 +124,7 @@ def standing(
     if phase == "Succeeded":
         return _arrived(found, launched, target, ended, now)
     left = [pod for pod in launched if pod.job == migration.uid]
-    if left and now - ended < SETTLES:
+    if left and now - ended < looking.SETTLES:
         return Underway(True, phase="Failed, its pod is ending")
     return Underway(False, why=_failure(migration, told), phase=phase)
 
@@ -156,7 +156,8 @@ def _arrived(found: Guest, launched: list[Pod], target: str, ended: Seconds, now
     places = sorted(pod.node for pod in launched if pod.runs)
     if found.node == target and places == [target]:
         return Underway(False, phase="Succeeded")
-    if now - ended < SETTLES:
+    others = [pod for pod in launched if pod.runs and pod.node != target]
+    if now < max((looking.time_to_end(pod, ended) for pod in others), default=ended + looking.SETTLES):
         return Underway(True, phase="Succeeded, the other pod is ending")
     named = ", ".join(f"{pod.name} on {pod.node}" for pod in launched if pod.runs) or "none"
     why = f"KubeVirt says Succeeded; it names {found.node or 'no node'}, and these pods run: {named}"
@@ -204,7 +205,8 @@ def keep(handover: Handover, fence: Fence) -> Program[None]:
         return
     selector = f"{LABEL_WORKLOAD}={handover.name}"
     ours: list[Reading] = []
-    for _ in range(int(SETTLES / BETWEEN)):  # its machine may be known to have arrived before it is final itself
+    # Its machine may be known to have arrived before it is final itself.
+    for _ in range(int(looking.SETTLES / BETWEEN)):
         told = yield ApiCall(Verb.LIST, MIGRATION, namespace=found.namespace, selector=selector)
         ours = [one for one in readings(told, "migrations") if one.name.startswith("reconciler-")]
         if all(one.phase in FINAL for one in ours):

@@ -110,7 +110,7 @@ def moment(value: object) -> Seconds:
 @dataclass(frozen=True)
 class Pod:
     """A launcher pod. `job`: the UID of the migration that it was made for. `unplaced`: why no node takes it, and
-    since when."""
+    since when. `killed`: when its kubelet kills what of it has not ended by itself; 0: nobody has deleted it."""
 
     name: str
     node: str
@@ -119,6 +119,7 @@ class Pod:
     owner: str
     unplaced: str = ""
     since: Seconds = 0.0
+    killed: Seconds = 0.0
 
     @property
     def active(self) -> bool:
@@ -140,4 +141,5 @@ def pod_of(found: Reading) -> Pod:
         owner=answers.word(found.labels.get(CREATED_BY), "a machine"),
         unplaced=(placed.text("message") or placed.text("reason") or "no reason is given") if unplaced else "",
         since=placed.time("lastTransitionTime") if unplaced else 0.0,
+        killed=found.time("metadata", "deletionTimestamp"),
     )
