@@ -9,7 +9,7 @@ from lightkube.resources.core_v1 import Namespace, Node, Pod
 
 from tests.kube import objects
 from tests.kube.api import Api, now
-from tests.kube.decide import Act, World, current_pod, phase_of
+from tests.kube.decide import Act, World, current_pod, is_down, phase_of
 from tests.kube.objects import Instance, Migration, Object
 from tests.kube.policy import cluster_settings, settings
 from tests.kube.table import CONTROLLER, On, Write
@@ -126,9 +126,11 @@ class Hands:
         return str(found["metadata"]["name"]) if found else "none"
 
     def _source(self, world: World) -> Object | None:
-        """The pod that was the VMI's when it was handed off: by now the VMI may be elsewhere."""
+        """The pod that was the VMI's when it was handed off: by now the VMI may be elsewhere. Not one that it had
+        there before, and that has ended."""
         where = (world.ours or {}).get("sourceNode")
-        return next((p for p in world.pods if p is not world.target and p["spec"].get("nodeName") == where), None)
+        there = [p for p in world.pods if p is not world.target and p["spec"].get("nodeName") == where]
+        return next((p for p in there if not is_down(p)), None)
 
     async def remove_target(self, world: World, *, lingers: bool) -> None:
         """A delete, and what the kubelet then does, unless the pod lingers."""
