@@ -91,7 +91,8 @@ class ApiCall:
 
     `body` is JSON. `selector` are labels, as in kubectl's `-l`. `force` takes over fields that another field
     manager has (`apply`). `ok` lists the statuses above 399 that are answers, not failures. Under a `fence` it is
-    only made where the workload's marker takes that epoch and is in one of `phases`.
+    only made where the workload's marker takes that epoch and is in one of `phases`. `age`: how old the answer to
+    a question may be, which then may be one that was given before.
     """
 
     verb: Verb
@@ -105,6 +106,7 @@ class ApiCall:
     timeout: Seconds = DEFAULT_TIMEOUT
     fence: Fence | None = None
     phases: tuple[str, ...] = ()
+    age: Seconds = 0.0
 
     @property
     def changes(self) -> bool:

@@ -281,3 +281,14 @@ def test_hosts_have_no_api() -> None:
     with pytest.raises(HostError) as failure:
         asyncio.run(pump(one(GET), Plain()))
     assert failure.value.code == "H220"
+
+
+def test_what_may_be_old_is_asked_once(api: MemoryApi) -> None:
+    shared = Reached("prod", "default", 2.0, {})
+    here, there = ClusterPlace("prod/node01", shared, api), ClusterPlace("prod/node02", shared, api)
+    listed = ApiCall(Verb.LIST, NODE, age=60.0)
+    assert ask(one(listed), here) == ask(one(listed), there)
+    assert len(api.asked) == 1
+    ask(one(ApiCall(Verb.LIST, NODE)), here)
+    ask(one(replace(listed, selector="a=b")), here)
+    assert len(api.asked) == 3

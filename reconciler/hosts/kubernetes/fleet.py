@@ -38,6 +38,7 @@ class ClusterFleet(WrappedFleet):
         self._refs = refs
         self._connect = connect
         self._apis: dict[str, Api] = {}
+        self._shared: dict[str, Reached] = {}
 
     def host(self, name: str) -> Host:
         cluster = cluster_of(name)
@@ -49,8 +50,9 @@ class ClusterFleet(WrappedFleet):
             raise HostError("no spec defines this cluster", code="H207", where=cluster, fix=fix)
         if cluster not in self._apis:
             self._apis[cluster] = self._connect(cluster, spec)
-        shared = Reached(cluster, spec.namespace, parse_duration(spec.timeout), self._refs.get(cluster, {}))
-        return ClusterPlace(name, shared, self._apis[cluster])
+            limit, refs = parse_duration(spec.timeout), self._refs.get(cluster, {})
+            self._shared[cluster] = Reached(cluster, spec.namespace, limit, refs)
+        return ClusterPlace(name, self._shared[cluster], self._apis[cluster])
 
     async def close(self) -> None:
         for api in self._apis.values():

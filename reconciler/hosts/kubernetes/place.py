@@ -7,7 +7,7 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from reconciler.core import answers
 from reconciler.errors import CommandFailed, GuardRefused, HostError, HostUnreachable, ReconcilerError, ReplyLost
@@ -36,12 +36,14 @@ _KUBEVIRT = ("kubevirt.io", "migrations.kubevirt.io")
 
 @dataclass(frozen=True)
 class Reached:
-    """What all places of a cluster share. `refs`: namespace and name of the virtual machines that specs name."""
+    """What all places of a cluster share. `refs`: namespace and name of the virtual machines that specs name.
+    `told`: lists that may be some time old, and when they were asked for."""
 
     name: str
     namespace: str
     timeout: Seconds
     refs: Mapping[str, MachineRef]
+    told: dict[tuple[str, ...], tuple[Seconds, Result]] = field(default_factory=dict)
 
 
 class ClusterPlace:
@@ -77,7 +79,13 @@ class ClusterPlace:
         began = time.monotonic()
         call = replace(call, timeout=min(call.timeout, self._cluster.timeout))
         if call.verb is Verb.LIST:
-            return replace(await self._list(call), seconds=time.monotonic() - began)
+            kept = self._cluster.told.get((*call.words, call.selector))
+            if kept and call.age and began - kept[0] < call.age:
+                return kept[1]
+            listed = replace(await self._list(call), seconds=time.monotonic() - began)
+            if call.age:
+                self._cluster.told[(*call.words, call.selector)] = (began, listed)
+            return listed
         answer = await self._made(call)
         return Result(answer.status, answer.text, seconds=time.monotonic() - began)
 

@@ -1,4 +1,6 @@
-"""All virtual machines of a cluster, by a number of calls that does not grow with them."""
+"""All virtual machines of a cluster, by a number of calls that does not grow with them: nodes, machines, instances
+and migrations, and launcher pods where any machine has had more than one. KubeVirt's settings and policies change
+seldom, and may be as old as `AGE`."""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from dataclasses import dataclass
 from reconciler.core import answers
 from reconciler.core.quantity import quantity
 from reconciler.model.cluster_world import ClusterMachineFacts, MigrationLimits
-from reconciler.model.command import ApiCall, Program, Resource, Verb
+from reconciler.model.command import ApiCall, Program, Resource, Seconds, Verb
 from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.place import seat
 from reconciler.model.resources import KUBEVIRT, MIGRATION, NAMESPACE, POD, POLICY, VM, VMI
@@ -29,6 +31,8 @@ from reconciler.runtimes.kubevirt.objects import (
 NAME = "kubevirt"
 Owners = Mapping[tuple[str, str], tuple[str, str]]
 """By namespace and name: the workload that is this machine, and what its spec says without a manifest."""
+AGE: Seconds = 60.0
+"""How old KubeVirt's settings and policies, and labels of namespaces, may be."""
 WAITING = ("", "Pending", "Scheduling", "Scheduled")
 """Phases of migrations that KubeVirt does not count against its limits yet."""
 
@@ -53,21 +57,22 @@ class Listed:
 def observe(nodes: Mapping[str, HostFacts]) -> Program[dict[str, HostFacts]]:
     """The nodes, and the cluster's own place, with all machines. `nodes` are by the names of their places."""
     here = yield from whereabouts()
-    installed = yield from _listed(KUBEVIRT)
+    installed = yield from _listed(KUBEVIRT, age=AGE)
     version = next((one.word("status", "observedKubeVirtVersion") for one in installed), "")
     settings = installed[0].part("spec", "configuration", "migrations") if installed else {}
     machines = yield from _listed(VM)
     instances = yield from _listed(VMI)
     jobs = [one for one in (yield from _listed(MIGRATION)) if unfinished(one)]
     pods: dict[str, list[Pod]] = {}
-    for pod in map(pod_of, (yield from _listed(POD, LAUNCHER))):
-        if pod.active:
-            pods.setdefault(pod.owner, []).append(pod)
-    told = yield ApiCall(Verb.LIST, POLICY, ok=(403, 404))
+    if any(_may_have_more(one) for one in instances):
+        for pod in map(pod_of, (yield from _listed(POD, LAUNCHER))):
+            if pod.active:
+                pods.setdefault(pod.owner, []).append(pod)
+    told = yield ApiCall(Verb.LIST, POLICY, ok=(403, 404), age=AGE)
     policies = readings(told, "policies") if told.status < 400 else []
     spaces: dict[str, Mapping[str, str]] = {}
     if terms.asks_namespaces(policies):
-        spaces = {one.name: one.labels for one in (yield from _listed(NAMESPACE))}
+        spaces = {one.name: one.labels for one in (yield from _listed(NAMESPACE, age=AGE))}
     named = {(one.namespace, answers.string(one.part("spec").get("vmiName"), "a machine")): one for one in jobs}
     started = [one for one in jobs if one.phase not in WAITING]
     seen = Listed(here, settings, policies, spaces, started, named, pods)
@@ -76,9 +81,15 @@ def observe(nodes: Mapping[str, HostFacts]) -> Program[dict[str, HostFacts]]:
     return _placed(nodes, seen, found, version or "unknown")
 
 
-def _listed(resource: Resource, selector: str = "") -> Program[list[Reading]]:
-    told = yield ApiCall(Verb.LIST, resource, selector=selector)
+def _listed(resource: Resource, selector: str = "", age: Seconds = 0.0) -> Program[list[Reading]]:
+    told = yield ApiCall(Verb.LIST, resource, selector=selector, age=age)
     return readings(told, resource.plural)
+
+
+def _may_have_more(instance: Reading) -> bool:
+    """Whether more than one pod of it may be there. virt-controller counts all in `activePods`, also those that
+    have ended and are still there; where it has not said, nobody knows."""
+    return len(instance.part("status", "activePods")) != 1
 
 
 def _placed(
@@ -143,7 +154,7 @@ def facts_of(machine: Guest, owners: Owners, seen: Listed, leaving: Mapping[str,
         migratable={"True": True, "False": False}.get(str(migratable.raw.get("status"))),
         why_not=": ".join(filter(None, (migratable.word("reason"), migratable.text("message")))),
         method=running.word("status", "migrationMethod"),
-        pods=tuple(sorted(pod.node for pod in seen.pods.get(running.uid, ()) if pod.node)),
+        pods=tuple(sorted(pod.node for pod in seen.pods.get(running.uid, ()) if pod.node and not pod.killed)),
         migration=job.name if job else "",
         evacuated_from=running.word("status", "evacuationNodeName"),
         pinned=answers.word(answers.mapping(template.get("nodeSelector"), "a selector").get(HOSTNAME), "a node"),
