@@ -142,7 +142,7 @@ class Movers:
         """Create this group, and remove the one before it."""
         made = self._apply("--allow-removals", "50")
         for session in sessions:
-            found = made["workloads"].get(session.name, {"state": "not planned", "errors": []})
+            found = _of(made, session.name)
             if found["state"] != "done":
                 session.failed = f"not made: {_reason(found)} {made['refused'] or ''}"
 
@@ -182,7 +182,7 @@ class Movers:
                 if session.refused:
                     self._repo.place(session.name, session.at)
                     continue
-                found = said["workloads"].get(session.name, {"state": "not planned", "errors": []})
+                found = _of(said, session.name)
                 if found["state"] == "done":
                     session.at = host
                 elif session.again or (session.program.put_back and not refused):
@@ -255,10 +255,17 @@ class Movers:
         return (done.stdout + done.stderr).strip()
 
 
+def _of(said: dict[str, Any], name: str) -> dict[str, Any]:
+    """How the change of one workload ended."""
+    changes = {change["workload"]: change for change in said["changes"]}
+    found: dict[str, Any] = changes.get(name, {"state": "not planned", "errors": []})
+    return found
+
+
 def _reason(found: dict[str, Any]) -> str:
     """The first error of a failed move, with what CRIU said last."""
     errors = [error for error in found["errors"] if not error["undo"]] or found["errors"]
     if not errors:
         return str(found["state"])
-    lines = [line.strip() for line in str(errors[0]["error"]).splitlines() if line.strip()]
+    lines = [line.strip() for line in str(errors[0]["message"]).splitlines() if line.strip()]
     return f"{found['state']}: {errors[0]['step']}: {' | '.join([lines[0], *lines[-2:]][: len(lines)])}"
