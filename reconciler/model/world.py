@@ -85,6 +85,8 @@ class ProcessFacts(Model):
     `socket_options`: set, and not put back by a restore; `dropped`: other properties that are not. `multicast`:
     groups that somebody has joined. `made`: open files that the engine makes anew on each host. `sqlite`:
     databases with a rollback journal that are open to write. `shm_holes`: whether files in /dev/shm have holes.
+    `leaderless`: programs whose first thread has ended while others live on. `shares`: what processes have in
+    common that each should have for itself, and `apart`: what threads have for themselves, as `WHAT PROGRAM`.
     """
 
     programs: tuple[str, ...] = ()
@@ -111,6 +113,9 @@ class ProcessFacts(Model):
     shm_holes: bool = False
     multicast: tuple[str, ...] = ()
     sqlite: tuple[str, ...] = ()
+    leaderless: tuple[str, ...] = ()
+    shares: tuple[str, ...] = ()
+    apart: tuple[str, ...] = ()
 
 
 class Instance(Model):

@@ -121,6 +121,10 @@ END
     perl - $pids 2>/dev/null <<'END'
 # include databases.pl
 END
+    # shellcheck disable=SC2086
+    perl - $pids 2>/dev/null <<'END'
+# include tasks.pl
+END
 }
 
 # What a bind mount holds: names, sizes and modes, and the bytes too where they are few. Nothing of the kernel's own.

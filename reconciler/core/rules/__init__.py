@@ -19,6 +19,7 @@ from reconciler.core.rules import (
     runtime,
     security,
     sockets,
+    tasks,
     tree,
 )
 from reconciler.core.rules.base import RULES, Case, Rule, case_of, serves_others_only
@@ -51,6 +52,7 @@ __all__ = [
     "runtime",
     "security",
     "sockets",
+    "tasks",
     "tree",
     "verdict",
 ]

@@ -145,6 +145,9 @@ def held(text: str, facts: ContainerFacts) -> ProcessFacts | None:
         sqlite=tuple(
             sorted({row.partition(" ")[2] for row in rows.get("sqlite", ()) if row.startswith("rollback ")})
         ),
+        leaderless=tuple(sorted(set(rows.get("leaderless", ())))),
+        shares=tuple(sorted(set(rows.get("shares", ())))),
+        apart=tuple(sorted(set(rows.get("apart", ())))),
         multicast=tuple(sorted({_group(row) for row in rows.get("group", ())})),
     )
 

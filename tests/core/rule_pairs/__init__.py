@@ -12,6 +12,7 @@ from tests.core.rule_pairs import (
     process,
     runtime,
     sockets,
+    tasks,
     tree,
 )
 from tests.core.rule_scene import Scene
@@ -28,5 +29,6 @@ PAIRS: dict[str, tuple[Scene | cluster.ClusterScene, Scene | cluster.ClusterScen
     **process.PAIRS,
     **machine.PAIRS,
     **sockets.PAIRS,
+    **tasks.PAIRS,
     **tree.PAIRS,
 }

@@ -1,0 +1,41 @@
+# tasks.pl PID...: which of these processes and threads share, or do not share, what CRIU takes for granted.
+# A process has its memory, working folder and umask for itself; the threads of one have all that in common.
+use strict; use warnings;
+use POSIX ();
+my $MOST = 2000;    # threads that are looked at
+my $KCMP = {'x86_64' => 312, 'aarch64' => 272}->{(POSIX::uname())[4]};
+my ($VM, $FILES, $FS) = (1, 2, 3);
+my %mine = map { $_ => 1 } @ARGV;
+my %said;
+
+sub say_once { my $line = shift; print "$line\n" unless $said{$line}++ }
+sub of { my ($pid) = @_; my %is; open(my $file, '<', "/proc/$pid/status") or return {}; while (<$file>) { $is{$1} = $2 if /^(\w+):\s*(.*)$/ } return \%is }
+sub same { my ($one, $other, $what) = @_; my $said = syscall($KCMP, $one + 0, $other + 0, $what, 0, 0); return $said < 0 ? undef : $said == 0 }
+
+# A program that is being started shares the memory of who starts it, for an instant.
+sub stays { my ($one, $other, $what) = @_; for (1 .. 4) { return 0 unless same($one, $other, $what); select(undef, undef, undef, 0.1) } return 1 }
+
+for my $pid (@ARGV) {
+    my $is = of($pid);
+    my $name = $is->{Name} // next;
+    if (($is->{State} // '') =~ /^Z/) { say_once("leaderless $name") if ($is->{Threads} // 1) > 1; next }
+    next unless $KCMP;
+    my $parent = $is->{PPid};
+    if ($mine{$parent}) {
+        say_once("shares memory $name") if stays($pid, $parent, $VM);
+        say_once("shares folder $name") if stays($pid, $parent, $FS);
+    }
+    opendir(my $list, "/proc/$pid/task") or next;
+    my %spaces = map { $_ => readlink "/proc/$pid/ns/$_" // '' } qw(net uts ipc mnt cgroup);
+    for my $thread (grep { /^\d+$/ && $_ != $pid } readdir $list) {
+        last if $MOST-- <= 0;
+        for my $what (['folder', $FS], ['files', $FILES]) {
+            my $same = same($pid, $thread, $what->[1]);
+            say_once("apart $what->[0] $name") if defined $same && !$same;
+        }
+        for my $space (keys %spaces) {
+            my $its = readlink "/proc/$pid/task/$thread/ns/$space";
+            say_once("nested $space") if $its && $its ne $spaces{$space};
+        }
+    }
+}
