@@ -1,21 +1,33 @@
-"""What a watch answers over HTTP: whether it is well, and its metrics. Reads only, and nothing secret. And one
-request of its own, for webhooks.
+"""What a watch answers over HTTP, and to whom.
 
-h11 knows the protocol: a small server of our own around it ends what is slow, large or too many, which the ASGI
-servers there are leave to a proxy before them; a client whose every wait can be cancelled is as small."""
+Everything only reads. The server is uvicorn with Starlette's routes; what it leaves to a proxy before it is here,
+in `Bounded`: no connection lasts, so that clients that are slow or many keep nobody out. Pages that show workloads
+(`Guarded`) are for those who ask by a name that is ours, from no other site, with the token where there is one.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+import base64
+import binascii
+import hmac
+import ipaddress
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-import h11
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from reconciler.errors import InputError
 
@@ -24,18 +36,46 @@ MOST_HEADERS: Final = 16384
 WITHIN: Final = 5.0
 """Seconds that one may take to ask, and to take its answer."""
 AT_ONCE: Final = 200
-"""Connections; the one that is slowest ends for a new one."""
+"""Connections; the oldest ends for a new one."""
+LEAST_TOKEN: Final = 16
+"""Characters of a token that nobody guesses."""
 PLAIN: Final = "text/plain; charset=utf-8"
+HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Connection": "close",
+    "Content-Security-Policy": "default-src 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+log = logging.getLogger("reconciler.watch")
 
 
 @dataclass(frozen=True)
 class Reply:
+    """`policy`: the Content-Security-Policy of a page; the default lets it load nothing."""
+
     status: HTTPStatus
     body: bytes
     kind: str = PLAIN
+    policy: str = ""
 
 
 Page = Callable[[], Reply]
+GuardedPage = Callable[[Mapping[str, str]], Reply]
+"""Gets what stands after the `?`. Is called in a thread, one at a time."""
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """Pages that show what runs where. `token` empty: whoever reaches the address may see them; `names`: by which
+    browsers may ask besides addresses and `localhost`, as a foreign name could lead here."""
+
+    pages: Mapping[str, GuardedPage]
+    token: str = ""
+    names: frozenset[str] = frozenset()
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 def said(status: HTTPStatus, text: str) -> Reply:
@@ -43,59 +83,161 @@ def said(status: HTTPStatus, text: str) -> Reply:
 
 
 @asynccontextmanager
-async def served(address: str, pages: Mapping[str, Page]) -> AsyncIterator[str]:
+async def served(address: str, pages: Mapping[str, Page], guarded: Guarded | None = None) -> AsyncIterator[str]:
     """Reply at `HOST:PORT` for as long as the block lasts; yields the address, with the port that was chosen for
-    0. InputError when that cannot be."""
+    0. InputError when that cannot be, or when pages would be shown to a network without a token."""
     host, port = parsed(address)
-    open_now: dict[asyncio.WriteTransport, None] = {}
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        open_now[writer.transport] = None
-        if len(open_now) > AT_ONCE:
-            next(iter(open_now)).abort()
+    if guarded is not None and not guarded.token and not is_loopback(host):
+        fix = f"set RECONCILE_PAGE_TOKEN to {LEAST_TOKEN} characters or more, or listen at 127.0.0.1"
+        raise InputError(f"the page at {address} would be shown to whoever asks", code="E190", fix=fix)
+    with _bound(address, host, port) as listening:
+        config = uvicorn.Config(
+            _app(pages, guarded),
+            http=Bounded,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            h11_max_incomplete_event_size=MOST_HEADERS,
+            timeout_graceful_shutdown=1,
+        )
+        server = _Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[listening]), name="http")
         try:
-            async with asyncio.timeout(WITHIN):
-                await _one(reader, writer, pages)
-        except (OSError, TimeoutError):
-            writer.transport.abort()
+            name, chosen, *_ = listening.getsockname()
+            yield f"[{name}]:{chosen}" if ":" in name else f"{name}:{chosen}"
         finally:
-            del open_now[writer.transport]
-            writer.close()
+            server.should_exit = True
+            await serving
 
+
+@contextmanager
+def _bound(address: str, host: str, port: int) -> Iterator[socket.socket]:
     try:
-        server = await asyncio.start_server(answer, host, port, limit=MOST_HEADERS)
+        family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.create_server(where[:2], family=family, backlog=AT_ONCE)
     except OSError as error:
         why = error.strerror or str(error)
         raise InputError(f"{address} cannot be listened at", code="E190", why=why, fix="choose another") from error
-    async with server:
-        name, chosen, *_ = server.sockets[0].getsockname()
-        yield f"[{name}]:{chosen}" if ":" in name else f"{name}:{chosen}"
+    with listening:
+        yield listening
 
 
-async def post(url: str, body: bytes, headers: Mapping[str, str]) -> int:
-    """Send a body; returns the status. It follows no redirect: what is signed for one place is not for another.
-    OSError or ValueError when that fails."""
-    parts = urlsplit(url)
-    secure, host = parts.scheme == "https", parts.hostname or ""
-    context = ssl.create_default_context() if secure else None
-    port = parts.port or (443 if secure else 80)
-    reader, writer = await asyncio.open_connection(host, port, ssl=context, limit=MOST_HEADERS)
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """They are the watch's."""
+        yield
+
+
+class Bounded(H11Protocol):
+    """A connection for one request, which ends in any case after a while."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        if len(self.connections) >= AT_ONCE:
+            oldest = min((one for one in self.connections if isinstance(one, Bounded)), key=lambda one: one.until)
+            self.connections.discard(oldest)
+            oldest.transport.abort()
+        super().connection_made(transport)
+        self.until = self.loop.time() + WITHIN
+        self._end = self.loop.call_at(self.until, transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end.cancel()
+        super().connection_lost(exc)
+
+
+def _app(pages: Mapping[str, Page], guarded: Guarded | None) -> Starlette:
+    def plain(page: Page) -> Callable[[Request], Any]:
+        async def answer(_: Request) -> Response:
+            return _response(page())
+
+        return answer
+
+    def behind_guard(guarded: Guarded, page: GuardedPage) -> Callable[[Request], Any]:
+        async def answer(request: Request) -> Response:
+            if refused := refusal(request.headers, guarded):
+                return _response(refused)
+            async with guarded.turn:
+                return _response(await asyncio.to_thread(page, dict(request.query_params)))
+
+        return answer
+
+    routes = [Route(path, plain(page)) for path, page in pages.items()]
+    if guarded is not None:
+        routes += [Route(path, behind_guard(guarded, page)) for path, page in guarded.pages.items()]
+
+    async def not_there(_: Request, __: Exception) -> Response:
+        return _response(said(HTTPStatus.NOT_FOUND, f"there are: {' '.join(pages)}"))
+
+    async def not_so(_: Request, __: Exception) -> Response:
+        return _response(said(HTTPStatus.METHOD_NOT_ALLOWED, "this can only be read"))
+
+    async def broken(request: Request, error: Exception) -> Response:
+        log.error("the page %s failed: %r", request.url.path, error)
+        return _response(said(HTTPStatus.INTERNAL_SERVER_ERROR, "this page failed; the log of the watch says why"))
+
+    return Starlette(
+        routes=routes,
+        exception_handlers={404: not_there, 405: not_so, HTTPException: not_there, Exception: broken},
+    )
+
+
+def _response(reply: Reply) -> Response:
+    headers = HEADERS | ({"Content-Security-Policy": reply.policy} if reply.policy else {})
+    if reply.status is HTTPStatus.UNAUTHORIZED:
+        headers |= {"WWW-Authenticate": 'Basic realm="reconcile watch", charset="UTF-8"'}
+    return Response(reply.body, reply.status.value, headers, reply.kind)
+
+
+def refusal(headers: Mapping[str, str], guarded: Guarded) -> Reply | None:
+    """Why somebody may not see the pages, if so. A page of another site that was led here by a name of its own
+    (DNS rebinding) has that name in `Host`; one that asks openly has its own in `Origin`."""
+    host = headers.get("host", "")
+    if not _is_ours(host, guarded.names):
+        fix = "ask by address, or tell the watch the name: --page-name"
+        return said(HTTPStatus.MISDIRECTED_REQUEST, f"the page is not known by that name; {fix}")
+    origin = headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != host:
+        return said(HTTPStatus.FORBIDDEN, "the page is not for other sites")
+    if guarded.token and not _proves(headers.get("authorization", ""), guarded.token):
+        return said(HTTPStatus.UNAUTHORIZED, "this needs the token: as Bearer, or as the password of any user")
+    return None
+
+
+def _is_ours(host: str, names: frozenset[str]) -> bool:
+    with suppress(ValueError):
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or name in names or _address(name) is not None
+    return False
+
+
+def _proves(authorization: str, token: str) -> bool:
+    scheme, _, given = authorization.partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            given = base64.b64decode(given, validate=True).decode().partition(":")[2]
+        except (binascii.Error, UnicodeDecodeError):
+            return False
+    elif scheme.lower() != "bearer":
+        return False
+    return hmac.compare_digest(given.encode(), token.encode())
+
+
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=MOST_HEADERS)
-        target = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
-        own = {"Host": parts.netloc.rpartition("@")[2], "Content-Length": str(len(body)), "Connection": "close"}
-        request = h11.Request(method="POST", target=target, headers=list({**own, **headers}.items()))
-        out = [connection.send(event) or b"" for event in (request, h11.Data(data=body), h11.EndOfMessage())]
-        writer.write(b"".join(out))
-        await writer.drain()
-        while not isinstance(event := connection.next_event(), h11.Response):
-            if event is h11.NEED_DATA:
-                connection.receive_data(await reader.read(4096))
-        return event.status_code
-    except h11.ProtocolError as error:
-        raise ValueError(f"what answers there speaks no HTTP: {error}") from error
-    finally:
-        writer.transport.abort()
+        return ipaddress.ip_address(name)
+    except ValueError:
+        return None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches it."""
+    address = _address(host)
+    return host == "localhost" if address is None else address.is_loopback
 
 
 def parsed(address: str) -> tuple[str, int]:
@@ -105,44 +247,3 @@ def parsed(address: str) -> tuple[str, int]:
     if not host or not port.isdecimal() or int(port) > 65535:
         raise InputError(f"`{address}` is no address", code="E190", fix="such as 127.0.0.1:9464")
     return host, int(port)
-
-
-async def _one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pages: Mapping[str, Page]) -> None:
-    """One request, one answer."""
-    connection = h11.Connection(h11.SERVER, max_incomplete_event_size=MOST_HEADERS)
-    try:
-        while (event := connection.next_event()) is h11.NEED_DATA:
-            connection.receive_data(await reader.read(4096))
-    except h11.RemoteProtocolError as error:
-        if connection.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
-            return
-        await _send(connection, writer, said(HTTPStatus(error.error_status_hint), "this is no request"), True)
-        return
-    if isinstance(event, h11.Request):
-        head = event.method == b"HEAD"
-        await _send(connection, writer, _answer(event, pages), not head)
-
-
-def _answer(request: h11.Request, pages: Mapping[str, Page]) -> Reply:
-    path = request.target.decode("ascii", "replace").partition("?")[0]
-    if path not in pages:
-        return said(HTTPStatus.NOT_FOUND, f"there are: {' '.join(pages)}")
-    if request.method not in (b"GET", b"HEAD"):
-        return said(HTTPStatus.METHOD_NOT_ALLOWED, "this can only be read")
-    return pages[path]()
-
-
-async def _send(connection: h11.Connection, writer: asyncio.StreamWriter, answer: Reply, body: bool) -> None:
-    headers = [
-        ("Content-Type", answer.kind),
-        ("Content-Length", str(len(answer.body))),
-        ("Cache-Control", "no-store"),
-        ("X-Content-Type-Options", "nosniff"),
-        ("Connection", "close"),
-    ]
-    reason = answer.status.phrase.encode()
-    out = connection.send(h11.Response(status_code=answer.status.value, headers=headers, reason=reason)) or b""
-    if body:
-        out += connection.send(h11.Data(data=answer.body)) or b""
-    writer.write(out)
-    await writer.drain()

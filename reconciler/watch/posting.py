@@ -22,8 +22,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from reconciler.errors import InputError
-from reconciler.watch.http import post
 from reconciler.watch.observers import Unmoved
+from reconciler.watch.sending import post
 from reconciler.watch.told import Told, log
 
 SECRET: Final = "RECONCILE_WEBHOOK_SECRET"  # noqa: S105  the name of a variable
