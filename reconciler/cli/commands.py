@@ -27,6 +27,7 @@ from reconciler.cli import (
     schema,
     status,
     tend,
+    top,
     validate,
     watch,
 )
@@ -44,6 +45,7 @@ def register_all(app: typer.Typer) -> None:
         apply,
         watch,
         attend,
+        top,
         status,
         resume,
         resolve,

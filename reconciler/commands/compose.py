@@ -16,6 +16,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from reconciler.core.moving import Moving, moving
 from reconciler.core.saga import GroupState
 from reconciler.engine.effects import Secrets
 from reconciler.engine.execute import Executor, Outcome
@@ -32,13 +33,16 @@ from reconciler.model.cluster import MachineRef
 from reconciler.model.cluster_machine import ClusterMachine
 from reconciler.model.command import Seconds
 from reconciler.model.container import REGISTRY_PASSWORD, SecretRef
-from reconciler.model.event import Reporter, Untidied, ignore
+from reconciler.model.event import Event, Reporter, StepProgress, Untidied, ignore
 from reconciler.model.plan import Plan
 from reconciler.model.record import Record, RunState
 from reconciler.model.spec import Spec, Workload
 from reconciler.runtimes import registry
 from reconciler.runtimes.base import Runtime
+from reconciler.state.amounts import Amounts
+from reconciler.state.identity import owner
 from reconciler.state.journal import Journal
+from reconciler.state.locks import is_dead
 from reconciler.state.notebook import Notebook
 from reconciler.state.store import Store, Writer
 
@@ -222,7 +226,7 @@ class Outside:
             journal=journal,
             now=self.now,
             sleep=self.sleep,
-            report=report,
+            report=_told_beside(journal, run, self.now, report),
             records=list(records),
             recovering=recovering,
             while_frozen=lambda workload: self._beat_hold(plan, workload),
@@ -231,7 +235,11 @@ class Outside:
     async def carry_out(self, executor: Executor) -> Outcome:
         """Run it to its end, and write down how that was."""
         log.info("run of %d steps begins", len(executor.plan.steps), extra={"run": executor.run})
-        outcome = await executor.execute()
+        try:
+            outcome = await executor.execute()
+        finally:
+            if amounts := _amounts(executor.journal):
+                amounts.forget(executor.run)
         for workload, state in outcome.groups.items():
             log.info("ended: %s", state, extra={"run": executor.run, "workload": workload})
         unnoted = "the journal could not note the end of the run; reconcile resume does"
@@ -246,6 +254,36 @@ class Outside:
             await pump(guard.beat([workload]), self.fleet.host(plan.moves[workload].source))
         except ReconcilerError:
             return
+
+
+def _amounts(journal: Writer) -> Amounts | None:
+    """Where it is told how much of copies was made: beside a journal that is a file."""
+    path = journal.path if isinstance(journal, Journal) else None
+    return Amounts.beside(path) if path else None
+
+
+def _told_beside(journal: Writer, run: str, now: Callable[[], float], report: Reporter) -> Reporter:
+    """A reporter that also has processes beside this one know how far copies are."""
+    amounts = _amounts(journal)
+    if amounts is None:
+        return report
+
+    def told(event: Event) -> None:
+        if isinstance(event, StepProgress):
+            amounts.note(run, event.step.id, event.done, now())
+        report(event)
+
+    return told
+
+
+def under_way(path: Path | None, now: float) -> list[Moving]:
+    """The changes that runs of this journal have under way, whichever process carries them out."""
+    with open_store(path, write=False) as journal:
+        runs, locks = journal.open_runs(), journal.locks.all()
+    amounts = Amounts.beside(path)
+    me = owner()
+    living = {lock.name for lock in locks if not is_dead(lock, me, now)}
+    return moving(runs, {run.id: amounts.read(run.id) for run in runs}, living, now)
 
 
 def run_state(outcome: Outcome) -> RunState:

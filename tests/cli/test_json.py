@@ -26,11 +26,13 @@ from reconciler.lab import files
 from reconciler.lab.lab import Lab
 from reconciler.lab.spec import LabPaths
 from reconciler.model.event import Untidied
+from reconciler.model.plan import StepKind
 from tests.cli import json_docs
 from tests.cli.checkpoint_scene import CHECKPOINTS
 from tests.cli.json_watches import OF_WATCHES, WRONG_OF_WATCHES
 from tests.cli.memory_fleet import two_hosts, want
 from tests.inspection.test_archives import checkpoint, pack
+from tests.page.scene import reopened
 from tests.unit.test_lab_unit import SPEC
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -75,6 +77,11 @@ def moved(scene: Scene) -> list[str]:
     scene.apply(web="h1")
     scene.apply(web="h2")
     return []
+
+
+def moving(scene: Scene) -> None:
+    moved(scene)
+    reopened(scene.folder / "journal", "web", StepKind.TRANSFER, 2**20)
 
 
 def nowhere(scene: Scene) -> None:
@@ -159,6 +166,7 @@ WORKS: dict[str, list[tuple[str, str, int, Before]]] = {
         )
     ],
     "forget": [("forget", "forget h2 --evidence gone", 0, gone)],
+    "top": [("top", "top", 0, moving)],
     "history": [
         ("history", "history", 0, moved),
         ("history-accuracy", "history --accuracy", 0, moved),

@@ -32,6 +32,7 @@ from reconciler.cli.views.output.specs import (
 from reconciler.cli.views.output.status import AccuracyDocument, HistoryDocument, StatusDocument
 from reconciler.cli.views.output.stock import GetDocument
 from reconciler.cli.views.output.tend import TendDocument
+from reconciler.cli.views.output.top import TopDocument
 from reconciler.cli.views.output.watch import WatchDocument
 
 DOCUMENTS: dict[str, type[Document]] = {
@@ -43,6 +44,7 @@ DOCUMENTS: dict[str, type[Document]] = {
     "apply": ApplyDocument,
     "watch": WatchDocument,
     "tend": TendDocument,
+    "top": TopDocument,
     "status": StatusDocument,
     "resume": ResumeDocument,
     "resolve": ResolveDocument,
