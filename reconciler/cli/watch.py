@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from contextlib import AsyncExitStack
@@ -14,8 +15,13 @@ from reconciler.cli import logs
 from reconciler.cli.options import AsJson, JournalPath, Paths, Set, Values, spec_paths
 
 if TYPE_CHECKING:
+    from reconciler.watch.http import Guarded
     from reconciler.watch.loop import Stand, Watch
     from reconciler.watch.posting import Post
+
+AT = "127.0.0.1:9464"
+"""Where the page is when nothing else is said."""
+TOKEN = "RECONCILE_PAGE_TOKEN"  # noqa: S105  its name
 
 
 def register(app: typer.Typer) -> None:
@@ -43,6 +49,20 @@ def watch(
             "--listen", metavar="HOST:PORT", help="Answer /healthz, /readyz and /metrics there; off by default."
         ),
     ] = "",
+    page: Annotated[
+        bool,
+        typer.Option(
+            "--page",
+            help="Show there what runs where, for browsers; read-only. Without --listen: at 127.0.0.1:9464. "
+            "Where others reach it, it needs a token (RECONCILE_PAGE_TOKEN).",
+        ),
+    ] = False,
+    page_names: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--page-name", metavar="NAME", help="A name by which browsers ask for the page; may be repeated."
+        ),
+    ] = None,
     webhook: Annotated[
         str, typer.Option("--webhook", metavar="URL", help="Post what happens, signed (RECONCILE_WEBHOOK_SECRET).")
     ] = "",
@@ -69,6 +89,7 @@ def watch(
     from reconciler.cli.views.progress import plain
     from reconciler.cli.views.watch import render_stand, teller
     from reconciler.commands.compose import notes_beside
+    from reconciler.errors import InputError
     from reconciler.watch import posting
     from reconciler.watch.loop import Pace, Watch
     from reconciler.watch.source import FolderSource, GitSource
@@ -84,7 +105,10 @@ def watch(
     if not logs.on_stderr():  # which has it all
         job.tell, job.report = teller(sys.stderr), plain
     posts = [make(text) for make, text in ((posting.webhook, webhook), (posting.command, on_event)) if text]
-    stand = asyncio.run(_run(job, posts, listen))
+    if page_names and not page:
+        raise InputError("--page-name is of the page", code="E190", fix="add --page, or leave it out")
+    guarded = _guarded(job, page_names or []) if page else None
+    stand = asyncio.run(_run(job, posts, listen or (AT if page else ""), guarded))
     status = _status(stand) if once else 0
     if as_json:
         from reconciler.cli.views.output.base import emit
@@ -106,13 +130,26 @@ def _seconds(option: str, text: str) -> float:
         raise InputError(f"{option} {error}", code="E190") from error
 
 
+def _guarded(job: Watch, names: list[str]) -> Guarded:
+    """The page, and for whom it is. InputError where the token could be guessed."""
+    from reconciler.cli.views.site import pages
+    from reconciler.errors import InputError
+    from reconciler.watch.http import LEAST_TOKEN, Guarded
+
+    token = os.environ.get(TOKEN, "")
+    if token and len(token) < LEAST_TOKEN:
+        fix = f"use {LEAST_TOKEN} characters or more, such as those of: openssl rand -hex 16"
+        raise InputError(f"{TOKEN} is too short", code="E190", fix=fix)
+    return Guarded(pages(job), token, frozenset(name.lower() for name in names))
+
+
 def _status(stand: Stand) -> int:
     if stand.converged:
         return 0
     return 7 if stand.unseen else 1
 
 
-async def _run(job: Watch, posts: list[Post], listen: str) -> Stand:
+async def _run(job: Watch, posts: list[Post], listen: str, guarded: Guarded | None) -> Stand:
     """Until it ends: SIGTERM and Ctrl-C stop it safely, SIGHUP has it read again; systemd is told of all that."""
     import asyncio
 
@@ -126,8 +163,10 @@ async def _run(job: Watch, posts: list[Post], listen: str) -> Stand:
 
             metrics = Metrics()
             job.onlookers.append(metrics)
-            at = await around.enter_async_context(served(listen, pages(job, metrics)))
+            at = await around.enter_async_context(served(listen, pages(job, metrics), guarded))
             job.say(News.LISTENS, f"/healthz, /readyz and /metrics at {at}")
+            if guarded:
+                job.say(News.LISTENS, f"the page at http://{at}/{' (with its token)' * bool(guarded.token)}")
         job.onlookers += posts
         carriers = [asyncio.create_task(post.deliver()) for post in posts]
         try:

@@ -59,6 +59,10 @@ class Stand:
     unseen: bool = False
     """None was."""
     trouble: ReconcilerError | None = None
+    seen: Seen | None = None
+    """The look itself."""
+    at: float = 0.0
+    """When it was, in seconds since the epoch."""
 
 
 @dataclass
@@ -308,7 +312,7 @@ class Watch:
         well = not (waits or choice.begin or self.work.changing or seen.plan.steps or seen.world.unknown() or late)
         unknown = {name: (host.code, host.reason) for name, host in seen.world.unknown().items()}
         unseen = bool(unknown) and not seen.world.seen()
-        self.stand = Stand(spec, well, waits, unknown, unseen, self._unreadable)
+        self.stand = Stand(spec, well, waits, unknown, unseen, self._unreadable, seen, self.now())
         seconds = asyncio.get_running_loop().time() - self._moved
         for one in self.onlookers:
             with suppress(Exception):

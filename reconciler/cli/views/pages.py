@@ -74,10 +74,10 @@ def _downtime(change: PlannedChange, most: float) -> dict[str, Any]:
     assert change.move
     low, high = change.move.predicted_downtime_s, change.move.predicted_most_s
     told = f"{low:.1f} s" if high <= low else f"{low:.1f} to {high:.1f} s"
-    return {"workload": change.workload, "text": told, "low": _share(low, most), "high": _share(high, most)}
+    return {"workload": change.workload, "text": told, "low": share(low, most), "high": share(high, most)}
 
 
-def _share(part: float, whole: float) -> int:
+def share(part: float, whole: float) -> int:
     """Percent, at least one."""
     return max(1, round(100 * part / whole)) if whole else 1
 
@@ -97,7 +97,7 @@ def room(changes: Iterable[PlannedChange]) -> list[dict[str, Any]]:
             "host": host,
             "needed": format_bytes(needed[host]),
             "free": format_bytes(free[host]),
-            "share": min(100, _share(needed[host], free[host])),
+            "share": min(100, share(needed[host], free[host])),
             "onDisk": on_disk[host],
         }
         for host in sorted(needed)
@@ -115,9 +115,9 @@ def _measured(change: DoneChange, most: float) -> dict[str, Any]:
         "workload": change.workload,
         "predicted": f"{low:.1f} s" if high <= low else f"{low:.1f} to {high:.1f} s",
         "measured": f"{was:.2f} s" if was is not None else "not frozen",
-        "low": _share(low, most),
-        "high": _share(high, most),
-        "was": _share(was, most) if was is not None else 0,
+        "low": share(low, most),
+        "high": share(high, most),
+        "was": share(was, most) if was is not None else 0,
     }
 
 

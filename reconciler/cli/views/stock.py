@@ -32,11 +32,11 @@ def render_stock(
     """For people: workloads as columns, then what is left over."""
     there = stock(spec, world) if only is None else only
     found = there.items
-    saved = any(item.point for item in found)
-    head = (*HEAD, *(SAVED if saved else ()), *(WIDE if wide else ()))
+    by_policy = any(item.point for item in found)
+    head = (*HEAD, *(SAVED if by_policy else ()), *(WIDE if wide else ()))
     named = [(item, spec.called.get(item.workload, "")) for item in found]
     rows = [
-        (*_columns(item, called), *((_saved(item),) if saved else ()), *(_more(item) if wide else ()))
+        (*columns(item, called), *((saved(item),) if by_policy else ()), *(_more(item) if wide else ()))
         for item, called in named
     ]
     shown = table(head, rows, width)
@@ -53,7 +53,7 @@ def render_stock(
     return "\n".join(lines)
 
 
-def _saved(item: Item) -> str:
+def saved(item: Item) -> str:
     """How old its newest checkpoint is, and whether that is older than its policy promises."""
     if item.point is None:
         return "-"
@@ -67,7 +67,8 @@ def _more(item: Item) -> tuple[str, ...]:
     return item.runtime, item.image or "-", " ".join(item.addresses) or "-"
 
 
-def _columns(item: Item, called: str) -> tuple[str, ...]:
+def columns(item: Item, called: str) -> tuple[str, ...]:
+    """As in HEAD."""
     found = f"{item.found} on {item.on}" if item.on else "unknown" if item.as_wanted is None else "nowhere"
     runs = item.memory_bytes or item.up_s
     return (

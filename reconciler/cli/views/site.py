@@ -1,0 +1,197 @@
+"""The pages that a watch serves about all that it sees: made anew for each request, on the server, from its last
+look and from the journal. They change nothing, and have no forms but to search."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from reconciler import __version__
+from reconciler.cli.views.pages import plain, plan_page
+from reconciler.cli.views.site_rows import (
+    drift_rows,
+    host_rows,
+    moving_row,
+    point_row,
+    run_row,
+    stand_line,
+)
+from reconciler.cli.views.stock import HEAD, SAVED, columns, saved
+from reconciler.commands.app import Seen
+from reconciler.commands.compose import open_store, under_way
+from reconciler.core.stock import Item, Stock, stock
+from reconciler.load.render_site import render_page
+from reconciler.resources import data_path
+from reconciler.watch.http import GuardedPage, Reply
+from reconciler.watch.loop import Stand, Watch
+
+HTML: Final = "text/html; charset=utf-8"
+NAV: Final = (
+    ("/", "Overview"),
+    ("/workloads", "Workloads"),
+    ("/history", "History"),
+    ("/checkpoints", "Checkpoints"),
+    ("/plan", "Last plan"),
+)
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
+MOST: Final = 100
+"""Rows of a table; there may be thousands of workloads."""
+RUNS: Final = 20
+OFF: Final = "off"
+
+
+def pages(watch: Watch) -> Mapping[str, GuardedPage]:
+    """By path."""
+    site = Site(watch)
+    return {
+        "/": site.overview,
+        "/workloads": site.workloads,
+        "/history": site.history,
+        "/checkpoints": site.checkpoints,
+        "/plan": site.plan,
+        "/style.css": partial(_file, "style.css", "text/css; charset=utf-8"),
+        "/page.js": partial(_file, "page.js", "text/javascript; charset=utf-8"),
+    }
+
+
+@dataclass
+class Site:
+    """What is made of a look is kept until the next one."""
+
+    watch: Watch
+    _look: Seen | None = None
+    _stock: Stock | None = None
+    _plan: bytes | None = None
+
+    def overview(self, _: Mapping[str, str]) -> Reply:
+        stand, now = self.watch.stand, self.watch.now()
+        found = under_way(self.watch.journal, now)
+        drift = drift_rows(stand)
+        return self._page(
+            "overview",
+            "Overview",
+            "/",
+            moving=[moving_row(one) for one in found[:MOST]],
+            moreMoving=max(0, len(found) - MOST),
+            drift=drift[:MOST],
+            moreDrift=max(0, len(drift) - MOST),
+            hosts=host_rows(stand, self._there(stand)),
+        )
+
+    def workloads(self, query: Mapping[str, str]) -> Reply:
+        stand = self.watch.stand
+        there = self._there(stand)
+        asked, off = query.get("q", "").strip()[:200], query.get("only") == OFF
+        found = [item for item in there.items if _matches(item, asked) and not (off and item.as_wanted)]
+        number = _number(query.get("page", ""), -(-len(found) // MOST))
+        called = stand.spec.called if stand.spec else {}
+        by_policy = any(item.point for item in there.items)
+        rows = [
+            {
+                "tone": "" if item.as_wanted and not (item.point and item.point.late) else "warn",
+                "cells": [
+                    *columns(item, called.get(item.workload, "")),
+                    *((saved(item),) if by_policy else ()),
+                ],
+            }
+            for item in found[(number - 1) * MOST : number * MOST]
+        ]
+        orphans = there.orphans if not asked and not off else ()
+        return self._page(
+            "workloads",
+            "Workloads",
+            "/workloads",
+            q=asked,
+            off=off,
+            count=len(found),
+            total=len(there.items),
+            head=[name.lower() for name in (*HEAD, *(SAVED if by_policy else ()))],
+            rows=rows,
+            pages=_parts(len(found), number, asked, off),
+            orphans=[vars(one) for one in orphans[:MOST]],
+            moreOrphans=max(0, len(orphans) - MOST),
+        )
+
+    def history(self, _: Mapping[str, str]) -> Reply:
+        with open_store(self.watch.journal, write=False) as journal:
+            runs = journal.runs(limit=RUNS)
+        return self._page("history", "History", "/history", runs=[run_row(run) for run in runs])
+
+    def checkpoints(self, _: Mapping[str, str]) -> Reply:
+        seen = self.watch.stand.seen
+        points = sorted(seen.points.values(), key=lambda one: (not one.late, one.workload)) if seen else []
+        rows = [point_row(one) for one in points[:MOST]]
+        return self._page("checkpoints", "Checkpoints", "/checkpoints", rows=rows, more=max(0, len(points) - MOST))
+
+    def plan(self, _: Mapping[str, str]) -> Reply:
+        """The report of `plan --format html`, whose style is the only one that this reply lets be used."""
+        stand = self.watch.stand
+        if stand.seen is None:
+            return self._page(
+                "overview", "Last plan", "/plan", moving=[], moreMoving=0, drift=[], moreDrift=0, hosts=[]
+            )
+        self._renew(stand)
+        if self._plan is None:
+            from reconciler.cli.views.output.plan import plan_document
+
+            self._plan = plan_page(plan_document(stand.seen, 0, spec=stand.spec)).encode()
+        styles = re.findall(rb"<style>(.*?)</style>", self._plan, re.DOTALL)
+        hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(s).digest()).decode()}'" for s in styles)
+        policy = f"default-src 'none'; style-src {hashes}; frame-ancestors 'none'; base-uri 'none'"
+        return Reply(HTTPStatus.OK, self._plan, HTML, policy)
+
+    def _there(self, stand: Stand) -> Stock:
+        if stand.seen is None or stand.spec is None:
+            return Stock((), ())
+        self._renew(stand)
+        if self._stock is None:
+            self._stock = stock(stand.spec, stand.seen.world, points=stand.seen.points)
+        return self._stock
+
+    def _renew(self, stand: Stand) -> None:
+        if self._look is not stand.seen:
+            self._look, self._stock, self._plan = stand.seen, None, None
+
+    def _page(self, template: str, title: str, here: str, **data: Any) -> Reply:
+        shown = plain(
+            data
+            | {
+                "title": title,
+                "here": here,
+                "nav": NAV,
+                "stand": stand_line(self.watch),
+                "release": __version__,
+            }
+        )
+        return Reply(HTTPStatus.OK, render_page(f"{template}.html.j2", **shown).encode(), HTML, POLICY)
+
+
+def _file(name: str, kind: str, _: Mapping[str, str]) -> Reply:
+    return Reply(HTTPStatus.OK, data_path("templates", "page", name).read_bytes(), kind)
+
+
+def _matches(item: Item, asked: str) -> bool:
+    return not asked or any(asked in text for text in (item.workload, item.on, item.belongs, item.image))
+
+
+def _number(text: str, last: int) -> int:
+    return min(max(1, int(text)), max(1, last)) if text.isascii() and text.isdecimal() and len(text) < 9 else 1
+
+
+def _parts(count: int, number: int, asked: str, off: bool) -> list[dict[str, Any]]:
+    """Links to the parts of a long list."""
+    words = {"q": asked} | ({"only": OFF} if off else {})
+    return [
+        {"href": f"/workloads?{urlencode(words | {'page': n})}", "text": n, "here": n == number}
+        for n in range(1, -(-count // MOST) + 1)
+    ]

@@ -1,0 +1,82 @@
+"""The pages of a watch, without a browser. See `scene` for what is real."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reconciler.cli.views.site import MOST, POLICY, pages
+from reconciler.core.tending import Cause
+from reconciler.errors import ReconcilerError
+from reconciler.state.notebook import Notebook
+from reconciler.watch.loop import Watch
+from tests.page.scene import NoSource, Shown, busy
+
+
+def text(page: bytes) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.decode()))
+
+
+def test_what_goes_on_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = busy(tmp_path, monkeypatch)
+    shown.unknown("h2", "it does not answer <b>")
+    there = pages(shown.watch)
+    overview = text(there["/"]({}).body)
+    for words in (
+        "3 of 8 workloads not as the specs want them. 1 of 2 hosts could not be seen.",
+        "web move h1 -&gt; h2",
+        "transfer: 210 MiB of 512 MiB at",
+        "frozen for",
+        "predicted",
+        "its newest checkpoint is older than its policy promises",
+        "window: outside its windows until 22:00",
+        "no: it does not answer &lt;b&gt;",
+    ):
+        assert words in overview, overview
+    history = text(there["/history"]({}).body)
+    assert "clients waited" in history and "create cache" in history and " by " in history
+    assert "1 h 30 min ago" in text(there["/checkpoints"]({}).body)
+    assert "Plan" in text(there["/plan"]({}).body)
+    for path, page in there.items():
+        reply = page({})
+        assert b"style=" not in reply.body and b"onclick" not in reply.body, path
+        assert "unsafe" not in reply.policy, path
+    assert there["/"]({}).policy == POLICY
+    assert "style-src 'sha256-" in there["/plan"]({}).policy
+
+
+def test_workloads_are_found_and_come_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = Shown.made(tmp_path, monkeypatch, **{f"w{n:03}": "h1" for n in range(MOST + 5)})
+    page = pages(shown.watch)["/workloads"]
+    assert "All is as the specs want it: 105 workloads." in text(page({}).body)
+    assert b"w099" in page({}).body and b"w100" not in page({}).body and b"page=2" in page({}).body
+    for number in ("2", "3", "99999999"):
+        assert b"w100" in page({"page": number}).body and b"w099" not in page({"page": number}).body
+    for number in ("", "-1", "0", "x", "9" * 20, "²"):
+        assert b"w000" in page({"page": number}).body
+    assert "10 of 105 workloads" in text(page({"q": "w00"}).body)
+    assert "0 of 105 workloads" in text(page({"q": '"><script>'}).body)
+    assert b"<script>" not in page({"q": '"><script>'}).body
+    assert "0 of 105 workloads" in text(page({"only": "off"}).body)
+
+
+def test_a_watch_that_has_seen_nothing(tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    watch = Watch(NoSource(), journal, Notebook.beside(journal))
+    for path, page in pages(watch).items():
+        assert page({}).status == 200, path
+    assert "another watch leads" in text(pages(watch)["/"]({}).body)
+    assert not journal.exists()
+    watch.stand = replace(watch.stand, trouble=ReconcilerError("no host can be seen"))
+    assert "no host can be seen" in text(pages(watch)["/"]({}).body)
+
+
+def test_every_cause_has_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = Shown.made(tmp_path, monkeypatch, web="h1")
+    for cause in Cause:
+        shown.watch.stand = replace(shown.watch.stand, waits=())
+        shown.wait("web", cause, "because")
+        assert f"{cause}: because" in text(pages(shown.watch)["/"]({}).body)
