@@ -96,7 +96,7 @@ def test_a_guest_is_asked_over_tcp_and_http(kind: str, path: str, status: int, s
 def test_how_to_ask_over_http_stands_in_one_place() -> None:
     asking = [p.name for p in SCRIPTS if "HTTP/1.0" in p.read_text()]
     assert asking == ["probe.sh"]
-    for folder in ("podman", "docker", "process", "libvirt"):
+    for folder in ("oci", "process", "libvirt"):
         assert "HTTP/1.0" in host_script(folder, "health")
 
 

@@ -17,7 +17,8 @@ from reconciler.model.container import Container
 from reconciler.model.labels import ANNOTATION_CRIU, LABEL_SPEC
 from reconciler.model.spec import Workload
 from reconciler.model.world import HostFacts, InstanceState
-from reconciler.runtimes.docker import containers, observing, options, parse, places
+from reconciler.runtimes.docker import observing, options, parse, places
+from reconciler.runtimes.docker.driver import DockerDriver
 from reconciler.runtimes.docker.unsupported import unsupported
 from tests.unit.lies import LIES, Liar, harmless
 from tests.unit.test_lying_answers import refusal
@@ -97,7 +98,7 @@ def test_what_docker_cannot_take_is_never_dropped(fields: dict[str, Any]) -> Non
 def test_every_field_of_a_container_is_an_option_or_refused() -> None:
     """Whoever adds a field says what Docker makes of it."""
     room = Path(options.__file__).parent
-    told = [room / f"{name}.py" for name in ("options", "unsupported", "containers")]
+    told = [room / f"{name}.py" for name in ("options", "unsupported", "engine")]
     text = "".join(path.read_text() for path in (*told, room.parent / "oci" / "options.py"))
     elsewhere = {
         "pull": "by who fetches images",
@@ -238,5 +239,5 @@ async def test_a_silent_engine_is_not_an_absent_container() -> None:
             return Result(3, "", "Cannot connect to the Docker daemon")
 
     with pytest.raises(CommandFailed) as error:
-        await pump(containers.inspect("web"), Silent())
+        await pump(DockerDriver().inspect("web"), Silent())
     assert error.value.code == "C362"

@@ -18,8 +18,7 @@ from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.plan import Move
 from reconciler.model.spec import Cutover, MigrationPolicySpec, Strategy, Workload
 from reconciler.runtimes.base import Handover
-from reconciler.runtimes.podman import fencing, parse
-from reconciler.runtimes.podman.containers import INSPECT_LIMIT
+from reconciler.runtimes.podman import PodmanDriver, parse
 
 RECORDED = json.loads((Path(__file__).parent / "data" / "podman-inspect-running.json").read_text())["output"]
 FACTS = parse.containers(RECORDED)[0]
@@ -56,7 +55,7 @@ def scripts(command: Command) -> str:
 
 def fenced(*, noted: bool = True, lives: str = "", spoke: int = 1) -> tuple[bool, float, list[str]]:
     """What `fence_off` answers on a host whose Podman hangs, the seconds it waited for that, and what it asked."""
-    program: Any = fencing.fence_off(handover(), 5)
+    program: Any = PodmanDriver().fence_off(handover(), 5)
     waited, answer = 0.0, None
     asked: list[str] = []
     error: Exception | None = None
@@ -87,7 +86,7 @@ def test_the_kernel_has_proved_that_nothing_runs(spoke: int) -> None:
     """Whether clients may have heard of it is known without Podman, too; and nobody serves pages any more."""
     answered, waited, asked = fenced(spoke=spoke)
     assert answered is (spoke == 0)
-    assert waited == fencing.WHEN_ENDED < INSPECT_LIMIT
+    assert waited == PodmanDriver.WHEN_ENDED < PodmanDriver.LOOK_LIMIT
     assert any(" stop-pages " in words for words in asked)
 
 

@@ -13,7 +13,7 @@ from reconciler.model.container import Mount
 from reconciler.model.labels import LABEL_SPEC
 from reconciler.model.spec import Workload
 from reconciler.runtimes.base import Pull
-from reconciler.runtimes.podman import options, stores
+from reconciler.runtimes.podman import PodmanDriver, options
 
 
 def workload(**container: object) -> Workload:
@@ -194,7 +194,7 @@ def test_a_login_goes_to_the_registry_of_the_image() -> None:
         ("quay.io/a/b:1", "quay.io"),
         ("localhost:5000/a", "localhost:5000"),
     ):
-        program = stores.pull_image(image, Pull(login=("me", b"pass:word")))
+        program = PodmanDriver().pull_image(image, Pull(login=("me", b"pass:word")))
         next(program)
         command = program.send(Result(status=1))
         assert isinstance(command, Command) and command.secret and b"pass" not in " ".join(command.argv).encode()

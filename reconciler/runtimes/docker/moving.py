@@ -1,71 +1,89 @@
-"""What both sides of a move need: trees, room for images, CRIU's config, restoring.
+"""What is Docker's own of a move.
 
 CRIU's config names the folder of ours for images, at a dump and at a restore. So the images are never in what
 Docker and containerd copy (three times at each), memory may follow a restore, and the way back finds them where
-they are.
+they are. A container that Docker has made and never started is all that a restore needs: it has an ID, a file
+system that is not mounted, and addresses that appear nowhere before it starts.
 """
 
 from __future__ import annotations
 
-from reconciler.criu import config, restoring, rooms
-from reconciler.guard import guard, notes
-from reconciler.model.command import Bytes, Command, Fence, Program, Tree
-from reconciler.model.labels import LABEL_WORKLOAD
+from collections.abc import Mapping
+
+from reconciler.core import answers
+from reconciler.criu import arriving, config, rooms
+from reconciler.errors import CommandFailed
+from reconciler.guard import guard
+from reconciler.model.command import Command, Fence, Program
 from reconciler.model.plan import Phase
 from reconciler.model.spec import TcpHandling
-from reconciler.model.world import ContainerFacts
+from reconciler.model.world import ContainerFacts, InstanceState
 from reconciler.runtimes.base import Handover, Located
-from reconciler.runtimes.docker import containers, places
+from reconciler.runtimes.docker import places
+from reconciler.runtimes.docker.engine import DockerEngine
+from reconciler.runtimes.oci.containers import NO_RESTART
+from reconciler.runtimes.oci.driver import OciDriver
+from reconciler.runtimes.oci.moving import home_of
 
 
-def located(handover: Handover, facts: ContainerFacts, expected_bytes: Bytes = 0) -> Located:
-    """Where a container's state is. Volumes pair up by where they are mounted, anonymous ones included."""
-    volumes = sorted((m for m in facts.mounts if m.kind == "volume"), key=lambda m: m.target)
-    trees = (
-        Tree("images", containers.tasks_of(facts).images, expected_bytes=expected_bytes),
-        Tree("rootfs", facts.upper_dir),
-        *(Tree("volume", m.source, name=m.target) for m in volumes),
-    )
-    return Located(facts.id, trees)
+class DockerMoves(DockerEngine, OciDriver):
+    def keep(self, facts: ContainerFacts, inspected: str) -> Program[None]:
+        """Our folder of it, which knows where Docker keeps the container."""
+        root = answers.whole(inspected, "what Docker says").get("engine", "").strip().partition(" ")[2]
+        kept = f"{answers.path(root, 'the folder of Docker')}/containers/{facts.id}"
+        yield Command(self.shell("room", facts.userdata, kept), changes=True)
+
+    # --- leaving ---
+
+    def prepare_dump(self, handover: Handover, facts: ContainerFacts) -> Program[None]:
+        tasks = self.tasks_of(facts)
+        yield from rooms.make(handover, tasks)
+        yield from config.for_dump(handover, tasks, *_lines(handover, facts.userdata))
+
+    def dump_argv(self, handover: Handover, facts: ContainerFacts) -> tuple[str, ...]:
+        return self.shell("dump", facts.userdata, facts.id, f"epoch-{handover.move.epoch}")
+
+    def under(self, facts: ContainerFacts) -> tuple[str, ...]:
+        return self.shell("held", facts.userdata, facts.id)
+
+    def allow_restore_here(self, handover: Handover, facts: ContainerFacts) -> Program[None]:
+        yield from _allow_restore(handover, facts.userdata)
+
+    # --- coming ---
+
+    def is_restorable(self, facts: ContainerFacts) -> bool:
+        return facts.state is InstanceState.CREATED
+
+    def make_restorable(self, handover: Handover, image: str, secrets: Mapping[str, bytes]) -> Program[None]:
+        how = self.making_from(handover.workload, image, NO_RESTART, secrets)
+        yield from self.make(how, handover.fence, arriving.RESERVED)
+
+    def ready(self, handover: Handover) -> Program[Located]:
+        name, move = handover.name, handover.move
+        facts = yield from self.save(name)
+        if facts is None or not self.is_restorable(facts) or not facts.upper_dir:
+            state = facts.state.value if facts else "gone"
+            what = f"{name} could not be prepared on {move.destination}: it is {state}"
+            raise CommandFailed(what, code="C313")
+        located = self.located(handover, facts, move.memory_bytes)
+        if filled := [tree.path for tree in located.trees if tree.kind == "volume"]:
+            yield from guard.run(handover.fence, arriving.RESERVED, self.shell("empty", *filled))
+        yield from rooms.make(handover, self.tasks_of(facts))
+        lazy = ("lazy-pages",) if move.follows else ()
+        yield from _allow_restore(handover, facts.userdata, *lazy)
+        yield from config.forbid_restore(name)
+        return located
+
+    def restore_argv(self, handover: Handover, staged: Located) -> tuple[str, ...]:
+        return self.shell("restore", home_of(staged), staged.container_id)
+
+    def bar(self, fence: Fence, facts: ContainerFacts) -> Program[None]:
+        """Before its tasks run CRIU's script asks whether it is fenced off; a restore that begins only now is
+        refused by the marker."""
+        yield from guard.run(fence, (Phase.FENCED,), self.shell("fence", facts.userdata))
 
 
-def home_of(staged: Located) -> str:
-    return staged.trees[0].path.rpartition("/")[0]
-
-
-def save(workload: str) -> Program[ContainerFacts | None]:
-    """Write down what Docker says of a container now, for when clients wait, or Docker does not answer; and make
-    our folder of it."""
-    text = yield from containers.looked(workload)
-    facts = containers.read(text)
-    if facts is not None:
-        yield from notes.write(workload, places.INSPECTION, text.encode(), secret=True)
-        yield Command(places.shell("room", facts.userdata, containers.folder(text, facts.id)), changes=True)
-    return facts
-
-
-def saved(workload: str) -> Program[ContainerFacts | None]:
-    """What `save` wrote; None when it did not, or `forget` was called since."""
-    result = yield Command(("cat", "--", places.saved_inspection(workload)), ok=(0, 1), secret=True)
-    return containers.read(result.stdout) if result.status == 0 else None
-
-
-def forget(workload: str) -> Program[None]:
-    yield from config.forget(workload, places.saved_inspection(workload))
-
-
-def copy_here(workload: str) -> Program[ContainerFacts | None]:
-    """What a hand-over has of the workload on this host, also when somebody has renamed it meanwhile. A stranger's
-    container of that name is none of it."""
-    noted = yield from saved(workload)
-    for known_as in (*((noted.id,) if noted else ()), workload):
-        found = yield from containers.inspect(known_as)
-        if found is not None and found.labels.get(LABEL_WORKLOAD) == workload:
-            return found
-    return None
-
-
-def lines(handover: Handover, home: str) -> tuple[str, ...]:
+def _lines(handover: Handover, home: str) -> tuple[str, ...]:
     """Of CRIU's config at a dump and at a restore: Docker's commands have no options of CRIU's."""
     established = handover.policy.tcp is TcpHandling.ESTABLISHED
     return (
@@ -76,44 +94,9 @@ def lines(handover: Handover, home: str) -> tuple[str, ...]:
     )
 
 
-def prepare_dump(handover: Handover, facts: ContainerFacts) -> Program[None]:
-    tasks = containers.tasks_of(facts)
-    yield from rooms.make(handover, tasks)
-    yield from config.for_dump(handover, tasks, *lines(handover, facts.userdata))
-
-
-def allow_restore(handover: Handover, home: str, *more: str) -> Program[None]:
+def _allow_restore(handover: Handover, home: str, *more: str) -> Program[None]:
     """CRIU puts tasks back into the control group they were dumped in, which bears the source container's ID,
     unless told; by version 2 alone, for of others it would restore the freezer too, in which they were dumped."""
     group = f"cgroup-root :{places.cgroup_path(home)}"
-    own = (*lines(handover, home), group, *more)
+    own = (*_lines(handover, home), group, *more)
     yield from config.allow_restore(handover.name, *(yield from config.for_restore(handover)), *own)
-
-
-def restore(handover: Handover, fence: Fence, phase: Phase, staged: Located, *, lazy: str = "") -> Program[None]:
-    """Restore a container from its images; `lazy`: the folder from which memory follows."""
-    home = home_of(staged)
-    command = places.shell("restore", home, staged.container_id)
-
-    def runs() -> Program[bool]:
-        now = yield from containers.inspect(staged.container_id)
-        return now is not None and now.state.has_processes
-
-    addresses = [ip for n in handover.workload.container.networks for ip in n.ips]
-    yield from restoring.restore(
-        handover,
-        fence,
-        phase,
-        places.tasks(home),
-        command,
-        addresses=addresses,
-        runs=runs,
-        lazy=lazy,
-        hangs="Docker, containerd or CRIU",
-    )
-
-
-def marked(workload: str) -> Program[guard.Shown | None]:
-    """What this host has noted of the workload."""
-    shown = yield from guard.show(workload)
-    return shown[0] if shown else None

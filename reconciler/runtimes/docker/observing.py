@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reconciler.core import answers
-from reconciler.core.connections import tcp_established
-from reconciler.core.lines import numbers, sections
 from reconciler.errors import HostError
 from reconciler.guard.guard import ROOT
 from reconciler.model.command import Command, Program, Seconds
 from reconciler.model.labels import LABEL_WORKLOAD
-from reconciler.model.world import ContainerFacts, HostFacts, InstanceState, RuntimeFacts, Versions
+from reconciler.model.world import HostFacts, InstanceState, RuntimeFacts, Versions
 from reconciler.runtimes.docker import parse, places
+from reconciler.runtimes.oci.measuring import measured
 
 LISTS_LIMIT: Seconds = 120.0
 _UNWANTED = f"where nothing of Reconciler's is in it any more: rmdir {ROOT}/docker"
@@ -48,7 +47,7 @@ def observe(host: HostFacts) -> Program[RuntimeFacts]:
         versions=Versions(runc=parse.component(parts.get("server", ""), "runc")),
         settings=parse.settings(info),
         disk_free_bytes=answers.number(parts.get("disk", "").strip(), "the free disk of Docker"),
-        instances=(yield from _measured(found)),
+        instances=(yield from measured(found, places.shell("measure"), LISTS_LIMIT)),
         images=parse.images(parts.get("images", "")),
         networks=parse.networks(parts.get("networks", "")),
         volumes=parse.volumes(parts.get("volumes", "")),
@@ -66,23 +65,3 @@ def _gone(host: str, parts: Mapping[str, str]) -> RuntimeFacts:
         why="its folder has containers",
         fix=f"install it again, or move its folder away: mv /var/lib/docker /root/; {_UNWANTED}",
     )
-
-
-def _measured(found: tuple[ContainerFacts, ...]) -> Program[tuple[ContainerFacts, ...]]:
-    ours = [c for c in found if LABEL_WORKLOAD in c.labels and c.state.has_processes and c.pid]
-    if not ours:
-        return found
-    arguments = [text for c in ours for text in (c.id, str(c.pid), c.upper_dir or "/nonexistent")]
-    measured = yield Command(places.shell("measure", *arguments), timeout=LISTS_LIMIT)
-    parts = sections(measured.stdout)
-    updated = []
-    for facts in found:
-        use = numbers(parts.get(f"use {facts.id}", ""), ("processes", "memory", "rootfs"))
-        seen = {
-            "tcp_established": tcp_established(parts.get(f"tcp {facts.id}", "")),
-            "processes": use["processes"],
-            "memory_bytes": use["memory"],
-            "rootfs_bytes": use["rootfs"],
-        }
-        updated.append(facts.model_copy(update=seen))
-    return tuple(updated)

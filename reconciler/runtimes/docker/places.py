@@ -1,27 +1,13 @@
-"""Names and places on a host, and the constant scripts sent to it. Scripts take data as arguments or on stdin."""
+"""Names and places on a host. Scripts are constant and take data as arguments or on stdin."""
 
 from __future__ import annotations
 
 from reconciler.criu.tasks import Tasks
-from reconciler.guard import guard
 from reconciler.guard.guard import ROOT
 from reconciler.resources import host_script
 
-ASIDE = "_aside"
-"""Ends the name of a container that waits for its successor to be healthy; workloads' names have no underscore."""
-INSPECTION = "container.json"
 SYSTEMD = "systemd"
 _SCOPE = "docker-"
-_ID_LENGTH = 64
-
-
-def aside(workload: str) -> str:
-    return workload + ASIDE
-
-
-def saved_inspection(workload: str) -> str:
-    """What Docker said of a container when its hand-over began."""
-    return f"{guard.workload_dir(workload)}/{INSPECTION}"
 
 
 def home(container_id: str, cgroup_driver: str) -> str:
@@ -38,10 +24,6 @@ def cgroup_path(home: str) -> str:
     """The control group of a container of ours, which names no parent of its own."""
     group = home.rpartition("/")[2]
     return f"/system.slice/{group}.scope" if group.startswith(_SCOPE) else f"/docker/{group}"
-
-
-def container_id(home: str) -> str:
-    return home[-_ID_LENGTH:]
 
 
 def shell(name: str, *arguments: str) -> tuple[str, ...]:

@@ -6,14 +6,9 @@ from reconciler.core import answers
 from reconciler.errors import CommandFailed
 from reconciler.model.command import Archive, Command, Program
 from reconciler.resources import host_script
-from reconciler.runtimes.podman.stores import image_id
 
 _NOT_FOUND = 125
 _OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-
-
-def has_image(image: str) -> Program[bool]:
-    return (yield from image_id(image)) is not None
 
 
 def pack_image(image: str) -> Program[Archive]:
@@ -34,7 +29,7 @@ def take_image(archive: Archive, known_as: str) -> Program[None]:
         )
     for name in archive.names:
         meant = name == known_as or name.endswith(f"/{known_as}")
-        if meant and name not in there.names and not (yield from has_image(name)):
+        if meant and name not in there.names and (yield from _inspected(name)) is None:
             yield Command(("podman", "tag", archive.id, name), changes=True)
 
 

@@ -11,6 +11,8 @@ from reconciler.model.base import NAME_PATTERN
 from reconciler.model.command import Command, Program, Seconds
 from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.world import ContainerFacts, HostFacts, InstanceState, RuntimeFacts, Versions
+from reconciler.runtimes.oci.engine import saved_inspection
+from reconciler.runtimes.oci.measuring import measured
 from reconciler.runtimes.podman import parse, paths
 from reconciler.runtimes.podman.noted import as_noted, notes
 
@@ -30,7 +32,7 @@ def observe(host: HostFacts) -> Program[RuntimeFacts]:
     names = {c.labels[LABEL_WORKLOAD] for c in found if LABEL_WORKLOAD in c.labels}
     noted = yield from notes(sorted(name for name in names if re.fullmatch(NAME_PATTERN, name)))
     found = tuple(as_noted(container, noted) for container in found)
-    found = yield from _measure(found)
+    found = yield from measured(found, paths.shell("measure"), LISTS_LIMIT)
     return RuntimeFacts(
         version=version,
         versions=Versions(
@@ -79,7 +81,7 @@ def _containers(stored: Mapping[str, tuple[str, str]], held: Sequence[str]) -> P
     """All containers: held ones as they were located, locked ones by name and image only."""
     found: dict[str, ContainerFacts] = {}
     for workload in held:
-        saved = yield Command(("cat", "--", paths.saved_inspection(workload)), ok=(0, 1), secret=True)
+        saved = yield Command(("cat", "--", saved_inspection(workload)), ok=(0, 1), secret=True)
         for facts in _parsed(saved.stdout):
             if facts.id in stored:
                 found[facts.id] = facts.model_copy(update={"state": InstanceState.HELD})
@@ -106,26 +108,3 @@ def _parsed(text: str) -> tuple[ContainerFacts, ...]:
         return parse.containers(text)
     except answers.NotJson:  # nothing, or no more than a part of it: Podman waited for the container
         return ()
-
-
-def _measure(found: tuple[ContainerFacts, ...]) -> Program[tuple[ContainerFacts, ...]]:
-    ours = [c for c in found if LABEL_WORKLOAD in c.labels and c.state.has_processes and c.pid]
-    if not ours:
-        return found
-    arguments = [text for c in ours for text in (c.id, str(c.pid), c.upper_dir or "/nonexistent")]
-    measured = yield Command(paths.shell("measure", *arguments), timeout=LISTS_LIMIT)
-    parts = parse.sections(measured.stdout)
-    updated = []
-    for facts in found:
-        use = parse.numbers(parts.get(f"use {facts.id}", ""), ("processes", "memory", "rootfs"))
-        updated.append(
-            facts.model_copy(
-                update={
-                    "tcp_established": parse.tcp_established(parts.get(f"tcp {facts.id}", "")),
-                    "processes": use["processes"],
-                    "memory_bytes": use["memory"],
-                    "rootfs_bytes": use["rootfs"],
-                }
-            )
-        )
-    return tuple(updated)

@@ -12,47 +12,41 @@ from reconciler.guard import guard
 from reconciler.model.command import Program, Seconds, Tree
 from reconciler.model.plan import Phase
 from reconciler.runtimes.base import Handover, Round
-from reconciler.runtimes.podman import containers, moving, paths
+from reconciler.runtimes.podman.engine import PodmanEngine
 
 PRE_DUMP_LIMIT: Seconds = 900.0
 
 
-def pre_dump(handover: Handover, number: int) -> Program[Round]:
-    """On the source, while it runs. Round 1 is all memory, a later one what changed since the round before."""
-    facts = yield from moving.saved(handover.name)
-    if facts is None:
-        raise CommandFailed(f"{handover.name} was not located on {handover.move.source}", code="C312")
-    runtime, tasks = handover.move.oci_runtime or "runc", containers.tasks_of(facts)
-    argv = paths.shell("pre-dump", facts.userdata, str(number), runtime, facts.id)
-    try:
-        done = yield from guard.run(handover.fence, (Phase.RESERVED,), argv, timeout=PRE_DUMP_LIMIT)
-    except CommandFailed as error:
-        said = yield from log.errors(handover.name, f"{tasks.rounds}/dump.log")
-        raise CommandFailed(
-            f"round {number} of the pre-copy of {handover.name} failed on {handover.move.source}; it runs on",
-            argv=error.argv,
-            exit_code=error.status,
-            stderr=error.stderr,
-            log_tail=said,
-            where=error.where,
-            code="C333",
-            why=criu_cause(said) or telling(error.stderr),
-        ) from error
-    size = numbers(done.stdout, ("bytes",))["bytes"]
-    return Round(size, rooms.round_tree(tasks, number))
+class PodmanRounds(PodmanEngine):
+    """The ability `precopies`."""
 
+    def pre_dump(self, handover: Handover, number: int) -> Program[Round]:
+        facts = yield from self.located_here(handover)
+        runtime, tasks = handover.move.oci_runtime or "runc", self.tasks_of(facts)
+        argv = self.shell("pre-dump", facts.userdata, str(number), runtime, facts.id)
+        try:
+            done = yield from guard.run(handover.fence, (Phase.RESERVED,), argv, timeout=PRE_DUMP_LIMIT)
+        except CommandFailed as error:
+            said = yield from log.errors(handover.name, f"{tasks.rounds}/dump.log")
+            raise CommandFailed(
+                f"round {number} of the pre-copy of {handover.name} failed on {handover.move.source}; it runs on",
+                argv=error.argv,
+                exit_code=error.status,
+                stderr=error.stderr,
+                log_tail=said,
+                where=error.where,
+                code="C333",
+                why=criu_cause(said) or telling(error.stderr),
+            ) from error
+        size = numbers(done.stdout, ("bytes",))["bytes"]
+        return Round(size, rooms.round_tree(tasks, number))
 
-def take_round(handover: Handover, number: int) -> Program[Tree]:
-    """On the destination: an empty folder for a round."""
-    facts = yield from moving.saved(handover.name)
-    if facts is None:
-        raise CommandFailed(f"{handover.name} was not staged on {handover.move.destination}", code="C313")
-    return (yield from rooms.take_round(containers.tasks_of(facts), number))
+    def take_round(self, handover: Handover, number: int) -> Program[Tree]:
+        facts = yield from self.saved(handover.name)
+        if facts is None:
+            raise CommandFailed(f"{handover.name} was not staged on {handover.move.destination}", code="C313")
+        return (yield from rooms.take_round(self.tasks_of(facts), number))
 
-
-def build_on(handover: Handover, number: int) -> Program[None]:
-    """On the source: what is dumped under the freeze is only what changed since that round."""
-    facts = yield from moving.saved(handover.name)
-    if facts is None:
-        raise CommandFailed(f"{handover.name} was not located on {handover.move.source}", code="C312")
-    yield from config.build_on(handover, containers.tasks_of(facts), number)
+    def build_on(self, handover: Handover, number: int) -> Program[None]:
+        facts = yield from self.located_here(handover)
+        yield from config.build_on(handover, self.tasks_of(facts), number)

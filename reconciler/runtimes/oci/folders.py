@@ -9,7 +9,7 @@ from reconciler.model.command import Fence, Program, Seconds
 from reconciler.model.container import Mount
 from reconciler.model.plan import Phase
 from reconciler.runtimes.base import Handover
-from reconciler.runtimes.podman import paths
+from reconciler.runtimes.oci.containers import shell
 
 LIMIT: Seconds = 600.0
 _NOT_OURS = 3
@@ -39,7 +39,7 @@ def drop(handover: Handover, fence: Fence, phases: Phases) -> Program[None]:
 
 def _each(handover: Handover, fence: Fence, what: str, phases: Phases, undone: str = "") -> Program[None]:
     for mount in of(handover):
-        argv = paths.shell("folder", what, mount.source, handover.name, handover.run, undone)
+        argv = shell("folder", what, mount.source, handover.name, handover.run, undone)
         try:
             yield from guard.run(fence, phases, argv, timeout=LIMIT)
         except CommandFailed as error:
