@@ -7,8 +7,8 @@ from reconciler.model.command import Command, Result
 from reconciler.model.question import Question
 from reconciler.model.world import DeletedFile
 from reconciler.runtimes.base import LooksCloser
+from reconciler.runtimes.oci.inspected import options_of
 from reconciler.runtimes.podman import PodmanDriver
-from reconciler.runtimes.podman.hostconfig import options_of
 from reconciler.runtimes.podman.parse import sections
 from reconciler.runtimes.podman.probes import arguments, held, of_host
 from tests.core.worlds import container, facts, workload

@@ -11,8 +11,8 @@ from reconciler.model.labels import LABEL_SPEC
 from reconciler.model.spec import Workload
 from reconciler.model.world import ContainerFacts
 from reconciler.runtimes.oci import verifying
+from reconciler.runtimes.oci.options import spec_label
 from reconciler.runtimes.podman import parse
-from reconciler.runtimes.podman.options import spec_label
 
 RECORDED = json.loads((Path(__file__).parent / "data" / "podman-inspect-running.json").read_text())["output"]
 PROCESS = {"capabilities": {"bounding": ["CAP_CHOWN", "CAP_KILL"]}, "noNewPrivileges": True}

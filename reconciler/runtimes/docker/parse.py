@@ -9,7 +9,6 @@ from reconciler.core import answers
 from reconciler.core.lines import version
 from reconciler.model.world import (
     ContainerFacts,
-    ContainerMount,
     ContainerOptions,
     ImageFacts,
     InstanceNetwork,
@@ -18,6 +17,7 @@ from reconciler.model.world import (
     VolumeFacts,
 )
 from reconciler.runtimes.docker import places
+from reconciler.runtimes.oci.inspected import MOST_PID, folder, json_list, mount, options_of, texts
 from reconciler.runtimes.oci.stamps import timestamp
 
 NAME = "docker"
@@ -30,15 +30,7 @@ _STATES = {
     "exited": InstanceState.EXITED,
     "dead": InstanceState.EXITED,
 }
-_OWN = ("private", "shareable", "none", "default", "bridge")
-"""Namespace modes in which nothing is shared with the host or another container."""
 _FOLDER_DRIVER = "local"
-_MOST_PID = 2**22
-
-
-def json_list(text: str, field: str) -> list[dict[str, Any]]:
-    """A JSON list of objects; empty for no output."""
-    return [answers.mapping(item, field) for item in answers.items(answers.parsed(text or "[]", field), field)]
 
 
 def engine_version(text: str) -> str:
@@ -106,41 +98,24 @@ def container(inspected: Mapping[str, Any], cgroup_driver: str) -> ContainerFact
         labels=answers.labels(config.get("Labels"), f"the labels {what}"),
         annotations=answers.labels(host.get("Annotations"), f"the annotations {what}"),
         oci_runtime=answers.word(host.get("Runtime"), f"the OCI runtime {what}").rsplit("/", 1)[-1],
-        pid=answers.number(state.get("Pid"), f"the process {what}", most=_MOST_PID),
+        pid=answers.number(state.get("Pid"), f"the process {what}", most=MOST_PID),
         exit_code=answers.number(state.get("ExitCode"), f"the exit code {what}", least=-(2**31), most=2**32),
         started_at=timestamp(answers.string(state.get("StartedAt"), f"the start {what}")),
         networks=tuple(_network(key, facts, what) for key, facts in sorted(networks.items())),
-        mounts=tuple(_mount(mount, what) for mount in mounts),
+        mounts=tuple(mount(one, what) for one in mounts),
         auto_remove=bool(host.get("AutoRemove")),
         restart=answers.word(part(host, "RestartPolicy").get("Name") or "no", f"the restart policy {what}"),
         userdata=places.home(container_id, cgroup_driver),
-        upper_dir=_folder(upper, f"the upper directory {what}"),
-        options=_options(host, config),
+        upper_dir=folder(upper, f"the upper directory {what}"),
+        options=_options(inspected),
     )
 
 
-def _options(host: Mapping[str, Any], config: Mapping[str, Any]) -> ContainerOptions:
-    what = "the options of a container"
-
-    def mode(name: str) -> str:
-        value = answers.shown(host.get(name), f"the {name} of a container")
-        return "" if value in _OWN else value
-
-    devices = [answers.mapping(device, what) for device in answers.items(host.get("Devices"), what)]
-    network = mode("NetworkMode")
-    return ContainerOptions(
-        privileged=bool(host.get("Privileged")),
-        terminal=bool(config.get("Tty")),
-        pid_mode=mode("PidMode"),
-        ipc_mode=mode("IpcMode"),
-        uts_mode=mode("UTSMode"),
-        user_mode=mode("UsernsMode"),
-        network_mode=network if network == "host" or network.startswith("container:") else "",
-        devices=tuple(answers.shown(device.get("PathOnHost"), "a device") for device in devices)
-        if not host.get("Privileged")
-        else (),
-        memory=answers.number(host.get("Memory") or 0, "the memory limit of a container"),
-    )
+def _options(inspected: Mapping[str, Any]) -> ContainerOptions:
+    """Docker says there which network it joins first, too, which rules know by `networks`."""
+    found = options_of(inspected)
+    shared = found.network_mode == "host" or found.network_mode.startswith("container:")
+    return found if shared else found.model_copy(update={"network_mode": ""})
 
 
 def _network(name: str, value: object, what: str) -> InstanceNetwork:
@@ -159,26 +134,6 @@ def _network(name: str, value: object, what: str) -> InstanceNetwork:
     )
 
 
-def _mount(value: object, what: str) -> ContainerMount:
-    """Volumes of ours are copied, so their folder must be one; of other mounts nothing is used but to be shown."""
-    mount = answers.mapping(value, f"a mount {what}")
-    kind = answers.word(mount.get("Type"), f"the kind of a mount {what}")
-    source = mount.get("Source")
-    is_volume = kind == "volume"
-    return ContainerMount(
-        kind=kind,
-        name=answers.name(mount["Name"], f"a volume {what}") if is_volume and mount.get("Name") else None,
-        source=_folder(source, f"a volume {what}")
-        if is_volume
-        else answers.shown(source, f"a mount {what}", 4096),
-        target=answers.shown(mount.get("Destination"), f"a mount {what}", 4096),
-    )
-
-
-def _folder(value: object, field: str) -> str:
-    return answers.path(value, field) if value else ""
-
-
 def containers(text: str, cgroup_driver: str) -> tuple[ContainerFacts, ...]:
     """`docker container inspect ID...`"""
     rows = json_list(text.strip(), "the inspection of a container")
@@ -187,9 +142,6 @@ def containers(text: str, cgroup_driver: str) -> tuple[ContainerFacts, ...]:
 
 def images(text: str) -> tuple[ImageFacts, ...]:
     """`docker image inspect ID...`, with the names that specs may have for what Docker calls by a shorter one."""
-
-    def texts(item: Mapping[str, Any], key: str) -> list[str]:
-        return [answers.string(value, f"{key} of an image", 1000) for value in answers.items(item.get(key), key)]
 
     return tuple(
         ImageFacts(
@@ -249,7 +201,7 @@ def volumes(text: str) -> tuple[VolumeFacts, ...]:
         found.append(
             VolumeFacts(
                 name=answers.name(item.get("Name"), "the name of a volume"),
-                mountpoint=_folder(item.get("Mountpoint"), "the folder of a volume") if plain else "",
+                mountpoint=folder(item.get("Mountpoint"), "the folder of a volume") if plain else "",
                 labels=answers.labels(item.get("Labels"), "the labels of a volume"),
             )
         )

@@ -5,16 +5,22 @@ from __future__ import annotations
 import json
 
 from reconciler.criu.tasks import config_file
-from reconciler.errors import Refused
-from reconciler.model.base import canonical_json, parse_duration, parse_size
-from reconciler.model.container import Container, NetworkAttachment, PublishedPort
+from reconciler.model.base import parse_duration
+from reconciler.model.container import Container, NetworkAttachment
 from reconciler.model.labels import ANNOTATION_CRIU, LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.spec import Workload
-from reconciler.runtimes.oci.options import kernel, limits
+from reconciler.runtimes.oci.options import (
+    kernel,
+    limits,
+    logging,
+    mount,
+    network,
+    process,
+    security,
+    spec_label,
+    tmpfs,
+)
 from reconciler.runtimes.podman import paths
-
-_MOUNT_SEPARATORS = frozenset(',"\n\r')
-"""Podman reads `--mount` as a line of comma-separated values; these would end a value early."""
 
 
 def create_argv(
@@ -36,8 +42,8 @@ def create_argv(
         *_files(name, container),
         *limits(container.limits),
         *kernel(container),
-        *_network(name, container, attach),
-        *_logging(container),
+        *network(name, container, _joins(container, attach)),
+        *logging(container, {}),
         *([f"--init-path={init_path}"] if init_path else []),
     ]
     annotations = {**container.annotations, ANNOTATION_CRIU: config_file(name)}
@@ -46,12 +52,7 @@ def create_argv(
     return ("podman", *runtime, "create", *options, "--", image, *container.command)
 
 
-def spec_label(container: Container) -> str:
-    """What the label says a container was made from."""
-    return canonical_json(container)
-
-
-def network(attachment: NetworkAttachment, index: int) -> str:
+def _attachment(attachment: NetworkAttachment, index: int) -> str:
     """The value of `--network`; interfaces are numbered as Podman numbers them when connecting one by one."""
     options = [f"interface_name=eth{index}"]
     options += [f"{'ip6' if ':' in address else 'ip'}={address}" for address in attachment.ips]
@@ -78,18 +79,7 @@ def _process(name: str, container: Container) -> list[str]:
     ]
     if container.entrypoint is not None:
         options.append(f"--entrypoint={json.dumps(container.entrypoint)}")
-    values = {
-        "user": container.user,
-        "workdir": container.workdir,
-        "platform": container.platform,
-        "stop-signal": container.stop_signal,
-        "stop-timeout": f"{parse_duration(container.stop_timeout):.0f}" if container.stop_timeout else None,
-    }
-    options += [f"--{option}={value}" for option, value in values.items() if value is not None]
-    options += [f"--group-add={group}" for group in container.group_add]
-    flags = {"init": container.init, "tty": container.tty, "interactive": container.stdin_open}
-    options += [f"--{option}" for option, given in flags.items() if given]
-    return [*options, *_health(container)]
+    return [*options, *process(container), *_health(container)]
 
 
 def _health(container: Container) -> list[str]:
@@ -114,17 +104,7 @@ def _go(duration: str) -> str:
 
 
 def _rights(container: Container) -> list[str]:
-    options = ["--privileged"] if container.privileged else []
-    options += [f"--cap-add={capability}" for capability in container.cap_add]
-    options += [f"--cap-drop={capability}" for capability in container.cap_drop]
-    security = container.security_opt
-    words = ["no-new-privileges"] if security.no_new_privileges else []
-    words += [f"seccomp={security.seccomp}"] if security.seccomp else []
-    words += [f"apparmor={security.apparmor}"] if security.apparmor else []
-    if security.label is not None:
-        parts = security.label.model_dump(exclude={"disable"}, exclude_none=True)
-        words += ["label=disable"] if security.label.disable else [f"label={k}:{v}" for k, v in parts.items()]
-    options += [f"--security-opt={word}" for word in words]
+    options = security(container)
     for device in container.devices:
         options.append(f"--device={device.cdi or f'{device.path}:{device.inside}:{device.permissions}'}")
     modes = {"userns": container.userns, "ipc": container.ipc, "pid": container.pid, "uts": container.uts}
@@ -133,16 +113,12 @@ def _rights(container: Container) -> list[str]:
 
 def _files(name: str, container: Container) -> list[str]:
     options = ["--read-only"] if container.read_only else []
-    for mount in container.mounts:
-        relabel = f",relabel={mount.relabel}" if mount.relabel else ""
-        options.append(_mount("bind", mount.source, mount.target, mount.read_only) + relabel)
+    for one in container.mounts:
+        relabel = f",relabel={one.relabel}" if one.relabel else ""
+        options.append(_mount("bind", one.source, one.target, one.read_only) + relabel)
     for volume in container.volumes:
         options.append(_mount("volume", volume.name, volume.target, volume.read_only))
-    for tmpfs in container.tmpfs:
-        words = [f"size={parse_size(tmpfs.size)}"] if tmpfs.size else []
-        words += [f"mode={tmpfs.mode}"] if tmpfs.mode else []
-        words += ["exec"] if tmpfs.exec else []
-        options.append(f"--tmpfs={tmpfs.target}" + (f":{','.join(words)}" if words else ""))
+    options += tmpfs(container)
     for target, file in container.secret_files.items():
         where = f"type=mount,target={target},mode={file.mode},uid={file.uid},gid={file.gid}"
         options.append(f"--secret={paths.secret_name(name, target)},{where}")
@@ -150,41 +126,12 @@ def _files(name: str, container: Container) -> list[str]:
 
 
 def _mount(kind: str, source: str, target: str, read_only: bool) -> str:
-    for path in (source, target):
-        if _MOUNT_SEPARATORS & set(path):
-            raise Refused(
-                f"`{path}` cannot be mounted: Podman's mount option cannot carry commas, quotes and line ends",
-                code="P430",
-                fix="use a path without them",
-            )
-    return f"--mount=type={kind},source={source},target={target},readonly={'true' if read_only else 'false'}"
+    return f"{mount(kind, source, target)},readonly={'true' if read_only else 'false'}"
 
 
-def _network(name: str, container: Container, attach: bool) -> list[str]:
-    options = [] if container.uts else [f"--hostname={container.hostname or name}"]
+def _joins(container: Container, attach: bool) -> list[str]:
     if container.network_mode is not None:
-        options.append(f"--network={container.network_mode}")
-    elif attach:
-        options += [f"--network={network(n, index)}" for index, n in enumerate(container.networks)]
-    elif container.networks:
-        options.append("--network=bridge")
-    options += [f"--publish={_port(port)}" for port in container.ports]
-    options += [f"--add-host={host}:{address}" for host, address in container.extra_hosts.items()]
-    options += [f"--dns={address}" for address in container.dns]
-    options += [f"--dns-search={domain}" for domain in container.dns_search]
-    return options + [f"--dns-option={word}" for word in container.dns_options]
-
-
-def _port(port: PublishedPort) -> str:
-    address = f"[{port.address}]" if port.address and ":" in port.address else port.address
-    prefix = f"{address}:" if address else ""
-    return f"{prefix}{port.host}:{port.container}/{port.protocol}"
-
-
-def _logging(container: Container) -> list[str]:
-    log = container.logging
-    if log is None:
-        return []
-    options = [f"--log-driver={log.driver}"]
-    options += [f"--log-opt=max-size={parse_size(log.max_size)}"] if log.max_size else []
-    return options + ([f"--log-opt=tag={log.tag}"] if log.tag else [])
+        return [f"--network={container.network_mode}"]
+    if attach:
+        return [f"--network={_attachment(one, index)}" for index, one in enumerate(container.networks)]
+    return ["--network=bridge"] if container.networks else []

@@ -15,15 +15,16 @@ from reconciler.core.lines import sections as sections
 from reconciler.core.lines import version as version
 from reconciler.model.world import (
     ContainerFacts,
-    ContainerMount,
     ImageFacts,
     InstanceNetwork,
     InstanceState,
     NetworkFacts,
     VolumeFacts,
 )
+from reconciler.runtimes.oci.inspected import MOST_PID as MOST_PID
+from reconciler.runtimes.oci.inspected import folder, mount, options_of, texts
+from reconciler.runtimes.oci.inspected import json_list as json_list
 from reconciler.runtimes.oci.stamps import timestamp as timestamp
-from reconciler.runtimes.podman.hostconfig import options_of
 
 _STATES = {
     "configured": InstanceState.CREATED,
@@ -37,17 +38,11 @@ _STATES = {
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 _CGROUP = re.compile(r"[A-Za-z0-9_.:/@-]{1,1000}")
 """A path in CRIU's configuration file, where a line end would begin another option."""
-MOST_PID = 2**22
 
 
 def version_tuple(text: str) -> tuple[int, ...]:
     """`5.4.2` as numbers, for comparing; empty for an empty text."""
     return tuple(int(part) for part in text.split(".") if _NUMBER.fullmatch(part))
-
-
-def json_list(text: str, field: str) -> list[dict[str, Any]]:
-    """A JSON list of objects; empty for no output."""
-    return [answers.mapping(item, field) for item in answers.items(answers.parsed(text or "[]", field), field)]
 
 
 def state_of(inspected: Mapping[str, Any]) -> InstanceState:
@@ -83,13 +78,11 @@ def container(inspected: Mapping[str, Any]) -> ContainerFacts:
         exit_code=answers.number(state.get("ExitCode"), f"the exit code {what}", least=-(2**31), most=2**32),
         started_at=timestamp(answers.string(state.get("StartedAt"), f"the start {what}")),
         networks=tuple(_network(key, facts, what) for key, facts in sorted(networks.items())),
-        mounts=tuple(
-            _mount(mount, what) for mount in answers.items(inspected.get("Mounts"), f"the mounts {what}")
-        ),
+        mounts=tuple(mount(one, what) for one in answers.items(inspected.get("Mounts"), f"the mounts {what}")),
         auto_remove=bool(host_config.get("AutoRemove")),
         restart=answers.word(part(host_config, "RestartPolicy").get("Name") or "no", f"the restart policy {what}"),
-        userdata=_folder(inspected.get("StaticDir"), f"the folder {what}"),
-        upper_dir=_folder(upper, f"the upper directory {what}"),
+        userdata=folder(inspected.get("StaticDir"), f"the folder {what}"),
+        upper_dir=folder(upper, f"the upper directory {what}"),
         options=options_of(inspected),
     )
 
@@ -105,26 +98,6 @@ def _network(name: str, value: object, what: str) -> InstanceNetwork:
         ip6=answers.address(ip6, f"an address {what}") if ip6 else None,
         mac=answers.mac(mac, f"a MAC address {what}") if mac else None,
     )
-
-
-def _mount(value: object, what: str) -> ContainerMount:
-    """Volumes of ours are copied, so their folder must be one; of other mounts nothing is used but to be shown."""
-    mount = answers.mapping(value, f"a mount {what}")
-    kind = answers.word(mount.get("Type"), f"the kind of a mount {what}")
-    source = mount.get("Source")
-    is_volume = kind == "volume"
-    return ContainerMount(
-        kind=kind,
-        name=answers.name(mount["Name"], f"a volume {what}") if is_volume and mount.get("Name") else None,
-        source=_folder(source, f"a volume {what}")
-        if is_volume
-        else answers.shown(source, f"a mount {what}", 4096),
-        target=answers.shown(mount.get("Destination"), f"a mount {what}", 4096),
-    )
-
-
-def _folder(value: object, field: str) -> str:
-    return answers.path(value, field) if value else ""
 
 
 def containers(text: str) -> tuple[ContainerFacts, ...]:
@@ -149,9 +122,6 @@ def stored(text: str) -> dict[str, tuple[str, str]]:
 
 def images(text: str) -> tuple[ImageFacts, ...]:
     """`podman image ls --format json`"""
-
-    def texts(item: Mapping[str, Any], key: str) -> list[str]:
-        return [answers.string(value, f"{key} of an image", 1000) for value in answers.items(item.get(key), key)]
 
     return tuple(
         ImageFacts(
@@ -201,7 +171,7 @@ def volumes(text: str) -> tuple[VolumeFacts, ...]:
     return tuple(
         VolumeFacts(
             name=answers.name(item.get("Name"), "the name of a volume"),
-            mountpoint=_folder(item.get("Mountpoint"), "the folder of a volume"),
+            mountpoint=folder(item.get("Mountpoint"), "the folder of a volume"),
             labels=answers.labels(item.get("Labels"), "the labels of a volume"),
         )
         for item in json_list(text.strip(), "the list of volumes")

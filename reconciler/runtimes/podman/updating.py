@@ -15,8 +15,7 @@ from reconciler.model.container import Container
 from reconciler.model.labels import LABEL_SPEC
 from reconciler.model.spec import Workload
 from reconciler.model.world import ContainerFacts
-from reconciler.runtimes.oci.options import limits
-from reconciler.runtimes.podman import options
+from reconciler.runtimes.oci.options import limits, spec_label
 from reconciler.runtimes.podman.engine import PodmanEngine
 from reconciler.runtimes.podman.noted import Note, notes, write
 
@@ -28,7 +27,7 @@ class PodmanUpdates(PodmanEngine):
         name, wanted = workload.metadata.name, workload.container
         facts = yield from self._running(name)
         had = (yield from notes((name,))).get(facts.id)
-        now = options.spec_label(wanted)
+        now = spec_label(wanted)
         if had is not None and (had.now, had.run) == (now, run):
             return
         before = had.now if had else facts.labels.get(LABEL_SPEC, "")
