@@ -31,7 +31,7 @@ BETWEEN: Seconds = 0.5
 """How often, and after what pause each, KubeVirt is asked whether it is done: for two minutes."""
 
 
-def create(workload: Workload, fence: Fence) -> Program[str]:
+def create(workload: Workload, fence: Fence, *, oci_runtime: str, secrets: Mapping[str, bytes]) -> Program[str]:
     name = workload.metadata.name
     here = yield from looking.whereabouts()
     found = yield from looking.find(name, here)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from reconciler.core import unwell
 from reconciler.core.made_from import changed_fields
 from reconciler.errors import CommandFailed
@@ -23,7 +25,7 @@ LIMIT: Seconds = 90.0
 """For a few calls of libvirt, and waiting until it answers."""
 
 
-def create(workload: Workload, fence: Fence) -> Program[str]:
+def create(workload: Workload, fence: Fence, *, oci_runtime: str, secrets: Mapping[str, bytes]) -> Program[str]:
     name, spec = workload.metadata.name, domains.machine_of(workload)
     found = yield from observing.machine(name)
     if found is not None:
@@ -53,8 +55,8 @@ def start(workload: Workload, fence: Fence) -> Program[None]:
     yield from guard.run(fence, guard.LIVE, places.shell("start", found.id), timeout=LIMIT)
 
 
-def stop(name: str, fence: Fence) -> Program[None]:
-    found = yield from observing.machine(name)
+def stop(workload: str, fence: Fence) -> Program[None]:
+    found = yield from observing.machine(workload)
     if found is not None and found.state.has_processes:
         grace = _grace(found)
         argv = places.shell("stop", found.id, str(round(grace)))
@@ -68,11 +70,11 @@ def _grace(found: MachineFacts) -> Seconds:
         return GRACE
 
 
-def remove(name: str, fence: Fence) -> Program[None]:
-    yield from stop(name, fence)
-    if found := (yield from observing.machine(name)):
+def remove(workload: str, fence: Fence) -> Program[None]:
+    yield from stop(workload, fence)
+    if found := (yield from observing.machine(workload)):
         yield from guard.run(
-            fence, guard.SETTLED, places.shell("remove", found.id, places.note(name)), timeout=LIMIT
+            fence, guard.SETTLED, places.shell("remove", found.id, places.note(workload)), timeout=LIMIT
         )
 
 

@@ -18,7 +18,7 @@ from reconciler.model.world import ContainerFacts, InstanceState
 from reconciler.runtimes.base import Handover, Located
 from reconciler.runtimes.oci import folders, verifying
 from reconciler.runtimes.oci.moving import EngineMoves, home_of
-from reconciler.runtimes.oci.stores import SYNC_LIMIT
+from reconciler.runtimes.volumes import SYNC_LIMIT
 
 
 class EngineDestination(EngineMoves):

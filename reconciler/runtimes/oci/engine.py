@@ -11,7 +11,7 @@ from reconciler.guard import guard
 from reconciler.model.command import Command, Fence, Program, Seconds
 from reconciler.model.plan import Phase
 from reconciler.model.spec import Workload
-from reconciler.model.world import ContainerFacts, NetworkFacts, VolumeFacts
+from reconciler.model.world import ContainerFacts, NetworkFacts
 from reconciler.resources import host_script
 
 Phases = tuple[Phase | str, ...]
@@ -87,7 +87,7 @@ class Engine(ABC):
     def oci_config(self, facts: ContainerFacts) -> Program[str]:
         """Where the OCI config of a container that runs is on its host."""
 
-    # --- images, networks, volumes ---
+    # --- images, networks ---
 
     @abstractmethod
     def image_id(self, image: str) -> Program[str | None]:
@@ -103,17 +103,6 @@ class Engine(ABC):
     @abstractmethod
     def mtu(self, size: int) -> str:
         """The option of a network's driver."""
-
-    @abstractmethod
-    def volume(self, name: str) -> Program[VolumeFacts | None]: ...
-
-    @abstractmethod
-    def look_into(self, volume: VolumeFacts) -> str:
-        """How a person looks into a volume, said behind its name."""
-
-    @abstractmethod
-    def save_and_remove(self, volume: VolumeFacts) -> str:
-        """How a person gets rid of a volume without loss, said at the end of a sentence."""
 
     # --- containers ---
 

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 
-from reconciler.core import owned
 from reconciler.errors import CommandFailed, Refused
-from reconciler.guard import guard
-from reconciler.model.command import Command, Fence, Program, Seconds, Tree
-from reconciler.model.labels import LABEL_EPOCH, LABEL_RUN, LABEL_WORKLOAD
+from reconciler.model.command import Command, Program, Seconds
 from reconciler.model.network import NetworkDefinition
-from reconciler.model.world import NetworkFacts, VolumeFacts
+from reconciler.model.world import NetworkFacts
 from reconciler.runtimes.base import Pull
 from reconciler.runtimes.oci.engine import Engine
+from reconciler.runtimes.volumes import LabelledVolumes
 
 PULL_LIMIT: Seconds = 1800.0
-SYNC_LIMIT: Seconds = 600.0
 
 
-class EngineStores(Engine):
+class EngineStores(Engine, LabelledVolumes):
     """The abilities `networks` and `volumes`, and of `images` what does not depend on their formats."""
 
     def pull_image(self, image: str, how: Pull = Pull()) -> Program[str]:  # noqa: B008  it is frozen
@@ -57,48 +55,12 @@ class EngineStores(Engine):
             options += [f"--ip-range={ipam.ip_range}"] if ipam.ip_range else []
         yield Command(self.command("network create", name, options=options), changes=True)
 
-    def check_free(self, name: str, fence: Fence, run: str) -> Program[bool]:
-        """Whether there is no volume of that name yet; one that this run has made is fine, any other refused."""
-        found = yield from self.volume(name)
-        if found is None:
-            return True
-        self._check_owner(found, fence.workload)
-        owned.check_made_by(found, fence, run, self.save_and_remove(found))
-        return False
-
-    def create_volume(self, name: str, fence: Fence, run: str) -> Program[None]:
-        if not (yield from self.check_free(name, fence, run)):
-            return
-        labels = {LABEL_WORKLOAD: fence.workload, LABEL_EPOCH: str(fence.epoch), LABEL_RUN: run}
+    def making_volume(self, name: str, labels: Mapping[str, str]) -> tuple[tuple[str, ...], bytes]:
         options = [f"--label={key}={value}" for key, value in labels.items()]
-        yield from guard.run(fence, guard.ANY, self.command("volume create", name, options=options))
+        return self.command("volume create", name, options=options), b""
 
-    def locate_volume(self, name: str, workload: str) -> Program[Tree]:
-        found = yield from self.volume(name)
-        if found is None or not found.mountpoint:
-            raise CommandFailed(f"the volume {name} of {workload} is not there, or not a folder", code="C350")
-        self._check_owner(found, workload)
-        return Tree("volume", found.mountpoint, name=name)
-
-    def keep_volume(self, tree: Tree) -> Program[None]:
-        yield Command(("sync", "-f", "--", tree.path), timeout=SYNC_LIMIT, changes=True)
-
-    def remove_volume(self, name: str, fence: Fence, made_by: str = "") -> Program[None]:
-        found = yield from self.volume(name)
-        if found is None or (made_by and found.labels.get(LABEL_RUN) != made_by):
-            return
-        self._check_owner(found, fence.workload)
-        yield from guard.run(fence, guard.ANY, self.command("volume rm", name))
-
-    def drop_volume(self, name: str, fence: Fence) -> Program[None]:
-        """Remove a volume of the workload's at the end of a hand-over; one of that name that is a stranger's
-        stays."""
-        found = yield from self.volume(name)
-        if found is not None and found.labels.get(LABEL_WORKLOAD) == fence.workload:
-            yield from self.remove_volume(name, fence)
-
-    def _check_owner(self, volume: VolumeFacts, workload: str) -> None:
-        owned.check_owner(volume, workload, self.look_into(volume))
+    def removing_volume(self, name: str) -> tuple[str, ...]:
+        return self.command("volume rm", name)
 
 
 def _check_same(there: NetworkFacts, wanted: NetworkDefinition) -> None:

@@ -17,9 +17,10 @@ from reconciler.model.plan import Phase
 from reconciler.model.world import InstanceState, TreeFacts
 from reconciler.runtimes.base import Alive, Handover, Located
 from reconciler.runtimes.process import leaving, lifecycle, observing, places, settings, stores, verifying
+from reconciler.runtimes.volumes import SYNC_LIMIT
 
 
-def stage(handover: Handover, secrets: Mapping[str, bytes]) -> Program[Located]:
+def stage(handover: Handover, *, secrets: Mapping[str, bytes]) -> Program[Located]:
     name, fence = handover.name, handover.fence
     spec = settings.process_of(handover.workload)
     old = yield from observing.tree(name)
@@ -29,13 +30,13 @@ def stage(handover: Handover, secrets: Mapping[str, bytes]) -> Program[Located]:
         old,
         whole=old is not None and _is_staged(handover, old),
         discard=partial(_discard, old, fence),
-        volumes=arriving.VolumeRoom(names, stores.check_free, stores.remove_volume),
+        volumes=arriving.VolumeRoom(names, stores.VOLUMES.check_free, stores.VOLUMES.remove_volume),
     )
     if arrival.again and old is not None:
         tree_id = old.id
     else:
         for volume in names:
-            yield from stores.create_volume(volume, fence, handover.run)
+            yield from stores.VOLUMES.create_volume(volume, fence, handover.run)
         tree_id = yield from lifecycle.make(handover.workload, fence, arriving.RESERVED, secrets)
     yield from guard.run(fence, arriving.RESERVED, places.shell("stage", places.home(name)))
     yield from rooms.make(handover, places.tasks(name, tree_id))
@@ -65,13 +66,10 @@ def unstage(handover: Handover) -> Program[None]:
     if facts is not None:
         yield from _discard(facts, fence, arriving.UNDONE)
     for volume in settings.process_of(handover.workload).volumes:
-        yield from stores.remove_volume(volume.name, fence, handover.run)
+        yield from stores.VOLUMES.remove_volume(volume.name, fence, handover.run)
     yield from config.write(name)
     yield from config.forget(name)
     yield from guard.mark(fence, Phase.FENCED, "destination", run=handover.run, peer=handover.move.source)
-
-
-commit = arriving.commit
 
 
 def restore(handover: Handover) -> Program[None]:
@@ -108,7 +106,7 @@ def confirm(handover: Handover) -> Program[None]:
         tasks = places.tasks(handover.name, facts.id)
         yield from restoring.drain(handover, tasks, ok=(0, restoring.ON_THEIR_WAY))
         folders = [tree.path for tree in leaving.located(handover, facts.id).trees if tree.kind != "images"]
-        yield Command(("sync", "-f", "--", *folders), timeout=stores.SYNC_LIMIT, changes=True)
+        yield Command(("sync", "-f", "--", *folders), timeout=SYNC_LIMIT, changes=True)
     yield from guard.mark(handover.fence, Phase.RUNNING, "owner", run=handover.run, peer=handover.move.source)
 
 

@@ -151,7 +151,7 @@ def retire(handover: Handover) -> Program[None]:
         yield from guard.run(handover.fence, phases, rooms.free_argv(places.tasks(name, facts.id)))
         yield from lifecycle.end(name, handover.fence, phases, remove=True)
     for volume in settings.process_of(handover.workload).volumes:
-        yield from stores.drop_volume(volume.name, handover.fence)
+        yield from stores.VOLUMES.drop_volume(volume.name, handover.fence)
     yield from config.forget(name)
     yield from guard.mark(handover.fence, Phase.RETIRED, "source", run=handover.run, peer=peer)
     yield from guard.clean(name)

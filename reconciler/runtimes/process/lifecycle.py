@@ -33,7 +33,7 @@ def make(
     return done.stdout.strip()
 
 
-def create(workload: Workload, fence: Fence, secrets: Mapping[str, bytes]) -> Program[str]:
+def create(workload: Workload, fence: Fence, *, oci_runtime: str, secrets: Mapping[str, bytes]) -> Program[str]:
     name, spec = workload.metadata.name, settings.process_of(workload)
     found = yield from observing.tree(name)
     if found is not None:
@@ -41,7 +41,7 @@ def create(workload: Workload, fence: Fence, secrets: Mapping[str, bytes]) -> Pr
             return found.id
         yield from end(name, fence, guard.SETTLED, remove=True)
     for volume in spec.volumes:
-        yield from stores.locate_volume(volume.name, name)
+        yield from stores.VOLUMES.locate_volume(volume.name, name)
     yield from guard.mark(fence, Phase.RUNNING, "owner")
     return (yield from make(workload, fence, guard.LIVE, secrets))
 
@@ -69,10 +69,10 @@ def run(name: str, fence: Fence, phases: tuple[Phase | str, ...]) -> Program[Non
     yield from guard.run(fence, phases, argv)
 
 
-def stop(name: str, fence: Fence) -> Program[None]:
-    found = yield from observing.tree(name)
+def stop(workload: str, fence: Fence) -> Program[None]:
+    found = yield from observing.tree(workload)
     if found is not None and found.state.has_processes:
-        argv = places.shell("stop", places.home(name), str(round(GRACE)))
+        argv = places.shell("stop", places.home(workload), str(round(GRACE)))
         yield from guard.run(fence, guard.SETTLED, argv, timeout=_LIMIT)
 
 
@@ -82,10 +82,10 @@ def end(name: str, fence: Fence, phases: tuple[Phase | str, ...], *, remove: boo
     yield from guard.run(fence, phases, argv, timeout=_LIMIT)
 
 
-def remove(name: str, fence: Fence) -> Program[None]:
-    if (yield from observing.tree(name)) is not None:
-        yield from stop(name, fence)
-        yield from end(name, fence, guard.SETTLED, remove=True)
+def remove(workload: str, fence: Fence) -> Program[None]:
+    if (yield from observing.tree(workload)) is not None:
+        yield from stop(workload, fence)
+        yield from end(workload, fence, guard.SETTLED, remove=True)
 
 
 def set_aside(workload: str, fence: Fence) -> Program[None]:
