@@ -34,7 +34,7 @@ from reconciler.model.record import Run, RunState
 from reconciler.model.spec import Spec
 from reconciler.model.world import World
 from reconciler.state.identity import owner
-from reconciler.state.store import Store
+from reconciler.state.store import Awaited, Store
 
 log = logging.getLogger("reconciler.commands")
 
@@ -224,7 +224,7 @@ class Apply:
 
     async def _carry_out(self, plan: Plan, run: str, fleet: Fleet, journal: Store) -> Outcome:
         outside = Outside(fleet, warn=self.untidied.append)
-        self._executor = outside.executor(plan, run, journal, report=self.report)
+        self._executor = outside.executor(plan, run, Awaited(journal), report=self.report)
         outcome = await outside.carry_out(self._executor)
         if self._lost:
             stands = "; ".join(f"{name} is {state}" for name, state in outcome.groups.items())

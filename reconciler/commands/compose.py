@@ -244,7 +244,7 @@ class Outside:
             log.info("ended: %s", state, extra={"run": executor.run, "workload": workload})
         unnoted = "the journal could not note the end of the run; reconcile resume does"
         with lenient("S606", unnoted, self.warn):
-            executor.journal.end(executor.run, run_state(outcome), self.now())
+            await executor.journal.end(executor.run, run_state(outcome), self.now())
         return outcome
 
     async def _beat_hold(self, plan: Plan, workload: str) -> None:

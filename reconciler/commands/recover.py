@@ -32,7 +32,7 @@ from reconciler.model.record import Mark, Record, Run, RunState
 from reconciler.model.spec import Spec
 from reconciler.model.world import World
 from reconciler.state.identity import owner
-from reconciler.state.store import Store
+from reconciler.state.store import Awaited, Store
 
 ONCE = Patience(before_commit=1, commit=1, after_commit=1)
 """Where a host is known not to answer: what is to be done there is not waited for."""
@@ -162,7 +162,7 @@ class Resume:
         self._executor = outside.executor(
             plan,
             run.id,
-            journal,
+            Awaited(journal),
             report=self.report,
             records=[record for record in run.records if record.step in {step.id for step in plan.steps}],
             recovering=frozenset(plan.groups),

@@ -45,7 +45,7 @@ from reconciler.model.plan import Plan
 from reconciler.model.record import Run
 from reconciler.model.spec import Spec, Workload
 from reconciler.state.identity import owner
-from reconciler.state.store import Store
+from reconciler.state.store import Awaited, Store
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,7 @@ class Restore:
             raise self._lost
         run = new_run_id()
         journal.begin(Run(id=run, plan=plan, started_at=time.time(), actor=owner(), commit=plan.commit))
-        self._executor = outside.executor(plan, run, journal, report=self.report)
+        self._executor = outside.executor(plan, run, Awaited(journal), report=self.report)
         try:
             return await outside.carry_out(self._executor)
         finally:

@@ -84,6 +84,10 @@ class Executor:
     patience: Patience = field(default_factory=Patience)
     while_frozen: Callable[[str], Awaitable[None]] | None = None
     _running: dict[asyncio.Task[None], Due] = field(default_factory=dict)
+    _at_work: set[asyncio.Task[None]] = field(default_factory=set)
+    """Those whose effect is under way: what may be cut short. What is being written never is."""
+    _stopped: set[asyncio.Task[None]] = field(default_factory=set)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _failures: list[ReconcilerError] = field(default_factory=list)
     _broken: BaseException | None = None
 
@@ -97,7 +101,9 @@ class Executor:
         for task, action in self._running.items():
             step = action.step
             if not action.undo and step.kind.traits.interruptible and not self._saga.committed(step.workload):
-                task.cancel()
+                self._stopped.add(task)
+                if task in self._at_work:
+                    task.cancel()
 
     async def execute(self) -> Outcome:
         """Run until nothing is left to do or may be done.
@@ -108,7 +114,7 @@ class Executor:
         for record in self.records:
             if record.mark is Mark.DONE:
                 self.steps.results[record.step] = record.result
-        self._try_again()
+        await self._try_again()
         heartbeat = asyncio.create_task(self._beat(), name="heartbeat") if self.while_frozen else None
         try:
             self._start_ready()
@@ -144,7 +150,7 @@ class Executor:
         return InDoubt(f"{names} may run nowhere until the journal can be written", why=str(error), fix=error.fix)
 
     def _collect(self) -> None:
-        """Take note of the tasks that have ended. One that was cancelled before it began has done nothing."""
+        """Take note of the tasks that have ended."""
         for task in [t for t in self._running if t.done()]:
             self._schedule.ended(self._running.pop(task))
             if not task.cancelled() and (error := task.exception()):
@@ -158,12 +164,14 @@ class Executor:
     async def _act(self, action: Due) -> None:
         step = action.step
         started = self.now()
-        self._write(step, Mark.UNDO if action.undo else Mark.INTENT)
+        if asyncio.current_task() in self._stopped:
+            return  # before it began: it has done nothing
+        await self._write(step, Mark.UNDO if action.undo else Mark.INTENT)
         self._tell(StepStarted(step, action.undo))
         lost, error = False, ""
         result: StepResult | None = None
         try:
-            result = await self._with_patience(action)
+            result = await self._effect(action)
         except asyncio.CancelledError:
             if not self._saga.cancelled:
                 raise
@@ -178,11 +186,23 @@ class Executor:
             mark = Mark.UNDO_FAILED if error else Mark.UNDONE
         else:
             mark = Mark.LOST if lost else Mark.FAILED if error else Mark.DONE
-        self._write(step, mark, note=error, result=result)
+        await self._write(step, mark, note=error, result=result)
         if mark is Mark.DONE:
             self.steps.results[step.id] = result
         unhealthy = result.unhealthy if isinstance(result, HealthSeen) else ""
         self._tell(StepEnded(step, action.undo, self.now() - started, error, lost, unhealthy))
+
+    async def _effect(self, action: Due) -> StepResult | None:
+        """CancelledError where somebody has asked to stop meanwhile."""
+        task = asyncio.current_task()
+        assert task is not None
+        if task in self._stopped:
+            raise asyncio.CancelledError
+        self._at_work.add(task)
+        try:
+            return await self._with_patience(action)
+        finally:
+            self._at_work.discard(task)
 
     async def _with_patience(self, action: Due) -> StepResult | None:
         """Try a step again while its host does not answer; every effect is idempotent. ReplyLost at the end
@@ -214,21 +234,23 @@ class Executor:
             pause = min(pause * 2, self.patience.longest_pause)
         raise AssertionError("unreachable: the last try returns or raises")
 
-    def _try_again(self) -> None:
+    async def _try_again(self) -> None:
         """A resume asks again where an answer was missing, and repeats undos and tidying that failed."""
         marks = self._saga.progress
         for step in self.plan.steps:
             mark = marks.of(step)
             if mark is Mark.LOST or (mark is Mark.FAILED and step.kind.traits.tidying):
-                self._write(step, Mark.INTENT, note="asked again by resume")
+                await self._write(step, Mark.INTENT, note="asked again by resume")
             elif mark is Mark.UNDO_FAILED and not went_with(step, self.plan, marks):
-                self._write(step, Mark.UNDO, note="tried again by resume")
+                await self._write(step, Mark.UNDO, note="tried again by resume")
 
-    def _write(self, step: Step, mark: Mark, note: str = "", result: StepResult | None = None) -> None:
-        after = self.records[-1].seq if self.records else 0
-        record = self.journal.append(self.run, step.id, mark, self.now(), note, result, after=after)
-        self.records.append(record)
-        self._saga.note(record)
+    async def _write(self, step: Step, mark: Mark, note: str = "", result: StepResult | None = None) -> None:
+        """One at a time: each says which record it follows."""
+        async with self._turn:
+            after = self.records[-1].seq if self.records else 0
+            record = await self.journal.append(self.run, step.id, mark, self.now(), note, result, after=after)
+            self.records.append(record)
+            self._saga.note(record)
 
     def _progress(self, step: Step, done: Bytes) -> None:
         self._tell(StepProgress(step, done, step.expected_bytes))

@@ -1,9 +1,10 @@
 """What a controller needs of the place where runs are kept. `Journal` (SQLite) is one, `MemoryStore` another; all
 of them are held to tests/state/test_store.py.
 
-Calls are synchronous: a cancelled task can leave one only before or after it, and an intent has to be durable
-before its effect starts anyway. Were they awaited, each would need a shield, and somebody who waits for it after
-a cancel.
+A store's calls are synchronous: before and after a run nothing else goes on. What is written while workloads move
+is awaited (`Writer`), so that one that has to be asked over a network keeps neither other steps nor the beats of
+a frozen source waiting; `Awaited` makes a writer of a store. Nobody cancels a write: the loop cuts only effects
+short.
 
 Errors:
 
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -45,9 +47,10 @@ class Claims(Protocol):
 
 
 class Writer(Protocol):
-    """Where records become durable before effects, and the end of a run after them: what carries out a plan."""
+    """Where records become durable before effects, and the end of a run after them: what carries out a plan. One
+    write at a time; the next one knows of the last."""
 
-    def append(
+    async def append(
         self,
         run_id: str,
         step: str,
@@ -62,12 +65,26 @@ class Writer(Protocol):
         (0: none); Locked when there are later ones or the run has ended, so that a controller which was replaced
         while it stood still does nothing more."""
 
-    def end(self, run_id: str, state: RunState, at: float) -> None:
+    async def end(self, run_id: str, state: RunState, at: float) -> None:
         """Write down how a run stands, and what its moves took; a run in doubt may be ended again later."""
 
 
-class Store(Writer, Protocol):
-    """Runs, their records, and who works on what."""
+class Store(Protocol):
+    """Runs, their records, and who works on what. `append` and `end` are as a `Writer`'s."""
+
+    def append(
+        self,
+        run_id: str,
+        step: str,
+        mark: Mark,
+        at: float,
+        note: str = "",
+        result: StepResult | None = None,
+        *,
+        after: int | None = None,
+    ) -> Record: ...
+
+    def end(self, run_id: str, state: RunState, at: float) -> None: ...
 
     @property
     def locks(self) -> Claims: ...
@@ -102,6 +119,29 @@ class Store(Writer, Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+@dataclass(frozen=True)
+class Awaited:
+    """The writer of a store that answers at once."""
+
+    store: Store
+
+    async def append(
+        self,
+        run_id: str,
+        step: str,
+        mark: Mark,
+        at: float,
+        note: str = "",
+        result: StepResult | None = None,
+        *,
+        after: int | None = None,
+    ) -> Record:
+        return self.store.append(run_id, step, mark, at, note, result, after=after)
+
+    async def end(self, run_id: str, state: RunState, at: float) -> None:
+        self.store.end(run_id, state, at)
 
 
 UNFINISHED = (RunState.OPEN, RunState.IN_DOUBT)

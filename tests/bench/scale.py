@@ -11,7 +11,9 @@ from reconciler.core.saga import GroupState
 from reconciler.engine.execute import Executor
 from reconciler.model.plan import Step
 from reconciler.model.record import Run
+from reconciler.model.result import StepResult
 from reconciler.state.memory import MemoryStore
+from reconciler.state.store import Awaited
 from tests.bench.world import fleet
 
 HOSTS = 100
@@ -21,14 +23,14 @@ class Instant:
     """Steps that are done at once."""
 
     def __init__(self) -> None:
-        self.data: dict[str, dict[str, str]] = {}
+        self.results: dict[str, StepResult | None] = {}
         self.generation = 0
 
-    async def do(self, step: Step, progress: Callable[[int], None]) -> dict[str, str]:
-        return {}
+    async def do(self, step: Step, progress: Callable[[int], None]) -> None:
+        return None
 
-    async def undo(self, step: Step) -> dict[str, str]:
-        return {}
+    async def undo(self, step: Step) -> None:
+        return None
 
 
 def many_moves_s(count: int) -> float:
@@ -43,7 +45,7 @@ def many_moves_s(count: int) -> float:
         plan=plan,
         run="bench",
         steps=Instant(),
-        journal=store,
+        journal=Awaited(store),
         now=lambda: 0.0,  # type: ignore[arg-type]
     )
     outcome = asyncio.run(executor.execute())

@@ -25,7 +25,7 @@ from reconciler.model.event import Event
 from reconciler.model.plan import Plan, Step, StepKind
 from reconciler.model.record import Mark, Record, RunState
 from reconciler.model.result import StepResult, WentBack
-from reconciler.state.store import Writer
+from reconciler.state.store import Store
 from tests.sim.faults import Point
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Controller:
             await asyncio.get_running_loop().create_future()
         await self.awake.wait()
 
-    def start(self, plan: Plan, journal: Writer, records: Iterable[Record], recovering: frozenset[str]) -> None:
+    def start(self, plan: Plan, journal: Store, records: Iterable[Record], recovering: frozenset[str]) -> None:
         self.plan = plan
         self.outside = Outside(
             wrapped(GatedFleet(MemoryFleet(self.sim.universe), self)),
@@ -155,12 +155,13 @@ def _enter(step: Step, undo: bool) -> None:
 
 
 class GatedJournal:
-    """The real journal, with boundaries around each record."""
+    """The real journal, with boundaries around each record. Others go on before a record is kept, and before the
+    loop knows that it is."""
 
-    def __init__(self, inner: Writer, controller: Controller, plan: Plan) -> None:
+    def __init__(self, inner: Store, controller: Controller, plan: Plan) -> None:
         self.inner, self.controller, self.plan = inner, controller, plan
 
-    def append(
+    async def append(
         self,
         run_id: str,
         step: str,
@@ -180,6 +181,8 @@ class GatedJournal:
         controller.check()
         if controller.sim.journal_full:
             raise JournalError("the journal cannot be written")
+        await asyncio.sleep(0)
+        controller.check()
         record = self.inner.append(run_id, step, mark, at, note, result, after=after)
         controller.sim.durable[step] = mark
         if mark is Mark.DONE and here.step.kind in (StepKind.CONFIRM, StepKind.SETTLE):
@@ -187,9 +190,10 @@ class GatedJournal:
         controller.sim.universe.note(f"{controller.name}: {step} {mark} {note}")
         controller.sim.at(controller, here, Point.AFTER_INTENT if began else Point.AFTER_OUTCOME)
         controller.check()
+        await asyncio.sleep(0)
         return record
 
-    def end(self, run_id: str, state: RunState, at: float) -> None:
+    async def end(self, run_id: str, state: RunState, at: float) -> None:
         self.controller.check()
         self.inner.end(run_id, state, at)
 

@@ -12,6 +12,7 @@ from reconciler.hosts.memory import MemoryFleet, run_virtual
 from reconciler.model.plan import StepKind
 from reconciler.model.record import Run
 from reconciler.state.memory import MemoryStore
+from reconciler.state.store import Awaited
 from tests.sim.controller import Killed
 from tests.sim.shapes import scene
 from tests.sim.stage import Stage
@@ -48,7 +49,7 @@ class Back(Stage):
     async def restore(self, run="run1", **hooks):
         plan = self.scene.plan(await self.look())
         self.journal.begin(Run(id=run, plan=plan, started_at=0.0, actor="sim"))
-        return await self.outside.carry_out(self.outside.executor(plan, run, self.journal, **hooks))
+        return await self.outside.carry_out(self.outside.executor(plan, run, Awaited(self.journal), **hooks))
 
 
 async def dead(last, after):
@@ -157,8 +158,8 @@ def test_two_restores_at_once_cannot_both_go_through():
         for store, plan, run in ((s.journal, mine, "run1"), (other.journal, theirs, "run2")):
             store.begin(Run(id=run, plan=plan, started_at=0.0, actor="sim"))
         ends = await asyncio.gather(
-            s.outside.carry_out(s.outside.executor(mine, "run1", s.journal)),
-            other.outside.carry_out(other.outside.executor(theirs, "run2", other.journal)),
+            s.outside.carry_out(s.outside.executor(mine, "run1", Awaited(s.journal))),
+            other.outside.carry_out(other.outside.executor(theirs, "run2", Awaited(other.journal))),
         )
         states = [end.groups["web"] for end in ends]
         assert states.count(GroupState.DONE) <= 1 and len(s.running()) == states.count(GroupState.DONE)

@@ -56,7 +56,7 @@ async def test_what_fails_after_the_outcome_is_told_beside_it(
 
 async def test_a_journal_that_cannot_note_the_end_keeps_no_outcome_back() -> None:
     class Full:
-        def end(self, run_id: str, state: RunState, at: float) -> None:
+        async def end(self, run_id: str, state: RunState, at: float) -> None:
             raise JournalError("the journal cannot be written")
 
     told: list[Untidied] = []
