@@ -164,7 +164,7 @@ class Resume:
             run.id,
             Awaited(journal),
             report=self.report,
-            records=[record for record in run.records if record.step in {step.id for step in plan.steps}],
+            records=run.records,
             recovering=frozenset(plan.groups),
         )
         if any({step.host, step.peer} & gone.keys() for step in plan.steps):

@@ -69,7 +69,8 @@ class Outcome:
 
 @dataclass
 class Executor:
-    """Carries out one run. `records` are those of an earlier controller, for a resume."""
+    """Carries out one run, or a part of it. `records` are all that an earlier controller has written of the run,
+    for a resume; those of steps that are not in the plan only say which record was the last."""
 
     plan: Plan
     run: str
@@ -92,6 +93,9 @@ class Executor:
     _broken: BaseException | None = None
 
     def __post_init__(self) -> None:
+        self._last = self.records[-1].seq if self.records else 0
+        known = {step.id for step in self.plan.steps}
+        self.records = [record for record in self.records if record.step in known]
         self._saga = Saga(self.plan, self.records, self.recovering)
         self._schedule = Schedule(self._saga, self.limits)
 
@@ -247,8 +251,9 @@ class Executor:
     async def _write(self, step: Step, mark: Mark, note: str = "", result: StepResult | None = None) -> None:
         """One at a time: each says which record it follows."""
         async with self._turn:
-            after = self.records[-1].seq if self.records else 0
-            record = await self.journal.append(self.run, step.id, mark, self.now(), note, result, after=after)
+            at = self.now()
+            record = await self.journal.append(self.run, step.id, mark, at, note, result, after=self._last)
+            self._last = record.seq
             self.records.append(record)
             self._saga.note(record)
 

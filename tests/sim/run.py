@@ -167,9 +167,9 @@ class Simulation(Checks):
             return
         note_settled(journal.run(zombie.run), await self.look(), journal)
         records = journal.run(zombie.run).records
-        plan, names = old.model_copy(update={"steps": moves}), {step.id for step in moves}
+        plan = old.model_copy(update={"steps": moves})
         again = Controller(self, f"{zombie.name}'s run", run=zombie.run)
-        again.start(plan, journal, [r for r in records if r.step in names], frozenset(old.moves))
+        again.start(plan, journal, records, frozenset(old.moves))
         await asyncio.wait_for(again.over.wait(), LONGEST)
         self.universe.note(f"{again.name} ended: {again.groups} {again.error}")
         if not self.watcher.disturbed and not self._ended(again.groups or {}, of_journal=True):

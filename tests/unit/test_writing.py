@@ -10,6 +10,7 @@ import pytest
 from reconciler.core.planner import make_plan
 from reconciler.core.saga import GroupState
 from reconciler.engine.execute import INTERRUPTED, Executor
+from reconciler.guard import dossier
 from reconciler.model.plan import Step
 from reconciler.model.record import Mark, Record, Run, RunState
 from reconciler.model.result import StepResult
@@ -79,6 +80,19 @@ async def test_records_of_many_moves_follow_each_other() -> None:
     outcome = await executor.execute()
     assert set(outcome.groups.values()) == {GroupState.DONE}
     assert [record.seq for record in executor.records] == list(range(1, len(executor.records) + 1))
+
+
+async def test_a_part_of_a_run_is_taken_up_behind_the_records_of_the_rest() -> None:
+    """As when a person has to decide about one workload, and its records are the last ones of the run."""
+    whole = running(2)
+    mine, other = sorted(whole.plan.groups)
+    left = whole.plan.groups[other][0]
+    await whole.journal.append("r", left.id, Mark.INTENT, 0.0, after=0)
+    records = whole.journal.store.run("r").records  # type: ignore[attr-defined]
+    part = dossier.without(whole.plan, {other})
+    executor = Executor(part, "r", Noting(), whole.journal, now=lambda: 0.0, records=list(records))  # type: ignore[arg-type]
+    outcome = await executor.execute()
+    assert outcome.groups == {mine: GroupState.DONE}
 
 
 @pytest.mark.parametrize("moment", [Mark.INTENT, Mark.DONE])
