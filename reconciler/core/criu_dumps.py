@@ -81,12 +81,14 @@ DUMPS = (
         r"The socket has data to read",
         "a process has unread messages of the kernel's (netlink); CRIU cannot save them",
         "try again: most programs read them soon",
+        "process.waiting-messages",
     ),
     known(
         "descriptors-in-flight",
         r"Control messages in queue|More than 1 SCM is not possible|Unexpected 2nd SCM_RIGHTS",
         "descriptors or credentials are under way over a unix socket",
         "try again, when the program is less busy",
+        "process.waiting-messages",
     ),
     known(
         "bpf",

@@ -11,6 +11,20 @@ from reconciler.core.criu_dumps import Known as Known
 KNOWN = (
     *DUMPS,
     known(
+        "thread-timer",
+        r"Can't (?:create|restore) posix timers?",
+        "a program has a timer that signals one of its threads",
+        "let it use a timerfd or SIGEV_SIGNAL; switch off profilers that sample by such timers",
+        "process.timers",
+    ),
+    known(
+        "deadline",
+        r"Inconsistent sched params received",
+        "a thread is scheduled by deadline (SCHED_DEADLINE)",
+        "give it another class for the move: chrt --other --pid 0 PID, on its host",
+        "process.deadline",
+    ),
+    known(
         "tcp-kernel",
         r"sockets: Can't get 1:(?:16|34)(?:\(\d+\))? opt: Operation not supported",
         "this CRIU is older than the kernel: Linux 6.16 refuses a socket option that CRIU before 4.2 reads",

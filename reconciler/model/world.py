@@ -87,6 +87,8 @@ class ProcessFacts(Model):
     databases with a rollback journal that are open to write. `shm_holes`: whether files in /dev/shm have holes.
     `leaderless`: programs whose first thread has ended while others live on. `shares`: what processes have in
     common that each should have for itself, and `apart`: what threads have for themselves, as `WHAT PROGRAM`.
+    `thread_timers`: programs with timers that signal one thread; `deadlines`: those scheduled by deadline.
+    `forgotten`: what no restore puts back, as `WHAT [PROGRAM]`. `waiting`: messages that no dump takes.
     """
 
     programs: tuple[str, ...] = ()
@@ -116,6 +118,10 @@ class ProcessFacts(Model):
     leaderless: tuple[str, ...] = ()
     shares: tuple[str, ...] = ()
     apart: tuple[str, ...] = ()
+    thread_timers: tuple[str, ...] = ()
+    deadlines: tuple[str, ...] = ()
+    forgotten: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
 
 
 class Instance(Model):

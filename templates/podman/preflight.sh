@@ -58,6 +58,7 @@ second_look() {
         anon_inode:*) echo "object ${target#anon_inode:}" ;;
         /memfd:* | /SYSV* | /dev/zero* | /dev/shm/* | '/[aio]'* | '/anon_hugepage'*) ;;
         *' (deleted)')
+            case $target in */'#'[0-9]*) echo "forgotten unnamed-file" ;; esac
             size=$(stat -L -c '%s %b %B' -- "$link" 2>/dev/null | awk '{used = $2 * $3; print used < $1 ? used : $1}')
             [ -n "$size" ] && echo "deleted $size ${target% (deleted)}"
             ;;
@@ -160,9 +161,12 @@ container() {
     find "/proc/$2/root/dev/shm" -xdev -type f -size +7 -printf '%s %b\n' 2>/dev/null |
         awk '$1 - $2 * 512 >= 4096 {found = 1} END {if (found) print "holes"}'
     [ -z "$(ls -A "/proc/$2/root/dev/mqueue" 2>/dev/null)" ] || echo "object mqueue"
+    # The engine gives each container a keyring of its own, named after it.
+    grep -qE "keyring +(_ses\.)?$1: [1-9]" /proc/keys 2>/dev/null && echo "forgotten keys"
+    [ "$(nsenter --ipc="/proc/$2/ns/ipc" cat /proc/sysvipc/sem 2>/dev/null | wc -l)" -gt 1 ] && echo "forgotten undo"
     awk '/^CapBnd:/ {print "capabilities", $2}' "/proc/$2/status"
     printf 'confined %s\n' "$(tr -d '\0' <"/proc/$2/attr/current" 2>/dev/null)"
-    awk '{for (i = 7; $i != "-"; i++); type = $(i + 1); if (type ~ /^(fuse|nfs|cifs|smb3|9p|ceph)/) print "mount", type, $5}' \
+    awk '{for (i = 7; $i != "-"; i++); type = $(i + 1); if (type ~ /^(fuse|nfs|cifs|smb3|9p|ceph)/ || (type == "overlay" && $4 == "/" && $5 != "/")) print "mount", type, $5}' \
         "/proc/$2/mountinfo"
     command -v ss >/dev/null && nsenter --net="/proc/$2/ns/net" ss -Hxa 2>/dev/null |
         awk 'FNR == NR {name[$7] = $8; next} $2 == "ESTAB" && $NF > 0 {print "unix", $(NF - 2), $NF, name[$NF]}' "/proc/$2/net/unix" -

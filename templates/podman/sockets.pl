@@ -27,17 +27,28 @@ my @DROPPED = (
 );
 my $MOST = 2000;    # sockets whose options are looked at: a server's connections are much alike
 my ($network, @pids) = @ARGV;
-my (%seen, %fresh, %said);
+my (%seen, %fresh, %said, @waits);
 
 sub say_once { my $line = shift; print "$line\n" unless $said{$line}++ }
 sub fresh { my $new; socket($new, $_[0], $_[1], 0) ? $new : 0 }
 sub number { my ($from, $level, $name) = @_; my $got = getsockopt($from, $level, $name); defined $got && length $got >= 4 ? unpack('i', $got) : undef }
+
+# What of a queue CRIU cannot save: messages of the kernel's, and those that say who sent them (SO_PASSCRED).
+sub waits {
+    my ($there, $kind) = @_;
+    my ($left, $byte) = (pack('i', 0), '');
+    return defined recv($there, $byte, 1, MSG_PEEK | MSG_DONTWAIT) if $kind eq 'netlink';
+    return ioctl($there, $FIONREAD, $left) && unpack('i', $left);
+}
+sub unread { my ($there, $kind) = @_; push @waits, [$kind, $there] if @waits < 99 && waits($there, $kind) }
 
 sub socket_is {
     my ($there) = @_;
     my ($domain, $type, $protocol) = (number($there, $SOCKET, 39), number($there, $SOCKET, 3), number($there, $SOCKET, 38));
     return unless defined $domain && defined $type && defined $protocol;
     return say_once('family ' . ($FAMILIES{$domain} // "family $domain")) unless $SAVED{$domain};
+    return unread($there, 'netlink') if $domain == 16;
+    return unread($there, 'credentials') if $domain == 1 && (number($there, $SOCKET, 16) || number($there, $SOCKET, 76));
     return unless $domain == 2 || $domain == 10;
     return if $type == 3;
     return say_once("family $PROTOCOLS{$protocol}") if $PROTOCOLS{$protocol};
@@ -73,8 +84,10 @@ for my $pid (@pids) {
             my $left = pack 'i', 0;
             say_once("unread $queue") if ioctl($there, $FIONREAD, $left) && unpack('i', $left);
         } else { socket_is($there) }
-        close $there;
     }
     require POSIX;
     POSIX::close($of);
 }
+# Most programs read at once: only what still waits after a second is said.
+for (1 .. 4) { last unless @waits; select(undef, undef, undef, 0.25); @waits = grep { waits($_->[1], $_->[0]) } @waits }
+say_once("waits $_->[0]") for @waits;

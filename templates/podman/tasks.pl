@@ -1,9 +1,11 @@
-# tasks.pl PID...: which of these processes and threads share, or do not share, what CRIU takes for granted.
-# A process has its memory, working folder and umask for itself; the threads of one have all that in common.
+# tasks.pl PID...: what these processes and threads are that CRIU cannot make again, or forgets.
+# It takes for granted that a process has its memory, working folder and umask for itself, and that the threads of one
+# have all that in common.
 use strict; use warnings;
 use POSIX ();
 my $MOST = 2000;    # threads that are looked at
 my $KCMP = {'x86_64' => 312, 'aarch64' => 272}->{(POSIX::uname())[4]};
+my $DEADLINE = 6;   # SCHED_DEADLINE, the 41st field of a thread's stat
 my ($VM, $FILES, $FS) = (1, 2, 3);
 my %mine = map { $_ => 1 } @ARGV;
 my %said;
@@ -15,10 +17,23 @@ sub same { my ($one, $other, $what) = @_; my $said = syscall($KCMP, $one + 0, $o
 # A program that is being started shares the memory of who starts it, for an instant.
 sub stays { my ($one, $other, $what) = @_; for (1 .. 4) { return 0 unless same($one, $other, $what); select(undef, undef, undef, 0.1) } return 1 }
 
+sub lines { my ($file, $like) = @_; open(my $from, '<', $file) or return (); return grep { /$like/ } <$from> }
+
+# Locked memory is rare, so that the walk through a process's pages is made for few.
+sub locked {
+    my ($pid, $name) = @_;
+    my @flags = lines("/proc/$pid/smaps", qr/^VmFlags:/);
+    say_once('forgotten lock-on-fault ' . $name) if grep { / lf\b/ } @flags;
+    say_once('forgotten lock-all ' . $name) unless grep { !/ (lo|io|pf|ex $)\b/ && !/^VmFlags: (rd )?ex( mr mw me de)? ?$/ } @flags;
+}
+
 for my $pid (@ARGV) {
     my $is = of($pid);
     my $name = $is->{Name} // next;
     if (($is->{State} // '') =~ /^Z/) { say_once("leaderless $name") if ($is->{Threads} // 1) > 1; next }
+    say_once("timers $name") if lines("/proc/$pid/timers", qr{^notify:.*/tid\.});
+    say_once("forgotten merging $name") if lines("/proc/$pid/ksm_stat", qr/^ksm_merge_any: yes/);
+    locked($pid, $name) if ($is->{VmLck} // '') =~ /^[1-9]/;
     next unless $KCMP;
     my $parent = $is->{PPid};
     if ($mine{$parent}) {
@@ -27,8 +42,12 @@ for my $pid (@ARGV) {
     }
     opendir(my $list, "/proc/$pid/task") or next;
     my %spaces = map { $_ => readlink "/proc/$pid/ns/$_" // '' } qw(net uts ipc mnt cgroup);
-    for my $thread (grep { /^\d+$/ && $_ != $pid } readdir $list) {
+    for my $thread (grep { /^\d+$/ } readdir $list) {
         last if $MOST-- <= 0;
+        my ($stat) = lines("/proc/$pid/task/$thread/stat", qr/./);
+        my @after = split ' ', ($stat // '') =~ s/.*\) //sr;    # from the third field on: a name may have anything in it
+        say_once("deadline $name") if ($after[38] // 0) == $DEADLINE;
+        next if $thread == $pid;
         for my $what (['folder', $FS], ['files', $FILES]) {
             my $same = same($pid, $thread, $what->[1]);
             say_once("apart $what->[0] $name") if defined $same && !$same;

@@ -38,6 +38,8 @@ LINES = [
     ("foreign-queue", "(00.111) Error (criu/files-reg.c:1790): Can't lookup mount=545 for fd=3 path=/compat"),
     ("address-space", "(00.2) 1: Error (criu/mem.c:964): Unable to map ANON_VMA: Cannot allocate memory"),
     ("netlink-unread", "(00.1) Error (criu/sk-netlink.c:77): netlink: The socket has data to read"),
+    ("thread-timer", "(00.188835) pie: 1: Error (criu/pie/restorer.c:1293): Can't create posix timer - 0: -22"),
+    ("deadline", "(00.181207) 1: Error (criu/cr-restore.c:2639): Inconsistent sched params received (6.0.0)"),
     ("leaderless", "(00.117203) Error (criu/seize.c:882): Zombies with threads are not supported"),
     ("shares", "(00.109904) Error (criu/cr-dump.c:676): Can't make FS id for 66374"),
     # As CRIU's sources print them.

@@ -219,7 +219,7 @@ def nested_namespaces(case: Case) -> Iterator[Said]:
 
 @rule("process.mounts")
 def mounts(case: Case) -> Iterator[Said]:
-    """The workload mounted a network or FUSE file system inside its container. CRIU can neither save the
+    """The workload mounted a network, FUSE or overlay file system inside its container. CRIU can neither save the
     connection nor mount it again."""
     if not (case.held and case.container):
         return

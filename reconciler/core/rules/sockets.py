@@ -19,6 +19,19 @@ def backlog(case: Case) -> Iterator[Said]:
         )
 
 
+@rule("process.waiting-messages")
+def waiting(case: Case) -> Iterator[Said]:
+    """Messages wait to be read that CRIU cannot save, still so after a second: the kernel's (netlink), or those
+    that say who sent them (unix sockets with SO_PASSCRED). The dump fails (\"The socket has data to read\",
+    \"Control messages in queue\")."""
+    if case.held and case.held.waiting:
+        yield Said(
+            f"messages have waited for a second to be read: {together(case.held.waiting)}",
+            "plan again when the program has read them, or let it close those sockets",
+            host=case.origin,
+        )
+
+
 @rule("process.sockets")
 def strange_sockets(case: Case) -> Iterator[Said]:
     """A process has sockets of a kind that CRIU does not know. It saves unix, TCP, UDP, UDP-Lite, raw, ping,

@@ -148,6 +148,10 @@ def held(text: str, facts: ContainerFacts) -> ProcessFacts | None:
         leaderless=tuple(sorted(set(rows.get("leaderless", ())))),
         shares=tuple(sorted(set(rows.get("shares", ())))),
         apart=tuple(sorted(set(rows.get("apart", ())))),
+        thread_timers=tuple(sorted(set(rows.get("timers", ())))),
+        deadlines=tuple(sorted(set(rows.get("deadline", ())))),
+        forgotten=tuple(sorted(set(rows.get("forgotten", ())))),
+        waiting=tuple(sorted(set(rows.get("waits", ())))),
         multicast=tuple(sorted({_group(row) for row in rows.get("group", ())})),
     )
 

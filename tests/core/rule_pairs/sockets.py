@@ -4,6 +4,7 @@ from tests.core.rule_scene import Scene, held, options
 
 PAIRS: dict[str, tuple[Scene, Scene]] = {
     "process.backlog": (Scene(has=held(backlog=("0.0.0.0:7001",))), Scene(has=held())),
+    "process.waiting-messages": (Scene(has=held(waiting=("netlink",))), Scene(has=held())),
     "process.sockets": (Scene(has=held(strange_sockets=("vsock",))), Scene(has=held())),
     "process.corked": (Scene(has=held(corked=True)), Scene(has=held(corked=False))),
     "process.unread-events": (

@@ -137,9 +137,10 @@ static const char *terminal_differs(void) {
     TRY(tcgetattr(slave, &how)); SAME(how.c_cc[VMIN], 3); SAME(how.c_lflag & (ICANON | ECHO), 0);
     return NULL;
 }
-static void typed_make(void) { terminal_make(); TRY(write(master, "typed", 5)); TRY(write(slave, "printed", 7)); }
+static void typed_make(void) { terminal_make(); TRY(write(master, "typed", 5)); usleep(50000); TRY(write(slave, "printed", 7)); }
 static const char *typed_differs(void) {
     int left = 0;
+    usleep(50000);
     TRY(ioctl(slave, FIONREAD, &left)); SAME(left, 5);
     TRY(ioctl(master, FIONREAD, &left)); SAME(left, 7);
     return terminal_differs();
@@ -224,7 +225,7 @@ static const char *lock_differs(void) {
     SAME(flock(again, LOCK_EX | LOCK_NB), 0);
     return NULL;
 }
-static void waits_for_lock(void) { int mine = (int)TRY(open("/vol/lock", O_RDWR)); TRY(flock(mine, LOCK_EX)); written("/vol/got-it", ""); }
+static void waits_for_lock(void) { close(fd); int mine = (int)TRY(open("/vol/lock", O_RDWR)); TRY(flock(mine, LOCK_EX)); written("/vol/got-it", ""); }
 static void waiting_make(void) { fd = (int)TRY(open("/vol/lock", O_RDWR | O_CREAT, 0600)); TRY(flock(fd, LOCK_EX)); other = child(waits_for_lock); usleep(100000); }
 static const char *waiting_differs(void) { SAME(access("/vol/got-it", F_OK), -1); close(fd); usleep(300000); SAME(access("/vol/got-it", F_OK), 0); return NULL; }
 

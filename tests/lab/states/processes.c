@@ -204,25 +204,28 @@ static void session_make(void) { pid_t pid = child(sessionless); waitpid(pid, NU
 static void parent_signal(void) { TRY(prctl(PR_SET_PDEATHSIG, SIGKILL)); }
 static void parent_signal_make(void) { holder = child(parent_signal); }
 
-static timer_t cpu_timer, boot_timer;
-static void timers_make(void) {
-    struct sigevent to_thread = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGRTMIN + 2};
+static timer_t timer;
+static void timer_of(clockid_t clock, int notify) {
+    struct sigevent event = {.sigev_notify = notify, .sigev_signo = SIGRTMIN + 2};
     struct itimerspec far = {.it_value = {90000, 0}, .it_interval = {5, 0}};
-    to_thread._sigev_un._tid = (int)syscall(SYS_gettid);
-    TRY(timer_create(CLOCK_PROCESS_CPUTIME_ID, &to_thread, &cpu_timer));
-    TRY(timer_settime(cpu_timer, 0, &far, NULL));
-    TRY(timer_create(CLOCK_BOOTTIME, &to_thread, &boot_timer));
-    TRY(timer_settime(boot_timer, 0, &far, NULL));
+    event._sigev_un._tid = (int)syscall(SYS_gettid);
+    TRY(timer_create(clock, &event, &timer));
+    TRY(timer_settime(timer, 0, &far, NULL));
 }
-static const char *timers_differs(void) {
+static void cpu_timer_make(void) { timer_of(CLOCK_PROCESS_CPUTIME_ID, SIGEV_SIGNAL); }
+static void thread_cpu_timer_make(void) { timer_of(CLOCK_THREAD_CPUTIME_ID, SIGEV_SIGNAL); }
+static void boot_timer_make(void) { timer_of(CLOCK_BOOTTIME, SIGEV_SIGNAL); }
+static void atomic_timer_make(void) { timer_of(CLOCK_TAI, SIGEV_SIGNAL); }
+static void thread_timer_make(void) { timer_of(CLOCK_MONOTONIC, SIGEV_THREAD_ID); }
+static const char *timer_differs(void) {
     struct itimerspec is;
-    TRY(timer_gettime(cpu_timer, &is));
-    if (is.it_value.tv_sec < 89000 || is.it_value.tv_sec > 90000) return said("%ld s of CPU time are left", is.it_value.tv_sec);
-    TRY(timer_gettime(boot_timer, &is));
-    if (is.it_value.tv_sec < 89000 || is.it_value.tv_sec > 90000) return said("%ld s since boot are left", is.it_value.tv_sec);
+    TRY(timer_gettime(timer, &is));
+    if (is.it_value.tv_sec < 89000 || is.it_value.tv_sec > 90000) return said("%ld s are left", is.it_value.tv_sec);
     SAME(is.it_interval.tv_sec, 5);
     return NULL;
 }
+static void idle(void) { struct sched_param none = {0}; TRY(sched_setscheduler(0, SCHED_IDLE | SCHED_RESET_ON_FORK, &none)); }
+static const char *idle_differs(void) { SAME(sched_getscheduler(0), SCHED_IDLE | SCHED_RESET_ON_FORK); return NULL; }
 
 static void own_mounts(void) {
     TRY(unshare(CLONE_NEWNS));
@@ -278,7 +281,12 @@ const struct state processes[] = {
     {"thread-join", join_make, join_differs},
     {"session-gone", session_make, no_difference},
     {"parent-signal", parent_signal_make, alive},
-    {"cpu-timers", timers_make, timers_differs},
+    {"timer-cpu", cpu_timer_make, timer_differs},
+    {"timer-thread-cpu", thread_cpu_timer_make, timer_differs},
+    {"timer-boot", boot_timer_make, timer_differs},
+    {"timer-tai", atomic_timer_make, timer_differs},
+    {"timer-thread", thread_timer_make, timer_differs},
+    {"reset-on-fork", idle, idle_differs},
     {"own-mounts", mounts_make, mounts_differs},
     {"own-cgroup", cgroup_make, alive},
     {"core-cookie", core_make, no_difference},
