@@ -45,14 +45,14 @@ def checkpoint(
     if due or not workload:
         return _due(bool(workload or to), due, load_hosts(paths, values, settings), journal, as_json)
     from reconciler.cli.asked import duration
-    from reconciler.cli.signals import at_once, run_until_done
+    from reconciler.cli.signals import run_until_done
     from reconciler.cli.views.kept import render_taken
     from reconciler.cli.views.layout import say
     from reconciler.commands.checkpoint import Take
 
     limit = duration("--freeze-limit", freeze_limit)
     take = Take(load_hosts(paths, values, settings), workload, to, limit, journal)
-    taken, _ = run_until_done(take, at_once)
+    taken, _ = run_until_done(take, take.cancel)
     if as_json:
         from reconciler.cli.views.output.base import emit
         from reconciler.cli.views.output.kept import checkpoint_document
@@ -64,7 +64,7 @@ def checkpoint(
 
 
 def _due(named: bool, due: bool, spec: Spec, journal: Path | None, as_json: bool) -> int:
-    from reconciler.cli.signals import at_once, run_until_done
+    from reconciler.cli.signals import run_until_done
     from reconciler.cli.views.kept import render_due
     from reconciler.cli.views.layout import say
     from reconciler.commands.due import TakeDue
@@ -72,7 +72,8 @@ def _due(named: bool, due: bool, spec: Spec, journal: Path | None, as_json: bool
 
     if named or not due:
         raise InputError("say WORKLOAD, or --due", code="E190", fix="--due goes by the policies, WORKLOAD by --to")
-    done, _ = run_until_done(TakeDue(spec, journal), at_once)
+    job = TakeDue(spec, journal)
+    done, _ = run_until_done(job, job.cancel)
     status = int(any(one.error or one.late for one in done))
     if as_json:
         from reconciler.cli.views.output.base import emit

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from reconciler import __version__
-from reconciler.core.planner import host_digests, spec_digest
+from reconciler.core.digests import host_digests, spec_digest
 from reconciler.errors import StalePlan
 from reconciler.load.gitinfo import Repository
 from reconciler.model.base import Model, canonical_json

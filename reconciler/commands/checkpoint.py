@@ -1,36 +1,39 @@
 """`reconcile checkpoint`: save a workload as it is at one instant, and let it run on.
 
-Its memory, root filesystem and volumes are of the moment it was frozen. The freeze is one command on its host,
-bounded there: should this controller die, the workload runs on, and what was saved so far is never listed.
+Its memory, root filesystem and volumes are of the moment it was frozen. It is a run of one step, in the journal
+like any other. The freeze is one command on its host, bounded there: should this controller die, the workload
+runs on, what was saved so far is never listed, and whoever takes the next one tidies up.
 """
 
 from __future__ import annotations
 
+import asyncio
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
 
 from reconciler.commands.app import new_run_id
-from reconciler.commands.compose import drivers, open_fleet, open_store
+from reconciler.commands.compose import Outside, open_fleet, open_store
 from reconciler.core.checkpoints import place_of
-from reconciler.core.diff import SEE_STATUS, Index, contradiction, payload_changes
-from reconciler.core.saga import unended_in
-from reconciler.engine.capture import Capture
+from reconciler.core.diff import SEE_STATUS, Copy, Index, contradiction, payload_changes
+from reconciler.core.saga import GroupState, unended_in
+from reconciler.core.saving import capture_plan, planned, saves_only
+from reconciler.engine.execute import Executor, Outcome
 from reconciler.engine.lease import fleet_leases
 from reconciler.engine.observe import observe
-from reconciler.errors import InputError, Refused
-from reconciler.hosts.base import Fleet
+from reconciler.errors import CommandFailed, InputError, Interrupted, Locked, ReconcilerError, Refused
 from reconciler.model.base import duration_text
-from reconciler.model.checkpoint import Kept, KeptAt
+from reconciler.model.checkpoint import Kept
 from reconciler.model.command import Seconds
-from reconciler.model.event import Untidied
-from reconciler.model.plan import Move
-from reconciler.model.spec import Cutover, Spec, Strategy, Workload
-from reconciler.model.world import ContainerFacts, HostFacts, Instance, World
+from reconciler.model.event import Reporter, Untidied, ignore
+from reconciler.model.plan import Plan
+from reconciler.model.record import Run
+from reconciler.model.result import CheckpointTaken
+from reconciler.model.spec import Spec, Workload
+from reconciler.model.world import World
 from reconciler.runtimes import registry
-from reconciler.runtimes.base import CapturingDriver, Handover
 from reconciler.state.identity import owner
-from reconciler.state.store import Store
+from reconciler.state.store import Awaited, Store
 
 FREEZE_LIMIT: Seconds = 60.0
 """A workload that is captured is never frozen for longer, unless somebody allows it."""
@@ -47,14 +50,31 @@ class Saved:
 
 @dataclass
 class Take:
-    """Taking one checkpoint of one workload. `to`: where to, as users say it; empty: on its host."""
+    """Taking one checkpoint of one workload. `to`: where to, as users say it; empty: on its host. `why`: what the
+    run says of it."""
 
     spec: Spec
     name: str
     to: str = ""
     limit: Seconds = FREEZE_LIMIT
     journal_path: Path | None = None
+    report: Reporter = ignore
+    why: str = "asked for"
     untidied: list[Untidied] = field(default_factory=list)
+    _executor: Executor | None = None
+    _lost: Locked | None = None
+
+    def cancel(self) -> None:
+        """Ctrl-C or SIGTERM: it runs on, and what was saved so far goes."""
+        if self._executor is None:
+            raise asyncio.CancelledError
+        self._executor.cancel()
+
+    def _lose(self, error: Locked) -> None:
+        """Another controller has the lease of a host by now."""
+        self._lost = self._lost or error
+        if self._executor:
+            self._executor.cancel()
 
     async def __call__(self) -> Saved:
         workload = wanted(self.spec, self.name)
@@ -62,55 +82,68 @@ class Take:
             place_of(self.to, self.spec, "")
         with open_store(self.journal_path) as journal:
             async with open_fleet(self.spec, self.untidied.append) as fleet:
-                return await self.on(workload, fleet, journal)
+                return await self.on(workload, Outside(fleet, warn=self.untidied.append), journal)
 
-    async def on(self, workload: Workload, fleet: Fleet, journal: Store) -> Saved:
+    async def on(self, workload: Workload, outside: Outside, journal: Store) -> Saved:
         """The same, on a fleet that is there. Other controllers are excluded from the two hosts it is about."""
         refuse_open(self.name, journal)
-        world = await observe(fleet, drivers(), self.spec.places)
-        host, _ = running(self.name, world)
+        fleet, drivers = outside.fleet, outside.drivers
+        world = await observe(fleet, drivers, self.spec.places)
+        host = where(self.name, Index.of(world)).host
         at = place_of(self.to, self.spec, host)
-        async with fleet_leases(fleet, {host, at.host}, owner()):
+        async with fleet_leases(fleet, {host, at.host}, owner(), self._lose, self.untidied.append):
             with journal.locked([self.name], owner()):
-                refuse_open(self.name, journal)
-                again = await observe(fleet, drivers(), [host])
-                where, instance = running(self.name, World(hosts={**world.hosts, **again.hosts}))
-                if where != host:
-                    raise Refused(f"{self.name} has gone to {where} meanwhile", code="P450", fix="try again")
-                kept = await self._capture(workload, instance, again.seen()[host], at, fleet).run()
-        changed = tuple(payload_changes(workload.spec, instance))
+                await self._give_up(outside, journal)
+                again = await observe(fleet, drivers, [host])
+                copy = running(self.name, World(hosts={**world.hosts, **again.hosts}))
+                if copy.host != host:
+                    raise Refused(f"{self.name} has gone to {copy.host} meanwhile", code="P450", fix="try again")
+                registry.need(drivers, copy.instance.runtime, "captures")
+                limit, index = duration_text(self.limit), Index.of(again)
+                capture = planned(workload, copy, again.seen()[host], at, limit, self.spec, index)
+                kept = await self._carry_out(
+                    capture_plan(workload, capture, self.why, self.spec), outside, journal
+                )
+        changed = tuple(payload_changes(workload.spec, copy.instance))
         return Saved(kept, changed, tuple(self.untidied))
 
-    def _capture(
-        self, workload: Workload, instance: Instance, facts: HostFacts, at: KeptAt, fleet: Fleet
-    ) -> Capture:
-        epoch = max((m.epoch for m in facts.markers if m.workload == self.name), default=0)
-        move = Move(
-            workload=self.name,
-            source=facts.name,
-            destination="",
-            container_id=instance.id,
-            image_id=instance.image_id,
-            epoch=epoch + 2,
-            cutover=Cutover.TRANSACTIONAL,
-            strategy=Strategy.COLD,
-            oci_runtime=instance.oci_runtime if isinstance(instance, ContainerFacts) else "",
-            memory_bytes=instance.memory_bytes,
-        )
-        limit = duration_text(self.limit)
-        bounded = {"freeze_limit": limit, "silence_limit": limit}
-        policy = self.spec.policy_of(workload).model_copy(update=bounded)
-        return Capture(
-            fleet=fleet,
-            driver=cast(CapturingDriver, registry.need(drivers(), instance.runtime, "captures")),
-            handover=Handover(workload, move, policy, new_run_id()),
-            instance=instance,
-            facts=facts,
-            at=at,
-            commit=self.spec.commit,
-            dirty=self.spec.dirty,
-            warn=self.untidied.append,
-        )
+    async def _give_up(self, outside: Outside, journal: Store) -> None:
+        """What an earlier controller began to take and did not end: it runs on, and the half goes."""
+        for run in journal.open_runs():
+            if saves_only(run.plan) and self.name in run.plan.groups:
+                executor = outside.executor(run.plan, run.id, Awaited(journal), records=run.records)
+                executor.cancel()
+                await outside.carry_out(executor)
+        refuse_open(self.name, journal, also=True)
+
+    async def _carry_out(self, plan: Plan, outside: Outside, journal: Store) -> Kept:
+        if self._lost:
+            raise self._lost
+        run = new_run_id()
+        journal.begin(Run(id=run, plan=plan, started_at=time.time(), actor=owner(), commit=plan.commit))
+        executor = self._executor = outside.executor(plan, run, Awaited(journal), report=self.report)
+        try:
+            outcome = await outside.carry_out(executor)
+        finally:
+            self._executor = None
+        taken = executor.steps.results.get(plan.steps[0].id)
+        if outcome.groups[self.name] is GroupState.DONE and isinstance(taken, CheckpointTaken):
+            self.untidied += [Untidied("C375", text, plan.steps[0].host) for text in taken.left]
+            return Kept(plan.captures[self.name].at, self.name, run, manifest=taken.manifest)
+        raise self._failed(outcome)
+
+    def _failed(self, outcome: Outcome) -> ReconcilerError:
+        """Why there is no checkpoint; its first cause."""
+        cause = next(iter(outcome.failures), None)
+        if became := outcome.became.get(self.name):
+            what = f"{self.name} could not be saved, and does not simply run on"
+            fix = cause.fix if cause else ""
+            cause = CommandFailed(what, code="C370", why=became, fix=fix or "see how it stands: reconcile plan")
+        if self._lost or cause is None:
+            return self._lost or Interrupted("stopped as you asked; it runs on, and there is no checkpoint")
+        if outcome.groups[self.name] is GroupState.INCOMPLETE:
+            cause.fix = f"{cause.fix}; then: reconcile resume".removeprefix("; then: ")
+        return cause
 
 
 def wanted(spec: Spec, name: str) -> Workload:
@@ -122,13 +155,27 @@ def wanted(spec: Spec, name: str) -> Workload:
     return workload
 
 
-def refuse_open(name: str, journal: Store) -> None:
-    """Refused while a run that changes it has not ended."""
-    if name in unended_in(journal.open_runs()):
+def refuse_open(name: str, journal: Store, *, also: bool = False) -> None:
+    """Refused while a run that changes it has not ended. `also`: one that only saves it, too."""
+    run = unended_in(journal.open_runs()).get(name)
+    if run is not None and (also or not saves_only(run.plan)):
         raise Refused(f"an earlier run that changes {name} has not ended", code="P450", fix=SEE_STATUS)
 
 
-def running(name: str, world: World) -> tuple[str, Instance]:
+def where(name: str, index: Index) -> Copy:
+    """Where it runs, or is frozen; Refused where nothing of it has processes."""
+    for copy in index.copies.get(name, ()):
+        if copy.instance.state.has_processes:
+            return copy
+    unseen = f", and these were not: {', '.join(sorted(index.unknown))}" if index.unknown else ""
+    raise Refused(
+        f"{name} runs on no host that was seen{unseen}",
+        code="P450",
+        fix="start it, or make its host reachable: reconcile plan",
+    )
+
+
+def running(name: str, world: World) -> Copy:
     """Where it runs, and what; Refused where it does not, or something about it is unfinished."""
     index = Index.of(world)
     unsettled = index.unsettled(name)
@@ -138,12 +185,4 @@ def running(name: str, world: World) -> tuple[str, Instance]:
             raise Refused(f"{name} cannot be saved now", code="P450", why=why, fix=SEE_STATUS)
     if problem := contradiction(name, index):
         raise Refused(f"{name} cannot be saved now", code="P450", why=problem[2], fix=SEE_STATUS)
-    for copy in index.copies.get(name, ()):
-        if copy.instance.state.has_processes:
-            return copy.host, copy.instance
-    unseen = f", and these were not: {', '.join(sorted(index.unknown))}" if index.unknown else ""
-    raise Refused(
-        f"{name} runs on no host that was seen{unseen}",
-        code="P450",
-        fix="start it, or make its host reachable: reconcile plan",
-    )
+    return where(name, index)

@@ -222,7 +222,7 @@ class Outside:
         return Executor(
             plan=plan,
             run=run,
-            steps=Steps(plan, run, self.fleet, self.drivers, self.secrets),
+            steps=Steps(plan, run, self.fleet, self.drivers, self.secrets, now=self.now),
             journal=journal,
             now=self.now,
             sleep=self.sleep,

@@ -15,7 +15,7 @@ from reconciler.commands.points import last_time
 from reconciler.core.points import policies
 from reconciler.core.retention import age, doomed, is_due, is_late
 from reconciler.engine.lenient import unsaid
-from reconciler.errors import ReconcilerError
+from reconciler.errors import Interrupted, ReconcilerError
 from reconciler.hosts.base import Fleet, pump
 from reconciler.model.base import parse_duration
 from reconciler.model.checkpoint import Kept
@@ -47,16 +47,23 @@ class TakeDue:
     only: frozenset[str] = frozenset()
     """Of these workloads; empty for all."""
     done: list[Saving] = field(default_factory=list)
+    _taking: Take | None = None
+    _stopped: bool = False
 
     async def __call__(self) -> list[Saving]:
         for name, policy in policies(self.spec).items():
             if not self.only or name in self.only:
                 self.done.append(await self._one(name, policy))
+            if self._stopped:
+                raise Interrupted("stopped as you asked; what was taken is kept")
         return self.done
 
     def cancel(self) -> None:
-        """The freeze is one command on its host; what was saved so far is removed."""
-        raise asyncio.CancelledError
+        """What is saved at the moment runs on, and goes; no other is begun."""
+        if self._taking is None:
+            raise asyncio.CancelledError
+        self._stopped = True
+        self._taking.cancel()
 
     async def _one(self, name: str, policy: CheckpointPolicySpec) -> Saving:
         before: list[Kept] = []
@@ -69,12 +76,15 @@ class TakeDue:
                 came = last_time(name, policy, now)
                 if is_due(age(before, now), policy, None if came is None else now - came):
                     limit = parse_duration(policy.freeze_limit)
-                    take = Take(self.spec, name, policy.store or "", limit, self.journal_path)
+                    take = Take(self.spec, name, policy.store or "", limit, self.journal_path, why="it is due")
+                    self._taking = take
                     taken = (await take()).kept
                     before.append(taken)
                     removed = await self._prune(before, taken, policy, fleet)
         except ReconcilerError as failure:
             error = failure
+        finally:
+            self._taking = None
         old = age(before, time.time())
         return Saving(name, taken, old, is_late(old, policy), tuple(removed), error)
 

@@ -9,17 +9,20 @@ from reconciler.core import outlook as seen_ahead
 from reconciler.core.accuracy import Measured, rates
 from reconciler.core.consent import allows
 from reconciler.core.diff import Copy, Index, current_copy, diff
+from reconciler.core.digests import spec_digest, world_digest
 from reconciler.core.follows import network_outlook
 from reconciler.core.images import image_id
 from reconciler.core.outlook import Forecast
 from reconciler.core.rules import check_change
 from reconciler.core.rules.ability import can
 from reconciler.core.rules.base import moves_by_itself
+from reconciler.core.saving import AHEAD, capture_step, place_by, planned, saved_before, saved_outlook
 from reconciler.core.strategy import FIRST, LAST_ROUND, choose, live_outlook, network_lock, predict
 from reconciler.core.volumes import FoundVolume, wanted_volumes
-from reconciler.model.base import DEFAULT_RUNTIME, digest, parse_duration
+from reconciler.model.base import DEFAULT_RUNTIME, parse_duration
 from reconciler.model.outlook import ConsentOutlook, Outlook, WayBack
 from reconciler.model.plan import Change, ChangeKind, Finding, Move, Plan, Step, StepKind
+from reconciler.model.saving import PlannedCapture
 from reconciler.model.spec import Cutover, DesiredState, Spec, Strategy, Workload
 from reconciler.model.world import ContainerFacts, HostFacts, World
 
@@ -45,6 +48,7 @@ def make_plan(
         changes=tuple(changes),
         steps=tuple(builder.steps),
         moves=builder.moves,
+        captures=builder.captures,
         findings=tuple(findings),
         unknown_hosts=dict(index.unknown),
         hosts=spec.hosts,
@@ -53,45 +57,12 @@ def make_plan(
         policies={
             name: spec.policy_of(w) for name, w in spec.workloads.items() if name in touched and w.spec.migration
         },
-        epochs={change.workload: _epoch(change, index) for change in changes},
+        epochs={change.workload: builder.epoch(change) for change in changes},
         commit=spec.commit,
         dirty=spec.dirty,
         spec_digest=spec_digest(spec),
         world_digest=world_digest(world),
     )
-
-
-def _epoch(change: Change, index: Index) -> int:
-    """The epoch a change acts under: a new container is a new ownership, also where an old one was fenced."""
-    made = change.kind in (ChangeKind.CREATE, ChangeKind.RECREATE)
-    return index.epoch(change.workload) + (1 if made else 0)
-
-
-def spec_digest(spec: Spec) -> str:
-    """Digest of what the specs say, wherever it stands in the files."""
-    parts = (spec.hosts, spec.clusters, spec.workloads, spec.policies, spec.networks)
-    return digest([{name: item.model_dump(mode="json") for name, item in part.items()} for part in parts])
-
-
-def world_digest(world: World) -> str:
-    """Digest of what plans depend on."""
-    return digest(host_digests(world))
-
-
-def host_digests(world: World) -> dict[str, str]:
-    """By host, the digest of what plans depend on: containers, states, images, markers and volumes, not free
-    memory or sizes. Empty for a host that was not seen."""
-    return dict.fromkeys(world.unknown(), "") | {
-        name: digest(
-            {
-                "instances": sorted((c.name, c.id, c.state.value, c.image_id) for c in host.instances),
-                "markers": sorted((m.workload, m.epoch, m.phase) for m in host.markers),
-                "networks": sorted(n.name for n in host.networks),
-                "volumes": sorted((v.name, sorted(v.labels.items())) for v in host.volumes),
-            }
-        )
-        for name, host in world.seen().items()
-    }
 
 
 @dataclass
@@ -102,6 +73,7 @@ class _Builder:
     earlier: Sequence[Measured] = ()
     steps: list[Step] = field(default_factory=list)
     moves: dict[str, Move] = field(default_factory=dict)
+    captures: dict[str, PlannedCapture] = field(default_factory=dict)
 
     def add(self, change: Change) -> Change:
         """Append the steps of a change; returns the change with its rows for the reviewer."""
@@ -134,8 +106,32 @@ class _Builder:
                 return self._told(change, Outlook(becomes=becomes, way_back=WayBack.VALUES_BEFORE))
             case ChangeKind.MOVE:
                 return self._move(change)
-            case ChangeKind.RESTORE:
-                raise AssertionError("core.returning plans it")
+            case ChangeKind.RESTORE | ChangeKind.CHECKPOINT:
+                raise AssertionError("core.returning and core.saving plan these")
+
+    def epoch(self, change: Change) -> int:
+        """The epoch a change acts under: a new container is a new ownership, also where an old one was fenced."""
+        made = change.kind in (ChangeKind.CREATE, ChangeKind.RECREATE)
+        return self._known(change.workload) + (1 if made else 0)
+
+    def _known(self, workload: str) -> int:
+        """The last epoch before the change: of the checkpoint that is taken first, if any."""
+        return self.index.epoch(workload) + (AHEAD if workload in self.captures else 0)
+
+    def _saved(self, change: Change, needs: list[str]) -> list[str]:
+        """What has to be done before it is interrupted: these steps, and a checkpoint where its policy says so."""
+        policy = saved_before(change, self.spec)
+        if policy is None:
+            return needs
+        assert change.source
+        workload = self.spec.workloads[change.workload]
+        copy = next(c for c in self.index.copies[change.workload] if c.host == change.source)
+        at = place_by(policy, self.spec, change.source)
+        facts, limit = self._facts(change.source), policy.freeze_limit
+        capture = planned(workload, copy, facts, at, limit, self.spec, self.index)
+        self.captures[change.workload] = capture
+        self.steps.append(capture_step(capture, workload, tuple(needs)))
+        return [self.steps[-1].id]
 
     def _step(
         self,
@@ -178,8 +174,9 @@ class _Builder:
         ]
 
     def _told(self, change: Change, outlook: Outlook) -> Change:
-        called = self.spec.called.get(change.workload, "")
-        return change.model_copy(update={"outlook": outlook.model_copy(update={"called": called})})
+        called, capture = self.spec.called.get(change.workload, ""), self.captures.get(change.workload)
+        also = {"called": called, "saved": saved_outlook(capture) if capture else None}
+        return change.model_copy(update={"outlook": outlook.model_copy(update=also)})
 
     def _consent(self, change: Change) -> ConsentOutlook | None:
         if not change.interrupts:
@@ -201,6 +198,7 @@ class _Builder:
             *self._new_volumes(name, found, host),
         ]
         if change.source:
+            first = self._saved(change, first)
             first = [self._step(StepKind.SET_ASIDE, name, change.source, needs=first)]
         coming = [volume for volume in found if volume.at not in (None, host)]
         first += [
@@ -309,22 +307,6 @@ class _Builder:
         forecast = self._forecast(change)
         instance, choice = forecast.copy.instance, forecast.choice
         expected = instance.memory_bytes + instance.rootfs_bytes
-        self.moves[name] = Move(
-            workload=name,
-            source=source,
-            destination=host,
-            container_id=instance.id,
-            image_id=instance.image_id,
-            epoch=self.index.epoch(name) + 2,  # going back has the next one, which no later hand-over may have
-            cutover=choice.cutover,
-            strategy=choice.strategy,
-            oci_runtime=instance.oci_runtime if isinstance(instance, ContainerFacts) else "",
-            network_lock=network_lock(self._facts(source), self._facts(host)),
-            memory_bytes=instance.memory_bytes,
-            expected_bytes=expected,
-            predicted_downtime_s=forecast.prediction.downtime,
-            predicted_most_s=forecast.most.downtime,
-        )
         first = self._networks(workload, host)
         if instance.image_id and all(image.id != instance.image_id for image in self._facts(host).images):
             size = next((i.size_bytes for i in self._facts(source).images if i.id == instance.image_id), 0)
@@ -338,6 +320,23 @@ class _Builder:
                     expected_bytes=size,
                 )
             )
+        first = self._saved(change, first)
+        self.moves[name] = Move(
+            workload=name,
+            source=source,
+            destination=host,
+            container_id=instance.id,
+            image_id=instance.image_id,
+            epoch=self._known(name) + 2,  # going back has the next one, which no later hand-over may have
+            cutover=choice.cutover,
+            strategy=choice.strategy,
+            oci_runtime=instance.oci_runtime if isinstance(instance, ContainerFacts) else "",
+            network_lock=network_lock(self._facts(source), self._facts(host)),
+            memory_bytes=instance.memory_bytes,
+            expected_bytes=expected,
+            predicted_downtime_s=forecast.prediction.downtime,
+            predicted_most_s=forecast.most.downtime,
+        )
         last: tuple[str, ...] = tuple(first)
         in_rounds = choice.strategy is Strategy.PRECOPY
         for kind, where, peer, size in (

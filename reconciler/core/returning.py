@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from reconciler.core.comeback import next_epoch
 from reconciler.core.diff import Index
-from reconciler.core.planner import spec_digest
+from reconciler.core.digests import spec_digest
 from reconciler.model.checkpoint import Kept, Manifest
 from reconciler.model.comeback import Comeback
 from reconciler.model.command import Seconds

@@ -13,7 +13,7 @@ from reconciler.model.command import Bytes
 from reconciler.model.world import Versions
 
 FORMAT = 1
-CheckpointId = Annotated[str, Field(pattern=r"^\d{8}-\d{6}-[0-9a-f]{4,12}$")]
+CheckpointId = Annotated[str, Field(pattern=r"^[0-9a-z][0-9a-z-]{3,40}$")]
 FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.]{0,40}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, Strict, model_validator
 
@@ -13,6 +13,10 @@ DEFAULT_FOLDER = "/var/lib/reconciler/checkpoints"
 """Where a host keeps checkpoints unless told otherwise."""
 FOLDER = r"^(/[A-Za-z0-9_][A-Za-z0-9._-]*){1,20}$"
 Count = Annotated[int, Strict(), Field(ge=0, le=100_000)]
+
+
+Occasion = Literal["update", "move", "drain"]
+"""What plans do to a workload, before which it is saved."""
 
 
 class Retention(Model):
@@ -45,6 +49,11 @@ class CheckpointPolicySpec(Model):
     )
     at: Annotated[list[CheckpointTime], Field(max_length=20)] = Field(
         [], description="Times at which one is due; one that was missed is made up for"
+    )
+    before: Annotated[list[Occasion], Field(max_length=3)] = Field(
+        [],
+        description="Also right before it is made anew (`update`), before any move (`move`), or only before one "
+        "off a host that takes nothing new (`drain`)",
     )
     store: Name | None = Field(None, description="The CheckpointStore; without one on the workload's own host")
     freeze_limit: Duration = Field("1m", description="The longest a workload may be frozen for it")

@@ -213,6 +213,14 @@ class Setting(OutlookPart):
     value: str
 
 
+class SavedOutlook(OutlookPart):
+    """A checkpoint that is taken, before anything else."""
+
+    kept_on: str = Field(description="A store, or a host")
+    freeze_limit: str = Field(description="The longest it may be frozen for it, as specs write it")
+    memory_bytes: int
+
+
 class Rehearsed(OutlookPart):
     """What a trial dump showed."""
 
@@ -236,4 +244,5 @@ class Outlook(OutlookPart):
     way_back: WayBack | None = None
     consent: ConsentOutlook | None = Field(None, description="null when nothing that runs is interrupted")
     actions: tuple[ActionOutlook, ...] = ()
+    saved: SavedOutlook | None = Field(None, description="null where no checkpoint is taken")
     rehearsed: Rehearsed | None = Field(None, description="With `--rehearse`")

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from reconciler.model.base import DEFAULT_RUNTIME, Model
 from reconciler.model.comeback import Comeback
 from reconciler.model.outlook import Outlook
+from reconciler.model.saving import PlannedCapture
 from reconciler.model.spec import Cutover, Host, MigrationPolicySpec, Network, Origin, Strategy, Workload
 
 PLAN_VERSION = 1
@@ -38,6 +39,7 @@ class ChangeKind(StrEnum):
     RECREATE = "recreate"
     MOVE = "move"
     RESTORE = "restore"
+    CHECKPOINT = "checkpoint"
     UPDATE = "update"
     REMOVE = "remove"
 
@@ -92,6 +94,7 @@ class StepKind(StrEnum):
     FETCH = "fetch"
     UNPACK = "unpack"
     FENCE = "fence"
+    CAPTURE = "capture"
 
     @property
     def traits(self) -> StepTraits:
@@ -166,6 +169,8 @@ TRAITS: Mapping[StepKind, StepTraits] = {
     StepKind.UNPACK: StepTraits(interruptible=True, ability=""),
     # Not taken back: nothing ran there, and whoever starts it there next does so under a higher epoch.
     StepKind.FENCE: StepTraits(ability="moves"),
+    # Taken back: it runs on, and what is no whole checkpoint goes. One that is whole stays, whatever comes after.
+    StepKind.CAPTURE: StepTraits(undoable=True, interruptible=True, urgent_undo=True, ability="captures"),
 }
 
 
@@ -247,6 +252,7 @@ class Plan(Model):
     changes: tuple[Change, ...] = ()
     steps: tuple[Step, ...] = ()
     moves: dict[str, Move] = {}
+    captures: dict[str, PlannedCapture] = Field({}, description="Checkpoints that are taken, by workload")
     findings: tuple[Finding, ...] = ()
     unknown_hosts: dict[str, str] = {}
     hosts: dict[str, Host] = {}

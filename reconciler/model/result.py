@@ -13,6 +13,7 @@ from typing import ClassVar
 from pydantic import ConfigDict, Field
 
 from reconciler.model.base import Model
+from reconciler.model.checkpoint import Manifest
 from reconciler.model.command import Bytes, Seconds
 from reconciler.model.handover import Located
 from reconciler.model.plan import StepKind
@@ -92,6 +93,13 @@ class CheckpointFetched(StepResult):
     link_left: bool = False
 
 
+class CheckpointTaken(StepResult):
+    """What it says of itself; where it is kept is in the plan. `left`: what stayed where it should not."""
+
+    manifest: Manifest
+    left: tuple[str, ...] = ()
+
+
 class WentBack(StepResult):
     """Of an undo. `became`: what became of the workload, where it does not simply run on."""
 
@@ -112,6 +120,7 @@ RESULTS: Mapping[StepKind, type[StepResult]] = {
     StepKind.MIGRATE: MovedByRuntime,
     StepKind.SETTLE: HealthSeen,
     StepKind.FETCH: CheckpointFetched,
+    StepKind.CAPTURE: CheckpointTaken,
 }
 """What a done step of each kind leaves, if anything; the others leave nothing."""
 

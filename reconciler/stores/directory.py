@@ -22,10 +22,11 @@ def shell(name: str, *arguments: str) -> tuple[str, ...]:
     return ("/bin/sh", "-c", host_script("store", name), name, *arguments)
 
 
-def part_of(folder: str) -> str:
-    """Where a checkpoint is until it is whole. `folder`: its own, .../WORKLOAD/ID."""
+def part_of(folder: str, writer: int | None = None) -> str:
+    """Where a checkpoint is until it is whole. `folder`: its own, .../WORKLOAD/ID; `writer`: which of several
+    controllers of one run writes it."""
     parent, _, name = folder.rpartition("/")
-    return f"{parent}/.{name}.part"
+    return f"{parent}/.{name}{'' if writer is None else f'.{writer}'}.part"
 
 
 def begin(part: str) -> Program[Bytes]:
@@ -77,6 +78,17 @@ def copy_files(folder: str, part: str, files: Iterable[KeptFile]) -> Program[Non
     paths = tuple(f"{folder}/{file.name}" for file in files)
     yield Command(("cp", "--", *paths, f"{part}/"), timeout=LIMIT, changes=True)
     yield Command(("sync", "-f", part), timeout=LIMIT, changes=True)
+
+
+def manifest_text(folder: str) -> Program[str]:
+    """The manifest of one checkpoint as it is there; empty where there is none."""
+    said = yield Command(("cat", f"{folder}/manifest.json"), ok=(0, 1))
+    return said.stdout
+
+
+def tidy(folder: str) -> Program[None]:
+    """Remove halves of one checkpoint, whoever has left them; what is whole stays."""
+    yield Command(shell("change", "tidy", folder), timeout=LIMIT, changes=True)
 
 
 def pin(folder: str, *, on: bool) -> Program[None]:

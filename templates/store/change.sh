@@ -1,4 +1,4 @@
-# change.sh pin|unpin|remove FOLDER: of one checkpoint. One that is being removed is not listed any more, whatever happens.
+# change.sh pin|unpin|remove|tidy FOLDER: of one checkpoint. One that is being removed is not listed any more, whatever happens.
 umask 077
 what=$1 folder=$2
 case $what in
@@ -10,5 +10,9 @@ remove)
     [ ! -d "$folder" ] || mv -T "$folder" "$gone" || exit 1
     rm -rf "$gone"
     rmdir --ignore-fail-on-non-empty "${folder%/*}"
+    ;;
+tidy)
+    for part in "${folder%/*}/.${folder##*/}."*part; do rm -rf "$part" || exit 1; done
+    [ ! -d "${folder%/*}" ] || rmdir --ignore-fail-on-non-empty "${folder%/*}"
     ;;
 esac

@@ -1,4 +1,4 @@
-"""Checkpoints for tests of the command line. Fake: what takes them, for the runtime in memory cannot."""
+"""Checkpoints for tests of the command line. Fake: what stores have besides."""
 
 from __future__ import annotations
 
@@ -31,14 +31,15 @@ def kept() -> Kept:
 
 
 def a_checkpoint(scene: Any) -> None:
-    """Taken by a runtime that can, which the one in memory cannot."""
     scene.apply(web="h1")
 
-    async def taken(*_: Any) -> Kept:
-        return kept()
 
-    scene.patch.setattr("reconciler.engine.capture.Capture.run", taken)
-    scene.patch.setattr("reconciler.runtimes.registry.need", lambda *_: None)
+def answers(answer: Any) -> Any:
+    def program(*_: Any, **__: Any) -> Iterator[Any]:
+        return answer
+        yield
+
+    return program
 
 
 def some_kept(scene: Any) -> None:
@@ -46,13 +47,6 @@ def some_kept(scene: Any) -> None:
 
     async def found(*_: Any) -> FoundKept:
         return FoundKept((kept(), Kept(KeptAt("h2"), "web", "20261126-014638-8584", broken="it is none")), GONE)
-
-    def answers(answer: Any) -> Any:
-        def program(*_: Any, **__: Any) -> Iterator[Any]:
-            return answer
-            yield
-
-        return program
 
     scene.patch.setattr("reconciler.commands.kept.stock", found)
     scene.patch.setattr("reconciler.commands.restore.stock", found)
@@ -112,6 +106,7 @@ def a_policy(scene: Any) -> None:
     """By which one is due, and the one before is kept no longer."""
     a_checkpoint(scene)
     some_kept(scene)
+    scene.patch.setattr("reconciler.stores.directory.wrong", answers(()))
     specs = scene.folder / "specs/all.yaml"
     text = specs.read_text().replace(
         "placement: {host: h1}", "placement: {host: h1}\n  checkpoints: {policy: hourly}"

@@ -311,6 +311,24 @@ class MovesContract:
         assert await scene.running_on() == [scene.source]
 
 
+class CapturesContract:
+    """For runtimes that save what runs on, each into a folder that is empty before."""
+
+    @HOWS
+    async def test_saved_while_it_runs(self, scene: Scene, how: How) -> None:
+        scene.how = how
+        await scene.run_it()
+        before, folder = scene.count(), f"/var/lib/reconciler/checkpoints/{NAME}/.{RUN}.part"
+        h = await scene.handover()
+        located = await scene.do(scene.source, lambda d: d.shadow(h, folder))
+        assert located.trees[0].kind == "images"
+        held = await scene.do(scene.source, lambda d: d.capture(h, folder))
+        assert held.image_bytes > 0
+        await scene.do(scene.source, lambda d: d.resume(h, h.fence))
+        assert scene.count() > before, "it was started anew"
+        assert await scene.running_on() == [scene.source]
+
+
 class SelfMovesContract:
     """For runtimes that move by themselves."""
 

@@ -26,6 +26,7 @@ from reconciler.model.plan import Move, Phase
 from reconciler.model.spec import Cutover, MigrationPolicySpec, Strategy, TcpHandling, Workload
 from reconciler.model.world import ContainerFacts, HostFacts, Instance
 from reconciler.runtimes.base import (
+    CapturingDriver,
     Checks,
     Driver,
     Handover,
@@ -43,7 +44,7 @@ NAME = "contract"
 RUN = "run-1"
 
 
-class All(Driver, SelfMoving, Protocol):
+class All(CapturingDriver, SelfMoving, Protocol):
     """Whatever any runtime can be asked for."""
 
 

@@ -13,7 +13,7 @@ from reconciler.hosts.memory import MemoryFleet, Universe
 from reconciler.model.spec import Workload
 from reconciler.runtimes.base import ABILITIES, Runtime
 from tests.drivers import recorded
-from tests.drivers.contract import DriverContract, RuntimeContract, SelfMovesContract
+from tests.drivers.contract import CapturesContract, DriverContract, RuntimeContract, SelfMovesContract
 from tests.drivers.scene import NAME, UNDOES, How, Scene
 from tests.example_runtime import Plain
 from tests.sim.driver import SimDriver
@@ -51,7 +51,7 @@ def made(runtime: Callable[[], Runtime]) -> Scene:
     return scene
 
 
-class TestSimulation(DriverContract):
+class TestSimulation(DriverContract, CapturesContract):
     runtime = "simulation"
 
     @pytest.fixture
@@ -85,7 +85,7 @@ def test_every_operation_was_asked_for(request: pytest.FixtureRequest) -> None:
     """Of every ability, in each way there is; the last test here."""
     items = [item for item in request.session.items if getattr(item, "cls", None) is TestSimulation]
     tests = {item.name.partition("[")[0] for item in items}
-    if tests != {name for name in dir(DriverContract) if name.startswith("test_")}:
+    if tests != {name for name in dir(TestSimulation) if name.startswith("test_")}:
         pytest.skip("only where the whole contract was asked")
     abilities = [Runtime, *(protocol for protocol in ABILITIES.values() if isinstance(SimDriver(), protocol))]
     operations = {

@@ -83,9 +83,10 @@ def test_a_controller_that_dies_leaves_a_workload_that_runs(repo: Repo) -> None:
             time.sleep(0.02)
         job.kill()
         job.wait()
-        while repo.json("status", expect=None)["exitCode"] != 0:  # it may be frozen: then it runs on by itself
-            assert time.monotonic() < deadline + 120
-        repo.run("checkpoint", "counter")
+        refused = repo.run("plan", expect=1).stdout
+        assert "an earlier run that changes it has not ended" in refused
+        repo.run("checkpoint", "counter")  # it may be frozen, and a half is there: both are ended first
+        assert repo.json("status")["exitCode"] == 0
         seen = probe.stop()
     assert seen.survived and seen.memory_intact, seen
     assert repo.running_on() == ["h1"] and left_behind(repo, "h1") == ""
@@ -151,5 +152,39 @@ def test_a_policy_says_when_and_what_is_kept(repo: Repo) -> None:
         specs.write_text(POLICY.replace("EVERY", "1ms"))
         (done,) = repo.json("checkpoint", "--due", expect=1)["workloads"]
         assert not done["late"] and done["failure"]["code"] == "P450"
+    finally:
+        on(repo, "h2", "rm -rf /srv/checkpoints")
+
+
+@pytest.mark.nightly
+def test_a_plan_saves_it_before_it_is_made_anew_and_before_it_moves(repo: Repo) -> None:
+    repo.workloads["counter"]["checkpoints"] = {"policy": "often"}
+    repo.write()
+    text = POLICY.replace("EVERY", "1d").replace("keep: {last: 1}", "before: [update, move]")
+    (repo.folder / "specs" / "often.yaml").write_text(text)
+    try:
+        repo.place("counter", "h2")
+        assert "first, on vault" in repo.run("plan").stdout
+        with Probe(repo.address(), checksums=True) as probe:
+            repo.apply()
+            seen = probe.stop()
+        assert seen.survived and seen.memory_intact, seen
+        (moved,) = repo.json("checkpoints", "list", "counter")["checkpoints"]
+        assert (moved["takenOn"], repo.running_on()) == ("h1", ["h2"])
+        repo.workloads["counter"]["container"]["env"] = {"NEW": "1"}
+        repo.write()
+        repo.apply("--allow-interruptions", "1")
+        made_anew, _ = repo.json("checkpoints", "list", "counter")["checkpoints"]
+        assert (made_anew["takenOn"], made_anew["host"]) == ("h2", "h2")
+        assert (
+            "Nothing to do" in repo.run("plan").stdout and left_behind(repo, "h1") == left_behind(repo, "h2") == ""
+        )
+        repo.lab.exec("h2", ["podman", "kill", "counter"])
+        refused = repo.run("restore", "counter", "--replace", expect=1).stderr
+        assert "its spec is another one by now: env changed" in refused
+        del repo.workloads["counter"]["container"]["env"]
+        repo.write()
+        repo.run("restore", "counter", "--replace")
+        assert repo.running_on() == ["h2"]
     finally:
         on(repo, "h2", "rm -rf /srv/checkpoints")

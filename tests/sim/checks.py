@@ -17,6 +17,7 @@ from reconciler.model.world import World
 from reconciler.state.memory import MemoryStore
 from tests.sim.controller import RUN, Controller
 from tests.sim.faults import Boundary, Fault, Strike
+from tests.sim.savings import whole
 from tests.sim.shapes import scene
 from tests.sim.watch import Watcher
 
@@ -110,6 +111,21 @@ class Checks:
                 if found != (wanted if machine.name == here else set()):
                     text = f"{workload} is {state}, and of its actions {when} {sorted(found)} are in force"
                     self.watcher.fail("actions", f"{text} on {machine.name}")
+
+    def _check_kept(self, groups: Groups) -> None:
+        """What is listed is whole and of a process that ran; a checkpoint that was taken is listed."""
+        listed = whole(self.scene)
+        for host, folder in listed:
+            found = self.universe.machines[host].kept.get(folder)
+            if found is None or found.damaged or not found.files:
+                self.watcher.fail("kept", f"{folder} on {host} is listed and not whole: {found}")
+        for step in self.whole_plan.steps:
+            done = groups.get(step.workload) is GroupState.DONE and self.durable.get(step.id) is Mark.DONE
+            at = self.whole_plan.captures.get(step.workload)
+            if step.kind is StepKind.CAPTURE and done and not self.journal_lost and at:
+                folder = at.at.of(step.workload, RUN)
+                if (at.keeper, folder) not in listed:
+                    self.watcher.fail("kept", f"{folder} is not on {at.keeper}, though it was taken")
 
     def _waits_for_a_person(self, groups: Groups) -> bool:
         return any(self._needs_a_person(workload, state) for workload, state in groups.items())

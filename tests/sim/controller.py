@@ -137,7 +137,7 @@ class SimSteps(Steps):
 
     @classmethod
     def of(cls, steps: Steps) -> SimSteps:
-        return cls(steps.plan, steps.run, steps.fleet, steps.drivers, steps.secrets)
+        return cls(steps.plan, steps.run, steps.fleet, steps.drivers, steps.secrets, now=steps.now)
 
     async def do(self, step: Step, progress: Progress) -> StepResult | None:
         _enter(step, False)

@@ -10,7 +10,7 @@ from reconciler.guard import guard
 from reconciler.model.base import canonical_json, parse_duration
 from reconciler.model.command import Fence, Program, Tree
 from reconciler.model.plan import Phase
-from reconciler.runtimes.base import Driver, Handover, Held, Located, Round
+from reconciler.runtimes.base import CapturingDriver, Handover, Held, Located, Round
 from tests.sim.memrt import SETTLED, fenced, memrt, show
 from tests.sim.plain import Plain
 
@@ -181,6 +181,20 @@ class SimDriver(Plain):
         yield from guard.clean(name)
         return ""
 
+    def shadow(self, handover: Handover, folder: str) -> Program[Located]:
+        found = (yield from show(handover.name))["container"]
+        if found is None or found["state"] != "running" or found["id"] != handover.move.container_id:
+            raise Refused(f"{handover.name} cannot be saved: it does not run as planned")
+        return Located(handover.move.container_id, _trees(handover))
+
+    def capture(self, handover: Handover, folder: str) -> Program[Held]:
+        """The script on a host does both in one go; here a controller may die in between."""
+        held = yield from self.hold(handover)
+        outcome = yield from guard.resume(handover.fence, run=handover.run)
+        if outcome.what != "resumed":
+            raise CommandFailed(f"{handover.name} does not simply run on", code="C370")
+        return held
+
     def commit_source(self, handover: Handover) -> Program[None]:
         yield from guard.commit(handover.fence)
 
@@ -215,5 +229,5 @@ def _trees(handover: Handover) -> tuple[Tree, ...]:
     return (images, *(Tree("volume", f"/volumes/{v.name}", v.name) for v in volumes))
 
 
-everything: Driver = SimDriver()
+everything: CapturingDriver = SimDriver()
 """Checked by its types: it has all that plans may ask for."""

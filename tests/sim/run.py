@@ -16,7 +16,7 @@ from reconciler.hosts.memory.machine import REBOOT_TIME, RUNNING
 from reconciler.hosts.memory.runtime import Failed, MemoryRuntime
 from reconciler.hosts.wrap import About, Call
 from reconciler.model.plan import Plan
-from reconciler.model.record import Mark, Record, Run
+from reconciler.model.record import Mark, Record, Run, RunState
 from reconciler.state.memory import MemoryStore
 from tests.sim.checks import Checks, Groups, Result, Scenario
 from tests.sim.controller import Controller, Here
@@ -162,6 +162,7 @@ class Simulation(Checks):
             journal is self.journal
             or not isinstance(journal, MemoryStore)
             or not moves
+            or journal.run(zombie.run).state in (RunState.DONE, RunState.FAILED)
             or any(m.lost for m in self.universe.machines.values())
         ):
             return
@@ -206,6 +207,7 @@ class Simulation(Checks):
 
     async def _check_end(self, groups: Groups) -> None:
         fail, excused = self.watcher.fail, self.watcher.excused
+        self._check_kept(groups)
         lost = [m.name for m in self.universe.machines.values() if m.lost]
         for workload, state in groups.items():
             if (

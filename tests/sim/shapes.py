@@ -13,9 +13,10 @@ from reconciler.model.plan import Plan
 from reconciler.model.spec import Host, MigrationPolicy, Network, Spec, Workload
 from reconciler.model.world import World
 from reconciler.runtimes.base import Runtime
-from tests.sim.comebacks import comeback, comeback_here, plan_of
+from tests.sim.comebacks import comeback, comeback_here
 from tests.sim.driver import SimDriver
 from tests.sim.engine import SimEngine
+from tests.sim.savings import checkpoint_elsewhere, checkpoint_here, move_saved, plan_of, recreate_saved, saved
 
 API = "reconciler/v1alpha1"
 DATA = [{"name": "data", "target": "/data"}]
@@ -35,6 +36,8 @@ class Scene:
     drivers: dict[str, Runtime] = field(default_factory=lambda: {"podman": SimDriver()})
     kept: Kept | None = None
     """A checkpoint of `web`, from which it comes back where it runs nowhere."""
+    keeper: str = ""
+    """The host on which a checkpoint of `web` is wanted, by itself."""
 
     def plan(self, world: World) -> Plan:
         return plan_of(self, world)
@@ -57,6 +60,8 @@ class Builder:
     newer: dict[str, Workload] = field(default_factory=dict)
     runtime: str = SimDriver.NAME
     kept: Kept | None = None
+    keeper: str = ""
+    saved_before: str = ""
 
     def hosts(self, *names: str) -> None:
         for name in names:
@@ -148,11 +153,13 @@ class Builder:
             for n in machines
         }
         spec = Spec(hosts=hosts, workloads=self.workloads, policies={"p": policy}, networks=self.networks)
+        if self.saved_before:
+            spec = saved(spec, self.saved_before)
         newer = spec.model_copy(update={"workloads": self.workloads | self.newer}) if self.newer else None
         drivers: dict[str, Runtime] = {
             self.runtime: SimEngine() if self.runtime == SimEngine.NAME else SimDriver()
         }
-        return Scene(self.universe, spec, self.wanted, self.effects, newer, drivers, self.kept)
+        return Scene(self.universe, spec, self.wanted, self.effects, newer, drivers, self.kept, self.keeper)
 
 
 def create(b: Builder) -> None:
@@ -324,6 +331,10 @@ SHAPES: dict[str, Callable[[Builder], None]] = {
     "swap": swap,
     "move-and-more": move_and_more,
     "move-by-runtime": move_by_runtime,
+    "checkpoint-elsewhere": checkpoint_elsewhere,
+    "checkpoint-here": checkpoint_here,
+    "recreate-saved": recreate_saved,
+    "move-saved": move_saved,
     "comeback": comeback,
     "comeback-here": comeback_here,
 }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.hosts.memory.machine import Machine, Universe
 from reconciler.hosts.wrap import About
-from reconciler.model.plan import Plan, Step
+from reconciler.model.plan import Plan, Step, StepKind
 from tests.sim.faults import ARMS, Fault
 
 if TYPE_CHECKING:
@@ -96,6 +96,9 @@ def machines_of(universe: Universe, plan: Plan, step: Step) -> dict[str, Machine
     """The two ends of a step; one host for both where it has only one."""
     move = plan.moves.get(step.workload)
     one = move is None or move.comeback is not None
+    if step.kind is StepKind.CAPTURE:
+        names = (step.host, step.peer or step.host)
+        return {"source": universe.machines[names[0]], "destination": universe.machines[names[1]]}
     names = (step.peer or step.host, step.host) if one or move is None else (move.source, move.destination)
     source, destination = (universe.machines[name] for name in names)
     return {"source": source, "destination": destination}

@@ -23,11 +23,14 @@ class Watcher:
     disturbed: set[str] = field(default_factory=set)
     data: dict[str, str] = field(default_factory=dict)
     """What was in each volume at the beginning."""
+    comes_back: bool = False
+    """Whether a checkpoint was there at the beginning. One that is taken on the way is no way back."""
     _lineage: dict[str, int] = field(default_factory=dict)
     _alive: dict[str, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for machine in self.universe.machines.values():
+            self.comes_back = self.comes_back or bool(machine.kept)
             self.data.update((name, volume.data) for name, volume in machine.volumes.items())
             for container in machine.containers.values():
                 self._lineage[container.workload] = container.lineage
@@ -90,7 +93,7 @@ class Watcher:
             there = not machine.lost and container.state in (RUNNING, FROZEN) and container.whole
             if there and container.lineage == wanted:
                 return True
-        if any(
+        if self.comes_back and any(
             kept.workload == workload and kept.lineage == wanted and not kept.damaged and not machine.lost
             for machine in self.universe.machines.values()
             for kept in machine.kept.values()

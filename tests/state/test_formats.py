@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from reconciler.engine.effects import EFFECTS
 from reconciler.errors import JournalError
+from reconciler.model.checkpoint import KeptFile, Manifest, TakenFrom
 from reconciler.model.command import Tree
 from reconciler.model.handover import Located
 from reconciler.model.plan import StepKind
@@ -142,11 +143,29 @@ TREES = st.builds(Tree, st.sampled_from(["images", "volume"]), st.text(), st.tex
 PLACES = st.builds(Located, st.text(), st.lists(TREES, max_size=3).map(tuple))
 
 
+MANIFESTS = st.builds(
+    Manifest,
+    id=st.just("20261126-014639-8584"),
+    workload=st.just("web"),
+    epoch=st.integers(0, 2**31),
+    takenAt=st.floats(0, 2**33),
+    frozenS=st.floats(0, 600),
+    cameFrom=st.builds(TakenFrom, host=st.text(), runtime=st.text(), image=st.text()),
+    files=st.just((KeptFile(name="images.tar", bytes=1, sha256="ab" * 32),)),
+    seal=st.text(),
+)
+
+
+PARTS: dict[StepKind, dict[str, Any]] = {
+    StepKind.STAGE: {"source": PLACES, "destination": PLACES},
+    StepKind.CAPTURE: {"manifest": MANIFESTS},
+}
+
+
 @pytest.mark.parametrize("kind", RESULTS)
 @given(data=st.data())
 def test_what_is_written_is_read_again(kind: StepKind, data: st.DataObject) -> None:
-    places = {"source": PLACES, "destination": PLACES} if kind is StepKind.STAGE else {}
-    result = data.draw(st.builds(RESULTS[kind], **places))
+    result = data.draw(st.builds(RESULTS[kind], **PARTS.get(kind, {})))
     read = decode(kind, False, encode(result))
     assert type(read) is type(result) and encode(read) == encode(result)
 

@@ -28,6 +28,7 @@ DONE_WORD = {
     ChangeKind.MOVE: "moved {source} -> {destination}",
     ChangeKind.REMOVE: "removed from {source}",
     ChangeKind.RESTORE: "restored on {destination}",
+    ChangeKind.CHECKPOINT: "saved on {source}, and runs on",
 }
 
 

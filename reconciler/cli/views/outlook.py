@@ -20,6 +20,7 @@ from reconciler.model.outlook import (
     OwnNetwork,
     Rehearsed,
     RoomOutlook,
+    SavedOutlook,
     Span,
     VolumeWay,
     WayBack,
@@ -68,7 +69,7 @@ def rows(change: OfChange) -> list[Row]:
     """All that a reviewer has to know of a change, but for why it is made."""
     told = change.outlook
     called = [("called", f"{told.called} in the specs; on hosts it keeps its name")] if told.called else []
-    return [*called, *_body(change, told), *_rehearsed(told.rehearsed)]
+    return [*called, *_saved(told.saved), *_body(change, told), *_rehearsed(told.rehearsed)]
 
 
 def _body(change: OfChange, told: Outlook) -> Iterator[Row]:
@@ -93,7 +94,7 @@ def _body(change: OfChange, told: Outlook) -> Iterator[Row]:
             yield from _back(told)
         case ChangeKind.MOVE:
             yield from _move(change, told)
-        case ChangeKind.START:
+        case ChangeKind.START | ChangeKind.RESTORE | ChangeKind.CHECKPOINT:
             pass
 
 
@@ -187,6 +188,12 @@ def _consent(change: OfChange, told: Outlook) -> Iterator[Row]:
         yield "consent", f"spec.update.allow has {kind}"
     elif told.consent is ConsentOutlook.NEEDED:
         yield "consent", f"needs --allow-interruptions, or {kind} in its spec.update.allow"
+
+
+def _saved(saved: SavedOutlook | None) -> Iterator[Row]:
+    if saved is not None:
+        size = format_bytes(saved.memory_bytes)
+        yield "saved", f"first, on {saved.kept_on}: {size} of memory; frozen for at most {saved.freeze_limit}"
 
 
 def _rehearsed(trial: Rehearsed | None) -> Iterator[Row]:

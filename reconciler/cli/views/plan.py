@@ -17,6 +17,8 @@ STYLE = {
     "start": "green",
     "stop": "yellow",
     "update": "cyan",
+    "restore": "green",
+    "checkpoint": "cyan",
 }
 
 
@@ -83,6 +85,7 @@ def summary(plan: Plan) -> str:
         ChangeKind.START,
         ChangeKind.STOP,
         ChangeKind.RESTORE,
+        ChangeKind.CHECKPOINT,
         ChangeKind.REMOVE,
     ]
     always = (ChangeKind.MOVE, ChangeKind.CREATE, ChangeKind.REMOVE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.core.rules.base import BY_ITSELF, Case, Said, rule
+from reconciler.core.saving import saved_before
 from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.plan import ChangeKind
 from reconciler.model.spec import Strategy
@@ -30,6 +31,8 @@ def lacks(case: Case) -> Iterator[Said]:
     for ability in _needed(case):
         if not can(case.world, runtime, ability):
             fix = "see what it can: reconcile runtimes"
+            if ability == "captures":
+                fix = "name a CheckpointPolicy without `before`, or none"
             if ability == "moves":
                 fix = "remove it (state: absent) and apply, then place it elsewhere: it starts anew there"
             yield Said(f"the runtime {runtime} lacks the ability `{ability}`", fix)
@@ -42,6 +45,8 @@ def _needed(case: Case) -> Iterator[str]:
         yield "checks"
     if case.arrives and wanted:
         yield from (name for name in ("networks", "volumes") if getattr(wanted, name))
+    if saved_before(case.change, case.spec):
+        yield "captures"
     if case.moves and case.policy.strategy is Strategy.PRECOPY:
         yield "precopies"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.engine.effects import artifacts, comeback, moving, plain, selfmoving
+from reconciler.engine.effects import artifacts, comeback, moving, plain, saving, selfmoving
 from reconciler.engine.effects.base import Acting, Effect, Secrets
 from reconciler.model.plan import StepKind
 
@@ -14,6 +14,7 @@ EFFECTS: Mapping[StepKind, Effect] = {
     **moving.EFFECTS,
     **selfmoving.EFFECTS,
     **comeback.EFFECTS,
+    **saving.EFFECTS,
 }
 
 __all__ = ["EFFECTS", "Acting", "Effect", "Secrets"]

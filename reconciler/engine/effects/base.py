@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -33,6 +34,7 @@ class Acting:
     secrets: Secrets
     results: dict[str, StepResult | None] = field(default_factory=dict)
     generation: int = 0
+    now: Callable[[], float] = time.time
 
     def driver(self, step: Step) -> Driver:
         """The runtime of a step's workload, which can do what its kind needs."""

@@ -66,7 +66,7 @@ async def execute(machine: Machine, argv: Sequence[str], stdin: bytes) -> Result
         if extras.is_look(argv):
             return extras.look(machine)
         if stores.is_store(argv):
-            return stores.call(machine, argv)
+            return stores.call(machine, argv, stdin)
         if extras.is_action(argv):
             return await extras.act(machine, argv[4:])
         return _tool(machine, argv, stdin)

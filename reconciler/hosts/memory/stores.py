@@ -1,15 +1,18 @@
-"""Checkpoints on a host in memory, and the scripts of stores that bring one back from there."""
+"""Checkpoints on a host in memory, and the scripts of stores that make them and bring one back from there."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from reconciler.hosts.memory.machine import Dump, ImageSet, Machine
 from reconciler.model.command import Result
 
-VERBS = ("begin", "sums", "unpack", "change")
+VERBS = ("begin", "pack", "seal", "sums", "unpack", "change")
 FREE = 50 * 2**30
+IMAGES = f"1 {'ab' * 32}"
+"""Size and digest of what is packed here."""
 
 
 @dataclass(frozen=True)
@@ -29,23 +32,60 @@ def is_store(argv: Sequence[str]) -> bool:
     return len(argv) > 4 and argv[:2] == ("/bin/sh", "-c") and argv[3] in VERBS
 
 
-def call(machine: Machine, argv: Sequence[str]) -> Result:
+def call(machine: Machine, argv: Sequence[str], stdin: bytes = b"") -> Result:
     """One of them, with what it says."""
     verb, *rest = argv[3:]
     match verb, *rest:
         case "begin", part:
-            machine.kept.pop(part, None)
+            _drop(machine, f"{part.rpartition('/')[0]}/.")
             return Result(0, f"free {FREE}\n")
+        case "pack", part, images:
+            return _pack(machine, part, images.rpartition("/")[2])
+        case "seal", part, folder:
+            return _seal(machine, part, folder, stdin)
         case "sums", folder, *names:
             return _sums(machine, folder, names)
         case "change", "remove", folder:
             parent, _, name = folder.rpartition("/")
-            for gone in (folder, f"{parent}/.{name}.part"):
-                machine.kept.pop(gone, None)
+            machine.kept.pop(folder, None)
+            machine.files.pop(f"{folder}/manifest.json", None)
+            _drop(machine, f"{parent}/.{name}.")
+            return Result(0)
+        case "change", "tidy", folder:
+            parent, _, name = folder.rpartition("/")
+            _drop(machine, f"{parent}/.{name}.")
             return Result(0)
         case "unpack", folder, target, _, *number:
             return _unpack(machine, folder, target.rpartition("/")[2], int(number[0]) if number else 0)
     return Result(2, "", f"{verb} is not known here\n")
+
+
+def _drop(machine: Machine, halves: str) -> None:
+    """Forget what has names that begin so."""
+    for folder in [folder for folder in machine.kept if folder.startswith(halves)]:
+        del machine.kept[folder]
+
+
+def _pack(machine: Machine, part: str, name: str) -> Result:
+    images, container = machine.dumps.get(name), machine.containers.get(name)
+    if images is None or not images.complete or container is None or machine.take("full"):
+        return Result(1, "", f"the images of {name} could not be read\n")
+    volumes = (volume["name"] for volume in json.loads(container.spec or "{}").get("volumes", ()))
+    data = tuple(machine.volumes[volume].data for volume in volumes)
+    machine.kept[part] = MemoryKept(name, images.dump.lineage, {"images.tar": IMAGES}, data)
+    return Result(0, f"packed images.tar {IMAGES}\n")
+
+
+def _seal(machine: Machine, part: str, folder: str, manifest: bytes) -> Result:
+    if part not in machine.kept:
+        there = folder in machine.kept
+        return Result(0 if there else 1, "", "" if there else f"{part} is not there\n")
+    if folder in machine.kept:
+        return Result(1, "", f"{folder} is there already\n")
+    machine.kept[folder] = machine.kept.pop(part)
+    machine.files[f"{folder}/manifest.json"] = manifest.decode()
+    machine.changed(f"{folder} is whole")
+    return Result(0)
 
 
 def _sums(machine: Machine, folder: str, names: Sequence[str]) -> Result:

@@ -1,0 +1,37 @@
+"""Digests of what plans are made from: a saved plan is bound to them."""
+
+from __future__ import annotations
+
+from reconciler.model.base import digest
+from reconciler.model.spec import Spec
+from reconciler.model.world import World
+
+
+def spec_digest(spec: Spec) -> str:
+    """Digest of what the specs say, wherever it stands in the files."""
+    parts = (
+        *(spec.hosts, spec.clusters, spec.workloads, spec.policies, spec.networks),
+        *(spec.checkpoint_policies, spec.checkpoint_stores),
+    )
+    return digest([{name: item.model_dump(mode="json") for name, item in part.items()} for part in parts])
+
+
+def world_digest(world: World) -> str:
+    """Digest of what plans depend on."""
+    return digest(host_digests(world))
+
+
+def host_digests(world: World) -> dict[str, str]:
+    """By host, the digest of what plans depend on: containers, states, images, markers and volumes, not free
+    memory or sizes. Empty for a host that was not seen."""
+    return dict.fromkeys(world.unknown(), "") | {
+        name: digest(
+            {
+                "instances": sorted((c.name, c.id, c.state.value, c.image_id) for c in host.instances),
+                "markers": sorted((m.workload, m.epoch, m.phase) for m in host.markers),
+                "networks": sorted(n.name for n in host.networks),
+                "volumes": sorted((v.name, sorted(v.labels.items())) for v in host.volumes),
+            }
+        )
+        for name, host in world.seen().items()
+    }

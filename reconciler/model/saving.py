@@ -1,0 +1,28 @@
+"""What a plan says of a checkpoint that it takes."""
+
+from __future__ import annotations
+
+from pydantic import Field, JsonValue
+
+from reconciler.model.base import Duration, Model
+from reconciler.model.checkpoint import KeptAt, TakenFrom
+
+
+class PlannedCapture(Model):
+    """One checkpoint of what runs. Its ID is that of the run that takes it."""
+
+    host: str = Field(description="The host that the workload runs on")
+    keeper: str = Field(description="The host that keeps it")
+    folder: str = Field(description="The folder there")
+    store: str = Field("", description="The name of the store, where a spec defines it")
+    epoch: int = Field(description="The epoch that the workload is frozen under; going on has the next one")
+    freeze_limit: Duration
+    tcp: str = ""
+    came_from: TakenFrom
+    memory_bytes: int = 0
+    rootfs_bytes: int = Field(0, description="What it changed in its root filesystem")
+    made_from: dict[str, JsonValue] = Field({}, description="The spec, with what the container was made from")
+
+    @property
+    def at(self) -> KeptAt:
+        return KeptAt(self.keeper, self.folder, self.store)

@@ -1,0 +1,100 @@
+"""Shapes in which checkpoints are taken: by themselves, and before something else is done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler.core.diff import Index, current_copy
+from reconciler.core.saving import capture_plan, planned
+from reconciler.model.checkpoint import KeptAt
+from reconciler.model.checkpointing import CheckpointPolicySpec, CheckpointRefs, CheckpointStoreSpec
+from reconciler.model.plan import Plan
+from reconciler.model.spec import CheckpointPolicy, CheckpointStore, Spec
+from reconciler.model.world import World
+from tests.sim import comebacks
+
+if TYPE_CHECKING:
+    from tests.sim.shapes import Builder, Scene
+
+API = "reconciler/v1alpha1"
+LIMIT = "1m"
+
+
+def plan_of(scene: Scene, world: World) -> Plan:
+    """What is wanted of the world: a checkpoint where none is, as long as nothing else has to be done first."""
+    first = comebacks.plan_of(scene, world)
+    if not scene.keeper or first.steps or first.errored or whole(scene):
+        return first
+    index, workload = Index.of(world), scene.spec.workloads["web"]
+    copy = current_copy("web", index)
+    assert copy is not None
+    at = KeptAt(scene.keeper)
+    capture = planned(workload, copy, index.seen[copy.host], at, LIMIT, scene.spec, index)
+    return capture_plan(workload, capture, "asked for", scene.spec)
+
+
+def whole(scene: Scene) -> list[tuple[str, str]]:
+    """Host and folder of every checkpoint that is listed."""
+    return [
+        (machine.name, path.rpartition("/")[0])
+        for machine in scene.universe.machines.values()
+        for path in machine.files
+        if path.endswith("/manifest.json")
+    ]
+
+
+def saved(spec: Spec, before: str) -> Spec:
+    """The same, with `web` saved before something is done to it, on h1."""
+    policy = CheckpointPolicy(
+        api_version=API,
+        kind="CheckpointPolicy",
+        metadata={"name": "first"},
+        spec=CheckpointPolicySpec(before=[before], store="vault"),
+    )
+    store = CheckpointStore(
+        api_version=API,
+        kind="CheckpointStore",
+        metadata={"name": "vault"},
+        spec=CheckpointStoreSpec(directory={"host": "h1"}),
+    )
+    web = spec.workloads["web"]
+    also = {"checkpoints": CheckpointRefs(policy="first")}
+    web = web.model_copy(update={"spec": web.spec.model_copy(update=also)})
+    return spec.model_copy(
+        update={
+            "workloads": {**spec.workloads, "web": web},
+            "checkpoint_policies": {"first": policy},
+            "checkpoint_stores": {"vault": store},
+        }
+    )
+
+
+def checkpoint_elsewhere(b: Builder) -> None:
+    """Of what runs on h1, kept on h2."""
+    b.hosts("h1", "h2")
+    b.want("web", "h1", volumes=comebacks.DATA)
+    b.have("web", "h1", epoch=2)
+    b.keeper = "h2"
+
+
+def checkpoint_here(b: Builder) -> None:
+    b.hosts("h1")
+    b.want("web", "h1")
+    b.have("web", "h1")
+    b.keeper = "h1"
+
+
+def recreate_saved(b: Builder) -> None:
+    """Made anew, and saved first."""
+    b.hosts("h1")
+    b.want("web", "h1", image="new")
+    b.have("web", "h1", changed=True)
+    b.saved_before = "update"
+
+
+def move_saved(b: Builder) -> None:
+    """Moved to where it is saved first."""
+    b.hosts("h1", "h2")
+    b.want("web", "h1", volumes=comebacks.DATA)
+    b.have("web", "h2", epoch=1)
+    b.saved_before = "move"
