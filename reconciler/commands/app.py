@@ -20,6 +20,7 @@ from reconciler.core.planner import make_plan
 from reconciler.core.points import RULE, Point, told
 from reconciler.core.questions import questions
 from reconciler.core.saga import unended_in
+from reconciler.core.schedule import Slots
 from reconciler.engine.execute import Executor, Outcome
 from reconciler.engine.lease import Leases, fleet_leases
 from reconciler.engine.lenient import Warn
@@ -124,7 +125,8 @@ class Apply:
 
     `show` gets the plan before anything is changed. Then `ask` is asked, where there is somebody to ask;
     nothing is locked or leased meanwhile, so that afterwards the hosts are looked at again. `agreed`: a look that
-    somebody took and agreed to already. `narrow` leaves of every plan the part that is to be carried out."""
+    somebody took and agreed to already. `narrow` leaves of every plan the part that is to be carried out.
+    `limits`: how much of it may go on at once."""
 
     spec: Spec
     journal_path: Path | None
@@ -135,6 +137,7 @@ class Apply:
     report: Reporter = ignore
     agreed: Seen | None = None
     narrow: Callable[[Plan], Plan] = lambda plan: plan
+    limits: Slots = field(default_factory=Slots)
     untidied: list[Untidied] = field(default_factory=list)
     _executor: Executor | None = None
     _lost: Locked | None = None
@@ -224,7 +227,8 @@ class Apply:
 
     async def _carry_out(self, plan: Plan, run: str, fleet: Fleet, journal: Store) -> Outcome:
         outside = Outside(fleet, warn=self.untidied.append)
-        self._executor = outside.executor(plan, run, Awaited(journal), report=self.report)
+        writer = Awaited(journal)
+        self._executor = outside.executor(plan, run, writer, report=self.report, limits=self.limits)
         outcome = await outside.carry_out(self._executor)
         if self._lost:
             stands = "; ".join(f"{name} is {state}" for name, state in outcome.groups.items())

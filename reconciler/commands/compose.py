@@ -18,6 +18,7 @@ from pathlib import Path
 
 from reconciler.core.moving import Moving, moving
 from reconciler.core.saga import GroupState
+from reconciler.core.schedule import Slots
 from reconciler.engine.effects import Secrets
 from reconciler.engine.execute import Executor, Outcome
 from reconciler.engine.lease import Leases
@@ -217,6 +218,7 @@ class Outside:
         report: Reporter = ignore,
         records: Iterable[Record] = (),
         recovering: frozenset[str] = frozenset(),
+        limits: Slots | None = None,
     ) -> Executor:
         """What carries a plan out, from the records of an earlier controller on."""
         return Executor(
@@ -229,6 +231,7 @@ class Outside:
             report=_told_beside(journal, run, self.now, report),
             records=list(records),
             recovering=recovering,
+            limits=limits or Slots(),
             while_frozen=lambda workload: self._beat_hold(plan, workload),
         )
 

@@ -68,9 +68,8 @@ def _in_cluster(
     removed: dict[str, str] = {}
     fitting: list[str] = []
     for name, facts in sorted(nodes.items()):
-        reason = _lacks(facts.labels, placement.labels)
-        if not reason and name != current:
-            reason = "cordoned" if facts.cordoned else "not ready" if not facts.ready else None
+        lacks = _lacks(facts.labels, placement.labels)
+        reason = lacks if name == current else unfit(facts, placement.labels)
         if reason:
             removed[name] = reason
         else:
@@ -78,6 +77,11 @@ def _in_cluster(
     if not fitting:
         return NotPlaced(removed or {own: "it has no nodes"})
     return Placed(current if current in fitting else fitting[0])
+
+
+def unfit(node: HostFacts, wanted: Mapping[str, str]) -> str | None:
+    """Why a node does not take something new that wants these labels; None: it does."""
+    return _lacks(node.labels, wanted) or ("cordoned" if node.cordoned else None if node.ready else "not ready")
 
 
 def _lacks(labels: Mapping[str, str], wanted: Mapping[str, str]) -> str | None:

@@ -20,3 +20,6 @@ KEPT = "io.reconciler.kept"
 
 STRATEGY = "io.reconciler.strategy"
 """Annotation of those that were stopped: how KubeVirt kept them running before."""
+
+CORDONED = "io.reconciler.cordoned"
+"""Annotation of nodes of clusters that were cordoned to be drained: by whom, and when."""

@@ -29,7 +29,7 @@ from reconciler.model.event import Untidied
 from reconciler.model.plan import StepKind
 from tests.cli import json_docs
 from tests.cli.checkpoint_scene import CHECKPOINTS
-from tests.cli.json_watches import OF_WATCHES, WRONG_OF_WATCHES
+from tests.cli.json_cases import MORE, MORE_WRONG
 from tests.cli.memory_fleet import two_hosts, want
 from tests.inspection.test_archives import checkpoint, pack
 from tests.page.scene import reopened
@@ -154,7 +154,7 @@ WORKS: dict[str, list[tuple[str, str, int, Before]]] = {
         ("apply", "apply --yes", 0, lambda s: (s.apply(web="h1"), want(s.folder, web="h2"))),
         ("apply", "apply --yes", 0, lambda s: s.apply(web="h1")),
     ],
-    **OF_WATCHES,
+    **MORE,
     "status": [("status", "status", 0, lambda s: None)],
     "resume": [("resume", "resume", 0, lambda s: None)],
     "resolve": [
@@ -291,7 +291,7 @@ FAILS = {
     "apply nowhere": ("E101", 4),
     "apply": ("E194", 4),
     "status nowhere": ("E101", 4),
-    **WRONG_OF_WATCHES,
+    **MORE_WRONG,
     "resume nowhere": ("E101", 4),
     "resolve web --owner h1 --evidence seen": ("P400", 1),
     "forget h1 --evidence seen": ("P400", 1),

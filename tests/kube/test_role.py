@@ -37,7 +37,8 @@ def bound(world: World, tmp_path: Path) -> Iterator[Ground]:
     kubectl("create", "clusterrolebinding", ROLE, f"--clusterrole={ROLE}", f"--user={NOBODY}")
     world.kubeconfig = world.cluster.kubeconfig(NOBODY)
     yield Ground(world, tmp_path)
-    kubectl("delete", "clusterrolebinding,clusterrole", ROLE)
+    kubectl("delete", "clusterrolebinding", ROLE)
+    kubectl("delete", "clusterrole", ROLE, "reconciler-drain")
 
 
 def test_all_that_is_done_is_allowed(bound: Ground) -> None:

@@ -43,7 +43,8 @@ def node(case: Case) -> Iterator[Said]:
             fix = f"place it in {cluster_of(case.origin)}, where it is"
             yield Said(f"it is in another cluster, {cluster_of(case.origin)}: KubeVirt moves within one", fix)
         if case.destination.cordoned:
-            yield Said(f"{name} is cordoned", f"kubectl uncordon {name}, or place it elsewhere")
+            fix = f"give it back: reconcile drain {case.where} --undo, or kubectl uncordon {name}"
+            yield Said(f"{name} is cordoned", f"{fix}; or place it elsewhere")
         if not case.destination.ready:
             yield Said(f"{name} is not ready", f"see why: kubectl describe node {name}")
 

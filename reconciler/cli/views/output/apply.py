@@ -78,7 +78,7 @@ class ResumeDocument(Document):
 
 
 def apply_document(applied: Applied, exit_code: int) -> ApplyDocument:
-    done = _run(applied)
+    done = done_run(applied)
     return ApplyDocument(
         exit_code=exit_code,
         run=done.run,
@@ -93,13 +93,13 @@ def apply_document(applied: Applied, exit_code: int) -> ApplyDocument:
 def resume_document(resumed: Resumed, exit_code: int) -> ResumeDocument:
     return ResumeDocument(
         exit_code=exit_code,
-        runs=tuple(_run(applied) for applied in resumed.runs),
+        runs=tuple(done_run(applied) for applied in resumed.runs),
         unfinished=tuple(unfinished(row) for row in rows(resumed.left)),
         untidied=tuple(untidied(left) for left in resumed.untidied),
     )
 
 
-def _run(applied: Applied) -> DoneRun:
+def done_run(applied: Applied) -> DoneRun:
     findings = applied.plan.findings
     changed = applied.plan.changes if applied.outcome else ()
     return DoneRun(

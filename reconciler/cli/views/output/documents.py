@@ -6,6 +6,7 @@ from reconciler.cli.views.output.apply import ApplyDocument, ResumeDocument
 from reconciler.cli.views.output.base import Document
 from reconciler.cli.views.output.checkpoints import DiffDocument, FilesDocument, ShowDocument
 from reconciler.cli.views.output.decisions import ForgetDocument, ResolveDocument
+from reconciler.cli.views.output.drain import DrainDocument
 from reconciler.cli.views.output.failure import ErrorDocument
 from reconciler.cli.views.output.hosts import DoctorDocument, HostsAddDocument, RuntimesDocument, SudoersDocument
 from reconciler.cli.views.output.kept import (
@@ -42,6 +43,7 @@ DOCUMENTS: dict[str, type[Document]] = {
     "get": GetDocument,
     "plan": PlanDocument,
     "apply": ApplyDocument,
+    "drain": DrainDocument,
     "watch": WatchDocument,
     "tend": TendDocument,
     "top": TopDocument,

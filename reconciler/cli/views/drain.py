@@ -1,0 +1,55 @@
+"""A node that is emptied: what will be moved, what has to stay, and how it ended."""
+
+from __future__ import annotations
+
+from reconciler.cli.views import apply
+from reconciler.cli.views.plan import render_plan
+from reconciler.cli.views.style import paint
+from reconciler.commands.app import Seen
+from reconciler.commands.drain import Drained
+from reconciler.core.draining import Draining
+from reconciler.core.rules.base import together
+from reconciler.model.place import node_of
+
+
+def exit_code(drained: Drained, interrupted: bool) -> int:
+    """As of `apply`; 1 also where workloads have to stay, or somebody said no."""
+    if drained.applied is None:
+        return 130 if interrupted else 1
+    return apply.exit_code(drained.applied, interrupted) or int(drained.left)
+
+
+def render_beforehand(seen: Seen, draining: Draining, color: bool) -> str:
+    """The plan of the moves, and what stays."""
+    plan = seen.plan
+    shown = plan.changes or plan.findings or plan.unknown_hosts
+    lines = [render_plan(plan, color, seen=len(seen.world.seen()))] if shown else ["No workload runs there."]
+    return "\n".join([*lines, *_staying(draining, color)])
+
+
+def _staying(draining: Draining, color: bool) -> list[str]:
+    mark = paint("yellow", "!", color)
+    found = [f"{mark} {name} has to stay: {why}" for name, why in sorted(draining.nowhere.items())]
+    if draining.strangers:
+        named = together(draining.strangers)
+        found.append(f"{mark} no spec names {named}; they stay; KubeVirt moves them after: kubectl drain")
+    return found
+
+
+def render_drained(drained: Drained, color: bool) -> str:
+    """How the moves ended, and how the node is given back."""
+    if drained.applied is None:
+        return "Nothing was changed."
+    lines = [apply.render_applied(drained.applied, color)] if drained.applied.outcome else []
+    node = node_of(drained.place)
+    if drained.theirs:
+        lines.append(f"{node} was cordoned before; whoever did that gives it back: kubectl uncordon {node}")
+    else:
+        lines.append(f"{node} is cordoned. To give it back: reconcile drain {drained.place} --undo")
+    return "\n".join(lines)
+
+
+def render_given_back(place: str, done: bool) -> str:
+    if not done:
+        return f"{node_of(place)} is as it was: no drain has cordoned it."
+    return f"{node_of(place)} may take something new. What its spec places there comes back with: reconcile apply"

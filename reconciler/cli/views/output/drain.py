@@ -1,0 +1,49 @@
+"""`drain --json`: what was moved off a node, and what has to stay there."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from reconciler.cli.views.output.apply import DoneRun, done_run
+from reconciler.cli.views.output.base import Document, Finding, Part, untidied
+from reconciler.commands.drain import Drained
+
+
+class StayingWorkload(Part):
+    """A workload that no other node takes."""
+
+    workload: str
+    why: str
+
+
+class DrainDocument(Document):
+    """`reconcile drain --json`"""
+
+    command: Literal["drain"] = "drain"
+    place: str = Field(description="CLUSTER/NODE")
+    cordoned: bool = Field(description="Whether it takes nothing new now, as far as this command knows")
+    staying: tuple[StayingWorkload, ...]
+    strangers: tuple[str, ...] = Field(description="Machines there that no spec names: NAMESPACE/NAME")
+    applied: DoneRun | None = Field(description="How the moves ended; null when nothing was begun")
+    untidied: tuple[Finding, ...]
+
+
+def drain_document(drained: Drained, exit_code: int) -> DrainDocument:
+    staying = sorted(drained.draining.nowhere.items())
+    return DrainDocument(
+        exit_code=exit_code,
+        place=drained.place,
+        cordoned=drained.cordoned,
+        staying=tuple(StayingWorkload(workload=name, why=why) for name, why in staying),
+        strangers=drained.draining.strangers,
+        applied=done_run(drained.applied) if drained.applied else None,
+        untidied=tuple(map(untidied, drained.applied.untidied if drained.applied else ())),
+    )
+
+
+def given_back_document(place: str) -> DrainDocument:
+    return DrainDocument(
+        exit_code=0, place=place, cordoned=False, staying=(), strangers=(), applied=None, untidied=()
+    )
