@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -258,9 +258,14 @@ class Lab:
         return [name for _, name in self.api.objects[JOBS]]
 
 
+AnyLab = TypeVar("AnyLab", bound=Lab)
+
+
 @contextmanager
-def lab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, api: MemoryApi) -> Iterator[Lab]:
-    made = Lab(api, tmp_path)
+def lab(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, api: MemoryApi, kind: type[AnyLab] = Lab
+) -> Iterator[AnyLab]:
+    made = kind(api, tmp_path)
 
     def reach(spec: Spec) -> ClusterFleet:
         hosts = MemoryFleet(Universe())
