@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from reconciler.errors import CommandFailed, GuardRefused, HostError, HostUnreac
 from reconciler.guard import guard, leases
 from reconciler.hosts.base import pump
 from reconciler.hosts.kubernetes.api import HttpAnswer, Request
+from reconciler.hosts.kubernetes.clock import ServerClock
 from reconciler.hosts.kubernetes.kept import MOST, KeptMarks, Row, parse
 from reconciler.hosts.kubernetes.place import ClusterPlace, Reached
 from reconciler.hosts.memory.api import MemoryApi
@@ -292,3 +294,34 @@ def test_what_may_be_old_is_asked_once(api: MemoryApi) -> None:
     ask(one(ApiCall(Verb.LIST, NODE)), here)
     ask(one(replace(listed, selector="a=b")), here)
     assert len(api.asked) == 3
+
+
+def test_a_lease_holds_by_the_servers_clock(api: MemoryApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A controller whose own clock is five minutes ahead takes none from one that lives."""
+    inner, right = api.send, time.time
+
+    async def send(request: Request) -> HttpAnswer:
+        return replace(await inner(request), at=float(int(right())))
+
+    monkeypatch.setattr(api, "send", send)
+    ask(leases.take("reconciler", "me", 45), place(api, "prod/"))
+    monkeypatch.setattr("reconciler.hosts.kubernetes.clock.time.time", lambda: right() + 300)
+    with pytest.raises(GuardRefused) as refused:
+        ask(leases.take("reconciler", "you", 45), place(api, "prod/"))
+    assert refused.value.code == guard.LEASED
+    held = ask(leases.show("reconciler"), place(api, "prod/"))
+    assert held and 35 < held.left_s <= 47
+
+
+def test_an_answer_that_was_long_on_its_way_is_no_other_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.hosts.kubernetes.clock.time.time", lambda: 1000.0)
+    clock = ServerClock()
+    for at, asked, now in (
+        (990, 989.5, 1000),
+        (1001, 999, 1000),
+        (None, 0, 1000),
+        (700, 999, 700),
+        (998, 999, 1000),
+    ):
+        clock.heard(at, asked)
+        assert clock.now() == now

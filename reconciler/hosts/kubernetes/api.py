@@ -45,11 +45,12 @@ class Request:
 
 @dataclass(frozen=True)
 class HttpAnswer:
-    """`retry_after`: seconds that the server asks to wait for; None where it does not."""
+    """`retry_after`: seconds that the server asks to wait for; `at`: its own time. None where it says neither."""
 
     status: int
     text: str
     retry_after: Seconds | None = None
+    at: Seconds | None = None
 
 
 class Api(Protocol):

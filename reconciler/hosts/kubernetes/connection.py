@@ -11,6 +11,7 @@ import json
 import os
 import ssl
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -189,7 +190,8 @@ class Connection:
             raise HostUnreachable(
                 "the API server did not answer", code="H228", where=self._name, why=why, fix="try again later"
             ) from error
-        return HttpAnswer(answer.status_code, answer.text, _seconds(answer.headers.get("Retry-After")))
+        again, at = _seconds(answer.headers.get("Retry-After")), _time(answer.headers.get("Date"))
+        return HttpAnswer(answer.status_code, answer.text, again, at)
 
     def _unreachable(self, error: Exception) -> HostError:
         text = _line(error)
@@ -228,6 +230,13 @@ def _encoded(pem: str) -> str:
 
 def _seconds(text: str | None) -> Seconds | None:
     return float(text) if text and text.isascii() and text.isdigit() and len(text) < 6 else None
+
+
+def _time(text: str | None) -> Seconds | None:
+    try:
+        return parsedate_to_datetime(text).timestamp() if text else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _line(error: Exception) -> str:

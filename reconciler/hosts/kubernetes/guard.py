@@ -6,7 +6,6 @@ decided anew. So two controllers can never both write what only one may."""
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,7 @@ from reconciler.errors import CommandFailed
 from reconciler.hosts.kubernetes import kept
 from reconciler.hosts.kubernetes.kept import KeptMarks, NotAllowed, Row
 from reconciler.model.cluster import MachineRef
-from reconciler.model.command import CONFLICT, ApiCall, Result, Verb
+from reconciler.model.command import CONFLICT, ApiCall, Result, Seconds, Verb
 from reconciler.model.labels import KEPT, LABEL_WORKLOAD
 from reconciler.model.resources import CONFIG_MAP, VM
 
@@ -39,13 +38,17 @@ class MarkedMachine:
 
 
 class ClusterGuard:
-    """One place's guard. `refs`: namespace and name of the virtual machines that specs name, by workload."""
+    """One place's guard. `refs`: namespace and name of the virtual machines that specs name, by workload. `now`:
+    by the clock that all controllers share."""
 
-    def __init__(self, node: str, namespace: str, refs: Mapping[str, MachineRef], call: Call) -> None:
+    def __init__(
+        self, node: str, namespace: str, refs: Mapping[str, MachineRef], call: Call, now: Callable[[], Seconds]
+    ) -> None:
         self._node = node
         self._namespace = namespace
         self._refs = refs
         self._call = call
+        self._now = now
 
     async def answer(self, words: Sequence[str], stdin: bytes) -> Result:
         """What the script would answer to these words."""
@@ -146,7 +149,7 @@ class ClusterGuard:
             there = answers.mapping(answers.parsed(told.stdout, "the leases"), "the leases")
             missing = told.status == 404
             data = {} if missing else answers.labels(there.get("data"), "the leases")
-            held, now = _holder(data.get(name, "")), time.time()
+            held, now = _holder(data.get(name, "")), self._now()
             if verb == "show":
                 return json.dumps({"workload": name, **held, "left_cs": round((held["until"] - now) * 100)})
             if verb == "drop" and held["owner"] != owner:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from reconciler.core import answers
 from reconciler.errors import CommandFailed, GuardRefused, HostError, HostUnreachable, ReconcilerError, ReplyLost
 from reconciler.hosts.kubernetes.api import MOST_PAGES, Api, HttpAnswer, Request, message_of, page_of, request_of
+from reconciler.hosts.kubernetes.clock import ServerClock
 from reconciler.hosts.kubernetes.guard import ClusterGuard
 from reconciler.hosts.kubernetes.kept import NotAllowed
 from reconciler.model.cluster import MachineRef
@@ -37,13 +38,14 @@ _KUBEVIRT = ("kubevirt.io", "migrations.kubevirt.io")
 @dataclass(frozen=True)
 class Reached:
     """What all places of a cluster share. `refs`: namespace and name of the virtual machines that specs name.
-    `told`: lists that may be some time old, and when they were asked for."""
+    `told`: lists that may be some time old, and when they were asked for. `clock`: the API server's."""
 
     name: str
     namespace: str
     timeout: Seconds
     refs: Mapping[str, MachineRef]
     told: dict[tuple[str, ...], tuple[Seconds, Result]] = field(default_factory=dict)
+    clock: ServerClock = field(default_factory=ServerClock)
 
 
 class ClusterPlace:
@@ -53,7 +55,7 @@ class ClusterPlace:
         self.name = name
         self._cluster = cluster
         self._api = api
-        self._guard = ClusterGuard(node_of(name), cluster.namespace, cluster.refs, self.call)
+        self._guard = ClusterGuard(node_of(name), cluster.namespace, cluster.refs, self.call, cluster.clock.now)
 
     async def run(self, command: Command) -> Result:
         if not command.guard:
@@ -122,7 +124,7 @@ class ClusterPlace:
             "node": node_of(self.name),
             "namespace": self._cluster.namespace,
             "workloads": {name: list(ref) for name, ref in self._cluster.refs.items()},
-            "now": time.time(),
+            "now": self._cluster.clock.now(),
         }
         return Result(0, json.dumps(told))
 
@@ -152,13 +154,14 @@ class ClusterPlace:
         ends = time.monotonic() + call.timeout
         pause = PAUSE
         for left in range(TRIES, 0, -1):
-            wait = pause
+            wait, asked = pause, time.time()
             try:
                 answer = await self._api.send(request)
             except HostUnreachable as error:
                 failure: ReconcilerError = error
                 again = error.code == CUT
             else:
+                self._cluster.clock.heard(answer.at, asked)
                 if answer.status < 400 or answer.status in (*call.ok, *also):
                     return answer
                 failure = self._error(answer, request, call)
