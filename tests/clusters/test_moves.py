@@ -13,8 +13,9 @@ from reconciler.core.saga import GroupState
 from reconciler.errors import HostError
 from reconciler.hosts.kubernetes.api import HttpAnswer
 from reconciler.model.plan import ChangeKind
+from reconciler.model.spec import MigrationPolicy
 from reconciler.runtimes.kubevirt import looking
-from tests.clusters.kubevirt import JOBS, VMIS, VMS, KubeVirt, Lab, cluster, lab, launcher, machine, specs
+from tests.clusters.kubevirt import API, JOBS, VMIS, VMS, KubeVirt, Lab, cluster, lab, launcher, machine, specs
 
 
 @pytest.fixture
@@ -152,6 +153,16 @@ async def test_a_foreign_migration_and_a_stray_pod_are_left_alone(there: Lab) ->
     launcher(there.api, "db", "node03", "virt-launcher-db-9")
     (finding,) = (await there.plan(specs())).plan.findings
     assert finding.rule == "kubevirt.two-pods"
+
+
+async def test_one_that_only_waits_for_its_turn_says_so_when_its_time_is_over(there: Lab) -> None:
+    spec = specs(migration={"policy": "short"})
+    policy = {"apiVersion": API, "kind": "MigrationPolicy", "metadata": {"name": "short"}}
+    short = MigrationPolicy.model_validate({**policy, "spec": {"live": {"within": "1s"}}})
+    async with playing(there, "wait", "Pending"):
+        applied = await there.apply(spec.model_copy(update={"policies": {"short": short}}))
+    assert applied.outcome and applied.outcome.groups == {"db": GroupState.PUT_BACK}
+    assert "longer than 1s; it was Pending, without a pod" in str(applied.outcome.errors)
 
 
 @pytest.mark.parametrize("phase", ["Pending", "Scheduling", "Scheduled", "PreparingTarget", "Running"])

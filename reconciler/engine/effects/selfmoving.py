@@ -169,7 +169,7 @@ class _Migration:
         """What the engine said, and whether the move has ended; else it took too long."""
         clock, live = asyncio.get_running_loop().time, self.handover.policy.live
         began = heard = clock()
-        most = parse_duration(live.within) + (0 if live.on_timeout is OnTimeout.ABORT else ENDING)
+        most, last = parse_duration(live.within) + (0 if live.on_timeout is OnTimeout.ABORT else ENDING), ""
         while True:
             try:
                 stands = await self.acting.on(self.source, self.driver.progress(self.handover))
@@ -182,8 +182,9 @@ class _Migration:
                 self.progress(stands.done)
                 if not stands.moving:
                     return stands.why, True
+                last = f"; it was {stands.phase} last" if stands.phase else ""
             if clock() - began > most:
-                return f"it took longer than {live.within}", False
+                return f"it took longer than {live.within}{last}", False
             await asyncio.sleep(POLL)
 
     def stays(self) -> asyncio.Future[bool]:

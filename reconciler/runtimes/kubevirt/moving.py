@@ -23,6 +23,8 @@ UNPLACED: Seconds = 3.0
 """A pod that no node takes for longer than this will not be taken soon: it has only one node to go to."""
 BETWEEN: Seconds = 0.5
 """Between two looks for a migration that has yet to become final."""
+WAITS = "Pending, without a pod, as when KubeVirt has as many migrations under way as it allows"
+"""KubeVirt itself says nothing of its limits."""
 UNSCHEDULABLE = "kubevirt.io/migrationUnschedulablePodTimeoutSeconds"
 GIVES_UP: Seconds = 60.0
 """After this KubeVirt itself gives up a pod that no node takes, should nobody be there any more to do so."""
@@ -119,7 +121,8 @@ def standing(
         astray = _going_nowhere(migration, told, launched, source, target, now)
         if not migration.deleting and (why := astray):
             return Underway(False, why=why, phase=phase)
-        return Underway(True, phase=phase or "Pending")
+        waits = phase in ("", "Pending") and not any(pod.job == migration.uid for pod in launched)
+        return Underway(True, phase=WAITS if waits else phase or "Pending")
     ended = _ended(migration, now)
     if phase == "Succeeded":
         return _arrived(found, launched, target, ended, now)
