@@ -83,12 +83,12 @@ def _given_back(spec: Spec, place: str, as_json: bool) -> int:
     from reconciler.cli.views.layout import say
     from reconciler.commands.drain import give_back
 
-    done = asyncio.run(give_back(spec, place, warned))
+    done, cordoned = asyncio.run(give_back(spec, place, warned))
     if as_json:
         from reconciler.cli.views.output.base import emit
         from reconciler.cli.views.output.drain import given_back_document
 
-        emit(given_back_document(place))
+        emit(given_back_document(place, cordoned))
     else:
-        say(render_given_back(place, done))
+        say(render_given_back(place, done, cordoned))
     return 0

@@ -109,8 +109,8 @@ def _note() -> str:
     return f"{actor()}, {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}"
 
 
-async def give_back(spec: Spec, place: str, warn: Warn) -> bool:
-    """`reconcile drain --undo`. False: it was not cordoned by a drain, and is as it was."""
+async def give_back(spec: Spec, place: str, warn: Warn) -> tuple[bool, bool]:
+    """`reconcile drain --undo`: as `uncordon` answers."""
     refuse_no_node(spec, place)
     async with open_fleet(spec, warn) as fleet:
         return await pump(uncordon(node_of(place)), fleet.host(place))

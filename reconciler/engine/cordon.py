@@ -27,14 +27,15 @@ def cordon(node: str, note: str) -> Program[bool]:
     raise _always_changing(node)
 
 
-def uncordon(node: str) -> Program[bool]:
-    """What `cordon` did is taken back. False: it was not cordoned by it, and is as it was."""
+def uncordon(node: str) -> Program[tuple[bool, bool]]:
+    """What `cordon` did is taken back: whether it was there to be, and whether the node is cordoned still, by
+    somebody else."""
     for _ in range(TRIES):
         version, closed, ours = yield from _read(node)
         if not ours:
-            return False
+            return False, closed
         if (yield from _changed(node, version, None, unschedulable=False)):
-            return closed
+            return closed, False
     raise _always_changing(node)
 
 

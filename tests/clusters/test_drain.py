@@ -71,10 +71,10 @@ async def test_what_is_ours_leaves_the_node_and_comes_back(there: Lab) -> None:
         assert node(there)["spec"]["unschedulable"] and CORDONED in node(there)["metadata"]["annotations"]
         again = await drain(there)
         assert again.cordoned and not again.theirs and again.applied and again.applied.outcome is None
-        assert await give_back(wanted(), "lab/node02", lambda left: None)
+        assert await give_back(wanted(), "lab/node02", lambda left: None) == (True, False)
         assert "unschedulable" not in node(there)["spec"]
         assert CORDONED not in node(there)["metadata"]["annotations"]
-        assert not await give_back(wanted(), "lab/node02", lambda left: None)
+        assert await give_back(wanted(), "lab/node02", lambda left: None) == (False, False)
         await there.apply(wanted())
     assert where(there) == {"db": "node02", "web": "node03", "theirs": "node02"}
 
@@ -84,7 +84,7 @@ async def test_what_others_cordoned_is_theirs(there: Lab) -> None:
     async with playing(there):
         done = await drain(there)
     assert done.cordoned and done.theirs
-    assert not await give_back(wanted(), "lab/node02", lambda left: None)
+    assert await give_back(wanted(), "lab/node02", lambda left: None) == (False, True)
     assert node(there)["spec"]["unschedulable"]
 
 

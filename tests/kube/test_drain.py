@@ -79,6 +79,6 @@ def test_emptied_by_two_at_once_and_given_back(world: World, kubeconfig: Path, t
         assert where.pop("theirs") == "node01" and sorted(where.values()) == ["node02"] * 2 + ["node03"] * 2
         node = json.loads(world.cluster.kubectl("get", "node", "node01", "-o", "json"))
         assert node["spec"]["unschedulable"] and "io.reconciler.cordoned" in node["metadata"]["annotations"]
-        assert asyncio.run(give_back(spec, "lab/node01", lambda left: None))
+        assert asyncio.run(give_back(spec, "lab/node01", lambda left: None)) == (True, False)
     node = json.loads(world.cluster.kubectl("get", "node", "node01", "-o", "json"))
     assert not node["spec"].get("unschedulable")

@@ -49,7 +49,11 @@ def render_drained(drained: Drained, color: bool) -> str:
     return "\n".join(lines)
 
 
-def render_given_back(place: str, done: bool) -> str:
+def render_given_back(place: str, done: bool, cordoned: bool) -> str:
+    """`cordoned`: somebody else has."""
+    node = node_of(place)
+    if cordoned:
+        return f"{node} is as it was: somebody else has cordoned it, who gives it back: kubectl uncordon {node}"
     if not done:
-        return f"{node_of(place)} is as it was: no drain has cordoned it."
-    return f"{node_of(place)} may take something new. What its spec places there comes back with: reconcile apply"
+        return f"{node} is as it was: it was not cordoned."
+    return f"{node} may take something new. What specs place there comes back with: reconcile apply"

@@ -23,7 +23,7 @@ class DrainDocument(Document):
 
     command: Literal["drain"] = "drain"
     place: str = Field(description="CLUSTER/NODE")
-    cordoned: bool = Field(description="Whether it takes nothing new now, as far as this command knows")
+    cordoned: bool = Field(description="Whether it takes nothing new now")
     staying: tuple[StayingWorkload, ...]
     strangers: tuple[str, ...] = Field(description="Machines there that no spec names: NAMESPACE/NAME")
     applied: DoneRun | None = Field(description="How the moves ended; null when nothing was begun")
@@ -43,7 +43,7 @@ def drain_document(drained: Drained, exit_code: int) -> DrainDocument:
     )
 
 
-def given_back_document(place: str) -> DrainDocument:
+def given_back_document(place: str, cordoned: bool) -> DrainDocument:
     return DrainDocument(
-        exit_code=0, place=place, cordoned=False, staying=(), strangers=(), applied=None, untidied=()
+        exit_code=0, place=place, cordoned=cordoned, staying=(), strangers=(), applied=None, untidied=()
     )
