@@ -145,8 +145,9 @@ CODES: dict[str, Code] = {
     "E143": Code("port claimed twice", "Two workloads publish the same port on the same host."),
     "E144": Code(
         "volume claimed twice",
-        "A named volume moves with its workload, so only one workload can own it. Use a bind mount for what "
-        "is shared.",
+        "A named volume moves with its workload, so only one workload can own it. Two that use the same files "
+        "have a bind mount with `shared: true` each, on storage that all their hosts mount: nothing is copied "
+        "then, and each may be on another host; or they are one workload whose first process starts both.",
     ),
     "E145": Code(
         "unknown policy",

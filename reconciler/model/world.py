@@ -64,6 +64,7 @@ class ContainerOptions(Model):
     devices: tuple[str, ...] = ()
     pod: str = ""
     memory: int = Field(0, description="Its limit in bytes; 0: none")
+    log_driver: str = Field("", description="Where its output goes, in the engine's word")
 
 
 class DeletedFile(Model):

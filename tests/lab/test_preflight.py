@@ -183,10 +183,14 @@ ODD = {
     "ipc": ("idle", ("--ipc=host",), "container.host-namespaces"),
     "gone": ("idle", ("--rm",), "container.auto-remove"),
     "session": ("idle", (), "process.exec-session"),
+    "journal": ("idle", ("--log-driver=journald",), "container.log-stays"),
     "quadlet": ("idle", ("--label=PODMAN_SYSTEMD_UNIT=quadlet.service",), "container.unit"),
     "bind": ("idle", (), "mount.source-missing"),
     "fine": ("deleted 65536", (), ""),
 }
+
+ODD_AND_FREE = {"session", "journal"}
+"""What only warns."""
 
 
 def test_odd_containers_are_refused_all_in_one_plan(bench: Bench, client: Probe, tmp_path: Path):
@@ -216,9 +220,9 @@ def test_odd_containers_are_refused_all_in_one_plan(bench: Bench, client: Probe,
     for name, (_, _, rule) in ODD.items():
         if rule:
             assert rule in found.get(name, {}), (name, found.get(name))
-            assert found[name][rule] == ("warning" if rule == "process.exec-session" else "error")
+            assert found[name][rule] == ("warning" if name in ODD_AND_FREE else "error")
     assert "fine" not in found, found["fine"]
-    assert {step["workload"] for step in plan["steps"]} == {"fine", "session"}
+    assert {step["workload"] for step in plan["steps"]} == {"fine", *ODD_AND_FREE}
 
 
 def test_a_connection_whose_address_cannot_follow_is_refused(bench: Bench, client: Probe):

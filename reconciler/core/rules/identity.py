@@ -96,7 +96,8 @@ def volume_shared(case: Case) -> Iterator[Said]:
             yield Said(
                 f"volume {found.name} is also mounted by {copy.instance.name} on {found.at}",
                 f"give that container a volume of its own, or remove it: {copy.instance.runtime} rm"
-                f" {copy.instance.name}",
+                f" {copy.instance.name}; files that both need: a bind mount with `shared: true`, on storage that"
+                " both hosts mount",
                 host=found.at,
             )
 

@@ -13,6 +13,9 @@ from reconciler.model.container import Container
 from reconciler.model.labels import LABEL_SPEC
 from reconciler.model.units import format_bytes
 
+CARRIED_LOG = "k8s-file"
+"""The driver whose log goes along."""
+
 
 @rule("process.sqlite", acceptable=True)
 def sqlite(case: Case) -> Iterator[Said]:
@@ -51,6 +54,31 @@ def mount_differs(case: Case) -> Iterator[Said]:
                 f"make it the same there (rsync -a {mount.source} {case.where}:{above}/),"
                 " or accept the rule where it is meant to differ",
             )
+
+
+@rule("container.log-stays", warns=True)
+def log_stays(case: Case) -> Iterator[Said]:
+    """What a workload has written to its log before a move stays on the host it comes from: of Podman's drivers
+    only `k8s-file` has a file whose last MiB goes along. A journal keeps its part there; a file of Docker's is
+    removed with the container once the move is over."""
+    if not (case.moves and case.container):
+        return
+    driver, name = case.container.options.log_driver, case.container.name
+    if driver in ("", "none", "passthrough") or (driver == CARRIED_LOG and case.engine == "podman"):
+        return
+    if driver == "journald":
+        yield Said(
+            f"its log up to the move stays in the journal of {case.origin}",
+            f"journalctl CONTAINER_NAME={name} shows it there; Podman takes the last MiB along with"
+            f" `logging: {{driver: {CARRIED_LOG}}}` in the spec",
+            host=case.origin,
+        )
+    else:
+        yield Said(
+            f"its log up to the move ({driver}) is removed with its container on {case.origin}",
+            f"keep it before: {case.engine} logs {name} >{name}.log; or use `logging: {{driver: journald}}`",
+            host=case.origin,
+        )
 
 
 @rule("container.drift", acceptable=True)

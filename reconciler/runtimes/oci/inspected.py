@@ -49,6 +49,7 @@ def options_of(inspected: Mapping[str, Any]) -> ContainerOptions:
         answers.mapping(inspected.get("HostConfig"), what),
         answers.mapping(inspected.get("Config"), what),
     )
+    log = answers.mapping(host.get("LogConfig") or {}, what)
     devices = [answers.mapping(device, what) for device in answers.items(host.get("Devices"), what)]
 
     def mode(name: str) -> str:
@@ -67,5 +68,6 @@ def options_of(inspected: Mapping[str, Any]) -> ContainerOptions:
         if not host.get("Privileged")
         else (),
         pod=answers.shown(inspected.get("Pod"), "the pod of a container"),
+        log_driver=answers.shown(log.get("Type"), "the log driver of a container"),
         memory=answers.number(host.get("Memory") or 0, "the memory limit of a container"),
     )

@@ -1,7 +1,7 @@
 """What a move would not keep as it is."""
 
 from reconciler.model.world import InstanceNetwork
-from tests.core.rule_scene import LAN, Scene, held
+from tests.core.rule_scene import LAN, Scene, held, options
 
 RO = {"mounts": [{"source": "/srv/conf", "target": "/conf", "readOnly": True}]}
 SHARED = {"mounts": [{"source": "/srv/data", "target": "/data", "shared": True}]}
@@ -29,6 +29,10 @@ PAIRS: dict[str, tuple[Scene, Scene]] = {
     "mount.not-shared": (
         Scene(wants=SHARED, here=shared("nfs-4711"), there=shared("nfs-4712")),
         Scene(wants=SHARED, here=shared("nfs-4711"), there=shared("nfs-4711")),
+    ),
+    "container.log-stays": (
+        Scene(has=options(log_driver="journald")),
+        Scene(has=options(log_driver="k8s-file")),
     ),
     "container.drift": (
         Scene(wants={"networks": LAN}, has={"networks": (LAB, InstanceNetwork(name="podman"))}),
