@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.compat import sql, web, wire
+from tests.compat import queues, sql, web, wire
 from tests.compat.clients import Answers, Client
 from tests.compat.inside import InotifyFile, Inside, Pipeline, Tmux
 
@@ -47,6 +47,12 @@ def _python(name: str, script: str, survives: str, **options: Any) -> Program:
     return Program(name, survives, ["python3", f"/opt/compat/{script}.py"], **options)
 
 
+def _sqlite(mode: str, when: str, survives: str, **options: Any) -> Program:
+    command = ["python3", "/opt/compat/sqlite_modes.py", mode, when]
+    name = f"sqlite {mode}, {'kept open' if when == 'once' else 'opened each time'}"
+    return Program(name, survives, command, **options)
+
+
 def _gunicorn(address: str) -> Client:
     return web.HttpAnswers(address, 8000)
 
@@ -64,6 +70,18 @@ SERVERS = (
     _server("php", "FPM behind nginx over a unix socket: sessions", lambda a: web.HttpAnswers(a, 80)),
     _server("haproxy", "both halves of a proxied connection", lambda a: Answers(a, 9001)),
     _server("mosquitto", "subscriptions, retained and queued messages", wire.Mosquitto),
+    Program(
+        "nats",
+        "Go: a subscription, one in a queue group",
+        ["nats-server", "-a", "0.0.0.0", "-p", "4222"],
+        queues.Nats,
+    ),
+    Program(
+        "beanstalkd",
+        "jobs in a log on disk, one that is reserved",
+        ["beanstalkd", "-l", "0.0.0.0", "-p", "11300", "-b", VOLUME],
+        queues.Beanstalkd,
+    ),
     _server("dnsmasq", "UDP: its own counter of questions", wire.Dnsmasq),
     _server("postgres", "open transaction, temporary table", sql.Postgres, container={"user": "postgres"}),
     _server("mariadb", "open transaction", sql.Mysql),
@@ -102,6 +120,9 @@ KERNEL = (
     _python("unix sockets", "unix_sockets", "unread data, a connection before accept, descriptors in flight"),
     _python("file locks", "locks", "flock and POSIX locks, still held"),
     _python("sqlite writer", "sqlite_writer", "WAL, an open write transaction, a snapshot"),
+    _sqlite("wal", "once", "open over moves"),
+    *(_sqlite(mode, "each", "opened for each row") for mode in ("delete", "truncate", "persist")),
+    _python("big pre-fork", "big_prefork", "memory of 9 processes together at most 1.5 times what it was"),
     _python("file writer", "file_writer", "16 MB/s written through the move, every block checked"),
     _python("deleted files", "deleted_files", "open files that were deleted, up to 200 KiB"),
     Program(
@@ -135,11 +156,12 @@ LIMITS = (
         refused_by="process.mounts",
         container={"mounts": [{"source": "/dev/fuse", "target": "/dev/fuse"}]},
     ),
+    _sqlite("delete", "once", "", refused_by="process.sqlite"),
     Program("timer of 10 ms", "", ["timers", "quick"], put_back="periodic timer"),
     Program(
         "php, defaults", "", ["start.sh", "php-defaults"], lambda a: web.HttpAnswers(a, 80), put_back="POKEDATA"
     ),
-    Program("message queue", "", ["mqueue"], put_back="mount="),
+    Program("message queue", "", ["mqueue"], refused_by="process.message-queues"),
     Program(
         "mariadb, defaults", "", ["start.sh", "mariadb-defaults"], sql.Mysql, put_back="Cannot allocate memory"
     ),

@@ -25,7 +25,7 @@ IMAGE = "localhost/reconciler-compat:1"
 PACKAGES = (
     "redis-server memcached nginx apache2 haproxy mosquitto dnsmasq-base openssh-server etcd-server "
     "postgresql mariadb-server sqlite3 python3 gunicorn nodejs perl ruby php-fpm openjdk-21-jre-headless rhino "
-    "tmux inotify-tools procps bindfs fuse3 netcat-openbsd"
+    "tmux inotify-tools procps bindfs fuse3 netcat-openbsd nats-server beanstalkd"
 )
 RECIPE = b"2"
 """Part of the cache key: raise it when `_pack` starts to write something else."""
