@@ -78,7 +78,7 @@ def install(lab: Lab, folder: Path) -> None:
     """Put the program on the hosts."""
     program = folder / "states"
     sources = sorted(Path(__file__).with_name("states").glob("*.c"))
-    subprocess.run(["gcc", "-static", "-O1", "-pthread", "-w", "-o", program, *sources], check=True)
+    subprocess.run(["gcc", "-static", "-s", "-O1", "-pthread", "-w", "-o", program, *sources], check=True)
     for host in lab.hosts:
         argv = lab.exec_argv(host.name, ["sh", "-c", f"cat >{PROGRAM}; chmod 755 {PROGRAM}"])
         subprocess.run(argv, input=program.read_bytes(), check=True)
