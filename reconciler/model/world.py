@@ -88,7 +88,8 @@ class ProcessFacts(Model):
     databases with a rollback journal that are open to write. `shm_holes`: whether files in /dev/shm have holes.
     `leaderless`: programs whose first thread has ended while others live on. `shares`: what processes have in
     common that each should have for itself, and `apart`: what threads have for themselves, as `WHAT PROGRAM`.
-    `thread_timers`: programs with timers that signal one thread; `deadlines`: those scheduled by deadline.
+    `thread_timers`: programs with timers that signal one thread; `deadlines`: those scheduled by deadline;
+    `leases`: those that have files leased for writing.
     `forgotten`: what no restore puts back, as `WHAT [PROGRAM]`. `waiting`: messages that no dump takes.
     """
 
@@ -121,6 +122,7 @@ class ProcessFacts(Model):
     apart: tuple[str, ...] = ()
     thread_timers: tuple[str, ...] = ()
     deadlines: tuple[str, ...] = ()
+    leases: tuple[str, ...] = ()
     forgotten: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
 

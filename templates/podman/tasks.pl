@@ -27,10 +27,14 @@ sub locked {
     say_once('forgotten lock-all ' . $name) unless grep { !/ (lo|io|pf|ex $)\b/ && !/^VmFlags: (rd )?ex( mr mw me de)? ?$/ } @flags;
 }
 
+# Whoever opens a file that is leased for writing has to wait until the lease is given back; who copies it, too.
+my %leased = map { $_->[4] => 1 } grep { $_->[1] eq 'LEASE' && ($_->[3] eq 'WRITE' || $_->[2] eq 'BREAKING') } map { [split] } lines('/proc/locks', qr/ LEASE /);
+
 for my $pid (@ARGV) {
     my $is = of($pid);
     my $name = $is->{Name} // next;
     if (($is->{State} // '') =~ /^Z/) { say_once("leaderless $name") if ($is->{Threads} // 1) > 1; next }
+    say_once("lease $name") if $leased{$pid};
     say_once("timers $name") if lines("/proc/$pid/timers", qr{^notify:.*/tid\.});
     say_once("forgotten merging $name") if lines("/proc/$pid/ksm_stat", qr/^ksm_merge_any: yes/);
     locked($pid, $name) if ($is->{VmLck} // '') =~ /^[1-9]/;

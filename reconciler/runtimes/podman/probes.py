@@ -149,6 +149,7 @@ def held(text: str, facts: ContainerFacts) -> ProcessFacts | None:
         shares=tuple(sorted(set(rows.get("shares", ())))),
         apart=tuple(sorted(set(rows.get("apart", ())))),
         thread_timers=tuple(sorted(set(rows.get("timers", ())))),
+        leases=tuple(sorted(set(rows.get("lease", ())))),
         deadlines=tuple(sorted(set(rows.get("deadline", ())))),
         forgotten=tuple(sorted(set(rows.get("forgotten", ())))),
         waiting=tuple(sorted(set(rows.get("waits", ())))),

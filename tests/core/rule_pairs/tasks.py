@@ -8,6 +8,7 @@ PAIRS: dict[str, tuple[Scene, Scene]] = {
     "process.apart": (Scene(has=held(apart=("folder smbd", "files smbd"))), Scene(has=held(shares=("folder x",)))),
     "process.timers": (Scene(has=held(thread_timers=("qemu",))), Scene(has=held(programs=("qemu",)))),
     "process.deadline": (Scene(has=held(deadlines=("jackd",))), Scene(has=held())),
+    "process.leases": (Scene(has=held(leases=("smbd",))), Scene(has=held())),
     "process.forgotten": (
         Scene(has=held(forgotten=("keys", "lock-all app"))),
         Scene(has=held(forgotten=("what no release before knew",))),
