@@ -105,7 +105,7 @@ class Movers:
 
     def __init__(self, lab: Lab, folder: Path, image_id: str, report: Report) -> None:
         self._lab, self._image, self._report = lab, image_id, report
-        self._repo = Repo(folder, lab)
+        self._repo = Repo(folder, lab, patience=APPLY_SECONDS)
         self._made = 0
         self._started = time.monotonic()
 
@@ -163,7 +163,7 @@ class Movers:
     def _apply(self, *arguments: str) -> dict[str, Any]:
         self._repo.write()
         before = time.monotonic()
-        done = self._repo.run("apply", "--yes", "--json", *arguments, expect=None, timeout=APPLY_SECONDS)
+        done = self._repo.run("apply", "--yes", "--json", *arguments, expect=None)
         self._report(f"      reconcile apply took {time.monotonic() - before:.1f} s")
         if not done.stdout.strip():
             raise RuntimeError(f"reconcile apply ended with {done.returncode}: {done.stderr.strip()[-600:]}")

@@ -75,8 +75,8 @@ def deadline(case: Case) -> Iterator[Said]:
 @rule("process.leases")
 def leases(case: Case) -> Iterator[Said]:
     """A program has leased a file for writing (F_SETLEASE with F_WRLCK, as Samba does for its clients' oplocks),
-    or is being asked to give a lease back. Who copies the file breaks the lease, and has to wait for a program that
-    is frozen: the move fails after the freeze."""
+    or is being asked to give a lease back. Who copies the file breaks the lease, and has to wait for a program
+    that is frozen: the move fails after the freeze."""
     if case.held and case.held.leases:
         yield Said(
             f"{together(case.held.leases)} has leased files for writing, and copying them would break the leases",
