@@ -30,10 +30,10 @@ def drain(
     journal: JournalPath = None,
     as_json: AsJson = False,
 ) -> int:
-    """Cordon a node of a cluster, then move its virtual machines to other nodes that fit: the largest first, each
-    to where most memory is left, as many at once as KubeVirt lets go. Machines that no spec names are left there
-    and named. It can be repeated after a failure. With --undo the node is given back; `apply` then brings back
-    what its spec places there.
+    """Cordon a node of a cluster, then move its virtual machines to other nodes that fit, each to where most
+    memory is left, in the order of their workloads' names, as many at once as KubeVirt lets go. Machines that no
+    spec names are left there and named. It can be repeated after a failure. With --undo the node is given back;
+    `apply` then brings back what specs place there.
 
     Exit codes: 0 all workloads have left; 1 some have to stay, or were put back; 4 no such node; 5 in doubt;
     6 locked; 7 the cluster cannot be used; 130 interrupted: the node stays cordoned.
