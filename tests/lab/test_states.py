@@ -62,7 +62,7 @@ SAME = (
     ),
     *("typed", "closed-poll", "nested-poll", "timerfds", "watch-gone", "watch-shm", "tmpfs-inside", "bind-inside"),
     *("remounted", "lock-of-two", "lock-waited-for", "direct-file", "full-pipe", "fifo-waited-for"),
-    *("tcp-inside", "tcp-half-closed", "tcp-peer-closed", "tcp-full", "tcp-corked", "tcp-connecting", "tcp-bound"),
+    *("tcp-inside", "tcp-half-closed", "tcp-peer-closed", "tcp-full", "tcp-corked", "tcp-bound"),
     *("udp-connected", "reuse-port", "udp-filter", "raw-filter", "packet-filter", "packet-ring", "netlink"),
     *("uevents", "abstract-socket", "unix-name-gone", "unix-shut", "unix-peer-closed", "unix-packets"),
     *("unix-passed", "unix-blocked", "unix-async"),
