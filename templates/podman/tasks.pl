@@ -14,8 +14,13 @@ sub say_once { my $line = shift; print "$line\n" unless $said{$line}++ }
 sub of { my ($pid) = @_; my %is; open(my $file, '<', "/proc/$pid/status") or return {}; while (<$file>) { $is{$1} = $2 if /^(\w+):\s*(.*)$/ } return \%is }
 sub same { my ($one, $other, $what) = @_; my $said = syscall($KCMP, $one + 0, $other + 0, $what, 0, 0); return $said < 0 ? undef : $said == 0 }
 
-# A program that is being started shares the memory of who starts it, for an instant.
-sub stays { my ($one, $other, $what) = @_; for (1 .. 4) { return 0 unless same($one, $other, $what); select(undef, undef, undef, 0.1) } return 1 }
+# A program that is being started shares the memory of who starts it, and one that ends has nothing, for an instant.
+sub say_if_lasting {
+    my ($line, $look) = @_;
+    return if $said{$line};
+    for (1 .. 4) { return unless $look->(); select(undef, undef, undef, 0.1) }
+    say_once($line);
+}
 
 sub lines { my ($file, $like) = @_; open(my $from, '<', $file) or return (); return grep { /$like/ } <$from> }
 
@@ -24,7 +29,7 @@ sub locked {
     my ($pid, $name) = @_;
     my @flags = lines("/proc/$pid/smaps", qr/^VmFlags:/);
     say_once('forgotten lock-on-fault ' . $name) if grep { / lf\b/ } @flags;
-    say_once('forgotten lock-all ' . $name) unless grep { !/ (lo|io|pf|ex $)\b/ && !/^VmFlags: (rd )?ex( mr mw me de)? ?$/ } @flags;
+    say_once('forgotten lock-all ' . $name) unless grep { !/ (?:lo|io|de)\b/ && !/: ex\s*$/ } @flags;    # but for the kernel's own
 }
 
 # Whoever opens a file that is leased for writing has to wait until the lease is given back; who copies it, too.
@@ -33,7 +38,10 @@ my %leased = map { $_->[4] => 1 } grep { $_->[1] eq 'LEASE' && ($_->[3] eq 'WRIT
 for my $pid (@ARGV) {
     my $is = of($pid);
     my $name = $is->{Name} // next;
-    if (($is->{State} // '') =~ /^Z/) { say_once("leaderless $name") if ($is->{Threads} // 1) > 1; next }
+    if (($is->{State} // '') =~ /^Z/) {
+        say_if_lasting("leaderless $name", sub { (of($pid)->{Threads} // 1) > 1 });
+        next;
+    }
     say_once("lease $name") if $leased{$pid};
     say_once("timers $name") if lines("/proc/$pid/timers", qr{^notify:.*/tid\.});
     say_once("forgotten merging $name") if lines("/proc/$pid/ksm_stat", qr/^ksm_merge_any: yes/);
@@ -41,8 +49,8 @@ for my $pid (@ARGV) {
     next unless $KCMP;
     my $parent = $is->{PPid};
     if ($mine{$parent}) {
-        say_once("shares memory $name") if stays($pid, $parent, $VM);
-        say_once("shares folder $name") if stays($pid, $parent, $FS);
+        say_if_lasting("shares memory $name", sub { same($pid, $parent, $VM) });
+        say_if_lasting("shares folder $name", sub { same($pid, $parent, $FS) });
     }
     opendir(my $list, "/proc/$pid/task") or next;
     my %spaces = map { $_ => readlink "/proc/$pid/ns/$_" // '' } qw(net uts ipc mnt cgroup);
@@ -53,8 +61,7 @@ for my $pid (@ARGV) {
         say_once("deadline $name") if ($after[38] // 0) == $DEADLINE;
         next if $thread == $pid;
         for my $what (['folder', $FS], ['files', $FILES]) {
-            my $same = same($pid, $thread, $what->[1]);
-            say_once("apart $what->[0] $name") if defined $same && !$same;
+            say_if_lasting("apart $what->[0] $name", sub { !(same($pid, $thread, $what->[1]) // 1) });
         }
         for my $space (keys %spaces) {
             my $its = readlink "/proc/$pid/task/$thread/ns/$space";
