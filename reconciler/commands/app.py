@@ -14,8 +14,9 @@ from pathlib import Path
 from reconciler.commands.binding import AGAIN, refuse_other_world
 from reconciler.commands.compose import Outside, drivers, open_fleet, open_store, run_state, secrets_of
 from reconciler.commands.planfile import SavedPlan
-from reconciler.commands.points import recovery_points
+from reconciler.commands.points import recovery_points, restorable
 from reconciler.core.consent import Consent, lacking
+from reconciler.core.failing import out_of_sight
 from reconciler.core.planner import make_plan
 from reconciler.core.points import RULE, Point, told
 from reconciler.core.questions import questions
@@ -71,7 +72,8 @@ async def look(spec: Spec, fleet: Fleet, journal: Store) -> Seen:
     """Observe all hosts and make the plan. Changes nothing, anywhere."""
     world = await observe(fleet, drivers(), spec.places)
     world = await look_closer(fleet, drivers(), world, questions(spec, world))
-    plan = make_plan(spec, world, unfinished(journal), journal.measured())
+    stock = await restorable(spec, fleet, world, out_of_sight(spec, world), time.time())
+    plan = make_plan(spec, world, unfinished(journal), journal.measured(), stock)
     points = await recovery_points(spec, fleet, world.unknown(), time.time())
     plan = plan.model_copy(update={"findings": (*plan.findings, *told(points))})
     found = (len(plan.changes), len(plan.steps), len(plan.findings))
@@ -237,7 +239,7 @@ class Apply:
         return outcome
 
 
-MAKES = {ChangeKind.CREATE, ChangeKind.RECREATE}
+MAKES = {ChangeKind.CREATE, ChangeKind.RECREATE, ChangeKind.RESTORE}
 
 
 def touched(plan: Plan, hosts: Iterable[str]) -> frozenset[str]:

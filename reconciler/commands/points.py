@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 
-from reconciler.core.checkpoints import place_of, places_of
+from reconciler.core.checkpoints import newest_first, place_of, places_of
+from reconciler.core.failing import Restorable
 from reconciler.core.points import Point, point, policies
 from reconciler.errors import ReconcilerError
 from reconciler.hosts.base import Fleet, pump
@@ -13,6 +14,7 @@ from reconciler.load.cron import came, comes
 from reconciler.model.checkpoint import Kept
 from reconciler.model.checkpointing import CheckpointPolicySpec
 from reconciler.model.spec import Spec
+from reconciler.model.world import World
 from reconciler.stores import directory
 
 ENOUGH = 3
@@ -37,6 +39,26 @@ async def recovery_points(spec: Spec, fleet: Fleet, unseen: Collection[str], now
             for kept in answer:
                 found.setdefault(kept.workload, []).append(kept)
     return {name: _point(name, policy, spec, found.get(name, ()), unknown, now) for name, policy in wanted.items()}
+
+
+async def restorable(spec: Spec, fleet: Fleet, world: World, names: Collection[str], now: float) -> Restorable:
+    """The newest checkpoint of each of these workloads that is whole: all of its files are read again. Hosts that
+    were not seen are not asked."""
+    best: dict[str, Kept] = {}
+    skipped: dict[str, tuple[str, ...]] = {}
+    for name in names:
+        found: list[Kept] = []
+        for at in places_of(spec):
+            if at.host in world.seen():
+                found += await pump(directory.listed(at, name), fleet.host(at.host))
+        for kept in newest_first(found):
+            assert kept.manifest is not None
+            bad = await pump(directory.wrong(kept.folder, kept.manifest.files), fleet.host(kept.at.host))
+            if not bad:
+                best[name] = kept
+                break
+            skipped[name] = (*skipped.get(name, ()), f"{name}@{kept.id} on {kept.at}: {'; '.join(bad)}")
+    return Restorable(now, best, skipped)
 
 
 def _point(

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from reconciler.core.made_from import can_stay, changed_fields
 from reconciler.core.placement import NotPlaced, place
+from reconciler.core.unseen import out_of_view
 from reconciler.core.versions import version_tuple
 from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.cluster_machine import ClusterMachine
@@ -186,16 +187,8 @@ def _workload(name: str, spec: Spec, world: World, index: Index) -> Iterator[Cha
             "make the host reachable, or place the workload elsewhere",
         )
         return
-    elsewhere = sorted(other for other in index.unknown if cluster_of(other) == cluster_of(placed.host))
-    if current is None and elsewhere:
-        hosts = ", ".join(elsewhere)
-        yield _refuse(
-            "may-run-on-unknown-host",
-            name,
-            placed.host,
-            f"it may be running on {hosts}, which could not be seen",
-            "make the host reachable, or take it out of the specs once it is surely off",
-        )
+    if current is None and (found_out := out_of_view(name, placed.host, spec, index.unknown)) is not None:
+        yield found_out
         return
     found = tuple(_place_and_state(workload, current, placed.host, spec, index))
     yield from found or _stands_still(workload, current)
@@ -259,6 +252,9 @@ def _unsettled(name: str, copies: tuple[Copy, ...], index: Index) -> Finding | N
     if problem := contradiction(name, index):
         rule, host, text = problem
         return _refuse(rule, name, host, text, SEE_STATUS)
+    for host, epoch in old_copies(name, index).items():
+        text = f"{host} has an old copy of it, of epoch {epoch}, and does not know that another host has it by now"
+        return _refuse("old-copy", name, host, text, SEE_STATUS)
     return None
 
 
@@ -276,6 +272,16 @@ def contradiction(name: str, index: Index) -> tuple[str, str, str] | None:
             text = f"it runs on {copy.host}, which was told that another host owns it ({told[copy.host].phase})"
             return "runs-where-fenced", copy.host, text
     return None
+
+
+def old_copies(name: str, index: Index) -> dict[str, int]:
+    """Hosts that have a stopped copy and still take the workload for their own, while a newer epoch gave it to
+    another that has it; with their epochs. They were not asked when it came back there."""
+    has = {copy.host for copy in index.copies.get(name, ())}
+    owned = {host: m.epoch for host, m in index.markers.get(name, ()) if m.phase == Phase.RUNNING and host in has}
+    alive = {copy.host for copy in index.copies.get(name, ()) if copy.instance.state.has_processes}
+    newest = max(owned.values(), default=0)
+    return {host: epoch for host, epoch in owned.items() if epoch < newest and host not in alive}
 
 
 def current_copy(workload: str, index: Index) -> Copy | None:

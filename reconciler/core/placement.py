@@ -101,6 +101,8 @@ def _why_not(
 ) -> str | None:
     if lacks := _lacks(host.metadata.labels, wanted):
         return lacks
+    if host.spec.failed:
+        return "declared failed"
     if not host.spec.schedulable and name != current:
         return "not schedulable"
     if name not in seen:

@@ -117,7 +117,20 @@ PLAN_PAGES: dict[str, Page] = {
     "may-run-on-unknown-host": Page(
         "may be running elsewhere",
         "No host that answered runs the workload, and one that did not might. Starting it could make two "
-        "copies. Make that host reachable, or take it out of the specs once it is surely off.",
+        "copies. Make that host reachable; once it is surely off, declare it failed: see host-failed.",
+    ),
+    "host-failed": Page(
+        "a host that is declared failed",
+        "A Host with `state: failed` has what it ran brought back elsewhere, from the newest checkpoint that is "
+        "whole. Should it still run, there would be two copies: so its spec says how it is known that it is off "
+        "(`evidence`), it must not answer, and it is tried once more right before anything may run. The message "
+        "names what is in the way, or what is lost. Without a checkpoint a workload starts anew.",
+    ),
+    "old-copy": Page(
+        "an old copy on a host that came back",
+        "The workload was brought back elsewhere while this host was given up, so that it does not know of the "
+        "newer epoch. Its copy is stopped, and a person, or its own restart policy, could start it: until it is "
+        "fenced nothing else is done to the workload. `reconcile status` names the command.",
     ),
     "marker-broken": Page("the marker cannot be trusted", "See G312."),
     "hand-over-unfinished": Page(

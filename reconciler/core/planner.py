@@ -10,39 +10,50 @@ from reconciler.core.accuracy import Measured, rates
 from reconciler.core.consent import allows
 from reconciler.core.diff import Copy, Index, current_copy, diff
 from reconciler.core.digests import spec_digest, world_digest
+from reconciler.core.failing import Restorable, coming_back
 from reconciler.core.follows import network_outlook
-from reconciler.core.images import image_id
-from reconciler.core.outlook import Forecast
+from reconciler.core.forecast import forecast_of, too_long
+from reconciler.core.images import image_way
 from reconciler.core.rules import check_change
 from reconciler.core.rules.ability import can
 from reconciler.core.rules.base import moves_by_itself
 from reconciler.core.saving import AHEAD, capture_step, place_by, planned, saved_before, saved_outlook
-from reconciler.core.strategy import FIRST, LAST_ROUND, choose, live_outlook, network_lock, predict
+from reconciler.core.strategy import LAST_ROUND, live_outlook, network_lock
 from reconciler.core.volumes import FoundVolume, wanted_volumes
-from reconciler.model.base import DEFAULT_RUNTIME, parse_duration
+from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.outlook import ConsentOutlook, Outlook, WayBack
-from reconciler.model.plan import Change, ChangeKind, Finding, Move, Plan, Step, StepKind
+from reconciler.model.plan import Change, ChangeKind, Move, Plan, Step, StepKind
 from reconciler.model.saving import PlannedCapture
-from reconciler.model.spec import Cutover, DesiredState, Spec, Strategy, Workload
+from reconciler.model.spec import Cutover, DesiredState, MigrationPolicySpec, Spec, Strategy, Workload
 from reconciler.model.world import ContainerFacts, HostFacts, World
 
 
 def make_plan(
-    spec: Spec, world: World, unfinished: Collection[str] = (), earlier: Sequence[Measured] = ()
+    spec: Spec,
+    world: World,
+    unfinished: Collection[str] = (),
+    earlier: Sequence[Measured] = (),
+    stock: Restorable = Restorable(),  # noqa: B008  it is frozen
 ) -> Plan:
     """The plan that brings the world to the specs, as far as the rules allow it. `unfinished` names workloads of
-    earlier runs that have not ended: those are resumed first. `earlier` moves make the predictions better."""
+    earlier runs that have not ended: those are resumed first. `earlier` moves make the predictions better.
+    `stock`: what those may come back from that were on failed hosts."""
     index = Index.of(world)
     difference = diff(spec, world, unfinished, index)
     builder = _Builder(spec, world, index, earlier)
     findings = list(difference.findings)
     changes: list[Change] = []
     for change in difference.changes:
-        found = [*check_change(change, spec, world, index), *builder.too_long(change)]
+        if change.kind is ChangeKind.RESTORE:
+            back = coming_back(change, spec, index, stock)
+            change, more = back.change, back.findings
+        else:
+            back, more = None, ()
+        found = [*more, *check_change(change, spec, world, index), *too_long(change, spec, world, index, earlier)]
         findings.extend(found)
         if any(f.severity == "refuse" for f in found):
             continue
-        changes.append(builder.add(change))
+        changes.append(builder.bring_back(change, back.plan) if back and back.plan else builder.add(change))
     touched = {change.workload for change in changes}
     return Plan(
         changes=tuple(changes),
@@ -55,7 +66,9 @@ def make_plan(
         workloads={name: w for name, w in spec.workloads.items() if name in touched},
         networks=spec.networks,
         policies={
-            name: spec.policy_of(w) for name, w in spec.workloads.items() if name in touched and w.spec.migration
+            name: builder.policies.get(name) or spec.policy_of(w)
+            for name, w in spec.workloads.items()
+            if name in touched and (w.spec.migration or name in builder.policies)
         },
         epochs={change.workload: builder.epoch(change) for change in changes},
         commit=spec.commit,
@@ -73,6 +86,7 @@ class _Builder:
     earlier: Sequence[Measured] = ()
     steps: list[Step] = field(default_factory=list)
     moves: dict[str, Move] = field(default_factory=dict)
+    policies: dict[str, MigrationPolicySpec] = field(default_factory=dict)
     captures: dict[str, PlannedCapture] = field(default_factory=dict)
 
     def add(self, change: Change) -> Change:
@@ -109,8 +123,17 @@ class _Builder:
             case ChangeKind.RESTORE | ChangeKind.CHECKPOINT:
                 raise AssertionError("core.returning and core.saving plan these")
 
+    def bring_back(self, change: Change, plan: Plan) -> Change:
+        """A workload that comes back from a checkpoint, by a plan of its own."""
+        self.steps += plan.steps
+        self.moves.update(plan.moves)
+        self.policies.update(plan.policies)
+        return self._told(change, change.outlook)
+
     def epoch(self, change: Change) -> int:
         """The epoch a change acts under: a new container is a new ownership, also where an old one was fenced."""
+        if change.kind is ChangeKind.RESTORE:
+            return self.moves[change.workload].epoch
         made = change.kind in (ChangeKind.CREATE, ChangeKind.RECREATE)
         return self._known(change.workload) + (1 if made else 0)
 
@@ -241,62 +264,20 @@ class _Builder:
         return any(current is None or copy.instance.id != current.instance.id for copy in users)
 
     def _image(self, workload: Workload, host: str) -> list[str]:
-        name, wanted = workload.metadata.name, workload.spec.image
-        runtime, container = workload.spec.runtime, workload.spec.container
-        pull = container.pull if container else "missing"
-        if not wanted or not can(self.world, runtime, "images"):
+        way = (
+            image_way(workload, host, self.index.seen)
+            if can(self.world, workload.spec.runtime, "images")
+            else None
+        )
+        if way is None:
             return []
-        if pull == "always":
-            return [self._step(StepKind.PULL_IMAGE, name, host, subject=wanted)]
-        if image_id(self._facts(host).of(runtime), wanted):
-            return []
-        for peer, seen in sorted(self.index.seen.items()):
-            facts = seen.of(runtime)
-            if found := image_id(facts, wanted):
-                size = next(i.size_bytes for i in facts.images if i.id == found)
-                return [self._step(StepKind.COPY_IMAGE, name, host, peer=peer, subject=found, expected_bytes=size)]
-        return [self._step(StepKind.PULL_IMAGE, name, host, subject=wanted)] if pull != "never" else []
+        kind = StepKind.COPY_IMAGE if way.source else StepKind.PULL_IMAGE
+        name, size = workload.metadata.name, way.bytes
+        return [self._step(kind, name, host, peer=way.source, subject=way.image, expected_bytes=size)]
 
     def _confirm(self, workload: str, host: str, needs: Iterable[str]) -> None:
         if self.spec.workloads[workload].spec.health is not None:
             self._step(StepKind.CONFIRM, workload, host, needs=needs)
-
-    def too_long(self, change: Change) -> list[Finding]:
-        """The finding about a move that is predicted to keep clients waiting longer than its policy allows."""
-        workload = self.spec.workloads.get(change.workload)
-        if change.kind is not ChangeKind.MOVE or workload is None:
-            return []
-        policy = self.spec.policy_of(workload)
-        if policy.max_downtime is None or moves_by_itself(self.world, workload.spec.runtime):
-            return []  # a runtime that moves by itself is given the limit
-        forecast, limit = self._forecast(change), parse_duration(policy.max_downtime)
-        least, most = forecast.prediction.downtime, forecast.most.downtime
-        if most <= limit:
-            return []
-        wait = f"about {least:.1f} s" if least > limit else f"{least:.1f} to {most:.1f} s in a first move"
-        return [
-            Finding(
-                rule="downtime.limit",
-                severity="warn" if policy.best_effort or least <= limit else "refuse",
-                workload=change.workload,
-                host=change.destination or "",
-                message=f"clients would wait {wait}, maxDowntime is {policy.max_downtime}",
-                fix="raise maxDowntime, set bestEffort: true, or move when it holds less memory",
-            )
-        ]
-
-    def _forecast(self, change: Change) -> Forecast:
-        assert change.source and change.destination
-        name, source, host = change.workload, change.source, change.destination
-        copy = next(c for c in self.index.copies[name] if c.host == source)
-        instance, known = copy.instance, rates(self.earlier, source, host)
-        policy = self.spec.policy_of(self.spec.workloads[name])
-        choice = choose(policy, instance, self._facts(source), self._facts(host), known)
-        prediction = predict(choice.strategy, instance.memory_bytes, instance.rootfs_bytes, known)
-        most = prediction
-        if not known.learned_from:
-            most = predict(choice.strategy, instance.memory_bytes, instance.rootfs_bytes, FIRST)
-        return Forecast(copy, choice, prediction, most, known.learned_from)
 
     def _move(self, change: Change) -> Change:
         assert change.source and change.destination
@@ -304,7 +285,7 @@ class _Builder:
         workload = self.spec.workloads[name]
         if moves_by_itself(self.world, workload.spec.runtime):
             return self._move_by_runtime(change, workload, source, host)
-        forecast = self._forecast(change)
+        forecast = forecast_of(change, self.spec, self.index, self.earlier)
         instance, choice = forecast.copy.instance, forecast.choice
         expected = instance.memory_bytes + instance.rootfs_bytes
         first = self._networks(workload, host)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from reconciler.core.diff import NOT_HERE, Index, contradiction
+from reconciler.core.diff import NOT_HERE, Index, contradiction, old_copies
 from reconciler.model.plan import Move, Phase, StepKind
 from reconciler.model.world import Alive, Marker
 
@@ -97,7 +97,7 @@ def in_question(index: Index, unfinished: Iterable[str]) -> set[str]:
     markers."""
     found = set(unfinished) | {name for name in index.markers if index.unsettled(name)}
     found |= {name for name, markers in index.markers.items() if any(m.broken for _, m in markers)}
-    return found | {name for name in index.copies if contradiction(name, index)}
+    return found | {name for name in index.copies if contradiction(name, index) or old_copies(name, index)}
 
 
 def judge(matter: Matter) -> Verdict:

@@ -193,6 +193,8 @@ def _runtime(entry: Entry, name: str, found: FoundRuntime | None) -> Iterator[Di
 
 def _unfit(host: Host, wanted: Mapping[str, str]) -> str:
     """Which rule removes a host; empty when none does."""
+    if host.spec.failed:
+        return "declared failed"
     if not host.spec.schedulable:
         return "not schedulable"
     for key, value in wanted.items():

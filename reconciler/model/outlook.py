@@ -221,6 +221,18 @@ class SavedOutlook(OutlookPart):
     memory_bytes: int
 
 
+class ComebackOutlook(OutlookPart):
+    """A workload that comes back from a checkpoint, for the host it ran on is given up."""
+
+    checkpoint: str
+    kept_on: str = Field(description="A store, or a host")
+    age_s: float = Field(description="What it did for so long is lost")
+    not_in_it: tuple[str, ...] = Field(description="Folders of its host that it mounts: no checkpoint has them")
+    skipped: tuple[str, ...] = Field(description="Newer checkpoints that are damaged, and how")
+    gone: tuple[str, ...] = Field(description="Hosts that are declared failed")
+    evidence: str
+
+
 class Rehearsed(OutlookPart):
     """What a trial dump showed."""
 
@@ -245,4 +257,5 @@ class Outlook(OutlookPart):
     consent: ConsentOutlook | None = Field(None, description="null when nothing that runs is interrupted")
     actions: tuple[ActionOutlook, ...] = ()
     saved: SavedOutlook | None = Field(None, description="null where no checkpoint is taken")
+    comeback: ComebackOutlook | None = Field(None, description="null unless it comes back from a checkpoint")
     rehearsed: Rehearsed | None = Field(None, description="With `--rehearse`")

@@ -24,6 +24,7 @@ from reconciler.model.container import (
     SecretRef,
     VolumeMount,
 )
+from reconciler.model.failing import MayFail
 from reconciler.model.fields import (
     LABEL_KEY,
     ONE_LINE,
@@ -55,7 +56,7 @@ class WorkloadMetadata(Metadata):
     )
 
 
-class HostSpec(Model):
+class HostSpec(MayFail):
     """How a host is reached, and what may be placed on it."""
 
     address: HostAddress

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from reconciler.lab import Lab, Probe
 from tests.lab.repo import Repo
@@ -61,14 +62,62 @@ def test_a_host_dies_and_its_workload_comes_back_elsewhere(repo: Repo) -> None:
         time.sleep(0.2)
     assert now[: len(saved) - 1] == saved[:-1] and now == sorted(set(now))  # it went on in the very file
     assert left_behind(repo, "h2") == left_behind(repo, "h3") == ""
-    # The host comes back; its copy stays down, and the next plan moves what runs.
+    # The host comes back; its copy stays down, and nothing is done until it is fenced.
     Lab.up(repo.lab.name)
     assert repo.running_on() == ["h3"]
     again = repo.run("restore", "counter", "--on", "h1", expect=1).stderr
     assert "it is running on h3" in again
     repo.place("counter", "h3")
-    assert "Nothing to do" in repo.run("plan").stdout
-    assert repo.run("status").returncode == 0
+    an_old_copy_goes(repo, "h1", "h3")
+
+
+def an_old_copy_goes(repo: Repo, old: str, runs_on: str) -> None:
+    """Of a host that came back: told, and removed when a person says so."""
+    assert "old-copy" in repo.run("plan", expect=1).stdout
+    (told,) = repo.json("status", expect=1)["unfinished"]
+    assert told["next"] == f"reconcile resolve counter --owner {runs_on} --evidence TEXT", told
+    repo.run("resolve", "counter", "--owner", runs_on, "--evidence", "it runs there")
+    assert repo.run("status").returncode == 0 and "Nothing to do" in repo.run("plan").stdout
+    assert repo.running_on() == [runs_on]
+    started = repo.lab.exec(old, ["podman", "start", "counter"], check=False)
+    assert started.returncode != 0 and repo.running_on() == [runs_on]
+
+
+@pytest.mark.nightly
+def test_a_host_that_is_declared_failed_has_what_it_ran_come_back(repo: Repo) -> None:
+    before = checksum(repo)
+    kept = repo.json("checkpoint", "counter", "--to", "h2")["checkpoint"]
+    damaged = repo.json("checkpoint", "counter", "--to", "h2")["checkpoint"]
+    on(repo, "h2", f"truncate -s -1 {damaged['folder']}/images.tar*")
+    repo.lab.kill_host("h1")
+    repo.place("counter", "h3")
+    hosts = repo.folder / "specs" / "hosts.yaml"
+    whole = hosts.read_text()
+    assert "may be running on h1" in repo.run("plan", expect=1).stdout
+
+    def declare(**more: str) -> None:
+        documents = [document for document in yaml.safe_load_all(whole) if document]
+        for document in documents:
+            if document["metadata"]["name"] == "h1":
+                document["spec"] |= more
+        hosts.write_text(yaml.safe_dump_all(documents))
+
+    declare(state="failed")
+    assert "nothing says how that is known" in repo.run("plan", expect=1).stdout
+    declare(state="failed", evidence="its power was cut by the test")
+    (change,) = repo.json("plan")["changes"]
+    back = change["outlook"]["comeback"]
+    assert (change["kind"], back["checkpoint"], back["gone"]) == ("restore", kept["id"], ["h1"])
+    assert damaged["id"] in back["skipped"][0] and back["ageS"] > 0
+    shown = repo.run("plan").stdout
+    assert "what it did since" in shown and "its power was cut by the test" in shown
+    repo.apply()
+    assert repo.running_on() == ["h3"] and checksum(repo) == before
+    assert left_behind(repo, "h2") == left_behind(repo, "h3") == ""
+    assert "Nothing to do" in repo.run("plan").stdout  # as long as it is gone
+    Lab.up(repo.lab.name)
+    assert repo.running_on() == ["h3"]
+    an_old_copy_goes(repo, "h1", "h3")
 
 
 def test_what_is_damaged_is_passed_by_and_what_is_edited_refused(repo: Repo) -> None:

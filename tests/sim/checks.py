@@ -6,6 +6,9 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from reconciler.commands.compose import Outside
+from reconciler.commands.resolve import decide
+from reconciler.core.diff import Index, current_copy, old_copies
 from reconciler.core.planner import make_plan
 from reconciler.core.saga import GroupState
 from reconciler.engine.observe import observe
@@ -147,7 +150,18 @@ class Checks:
             for m, c in self.universe.copies(workload)
         )
 
+    async def old_copies_go(self) -> None:
+        """A person has them removed, of workloads that run elsewhere by now, as `status` says."""
+        index = Index.of(await self.look())
+        outside = Outside(MemoryFleet(self.universe), drivers=self.scene.drivers, secrets=lambda _: {})
+        for name in sorted(index.copies):
+            current = current_copy(name, index)
+            if old_copies(name, index) and current and current.instance.state.has_processes:
+                self.universe.note(f"a person has old copies of {name} removed, but on {current.host}")
+                await decide(self.scene.spec, name, current.host, "seen", outside, MemoryStore())
+
     async def _check_done(self, when: str) -> None:
+        await self.old_copies_go()
         for workload, host in self.scene.wanted.items():
             if host and not self._runs(workload, host):
                 self.watcher.fail("nowhere", f"{workload} does not run on {host} {when}")

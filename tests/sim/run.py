@@ -231,6 +231,7 @@ class Simulation(Checks):
     async def _plan_again(self) -> Plan:
         """A new plan. Where it is refused for another copy of a volume, a person takes away the wrong one; where a
         stopped workload belongs elsewhere, its spec says for now that it runs where it is."""
+        await self.old_copies_go()
         plan = self.scene.plan(await self.look())
         for finding in [f for f in plan.findings if f.rule == "stopped-elsewhere"]:
             self._place(finding.workload, finding.host)

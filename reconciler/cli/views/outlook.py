@@ -11,6 +11,7 @@ from reconciler.model.live import OnTimeout
 from reconciler.model.outlook import (
     ActionTime,
     ClusterMove,
+    ComebackOutlook,
     ConsentOutlook,
     HeldMove,
     LiveMove,
@@ -94,6 +95,8 @@ def _body(change: OfChange, told: Outlook) -> Iterator[Row]:
             yield from _back(told)
         case ChangeKind.MOVE:
             yield from _move(change, told)
+        case ChangeKind.RESTORE if told.comeback:
+            yield from _comeback(told.comeback)
         case ChangeKind.START | ChangeKind.RESTORE | ChangeKind.CHECKPOINT:
             pass
 
@@ -188,6 +191,17 @@ def _consent(change: OfChange, told: Outlook) -> Iterator[Row]:
         yield "consent", f"spec.update.allow has {kind}"
     elif told.consent is ConsentOutlook.NEEDED:
         yield "consent", f"needs --allow-interruptions, or {kind} in its spec.update.allow"
+
+
+def _comeback(back: ComebackOutlook) -> Iterator[Row]:
+    yield "from", f"{back.checkpoint} on {back.kept_on}, {format_seconds(back.age_s)} old"
+    for text in back.skipped:
+        yield "", f"skipped: {text}"
+    yield "lost", "what it did since, and its connections"
+    if back.not_in_it:
+        yield "", f"not in the checkpoint: {', '.join(back.not_in_it)}"
+    yield "given up", f"{', '.join(back.gone)} ({back.evidence}); tried once more right before it may run"
+    yield "way back", "until it is healthy nothing of it runs, and the checkpoint stays"
 
 
 def _saved(saved: SavedOutlook | None) -> Iterator[Row]:

@@ -11,7 +11,7 @@ from reconciler.model.plan import ChangeKind
 from reconciler.model.spec import Strategy
 from reconciler.model.world import HostFacts, World
 
-NEEDS = {ChangeKind.MOVE: "moves", ChangeKind.UPDATE: "updates"}
+NEEDS = {ChangeKind.MOVE: "moves", ChangeKind.RESTORE: "moves", ChangeKind.UPDATE: "updates"}
 """What a change needs first; all others make, start, stop or remove."""
 
 

@@ -1,0 +1,55 @@
+"""How a move will go, and whether that is longer than its policy allows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reconciler.core.accuracy import Measured, rates
+from reconciler.core.diff import Index
+from reconciler.core.outlook import Forecast
+from reconciler.core.rules.base import moves_by_itself
+from reconciler.core.strategy import FIRST, choose, predict
+from reconciler.model.base import parse_duration
+from reconciler.model.plan import Change, ChangeKind, Finding
+from reconciler.model.spec import Spec
+from reconciler.model.world import World
+
+
+def forecast_of(change: Change, spec: Spec, index: Index, earlier: Sequence[Measured]) -> Forecast:
+    """Of a move by a cut-over of ours. `earlier` moves make it better."""
+    assert change.source and change.destination
+    name, source, host = change.workload, change.source, change.destination
+    copy = next(c for c in index.copies[name] if c.host == source)
+    instance, known = copy.instance, rates(earlier, source, host)
+    policy = spec.policy_of(spec.workloads[name])
+    choice = choose(policy, instance, index.seen[source], index.seen[host], known)
+    prediction = predict(choice.strategy, instance.memory_bytes, instance.rootfs_bytes, known)
+    most = prediction
+    if not known.learned_from:
+        most = predict(choice.strategy, instance.memory_bytes, instance.rootfs_bytes, FIRST)
+    return Forecast(copy, choice, prediction, most, known.learned_from)
+
+
+def too_long(change: Change, spec: Spec, world: World, index: Index, earlier: Sequence[Measured]) -> list[Finding]:
+    """The finding about a move that is predicted to keep clients waiting longer than its policy allows."""
+    workload = spec.workloads.get(change.workload)
+    if change.kind is not ChangeKind.MOVE or workload is None:
+        return []
+    policy = spec.policy_of(workload)
+    if policy.max_downtime is None or moves_by_itself(world, workload.spec.runtime):
+        return []  # a runtime that moves by itself is given the limit
+    forecast, limit = forecast_of(change, spec, index, earlier), parse_duration(policy.max_downtime)
+    least, most = forecast.prediction.downtime, forecast.most.downtime
+    if most <= limit:
+        return []
+    wait = f"about {least:.1f} s" if least > limit else f"{least:.1f} to {most:.1f} s in a first move"
+    return [
+        Finding(
+            rule="downtime.limit",
+            severity="warn" if policy.best_effort or least <= limit else "refuse",
+            workload=change.workload,
+            host=change.destination or "",
+            message=f"clients would wait {wait}, maxDowntime is {policy.max_downtime}",
+            fix="raise maxDowntime, set bestEffort: true, or move when it holds less memory",
+        )
+    ]

@@ -1,0 +1,44 @@
+"""A workload that no host is seen to have, while some were not seen: it may run there. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from reconciler.model.place import cluster_of
+from reconciler.model.plan import Change, ChangeKind, Finding
+from reconciler.model.spec import DesiredState, Spec
+
+
+def out_of_view(name: str, host: str, spec: Spec, unknown: Collection[str]) -> Change | Finding | None:
+    """What becomes of it, where it is placed on this host: refused while it may run; where the only hosts that may
+    have it are declared failed, it comes back. None where nothing is in the way of making it."""
+    elsewhere = sorted(other for other in unknown if cluster_of(other) == cluster_of(host))
+    failed = [other for other in elsewhere if other in spec.hosts and spec.hosts[other].spec.failed]
+    if unproven := [other for other in failed if not spec.hosts[other].spec.evidence]:
+        return Finding(
+            rule="host-failed",
+            severity="refuse",
+            workload=name,
+            host=host,
+            message=f"it may run on {', '.join(unproven)}: declared failed, but nothing says how that is known",
+            fix="say in the Host how it is known, and by whom: "
+            "`evidence: its power was cut, seen at the rack; anna`",
+        )
+    if unseen := [other for other in elsewhere if other not in failed]:
+        return Finding(
+            rule="may-run-on-unknown-host",
+            severity="refuse",
+            workload=name,
+            host=host,
+            message=f"it may be running on {', '.join(unseen)}, which could not be seen",
+            fix="make the host reachable; once it is surely off, say so in its spec: state: failed, evidence",
+        )
+    if failed and spec.workloads[name].spec.state is DesiredState.RUNNING:
+        return Change(
+            kind=ChangeKind.RESTORE,
+            workload=name,
+            destination=host,
+            reason=f"no host runs it, and {', '.join(failed)} is declared failed",
+            origin=spec.origin("Host", failed[0], "spec.state"),
+        )
+    return None
