@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import pytest
 
@@ -25,7 +26,7 @@ NODES, MACHINES = 100, 1000
 AT_ONCE = 8
 LOOKS = 5
 MOST_SECONDS = 2.0
-"""Of the best of several looks, for a busy machine is no measure."""
+"""Of the best of several looks: our own CPU, and the time that passes where the machine has time for us."""
 MOST_CALLS = 4
 """Of a look after the first one, which also asks for KubeVirt's settings."""
 
@@ -62,16 +63,25 @@ def crowd(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     world.close()
 
 
-async def looks(spec: Spec, proxy: Proxy | None = None) -> list[tuple[float, int, int]]:
-    """Of each: seconds, calls, machines that were seen."""
+class Look(NamedTuple):
+    """`calls` and `machines` are counts; times are in seconds."""
+
+    took: float
+    cpu: float
+    calls: int
+    machines: int
+
+
+async def looks(spec: Spec, proxy: Proxy | None = None) -> list[Look]:
+    """`proxy`: counts the calls."""
     drivers, found = compose.drivers(), []
     async with compose.open_fleet(spec, lambda said: None) as fleet:
         for _ in range(LOOKS):
-            before, began = len(proxy.calls) if proxy else 0, time.perf_counter()
+            before, began, used = len(proxy.calls) if proxy else 0, time.perf_counter(), time.process_time()
             seen = (await observe(fleet, drivers, spec.places)).seen()
-            took = time.perf_counter() - began
+            took, cpu = time.perf_counter() - began, time.process_time() - used
             calls = len(proxy.calls) - before if proxy else 0
-            found.append((took, calls, sum(len(place.instances) for place in seen.values())))
+            found.append(Look(took, cpu, calls, sum(len(place.instances) for place in seen.values())))
     return found
 
 
@@ -83,10 +93,12 @@ def test_a_look_at_a_thousand_machines(crowd: Ground, capsys: pytest.CaptureFixt
         counted = asyncio.run(looks(spec, proxy))
         crowd.world.kubeconfig = direct
     timed = asyncio.run(looks(crowd.specs("node001", name="vm0000")))
+    load = os.getloadavg()[0]
     with capsys.disabled():
-        load = os.getloadavg()[0]
-        print(f"\nlooks at {MACHINES} machines on {NODES} nodes: calls {[c for _, c, _ in counted]}", end="; ")
-        print(f"seconds {[round(t, 2) for t, _, _ in timed]}; load {load:.1f}")
-    assert all(machines == MACHINES for _, _, machines in timed)
-    assert max(calls for _, calls, _ in counted[1:]) <= MOST_CALLS
-    assert min(seconds for seconds, _, _ in timed) <= MOST_SECONDS
+        calls, took = [one.calls for one in counted], [round(one.took, 2) for one in timed]
+        print(f"\nlooks at {MACHINES} machines on {NODES} nodes: calls {calls}; seconds {took}", end=", ")
+        print(f"of CPU {[round(one.cpu, 2) for one in timed]}; load {load:.1f}")
+    assert all(one.machines == MACHINES for one in timed)
+    assert max(one.calls for one in counted[1:]) <= MOST_CALLS
+    assert min(one.cpu for one in timed) <= MOST_SECONDS
+    assert min(one.took for one in timed) <= MOST_SECONDS or load > (os.cpu_count() or 1)
