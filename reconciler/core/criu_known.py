@@ -143,14 +143,14 @@ KNOWN = (
         r"tty: (?:Found dangling tty|Unable to find a master|Don't have tty to inherit|No task found with sid"
         r"|ctty inheritance detected)|Can't lookup mount=\d+ for fd=\d+ path=/dev/pts/",
         "a terminal from outside the container is open",
-        "end sessions of podman exec -it and podman attach; make the container without --tty",
+        "end sessions of `exec -it` and `attach`; make the container without --tty",
         "process.terminal",
     ),
     known(
         "session",
         r"A session leader of \d+\(\d+\) is outside of its pid namespace|Task \d+ with SID",
         "a process belongs to a session that was started outside the container",
-        "let the container's own program start it instead of podman exec",
+        "let the container's own program start it instead of the engine's `exec`",
         "process.exec-session",
     ),
     known(
@@ -192,7 +192,7 @@ KNOWN = (
         "no-space",
         r"No space left on device|ENOSPC",
         "no room is left for the images",
-        "free memory and disk: podman image prune; podman volume prune",
+        "free memory and disk: remove images and volumes that nothing uses",
         "room.disk",
     ),
     known(

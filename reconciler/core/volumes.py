@@ -76,9 +76,11 @@ def kept_on(workload: str, host: str, index: Index) -> tuple[str, ...]:
     return tuple(facts.name for where, facts in index.kept.get(workload, ()) if where == host)
 
 
-def saved_and_removed(volume: str, users: Iterable[Copy] = ()) -> str:
-    """Commands, typed on the volume's host, that take it away and keep what is in it. `users`: stopped containers
-    there that still mount it, without which Podman does not let it go."""
+def saved_and_removed(volume: str, engine: str, users: Iterable[Copy] = ()) -> str:
+    """Commands, typed on the volume's host, that take it away and keep what is in it. `engine`: the command of the
+    containers' engine that has it. `users`: stopped containers there that still mount it, without which an engine
+    does not let it go."""
     stopped = [c.instance.name for c in users if not c.instance.state.has_processes]
-    remove = "".join(f"podman rm {name} && " for name in stopped)
-    return f"podman volume export {volume} --output {volume}.tar && {remove}podman volume rm {volume}"
+    remove = "".join(f"{engine} rm {name} && " for name in stopped)
+    folder = f"$({engine} volume inspect --format '{{{{.Mountpoint}}}}' {volume})"
+    return f'tar -C "{folder}" -cf {volume}.tar . && {remove}{engine} volume rm {volume}'

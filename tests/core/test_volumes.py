@@ -83,7 +83,7 @@ def test_nobody_guesses_which_of_two_copies_counts(on):
     both = (facts("h1", volumes=(volume("data", epoch=1),)), facts("h2", volumes=(volume("data", epoch=4),)))
     plan, steps = planned(web(on=on), *both)
     assert steps == [] and {f.rule for f in plan.findings} == {"volume.unclear"}
-    assert "podman volume export data" in plan.findings[0].fix
+    assert "podman volume rm data" in plan.findings[0].fix
 
 
 def test_a_move_never_overwrites_another_copy():
@@ -142,5 +142,6 @@ def test_what_does_not_run_needs_no_consent():
 def test_what_stands_in_the_way_of_removing_a_volume_is_removed_first():
     stopped = Copy("h2", container(workload(), state=InstanceState.EXITED, name="web"))
     running = Copy("h2", container(workload(), name="other"))
-    said = saved_and_removed("data", [stopped, running])
-    assert said == "podman volume export data --output data.tar && podman rm web && podman volume rm data"
+    said = saved_and_removed("data", "docker", [stopped, running])
+    folder = "$(docker volume inspect --format '{{.Mountpoint}}' data)"
+    assert said == f'tar -C "{folder}" -cf data.tar . && docker rm web && docker volume rm data'

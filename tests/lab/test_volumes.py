@@ -97,9 +97,9 @@ def test_another_copy_on_the_destination_is_never_overwritten(repo: Repo) -> Non
     repo.place("counter", "h2")
     refused = repo.run("plan", expect=1).stdout
     assert "volume.stale" in refused
-    fix = next(line for line in refused.splitlines() if "podman volume export" in line).partition("on h2: ")[2]
+    fix = next(line for line in refused.splitlines() if "podman volume rm" in line).partition("on h2: ")[2]
     repo.lab.exec("h2", ["sh", "-c", f"cd /root && {fix}"])
     repo.apply()
     assert data(repo, "h2") == "first 640 1234:4321"
-    assert "other" in repo.lab.exec("h2", ["tar", "xOf", "/root/counter-data.tar", "file"], check=False).stdout
+    assert "other" in repo.lab.exec("h2", ["tar", "xOf", "/root/counter-data.tar", "./file"], check=False).stdout
     repo.lab.exec("h2", ["rm", "/root/counter-data.tar"])

@@ -42,6 +42,16 @@ def _own(case: Case, host: HostFacts, volume: str) -> bool:
     return there is None or there.labels.get(LABEL_WORKLOAD) == case.change.workload
 
 
+def _taken_away(case: Case, host: str | None, volume: str) -> str:
+    """Commands that take a copy of a volume away and keep it."""
+    if case.wanted is not None and case.workload is not None:
+        users = case.index.volumes.get((host, volume), ()) if host else ()
+        return saved_and_removed(volume, case.workload.spec.runtime, users)
+    seen = case.index.seen.get(host) if host else None
+    there = next((facts.mountpoint for facts in seen.volumes if facts.name == volume), "") if seen else ""
+    return f"mv {there or f'the folder of {volume}'} ELSEWHERE"
+
+
 @rule("volume.taken")
 def volume_taken(case: Case) -> Iterator[Said]:
     """A volume of that name that does not belong to the workload exists on the destination, or is what comes
@@ -53,7 +63,7 @@ def volume_taken(case: Case) -> Iterator[Said]:
                 yield Said(
                     f"volume {found.name} exists on {name} and does not belong to this workload",
                     f"use another name for it in the spec, or move it away on {name}: "
-                    f"{saved_and_removed(found.name)}",
+                    f"{_taken_away(case, name, found.name)}",
                     host=name,
                 )
 
@@ -66,8 +76,7 @@ def volume_stale(case: Case) -> Iterator[Said]:
         if case.where in found.others and not found.unclear:
             yield Said(
                 f"another copy of volume {found.name} is on {case.where}; the workload's is on {found.at}",
-                f"keep it in a file and make room, on {case.where}: "
-                f"{saved_and_removed(found.name, case.index.volumes.get((case.where, found.name), ()))}",
+                f"keep it in a file and make room, on {case.where}: {_taken_away(case, case.where, found.name)}",
             )
 
 
@@ -81,7 +90,7 @@ def volume_unclear(case: Case) -> Iterator[Said]:
             hosts = ", ".join(filter(None, (found.at, *found.others)))
             yield Said(
                 f"copies of volume {found.name} are on {hosts} (the newest by its label first)",
-                f"look into them, then on each host with a wrong one: {saved_and_removed(found.name)}",
+                f"look into them, then on each host with a wrong one: {_taken_away(case, found.at, found.name)}",
             )
 
 

@@ -107,7 +107,7 @@ class PodmanEngine(EngineMoves):
         return f"podman volume export {volume.name}"
 
     def save_and_remove(self, volume: VolumeFacts) -> str:
-        return f": {saved_and_removed(volume.name)}"
+        return f": {saved_and_removed(volume.name, self.NAME)}"
 
     # --- containers ---
 
