@@ -33,7 +33,7 @@ def up(
         str | None,
         typer.Option(
             help="namespace (fast, a new lab's default), docker or libvirt (the same, with that instead of "
-            "Podman) or vm (stock kernel and systemd; slow without KVM)."
+            "Podman), mixed (Docker beside Podman) or vm (stock kernel and systemd; slow without KVM)."
         ),
     ] = None,
     memory: Annotated[

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -17,8 +17,9 @@ from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.place import cluster_of, leased, node_of
 from reconciler.model.plan import Change, ChangeKind, Finding, Phase
 from reconciler.model.spec import DesiredState, Spec, Workload, WorkloadSpec
-from reconciler.model.world import HostFacts, Instance, InstanceState, Marker, VolumeFacts, World
+from reconciler.model.world import ContainerFacts, HostFacts, Instance, InstanceState, Marker, VolumeFacts, World
 
+MakesChange = Callable[..., Change]
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -311,9 +312,7 @@ def _place_and_state(
         yield change(ChangeKind.CREATE, "no host runs it", "", destination=leased(host))
         return
     if current.instance.runtime != workload.spec.runtime:
-        runtimes = f"it is made with {current.instance.runtime}, its spec says {workload.spec.runtime}"
-        fix = f"set runtime: {current.instance.runtime} and state: absent, apply, then give it the other runtime"
-        yield _refuse("runtime-changed", name, current.host, runtimes, fix)
+        yield _to_another_runtime(workload, current, host, change)
         return
     changed = payload_changes(workload.spec, current.instance)
     runs = current.instance.state.has_processes
@@ -354,6 +353,19 @@ def _place_and_state(
     elif not wants_running and runs:
         reason = "it runs, state is stopped"
         yield change(ChangeKind.STOP, reason, "spec.state", source=current.host, interrupts=True)
+
+
+def _to_another_runtime(workload: Workload, current: Copy, host: str, change: MakesChange) -> Change | Finding:
+    """A container is made anew by another engine, with its volumes, on another host only: each has its own."""
+    here, wanted = current.instance.runtime, workload.spec.runtime
+    reason = f"it is made with {here}, its spec says {wanted}"
+    fix = f"set runtime: {here} and state: absent, apply, then give it the other runtime"
+    if isinstance(current.instance, ContainerFacts) and workload.spec.container is not None:
+        if current.host != host:
+            more = {"destination": host, "interrupts": current.instance.state.has_processes}
+            return change(ChangeKind.RECREATE, reason, "spec.runtime", source=current.host, **more)
+        fix = f"place it on another host, too: {wanted} makes it anew there, with its volumes; or {fix}"
+    return _refuse("runtime-changed", workload.metadata.name, current.host, reason, fix)
 
 
 def _here_or(host: str, current: Copy, wants_running: bool) -> str:

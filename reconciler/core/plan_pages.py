@@ -16,8 +16,9 @@ class Page:
 PLAN_PAGES: dict[str, Page] = {
     "runtime-changed": Page(
         "another runtime",
-        "A workload is made by one runtime, and another one would not see it. Let the one that has it remove it "
-        "(`state: absent`), then give it to the other.",
+        "A workload is made by one runtime, and another one would not see it. A container goes to another engine "
+        "together with another host: it is stopped, its volumes go along, and it starts anew there. Else let the "
+        "one that has it remove it (`state: absent`), then give it to the other.",
     ),
     "P400": Page(
         "refused",

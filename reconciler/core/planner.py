@@ -169,7 +169,6 @@ class _Builder:
         runtime: str = "",
     ) -> str:
         step_id = "/".join(filter(None, (workload, kind.value, host, subject[:24])))
-        wanted = self.spec.workloads.get(workload)
         self.steps.append(
             Step(
                 id=step_id,
@@ -177,13 +176,20 @@ class _Builder:
                 workload=workload,
                 host=host,
                 peer=peer,
-                runtime=runtime or (wanted.spec.runtime if wanted else DEFAULT_RUNTIME),
+                runtime=runtime or self._runtime(workload, host),
+                peer_runtime=self._runtime(workload, peer) if peer else "",
                 subject=subject,
                 needs=tuple(needs),
                 expected_bytes=expected_bytes,
             )
         )
         return step_id
+
+    def _runtime(self, workload: str, host: str) -> str:
+        """Of the workload on a host: that of its copy where it comes from, else the one that specs say."""
+        current, wanted = current_copy(workload, self.index), self.spec.workloads.get(workload)
+        there = current.instance.runtime if current and current.host == host else ""
+        return there or (wanted.spec.runtime if wanted else DEFAULT_RUNTIME)
 
     def _facts(self, host: str) -> HostFacts:
         return self.index.seen[host]

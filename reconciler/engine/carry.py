@@ -15,10 +15,12 @@ from reconciler.stores import directory
 
 @dataclass(frozen=True)
 class VolumeCopy:
-    """One volume (`step.subject`) from `step.peer` to `step.host`, over a link of its own."""
+    """One volume (`step.subject`) from `step.peer` to `step.host`, over a link of its own. `giver` and `taker`:
+    the runtimes that have it there and here."""
 
     step: Step
-    driver: Driver
+    giver: Driver
+    taker: Driver
     fleet: Fleet
     run: str
 
@@ -31,12 +33,12 @@ class VolumeCopy:
         """Copy it, with sums compared, onto the destination's disk."""
         source, destination, _ = self._link
         there, here = [
-            await pump(self.driver.locate_volume(self.step.subject, self.step.workload), self.fleet.host(host))
-            for host in (source, destination)
+            await pump(driver.locate_volume(self.step.subject, self.step.workload), self.fleet.host(host))
+            for driver, host in ((self.giver, source), (self.taker, destination))
         ]
         await self.fleet.open_link(*self._link, compression)
         report = await self.fleet.copy_trees(*self._link, ((there, here),), progress)
-        await pump(self.driver.keep_volume(here), self.fleet.host(destination))
+        await pump(self.taker.keep_volume(here), self.fleet.host(destination))
         await self.end()
         return report
 

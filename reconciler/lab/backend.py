@@ -67,10 +67,16 @@ class Backend(Protocol):
 
 def named(name: str) -> Backend:
     """The backend with this name."""
-    from reconciler.lab.namespace import DockerBackend, LibvirtBackend, NamespaceBackend
+    from reconciler.lab.namespace import DockerBackend, LibvirtBackend, MixedBackend, NamespaceBackend
     from reconciler.lab.vm import VmBackend
 
-    known: tuple[Backend, ...] = (NamespaceBackend(), DockerBackend(), LibvirtBackend(), VmBackend())
+    known: tuple[Backend, ...] = (
+        NamespaceBackend(),
+        DockerBackend(),
+        MixedBackend(),
+        LibvirtBackend(),
+        VmBackend(),
+    )
     for backend in known:
         if backend.name == name:
             return backend

@@ -131,6 +131,15 @@ class DockerBackend(NamespaceBackend):
         return engine.prepare(report)
 
 
+class MixedBackend(NamespaceBackend):
+    """The same hosts, with Docker beside Podman."""
+
+    name = "mixed"
+
+    def prepare(self, report: Report) -> cache.PreparedRoot:
+        return engine.prepare_mixed(report)
+
+
 def _script(name: str) -> Path:
     return data_path("templates", "lab", name)
 

@@ -177,7 +177,8 @@ TRAITS: Mapping[StepKind, StepTraits] = {
 class Step(Model):
     """One thing done on one host (`host`), or between two (`peer` to `host`).
 
-    `subject` is the image, network, volume or container the step is about. `id` derives from content.
+    `subject` is the image, network, volume or container the step is about. `id` derives from content. `runtime` is
+    that of the workload on `host`.
     """
 
     id: str
@@ -186,6 +187,7 @@ class Step(Model):
     host: str
     peer: str | None = None
     runtime: str = DEFAULT_RUNTIME
+    peer_runtime: str = Field("", description="That of the workload on `peer`; empty: the same")
     subject: str = ""
     needs: tuple[str, ...] = ()
     expected_bytes: int = 0

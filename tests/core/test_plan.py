@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from reconciler.cli.views import outlook
 from reconciler.core.planner import make_plan
 from reconciler.core.rules.runtime import NEEDED_TOOLS
+from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.plan import ChangeKind, Cutover, StepKind
 from reconciler.model.spec import Strategy
-from reconciler.model.world import InstanceState
+from reconciler.model.world import InstanceState, VolumeFacts
 from tests.core.worlds import VERSIONS, container, facts, host, marker, network, spec, unknown, workload, world
 
 H1, H2, H3 = host("h1"), host("h2"), host("h3")
@@ -169,6 +170,40 @@ def test_a_paused_copy_is_not_nothing_to_do():
     plan = make_plan(spec(H1, web), world(facts("h1", container(web, InstanceState.PAUSED))))
     assert refusals(plan) == ["paused"] and plan.steps == ()
     assert plan.findings[0].fix.endswith("podman unpause web")
+
+
+VOLUMES = [{"name": "data", "target": "/data"}]
+
+
+def from_docker(on, **more):
+    """A workload that Docker runs on h1, and its spec gives to Podman."""
+    web = workload(on=on, volumes=VOLUMES)
+    kept = VolumeFacts(name="data", mountpoint="/v/data", labels={LABEL_WORKLOAD: "web"})
+    here = facts("h1", container(web, runtime="docker", **more), volumes=(kept,), runtimes={"docker": "26.1.5"})
+    return make_plan(spec(H1, H2, web), world(here, facts("h2")))
+
+
+def test_another_engine_on_another_host_makes_it_anew_with_its_volumes():
+    plan = from_docker("h2")
+    change = plan.changes[0]
+    assert (change.kind, change.source, change.destination, change.interrupts) == ("recreate", "h1", "h2", True)
+    assert change.reason == "it is made with docker, its spec says podman"
+    assert [(s.kind.value, s.host, s.runtime, s.peer_runtime) for s in plan.steps] == [
+        ("create-volume", "h2", "podman", ""),
+        ("set-aside", "h1", "docker", ""),
+        ("copy-volume", "h2", "podman", "docker"),
+        ("create", "h2", "podman", ""),
+        ("start", "h2", "podman", ""),
+        ("confirm", "h2", "podman", ""),
+        ("remove", "h1", "docker", ""),
+        ("remove-volume", "h1", "docker", "podman"),
+    ]
+
+
+def test_another_engine_on_the_same_host_is_refused_with_the_way_out():
+    plan = from_docker("h1")
+    assert refusals(plan) == ["runtime-changed"] and plan.steps == ()
+    assert "place it on another host" in plan.findings[0].fix and "state: absent" in plan.findings[0].fix
 
 
 @pytest.mark.parametrize("shared", ["volume", "address"])

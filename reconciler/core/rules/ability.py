@@ -36,6 +36,11 @@ def lacks(case: Case) -> Iterator[Said]:
             if ability == "moves":
                 fix = "remove it (state: absent) and apply, then place it elsewhere: it starts anew there"
             yield Said(f"the runtime {runtime} lacks the ability `{ability}`", fix)
+    if case.change.kind is ChangeKind.RECREATE and case.instance and case.instance.runtime != runtime:
+        for ability in ("lifecycle", *(("volumes",) if case.workload and case.workload.spec.volumes else ())):
+            if not can(case.world, case.instance.runtime, ability):
+                fix = f"let {case.instance.runtime} remove it (state: absent), then give it the other runtime"
+                yield Said(f"the runtime {case.instance.runtime} lacks the ability `{ability}`", fix)
 
 
 def _needed(case: Case) -> Iterator[str]:

@@ -48,7 +48,7 @@ async def remove_new_volume(acting: Acting, step: Step) -> None:
     """Only while the volume that was copied into it is there and the workload's."""
     for other in acting.plan.groups[step.workload]:
         if other.kind is StepKind.COPY_VOLUME and other.subject == step.subject and other.peer:
-            await acting.on(other.peer, acting.driver(step).locate_volume(step.subject, step.workload))
+            await acting.on(other.peer, acting.peer_driver(other).locate_volume(step.subject, step.workload))
     program = acting.driver(step).remove_volume(step.subject, acting.fence(step), acting.run)
     await acting.on(step.host, program)
 
@@ -63,13 +63,13 @@ async def end_copy(acting: Acting, step: Step) -> None:
 
 
 def _volume_copy(acting: Acting, step: Step) -> VolumeCopy:
-    return VolumeCopy(step, acting.driver(step), acting.fleet, acting.run)
+    return VolumeCopy(step, acting.peer_driver(step), acting.driver(step), acting.fleet, acting.run)
 
 
 async def remove_volume(acting: Acting, step: Step, progress: Progress) -> None:
     """Only while the volume that it was copied into is there and the workload's."""
     assert step.peer
-    await acting.on(step.peer, acting.driver(step).locate_volume(step.subject, step.workload))
+    await acting.on(step.peer, acting.peer_driver(step).locate_volume(step.subject, step.workload))
     await acting.on(step.host, acting.driver(step).remove_volume(step.subject, acting.fence(step)))
 
 

@@ -40,6 +40,10 @@ class Acting:
         """The runtime of a step's workload, which can do what its kind needs."""
         return registry.need(self.drivers, step.runtime, step.kind.traits.ability)
 
+    def peer_driver(self, step: Step) -> Driver:
+        """The same, of the workload on the step's other host."""
+        return registry.need(self.drivers, step.peer_runtime or step.runtime, step.kind.traits.ability)
+
     def fence(self, step: Step) -> Fence:
         run = self.run if self.made_anew(step.workload) else ""
         return Fence(step.workload, self.plan.epochs.get(step.workload, 0) + self.generation, run)

@@ -20,7 +20,7 @@ async def remove_new(acting: Acting, step: Step) -> None:
     """Only while the host of the one it replaces answers: else it may be all that is left of the workload."""
     for other in acting.plan.groups[step.workload]:
         if other.kind is StepKind.SET_ASIDE and other.host != step.host:
-            await acting.on(other.host, acting.driver(step).alive(step.workload))
+            await acting.on(other.host, acting.driver(other).alive(step.workload))
     await acting.on(step.host, acting.driver(step).remove(step.workload, acting.fence(step)))
 
 
