@@ -19,8 +19,8 @@ from tests.sim.driver import SimDriver
 class Shown(SimDriver):
     """The simulated runtime, which shows what it has as Podman does."""
 
-    logs = PodmanDriver.logs
-    enter = PodmanDriver.enter
+    logs = staticmethod(PodmanDriver().logs)
+    enter = staticmethod(PodmanDriver().enter)
 
 
 class Scene:

@@ -35,6 +35,13 @@ def counter(repo: Repo, **fields: object) -> str:
     return address
 
 
+def test_what_it_prints_and_commands_in_it(repo: Repo) -> None:
+    counter(repo, command=["/bin/sh", "-c", "echo first; echo last; exec /bin/counter --port 9000"])
+    assert repo.run("logs", "counter").stdout.splitlines()[:2] == ["first", "last"]
+    assert len(repo.run("logs", "counter", "--tail", "2").stdout.splitlines()) == 2
+    assert repo.run("exec", "counter", "sh", "-c", "cat /data/kept; exit 7", expect=7).stdout == "volume\n"
+
+
 def one_copy(repo: Repo, host: str) -> None:
     """It runs there alone, with its files; nothing of it is anywhere else, and there is nothing to do."""
     other = "h2" if host == "h1" else "h1"

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from reconciler.guard import guard
 from reconciler.model.command import Archive, Command, Program
 from reconciler.model.question import Question
 from reconciler.model.world import HostFacts, RuntimeFacts
-from reconciler.runtimes.base import LogWish, Running
+from reconciler.runtimes.base import Running
 from reconciler.runtimes.oci.driver import OciDriver
-from reconciler.runtimes.podman import archives, attending, inspecting, observing, paths, probes
+from reconciler.runtimes.podman import archives, inspecting, observing, paths, probes
 from reconciler.runtimes.podman.capturing import PodmanCaptures
 from reconciler.runtimes.podman.destination import PodmanDestination
 from reconciler.runtimes.podman.precopy import PodmanRounds
@@ -28,14 +26,6 @@ class PodmanDriver(PodmanCaptures, PodmanDestination, PodmanRounds, PodmanUpdate
 
     def running(self) -> Program[Running]:
         return inspecting.running()
-
-    def logs(self, workload: str, wish: LogWish) -> tuple[str, ...]:
-        return attending.logs(workload, wish)
-
-    def enter(
-        self, workload: str, words: Sequence[str], *, stdin: bool, terminal: bool, user: str
-    ) -> tuple[str, ...]:
-        return attending.enter(workload, words, stdin=stdin, terminal=terminal, user=user)
 
     def prepare_host(self) -> Program[None]:
         yield from guard.install()
