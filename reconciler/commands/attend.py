@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from reconciler.commands import compose
 from reconciler.commands.compose import drivers, open_fleet
-from reconciler.core.diff import SEE_STATUS, Index
+from reconciler.core.diff import SEE_STATUS
+from reconciler.core.index import Index
 from reconciler.engine.lenient import Warn
 from reconciler.engine.observe import observe
 from reconciler.errors import HostUnreachable, InputError, Refused

@@ -15,7 +15,8 @@ from pathlib import Path
 from reconciler.commands.app import new_run_id
 from reconciler.commands.compose import Outside, open_fleet, open_store
 from reconciler.core.checkpoints import place_of
-from reconciler.core.diff import SEE_STATUS, Copy, Index, contradiction, payload_changes
+from reconciler.core.diff import SEE_STATUS, contradiction, payload_changes
+from reconciler.core.index import Copy, Index
 from reconciler.core.saga import GroupState, unended_in
 from reconciler.core.saving import capture_plan, planned, saves_only
 from reconciler.engine.execute import Executor, Outcome

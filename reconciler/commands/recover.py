@@ -14,7 +14,7 @@ from pathlib import Path
 
 from reconciler.commands.app import Applied
 from reconciler.commands.compose import Outside, open_fleet, open_store
-from reconciler.core.diff import Index
+from reconciler.core.index import Index
 from reconciler.core.recovery import marks_from_markers, settling_marks
 from reconciler.core.saga import unended, unended_in
 from reconciler.engine.agreement import agreed

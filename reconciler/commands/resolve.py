@@ -16,7 +16,7 @@ from typing import TypeVar, cast
 
 from reconciler.commands.compose import Outside, run_state
 from reconciler.commands.decided import Decided
-from reconciler.core.diff import Index
+from reconciler.core.index import Index
 from reconciler.core.saga import Saga, unended, unended_in
 from reconciler.core.standing import best_owner
 from reconciler.engine.execute import Outcome

@@ -27,7 +27,7 @@ from reconciler.core.comeback import (
     others,
     parse_reference,
 )
-from reconciler.core.diff import Index
+from reconciler.core.index import Index
 from reconciler.core.placement import NotPlaced, place
 from reconciler.core.returning import Return, comeback_plan
 from reconciler.core.saga import GroupState

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from reconciler.core.diff import Copy, Index
+from reconciler.core.index import Copy, Index
 from reconciler.core.made_from import changed_fields
 from reconciler.core.rules.kernel import X86_INSTRUCTIONS
 from reconciler.core.versions import version_tuple

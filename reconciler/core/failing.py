@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.core.comeback import kept_volumes, may_run, misfits
-from reconciler.core.diff import Index, current_copy
+from reconciler.core.diff import current_copy
+from reconciler.core.index import Index
 from reconciler.core.returning import Return, comeback_plan
 from reconciler.model.checkpoint import Kept, Manifest
 from reconciler.model.command import Seconds

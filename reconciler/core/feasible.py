@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from reconciler.core.diff import Index
+from reconciler.core.index import Index
 from reconciler.core.rules import MoveVerdict, check_change
 from reconciler.model.plan import Change, ChangeKind
 from reconciler.model.spec import Spec

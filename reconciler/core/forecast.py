@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reconciler.core.accuracy import Measured, rates
-from reconciler.core.diff import Index
+from reconciler.core.index import Index
 from reconciler.core.outlook import Forecast
 from reconciler.core.rules.base import moves_by_itself
 from reconciler.core.strategy import FIRST, choose, predict

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from reconciler.core.diff import Copy, Index
+from reconciler.core.index import Copy, Index
 from reconciler.core.strategy import Choice, LiveOutlook, Prediction
 from reconciler.core.volumes import FoundVolume, kept_on
 from reconciler.model.base import parse_duration, parse_size

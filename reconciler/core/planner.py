@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from reconciler.core import outlook as seen_ahead
 from reconciler.core.accuracy import Measured, rates
 from reconciler.core.consent import allows
-from reconciler.core.diff import Copy, Index, current_copy, diff
+from reconciler.core.diff import current_copy, diff
 from reconciler.core.digests import spec_digest, world_digest
 from reconciler.core.failing import Restorable, coming_back
 from reconciler.core.follows import network_outlook
 from reconciler.core.forecast import forecast_of, too_long
 from reconciler.core.images import image_way
+from reconciler.core.index import Copy, Index
 from reconciler.core.rules import check_change
 from reconciler.core.rules.ability import can
 from reconciler.core.rules.base import moves_by_itself

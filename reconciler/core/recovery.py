@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from reconciler.core.diff import Index
+from reconciler.core.index import Index
 from reconciler.core.saga import BEGUN, GroupState, next_actions
 from reconciler.model.plan import Move, Phase, Plan, Step, StepKind
 from reconciler.model.record import Mark, Record, Run

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from reconciler.core.comeback import next_epoch
-from reconciler.core.diff import Index
 from reconciler.core.digests import spec_digest
+from reconciler.core.index import Index
 from reconciler.model.checkpoint import Kept, Manifest
 from reconciler.model.comeback import Comeback
 from reconciler.model.command import Seconds

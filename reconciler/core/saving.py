@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from reconciler.core.checkpoints import place_of
-from reconciler.core.diff import Copy, Index
 from reconciler.core.digests import spec_digest
+from reconciler.core.index import Copy, Index
 from reconciler.model.checkpoint import KeptAt, TakenFrom
 from reconciler.model.checkpointing import CheckpointPolicySpec
 from reconciler.model.labels import LABEL_SPEC

@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from reconciler.core.diff import NOT_HERE, Index, contradiction, old_copies
+from reconciler.core.diff import NOT_HERE, contradiction, old_copies
+from reconciler.core.index import Index
 from reconciler.model.plan import Move, Phase, StepKind
 from reconciler.model.world import Alive, Marker
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from reconciler.core.diff import Copy, Index, current_copy
+from reconciler.core.diff import current_copy
+from reconciler.core.index import Copy, Index
 from reconciler.core.placement import Placed, place
 from reconciler.core.points import Point
 from reconciler.core.selecting import Term, selects

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reconciler.core.diff import Copy, Index
+from reconciler.core.index import Copy, Index
 from reconciler.model.labels import LABEL_EPOCH, LABEL_RUN, LABEL_WORKLOAD
 from reconciler.model.plan import Phase
 from reconciler.model.spec import Workload

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from reconciler.core.diff import Index
+from reconciler.core.index import Index
 from reconciler.core.recovery import marks_from_markers, settling_marks, what_resume_does
 from reconciler.core.saga import GroupState, unended_in
 from reconciler.core.standing import Matter, Verdict, in_question, judge

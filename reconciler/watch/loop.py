@@ -17,7 +17,7 @@ from pathlib import Path
 
 from reconciler.commands.app import Applied, Seen, look, unfinished
 from reconciler.commands.compose import open_store
-from reconciler.core.diff import Index
+from reconciler.core.index import Index
 from reconciler.core.standing import in_question
 from reconciler.core.tending import Cause, Chosen, Postponed
 from reconciler.errors import InputError, Locked, ReconcilerError

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.commands.app import Seen
 from reconciler.commands.due import TakeDue
-from reconciler.core.diff import Index
+from reconciler.core.index import Index
 from reconciler.core.points import Point
 from reconciler.core.tending import Pauses
 from reconciler.errors import Locked, ReconcilerError

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from reconciler.core.diff import Index
+from reconciler.core.index import Index
 from reconciler.core.rules import check_change
 from reconciler.model.machine import VirtualMachine
 from reconciler.model.plan import Change, ChangeKind, Finding

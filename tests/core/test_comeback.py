@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.core.checkpoints import place_of
 from reconciler.core.comeback import STEP, UNSEEN, may_run, misfits, next_epoch, others, parse_reference
-from reconciler.core.diff import Index
+from reconciler.core.index import Index
 from reconciler.errors import InputError
 from reconciler.model.checkpoint import KeptAt, Manifest, TakenFrom
 from reconciler.model.world import InstanceState

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from reconciler.core.comeback import UNSEEN
-from reconciler.core.diff import Index
 from reconciler.core.failing import Restorable, out_of_sight
+from reconciler.core.index import Index
 from reconciler.core.planner import make_plan
 from reconciler.core.standing import in_question
 from reconciler.model.checkpoint import Kept, KeptAt, KeptFile, Manifest, TakenFrom

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from reconciler.core.diff import Index
+from reconciler.core.index import Index
 from reconciler.core.made_from import changed_fields
 from reconciler.model.base import canonical_json, duration_text, parse_duration, parse_size, size_text
 from reconciler.model.container import Container

@@ -4,7 +4,7 @@ import pytest
 
 from reconciler.cli.views import outlook
 from reconciler.core.consent import Consent, lacking
-from reconciler.core.diff import Copy
+from reconciler.core.index import Copy
 from reconciler.core.planner import make_plan
 from reconciler.core.volumes import saved_and_removed
 from reconciler.model.world import InstanceState, TcpConnection

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from reconciler.commands.compose import Outside
 from reconciler.commands.resolve import decide
-from reconciler.core.diff import Index, current_copy, old_copies
+from reconciler.core.diff import current_copy, old_copies
+from reconciler.core.index import Index
 from reconciler.core.planner import make_plan
 from reconciler.core.saga import GroupState
 from reconciler.engine.observe import observe

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.core.comeback import Obstacle, may_run
-from reconciler.core.diff import Index
+from reconciler.core.index import Index
 from reconciler.core.planner import make_plan
 from reconciler.core.returning import Return, comeback_plan
 from reconciler.hosts.memory.stores import MemoryKept

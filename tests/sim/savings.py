@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.core.diff import Index, current_copy
+from reconciler.core.diff import current_copy
+from reconciler.core.index import Index
 from reconciler.core.saving import capture_plan, planned
 from reconciler.model.checkpoint import KeptAt
 from reconciler.model.checkpointing import CheckpointPolicySpec, CheckpointRefs, CheckpointStoreSpec

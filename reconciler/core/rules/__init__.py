@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.core.diff import Index
+from reconciler.core.index import Index
 from reconciler.core.rules import (
     ability,
     capacity,

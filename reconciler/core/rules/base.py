@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from reconciler.core.diff import Copy, Index
+from reconciler.core.index import Copy, Index
 from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.container import Container
 from reconciler.model.plan import Change, ChangeKind, Finding

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from reconciler.core.diff import Index
+from reconciler.core.index import Index
 from reconciler.core.rules import check_change
 from reconciler.model.base import canonical_json
 from reconciler.model.cluster_machine import ClusterMachine
