@@ -28,7 +28,8 @@ OLDEST = (3, 11)
 RUN = """import importlib.metadata, sys, pytest
 print("Python", sys.version.split()[0])
 print(", ".join(sorted({f"{d.name} {d.version}" for d in importlib.metadata.distributions()})), flush=True)
-sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "-m", "not lab", "tests"]))
+parallel = ["-n", "auto", "--dist", "loadfile"]
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", *parallel, "-m", "not lab", "tests"]))
 """
 ROOTFS_PACKAGES = (
     "busybox-static ca-certificates gcc git iproute2 libc6-dev openssh-client openssh-server procps util-linux"
