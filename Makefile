@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := pip --quiet --disable-pip-version-check
 SEEDS ?= 500
 
-.PHONY: help demo test ready unit lab-tests nightly vm-tests libvirt-tests kube-tests docker-tests lint format bench soak faults compat fidelity floors newest pythons docs lock clean
+.PHONY: help demo test ready unit lab-tests nightly page-tests vm-tests libvirt-tests kube-tests docker-tests lint format bench soak faults compat fidelity floors newest pythons docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,13 +29,21 @@ ready: $(VENV)/installed
 	@$(BIN)/python -m tests.require_lab
 
 unit: $(VENV)/installed
-	@SEEDS=$(SEEDS) $(BIN)/python -m pytest -q -n auto --dist loadfile -m 'not lab' tests
+	@SEEDS=$(SEEDS) $(BIN)/python -m pytest -q -n auto --dist loadfile -m 'not lab and not page' tests
 
 lab-tests: ready
 	@$(BIN)/python -m pytest -q -m 'lab and not nightly and not vm and not libvirt and not docker and not kube' tests
 
 nightly: ready ## The lab tests that take too long for every change
 	@$(BIN)/python -m pytest -q -m 'nightly and not vm and not libvirt and not docker and not kube' tests
+
+$(VENV)/page: $(VENV)/installed requirements/page.txt
+	@command -v chromium >/dev/null || apt-get install -qqy chromium
+	@$(BIN)/$(PIP) install --require-hashes -r requirements/page.txt
+	@touch $@
+
+page-tests: $(VENV)/page ## The pages of a watch, in Debian's Chromium
+	@$(BIN)/python -m pytest -q -m page tests/page
 
 vm-tests: ready ## Tests on stock virtual machines; slow without KVM
 	@$(BIN)/python -m pytest -q -m vm tests
@@ -102,6 +110,7 @@ lock: ## The newest of everything into requirements/; ARGS=--no-upgrade keeps wh
 	@$(COMPILE) $(ARGS) -o requirements/lock.txt requirements/lock.in
 	@$(COMPILE) $(ARGS) --extra dev --all-build-deps -o requirements/dev.txt pyproject.toml
 	@$(COMPILE) $(ARGS) -c requirements/dev.txt -o requirements/runtime.txt pyproject.toml
+	@$(COMPILE) $(ARGS) -c requirements/dev.txt -o requirements/page.txt requirements/page.in
 
 clean: ## Remove what was built here
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -19,6 +19,8 @@ BEGUN = (Mark.INTENT, Mark.UNDO)
 """The last mark of a step that is being done, or undone."""
 LEAST: Seconds = 0.2
 """Seconds of a copy that say nothing yet of how fast it is."""
+STALLED: Seconds = 3.0
+"""Seconds without a word after which it counts as slower: whoever copies tells twice a second."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,8 @@ def _copying(
             if step.expected_bytes:
                 return Copying(step.kind, 0, step.expected_bytes, None, None)
             continue
-        took = amount.at - record.at
+        heard = amount.at if now - amount.at <= STALLED else now
+        took = heard - record.at
         rate = amount.done / took if took >= LEAST else None
         left = max(0, step.expected_bytes - amount.done)
         left_s = left / rate if rate and step.expected_bytes else None

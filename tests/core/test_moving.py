@@ -68,6 +68,13 @@ def test_what_nobody_has_told_yet_has_no_rate(at: float | None) -> None:
     assert copy and (copy.total, copy.rate, copy.left_s) == (1000, None, None)
 
 
+def test_a_copy_that_nobody_tells_of_any_more_gets_slower() -> None:
+    run = run_of(*HELD)
+    step = next(step.id for step in run.plan.steps if step.kind is K.TRANSFER)
+    copy = seen(run, 42.5, {step: Amount(done=400, at=T0 + 4.5)}).copying
+    assert copy and (copy.rate, copy.left_s) == (10.0, 60.0)
+
+
 def test_more_than_expected_is_the_new_total() -> None:
     run = run_of(*HELD)
     step = next(step.id for step in run.plan.steps if step.kind is K.TRANSFER)
