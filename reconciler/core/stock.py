@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 from reconciler.core.diff import current_copy
@@ -80,36 +81,37 @@ def stock(
 ) -> Stock:
     """All of it, or the workloads whose labels are selected, and what is on one host or belongs there. What is
     left over has no labels of a spec: it is there unless some are asked for."""
-    every = (replace(item, point=points.get(item.workload)) for item in items(spec, world))
-    found = [item for item in every if selects(terms, spec.workloads[item.workload].metadata.labels)]
-    left = [] if terms else orphans(spec, world)
+    index = Index.of(world)
+    names = [name for name in sorted(spec.workloads) if selects(terms, spec.workloads[name].metadata.labels)]
+    found = [_item(name, spec, index, points.get(name)) for name in names]
+    left = [] if terms else _orphans(spec, index)
     return Stock(
         tuple(item for item in found if not host or host in (item.on, item.belongs)),
         tuple(orphan for orphan in left if not host or host == orphan.host),
     )
 
 
-def items(spec: Spec, world: World) -> list[Item]:
-    """Every workload of the specs, by name."""
-    index = Index.of(world)
-    return [_item(name, spec, index) for name in sorted(spec.workloads)]
-
-
-def _item(name: str, spec: Spec, index: Index) -> Item:
+def _item(name: str, spec: Spec, index: Index, point: Point | None) -> Item:
     workload, copy = spec.workloads[name], current_copy(name, index)
     placed = place(workload, spec.hosts, index.seen, copy.host if copy else None)
     belongs = placed.host if isinstance(placed, Placed) else ""
     state = workload.spec.state
     spoken = {address for network in workload.spec.networks for address in (network.ip, network.ip6) if address}
-    item = Item(name, state.value, belongs, runtime=workload.spec.runtime, image=workload.spec.image)
-    item = replace(item, addresses=tuple(sorted(spoken)))
+    said = partial(
+        Item,
+        workload=name,
+        state=state.value,
+        belongs=belongs,
+        runtime=workload.spec.runtime,
+        image=workload.spec.image,
+        addresses=tuple(sorted(spoken)),
+        point=point,
+    )
     if copy is None:
-        as_wanted = None if index.unknown else state is DesiredState.ABSENT
-        return replace(item, as_wanted=as_wanted)
+        return said(as_wanted=None if index.unknown else state is DesiredState.ABSENT)
     instance, runs = copy.instance, copy.instance.state.has_processes
     clock = index.seen[copy.host].clock_s
-    return replace(
-        item,
+    return said(
         on=copy.host,
         found=instance.state.value,
         memory_bytes=instance.memory_bytes,
@@ -119,9 +121,8 @@ def _item(name: str, spec: Spec, index: Index) -> Item:
     )
 
 
-def orphans(spec: Spec, world: World) -> list[Orphan]:
+def _orphans(spec: Spec, index: Index) -> list[Orphan]:
     """What is left on hosts: nothing removes it by itself, and volumes hold data."""
-    index = Index.of(world)
     found = [*_instances(spec, index), *_volumes(spec, index)]
     return sorted(found, key=lambda orphan: (orphan.workload, orphan.kind, orphan.host, orphan.name))
 

@@ -17,6 +17,7 @@ from tests import results
 from tests.bench import clients, copies, figures, manual, ours, picture, report, targets
 from tests.bench.cells import CELLS, MEMORY_CELL, MIB, VM_CELLS, BrokenRun, Cell, Measured, Run, Series, chosen
 from tests.bench.ground import Ground, ground, touch_for
+from tests.bench.page import page_figures
 from tests.bench.profile import profile
 
 ROOT = Path(__file__).parents[2]
@@ -112,6 +113,7 @@ def _measure(asked: argparse.Namespace, console: Console) -> list[report.Row]:
             *figures.start_up(asked.n),
             *figures.large_fleets(min(asked.n, 3)),
             *figures.many_moves(min(asked.n, 3)),
+            *page_figures(asked.n),
         ]
     cells = chosen(asked.cells)
     measured: list[Measured] = []

@@ -69,7 +69,7 @@ def _cpu(n: int, *arguments: str) -> float:
 
 def large_fleets(n: int) -> list[Figure]:
     """Specs and plans of 10,000 workloads on 50 hosts."""
-    loaded = _median(n, lambda: _cpu_s(bench_load))
+    loaded = median_s(n, bench_load)
     found = [Figure("load and validate 10,000 workloads", loaded, "s of CPU", 5.0)]
     for moving in (0, 100, 1000):
         spec, world = fleet(FLEET_HOSTS, 10_000, moving)
@@ -154,7 +154,12 @@ def _median(n: int, once: Callable[[], float]) -> float:
 
 
 def _plan_s(n: int, spec: Spec, world: World) -> float:
-    return _median(n, lambda: _cpu_s(lambda: make_plan(spec, world)))
+    return median_s(n, lambda: make_plan(spec, world))
+
+
+def median_s(n: int, action: Callable[[], object]) -> float:
+    """Work of this process, of so many times."""
+    return _median(n, lambda: _cpu_s(action))
 
 
 def _cpu_s(action: Callable[[], object]) -> float:

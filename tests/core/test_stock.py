@@ -1,7 +1,7 @@
 """What `reconcile get` shows."""
 
 from reconciler.cli.views.stock import render_stock
-from reconciler.core.stock import items, orphans
+from reconciler.core.stock import stock
 from reconciler.model.world import InstanceState
 from tests.core.worlds import container, facts, host, spec, unknown, volume, workload, world
 
@@ -17,13 +17,13 @@ def test_where_it_is_and_where_it_should_be():
     cells = [cell.strip() for cell in lines[1].split("  ") if cell]
     assert cells == ["web", "running on h2", "running on h1", "64 MiB", "0", "1 h 1 min"]
     assert len(lines) == 2
-    (row,) = items(spec(H1, H2, web), seen)
+    (row,) = stock(spec(H1, H2, web), seen).items
     assert (row.belongs, row.on, row.as_wanted) == ("h2", "h1", False)
 
 
 def test_nothing_is_concluded_from_a_host_that_was_not_seen():
     web = workload(on="h1")
-    assert items(spec(H1, H2, web), world(facts("h1"), unknown("h2")))[0].as_wanted is None
+    assert stock(spec(H1, H2, web), world(facts("h1"), unknown("h2"))).items[0].as_wanted is None
 
 
 def test_what_no_spec_uses_is_listed():
@@ -32,7 +32,7 @@ def test_what_no_spec_uses_is_listed():
     aside = container(web, InstanceState.EXITED, name="web_aside")
     here = facts("h1", container(web), volumes=(volume("data", epoch=2), volume("old")))
     there = facts("h2", gone, aside, volumes=(volume("data"), volume("lost", of="gone")))
-    found = [(o.kind, o.name, o.host) for o in orphans(spec(H1, H2, web), world(here, there))]
+    found = [(o.kind, o.name, o.host) for o in stock(spec(H1, H2, web), world(here, there)).orphans]
     assert found == [
         ("container", "gone", "h2"),
         ("volume", "lost", "h2"),

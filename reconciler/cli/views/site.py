@@ -3,17 +3,21 @@ look and from the journal. They change nothing, and have no forms but to search.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import re
+import threading
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from reconciler import __version__
+from reconciler.cli.views.output.plan import plan_document
 from reconciler.cli.views.pages import plain, plan_page
 from reconciler.cli.views.site_rows import (
     drift_rows,
@@ -27,10 +31,14 @@ from reconciler.cli.views.stock import HEAD, SAVED, columns, saved
 from reconciler.commands.app import Seen
 from reconciler.commands.compose import open_store, under_way
 from reconciler.core.stock import Item, Stock, stock
+from reconciler.core.tending import Postponed
 from reconciler.load.render_site import render_page
+from reconciler.model.command import Seconds
+from reconciler.model.spec import Spec
 from reconciler.resources import data_path
 from reconciler.watch.http import GuardedPage, Reply
 from reconciler.watch.loop import Stand, Watch
+from reconciler.watch.observers import Unmoved
 
 HTML: Final = "text/html; charset=utf-8"
 NAV: Final = (
@@ -47,12 +55,15 @@ POLICY: Final = (
 MOST: Final = 100
 """Rows of a table; there may be thousands of workloads."""
 RUNS: Final = 20
+STAYS: Final[Seconds] = 600.0
+"""After that long without a request nobody is there."""
 OFF: Final = "off"
 
 
 def pages(watch: Watch) -> Mapping[str, GuardedPage]:
-    """By path."""
+    """By path, for a watch that they may look at."""
     site = Site(watch)
+    watch.onlookers.append(site)
     return {
         "/": site.overview,
         "/workloads": site.workloads,
@@ -65,13 +76,19 @@ def pages(watch: Watch) -> Mapping[str, GuardedPage]:
 
 
 @dataclass
-class Site:
-    """What is made of a look is kept until the next one."""
+class Site(Unmoved):
+    """What is made of a look is kept until the next one, and then made anew while somebody is there."""
 
     watch: Watch
     _look: Seen | None = None
     _stock: Stock | None = None
     _plan: bytes | None = None
+    _asked: Seconds = float("-inf")
+    _alone: threading.Lock = field(default_factory=threading.Lock)
+
+    def looked(self, spec: Spec, waits: tuple[Postponed, ...], unknown: tuple[str, ...], seconds: Seconds) -> None:
+        if time.monotonic() - self._asked < STAYS:
+            asyncio.get_running_loop().run_in_executor(None, self._there, self.watch.stand)
 
     def overview(self, _: Mapping[str, str]) -> Reply:
         stand, now = self.watch.stand, self.watch.now()
@@ -140,29 +157,31 @@ class Site:
             return self._page(
                 "overview", "Last plan", "/plan", moving=[], moreMoving=0, drift=[], moreDrift=0, hosts=[]
             )
-        self._renew(stand)
-        if self._plan is None:
-            from reconciler.cli.views.output.plan import plan_document
-
-            self._plan = plan_page(plan_document(stand.seen, 0, spec=stand.spec)).encode()
-        styles = re.findall(rb"<style>(.*?)</style>", self._plan, re.DOTALL)
+        with self._alone:
+            self._renew(stand)
+            if self._plan is None:
+                self._plan = plan_page(plan_document(stand.seen, 0, spec=stand.spec)).encode()
+            page = self._plan
+        styles = re.findall(rb"<style>(.*?)</style>", page, re.DOTALL)
         hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(s).digest()).decode()}'" for s in styles)
         policy = f"default-src 'none'; style-src {hashes}; frame-ancestors 'none'; base-uri 'none'"
-        return Reply(HTTPStatus.OK, self._plan, HTML, policy)
+        return Reply(HTTPStatus.OK, page, HTML, policy)
 
     def _there(self, stand: Stand) -> Stock:
         if stand.seen is None or stand.spec is None:
             return Stock((), ())
-        self._renew(stand)
-        if self._stock is None:
-            self._stock = stock(stand.spec, stand.seen.world, points=stand.seen.points)
-        return self._stock
+        with self._alone:
+            self._renew(stand)
+            if self._stock is None:
+                self._stock = stock(stand.spec, stand.seen.world, points=stand.seen.points)
+            return self._stock
 
     def _renew(self, stand: Stand) -> None:
         if self._look is not stand.seen:
             self._look, self._stock, self._plan = stand.seen, None, None
 
     def _page(self, template: str, title: str, here: str, **data: Any) -> Reply:
+        self._asked = time.monotonic()
         shown = plain(
             data
             | {
