@@ -35,6 +35,7 @@ ONLY_IMPORT_IN = {
     "watchdog": "watch/folders.py",
     "prometheus_client": "watch/metrics.py",
     "h11": "watch/sending.py",
+    "opentelemetry": "commands/tracing.py",
     "uvicorn": "watch/http.py",
     "starlette": "watch/http.py",
     "cronsim": "load/cron.py",

@@ -16,6 +16,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from reconciler.commands.tracing import spans
 from reconciler.core.moving import Moving, moving
 from reconciler.core.saga import GroupState
 from reconciler.core.schedule import Slots
@@ -238,11 +239,12 @@ class Outside:
     async def carry_out(self, executor: Executor) -> Outcome:
         """Run it to its end, and write down how that was."""
         log.info("run of %d steps begins", len(executor.plan.steps), extra={"run": executor.run})
-        try:
-            outcome = await executor.execute()
-        finally:
-            if amounts := _amounts(executor.journal):
-                amounts.forget(executor.run)
+        with spans(executor.run, executor.report) as executor.report:
+            try:
+                outcome = await executor.execute()
+            finally:
+                if amounts := _amounts(executor.journal):
+                    amounts.forget(executor.run)
         for workload, state in outcome.groups.items():
             log.info("ended: %s", state, extra={"run": executor.run, "workload": workload})
         unnoted = "the journal could not note the end of the run; reconcile resume does"

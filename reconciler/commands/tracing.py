@@ -1,7 +1,7 @@
-"""OpenTelemetry: a span for each run and each of its steps, where the extra `otel` is installed and the environment
-says where spans go (`OTEL_EXPORTER_OTLP_ENDPOINT`, as every program reads it). The only opentelemetry imports.
+"""OpenTelemetry: a span for each run and each of its steps, where the extra `otel` is installed and the
+environment says where spans go (OTEL_EXPORTER_OTLP_ENDPOINT, as other programs read it). The only import of it.
 
-Spans decide nothing and hold nothing up: they are sent by a thread of the SDK's, and what could not be sent within a
+Spans decide nothing and hold nothing up: a thread of the SDK's sends them, and what could not be sent within a
 moment after the end is lost. They say which workload, host and step, and why one failed; no secret is in those.
 """
 
@@ -100,7 +100,7 @@ def _provider() -> TracerProvider | None:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError as error:
-        log.warning("no spans are sent: %s; install container-reconciler[otel]", error)
+        log.warning("no spans are sent: %s; install the extra otel", error)
         return None
     named = {"service.name": os.environ.get("OTEL_SERVICE_NAME", "reconcile"), "service.version": __version__}
     provider = TracerProvider(resource=Resource.create(named), shutdown_on_exit=False)
