@@ -29,7 +29,7 @@ ready: $(VENV)/installed
 	@$(BIN)/python -m tests.require_lab
 
 unit: $(VENV)/installed
-	@SEEDS=$(SEEDS) $(BIN)/python -m pytest -q -n auto --dist loadfile -m 'not lab and not page' tests
+	@SEEDS=$(SEEDS) $(BIN)/python -m pytest -q -n auto --dist loadfile -m 'not lab and not page and not nightly' tests
 
 lab-tests: ready
 	@$(BIN)/python -m pytest -q -m 'lab and not nightly and not vm and not libvirt and not docker and not kube' tests

@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
+from reconciler.commands.compose import under_way
 from reconciler.lab import Lab
 from tests.lab.repo import RECONCILE, Repo
 
@@ -142,3 +144,40 @@ def test_two_watches_on_the_same_hosts(watched: Watched, tmp_path: Path) -> None
     watched.until_on("counter", "h1")
     assert watched.stop() == 0
     second.run("watch", "--once")
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(900)
+def test_a_move_is_seen_while_it_goes_on(watched: Watched) -> None:
+    """On the page of the watch, and by another process that has its journal."""
+    repo = watched.repo
+    repo.counter(memory=512)
+    watched.start("--page", "--listen", "127.0.0.1:0")
+    watched.until_told("all 1 workloads are as the specs want them")
+    (line,) = [line for line in watched.told().splitlines() if "the page at " in line]
+    address = line.partition("the page at ")[2].strip()
+    repo.place("counter", "h2")
+    pages, found = set[str](), []
+
+    def ended() -> bool:
+        with urlopen(address, timeout=30) as answer:
+            pages.add(answer.read().decode())
+        found.extend(under_way(repo.folder / repo.journal, time.time()))
+        return "move counter h1 -&gt; h2" in _read(f"{address}history") and not under_way(
+            repo.folder / repo.journal, time.time()
+        )
+
+    watched.until(ended, "moved")
+    assert any("<h3>counter " in page for page in pages)
+    assert any(one.frozen_now and one.carried_on for one in found)
+    assert any(one.copying and one.copying.done and one.copying.rate for one in found), "told while it copied"
+    history = _read(f"{address}history")
+    assert "clients waited" in history and "predicted" in history
+    assert not list(repo.folder.glob("*-copies/*")), "nothing is left of what was told"
+    assert watched.stop() == 0
+
+
+def _read(url: str) -> str:
+    with urlopen(url, timeout=30) as answer:
+        text: str = answer.read().decode()
+        return text
