@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := pip --quiet --disable-pip-version-check
 SEEDS ?= 500
 
-.PHONY: help demo test ready unit lab-tests nightly page-tests vm-tests libvirt-tests kube-tests docker-tests lint format bench soak faults compat fidelity floors newest pythons docs lock clean
+.PHONY: help demo test ready unit lab-tests nightly watch-soak page-tests vm-tests libvirt-tests kube-tests docker-tests lint format bench soak faults compat fidelity floors newest pythons docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ $(VENV)/page: $(VENV)/installed requirements/page.txt
 	@command -v chromium >/dev/null || apt-get install -qqy chromium
 	@$(BIN)/$(PIP) install --require-hashes -r requirements/page.txt
 	@touch $@
+
+watch-soak: ready ## Twenty minutes of what people do to hosts under a watch
+	@WATCH_SOAK=1200 $(BIN)/python -m pytest -q -s --timeout=0 tests/lab/test_watch.py -k long_day
 
 page-tests: $(VENV)/page ## The pages of a watch, in Debian's Chromium
 	@$(BIN)/python -m pytest -q -m page tests/page
@@ -92,10 +95,12 @@ newest: $(VENV)/installed ## Unit tests with the newest of everything, whatever 
 pythons: ready ## Unit tests on every newer Python at hand, on Debian 13's and on the newest in Debian
 	@$(BIN)/python -m tests.versions pythons
 
-docs: $(VENV)/installed ## Write what is generated: schemas, the tables of docs/json.md, docs/commands.md
+docs: $(VENV)/installed ## Write what is generated: schemas, the tables of docs/json.md, docs/commands.md, the man page
 	@$(BIN)/reconcile schema
 	@$(BIN)/python -m tests.cli.json_docs
 	@$(BIN)/typer reconciler.cli.main utils docs --name reconcile --output docs/commands.md
+	@command -v go-md2man >/dev/null || apt-get install -qqy go-md2man
+	@$(BIN)/python -m tests.cli.man_page
 
 # Made on the oldest Python: what only that one needs is then in it, and the same file serves every newer one.
 COMPILE := build/lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-annotate \

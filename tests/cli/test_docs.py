@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import typer.main
 
 from reconciler.cli.main import app
+from tests.cli import man_page
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("specs/**/*.md")])
@@ -106,3 +108,12 @@ def test_the_page_of_commands_is_as_the_program_is(tmp_path: Path) -> None:
     words = [typer_program, "reconciler.cli.main", "utils", "docs", "--name", "reconcile", "--output", made]
     subprocess.run(words, check=True, capture_output=True, timeout=120, cwd=ROOT)
     assert made.read_text() == (ROOT / "docs/commands.md").read_text(), "run `make docs`"
+
+
+def test_the_man_page_has_every_command() -> None:
+    """And is what go-md2man makes of them, where that is."""
+    commands, page = (ROOT / "docs/commands.md").read_text(), (ROOT / "docs/reconcile.1").read_text()
+    for title in re.findall(r"^## `(.*)`$", commands, re.MULTILINE):
+        assert f".SH \\fB\\fC{title}\\fR" in page, "run `make docs`"
+    if shutil.which("go-md2man"):
+        assert page == man_page.page(commands), "run `make docs`"
