@@ -46,7 +46,7 @@ from reconciler.state.identity import owner
 from reconciler.state.journal import Journal
 from reconciler.state.locks import is_dead
 from reconciler.state.notebook import Notebook
-from reconciler.state.store import Store, Writer
+from reconciler.state.store import Awaited, Store, Writer
 
 Note = Callable[[Traced], None]
 
@@ -263,7 +263,8 @@ class Outside:
 
 def _amounts(journal: Writer) -> Amounts | None:
     """Where it is told how much of copies was made: beside a journal that is a file."""
-    path = journal.path if isinstance(journal, Journal) else None
+    store = journal.store if isinstance(journal, Awaited) else None
+    path = store.path if isinstance(store, Journal) else None
     return Amounts.beside(path) if path else None
 
 

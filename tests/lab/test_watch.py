@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import subprocess
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -166,12 +167,21 @@ def test_a_move_is_seen_while_it_goes_on(watched: Watched) -> None:
     repo.place("counter", "h2")
     pages, found, journal = set[str](), list[Moving](), repo.folder / repo.journal
 
-    def ended() -> bool:
-        found.extend(under_way(journal, time.time()))
-        pages.add(_read(address))
-        return bool(found) and not under_way(journal, time.time())
+    over = threading.Event()
 
-    watched.until(ended, "moved")
+    def look_on() -> None:
+        while not over.wait(0.05):
+            found.extend(under_way(journal, time.time()))
+
+    onlooker = threading.Thread(target=look_on)
+    onlooker.start()
+    try:
+        while repo.running_on() != ["h2"]:
+            pages.add(_read(address))
+        watched.until(lambda: not under_way(journal, time.time()), "moved")
+    finally:
+        over.set()
+        onlooker.join()
     assert any("<h3>counter " in page for page in pages)
     assert any(one.frozen_now and one.carried_on for one in found)
     copies = [one.copying for one in found if one.copying and one.copying.done]

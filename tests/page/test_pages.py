@@ -11,6 +11,7 @@ import pytest
 from reconciler.cli.views.site import MOST, POLICY, pages
 from reconciler.core.tending import Cause
 from reconciler.errors import ReconcilerError
+from reconciler.state.amounts import Amounts
 from reconciler.state.notebook import Notebook
 from reconciler.watch.loop import Watch
 from tests.page.scene import NoSource, Shown, busy
@@ -72,6 +73,14 @@ def test_a_watch_that_has_seen_nothing(tmp_path: Path) -> None:
     assert not journal.exists()
     watch.stand = replace(watch.stand, trouble=ReconcilerError("no host can be seen"))
     assert "no host can be seen" in text(pages(watch)["/"]({}).body)
+
+
+def test_copies_are_told_of_while_they_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = list[int]()
+    monkeypatch.setattr(Amounts, "note", lambda self, run, step, done, at: told.append(done))
+    shown = Shown.made(tmp_path, monkeypatch, web="h1")
+    shown.move(web="h2")
+    assert told and max(told) > 0
 
 
 def test_every_cause_has_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
