@@ -110,10 +110,7 @@ def test_the_page_of_commands_is_as_the_program_is(tmp_path: Path) -> None:
     assert made.read_text() == (ROOT / "docs/commands.md").read_text(), "run `make docs`"
 
 
-def test_the_man_page_has_every_command() -> None:
-    """And is what go-md2man makes of them, where that is."""
-    commands, page = (ROOT / "docs/commands.md").read_text(), (ROOT / "docs/reconcile.1").read_text()
-    for title in re.findall(r"^## `(.*)`$", commands, re.MULTILINE):
-        assert f".SH \\fB\\fC{title}\\fR" in page, "run `make docs`"
-    if shutil.which("go-md2man"):
-        assert page == man_page.page(commands), "run `make docs`"
+@pytest.mark.skipif(not shutil.which("go-md2man"), reason="go-md2man is not there; make docs installs it")
+def test_the_man_page_is_as_the_page_of_commands_is() -> None:
+    commands = (ROOT / "docs/commands.md").read_text()
+    assert (ROOT / "docs/reconcile.1").read_text() == man_page.page(commands), "run `make docs`"
