@@ -190,7 +190,7 @@ PROGRAMS = (
     "/usr/bin/test",
 )
 """Everything that is run through sudo, first words only; a test compares it with the code."""
-SCRIPTS = ("transfer-link", "transfer-send", "transfer-receive")
+SCRIPTS = ("transfer-link", "transfer-send", "transfer-receive", "transfer-feed")
 
 
 def sudoers(hosts: Mapping[str, Host]) -> str:

@@ -88,7 +88,7 @@ def rates(moves: Sequence[Measured], source: str, destination: str) -> Rates:
 
 
 def _eager(move: Measured) -> Seconds:
-    return 0.0 if move.strategy is Strategy.LAZY else move.dumped / EAGER_RESTORE_RATE
+    return 0.0 if move.strategy in (Strategy.LAZY, Strategy.POSTCOPY) else move.dumped / EAGER_RESTORE_RATE
 
 
 def _spans(run: Run, workload: str) -> dict[tuple[StepKind, Mark], float]:

@@ -24,10 +24,9 @@ def forecast_of(change: Change, spec: Spec, index: Index, earlier: Sequence[Meas
     policy = spec.policy_of(spec.workloads[name])
     choice = choose(policy, instance, index.seen[source], index.seen[host], known)
     prediction = predict(choice.strategy, instance.memory_bytes, instance.rootfs_bytes, known)
-    most = prediction
-    if not known.learned_from:
-        most = predict(choice.strategy, instance.memory_bytes, instance.rootfs_bytes, FIRST)
-    return Forecast(copy, choice, prediction, most, known.learned_from)
+    slow = known if known.learned_from else FIRST
+    most = predict(choice.strategy, instance.memory_bytes, instance.rootfs_bytes, slow)
+    return Forecast(copy, choice, prediction, most, known.learned_from, (known.link, slow.link))
 
 
 def too_long(change: Change, spec: Spec, world: World, index: Index, earlier: Sequence[Measured]) -> list[Finding]:

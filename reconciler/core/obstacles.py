@@ -11,6 +11,8 @@ _TRACKS = "mem_dirty_track"
 """As `criu check --feature` calls it."""
 KEEPER = "perl"
 """Runs templates/criu/keeper.pl. Every Debian has it; without it a page daemon that dies would leave zeros."""
+SERVER = "python3"
+"""Runs templates/criu/serve.py, and what feeds it; its core is enough (Debian's python3-minimal)."""
 _CRUN_READS = (1, 26)
 _ARCHITECTURE = "x86_64"
 _OCI_RUNTIME = "runc"
@@ -58,6 +60,16 @@ def is_alone(instance: Instance) -> MoveObstacle | None:
     return None
 
 
+def can_postcopy(instance: Instance, source: HostFacts, destination: HostFacts) -> MoveObstacle | None:
+    """Why memory cannot follow from the source after the commit, or not surely right; None when it can."""
+    if obstacle := can_follow(instance, destination):
+        return obstacle.model_copy(update={"keeps_from_lazy": True})
+    for host in (source, destination):
+        if SERVER not in host.tools:
+            return MoveObstacle(code=ObstacleCode.NO_SERVER, host=host.name, needed=SERVER)
+    return is_alone(instance) or can_hold(instance, source)
+
+
 def can_precopy(instance: Instance, source: HostFacts, destination: HostFacts) -> MoveObstacle | None:
     """Why memory cannot be copied in rounds before the freeze; None when it can."""
     if _TRACKS not in source.features:
@@ -81,6 +93,12 @@ def in_words(obstacle: MoveObstacle) -> str:
     return head + _words(obstacle)
 
 
+_DOES = {
+    ObstacleCode.NO_KEEPER: "keeps processes off memory that is missing",
+    ObstacleCode.NO_SERVER: "sends and serves memory that follows from the source",
+}
+
+
 def _words(obstacle: MoveObstacle) -> str:
     host, found, needed = obstacle.host, obstacle.found, obstacle.needed
     match obstacle.code:
@@ -90,8 +108,8 @@ def _words(obstacle: MoveObstacle) -> str:
             return f"crun {found} does not read the CRIU config file (needs {needed})"
         case ObstacleCode.NO_USERFAULTFD:
             return f"{host} has no userfaultfd"
-        case ObstacleCode.NO_KEEPER:
-            return f"{host} has no {needed}, which keeps processes off memory that is missing"
+        case ObstacleCode.NO_KEEPER | ObstacleCode.NO_SERVER:
+            return f"{host} has no {needed}, which {_DOES[obstacle.code]}"
         case ObstacleCode.SEVERAL_PROCESSES:
             return f"it has {found} processes"
         case ObstacleCode.MEMORY_NOT_TRACKED:

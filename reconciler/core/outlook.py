@@ -35,13 +35,15 @@ from reconciler.model.world import HostFacts, Instance
 @dataclass(frozen=True)
 class Forecast:
     """How a move will go: the copy that moves, how, and how long each part takes, at least and at most.
-    `learned_from`: how many earlier moves say so; after the first one both are the same."""
+    `learned_from`: how many earlier moves say so; after the first one both are the same. `links`: bytes per second
+    between the hosts, at most and at least."""
 
     copy: Copy
     choice: Choice
     prediction: Prediction
     most: Prediction
     learned_from: int
+    links: tuple[float, float]
 
 
 def held_move(forecast: Forecast, hosts: Iterable[HostFacts], network: NetworkOutlook) -> HeldMove:
@@ -60,7 +62,14 @@ def held_move(forecast: Forecast, hosts: Iterable[HostFacts], network: NetworkOu
         learned_from=forecast.learned_from,
         network=network,
         room=tuple(_room(instance.memory_bytes, host) for host in hosts),
+        drains_s=_drains(forecast) if forecast.choice.strategy is Strategy.POSTCOPY else None,
     )
+
+
+def _drains(forecast: Forecast) -> Span:
+    """All memory goes over the link once, after the restore."""
+    memory, (least, most) = forecast.copy.instance.memory_bytes, forecast.links
+    return _span(memory / least, memory / most)
 
 
 def live_move(runtime: str, policy: MigrationPolicySpec, instance: Instance, outlook: LiveOutlook) -> LiveMove:

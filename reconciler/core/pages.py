@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from reconciler.core.checkpoint_pages import CHECKPOINT_PAGES
 from reconciler.core.cluster_pages import CLUSTER_PAGES
+from reconciler.core.memory_pages import MEMORY_PAGES
 from reconciler.core.plan_pages import PLAN_PAGES, Page
 
 PAGES: dict[str, Page] = {
@@ -169,11 +170,6 @@ PAGES: dict[str, Page] = {
         "files could not be read",
         "Files of the workload changed or vanished while they were copied, or cannot be read. Something "
         "outside the frozen workload writes there: another container, or somebody on the host.",
-    ),
-    "C329": Page(
-        "memory pages were lost after a lazy restore",
-        "The daemon that serves them on the destination died before all had arrived. The copy there is ended, and "
-        "the source, which is held until every page is there, runs on. Look at the kernel's log there.",
     ),
     "C322": Page(
         "files could not be written",
@@ -394,6 +390,7 @@ PAGES: dict[str, Page] = {
         "status shows the run as unfinished. Mend what keeps the journal from being written (S601); "
         "`reconcile resume` then notes the end and changes nothing.",
     ),
+    **MEMORY_PAGES,
     **PLAN_PAGES,
     **CHECKPOINT_PAGES,
     **CLUSTER_PAGES,

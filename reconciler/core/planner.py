@@ -326,15 +326,18 @@ class _Builder:
             predicted_most_s=forecast.most.downtime,
         )
         last: tuple[str, ...] = tuple(first)
-        in_rounds = choice.strategy is Strategy.PRECOPY
+        in_rounds, follows = choice.strategy is Strategy.PRECOPY, choice.strategy is Strategy.POSTCOPY
+        in_freeze = min(expected, LAST_ROUND) if in_rounds else expected
+        in_freeze = instance.rootfs_bytes if follows else in_freeze
         for kind, where, peer, size in (
             (StepKind.RESERVE, host, source, 0),
             (StepKind.STAGE, host, source, 0),
             *([(StepKind.PRECOPY, source, host, instance.memory_bytes)] if in_rounds else []),
             (StepKind.HOLD, source, host, 0),
-            (StepKind.TRANSFER, host, source, min(expected, LAST_ROUND) if in_rounds else expected),
+            (StepKind.TRANSFER, host, source, in_freeze),
             (StepKind.COMMIT, host, source, 0),
             (StepKind.RESTORE, host, source, 0),
+            *([(StepKind.DRAIN, host, source, instance.memory_bytes)] if follows else []),
             (StepKind.CONFIRM, host, source, 0),
             (StepKind.RETIRE, source, host, 0),
         ):

@@ -11,7 +11,7 @@ from reconciler.model.record import Mark, Record, Run
 from reconciler.model.world import Marker, World
 
 BEFORE_COMMIT = (StepKind.RESERVE, StepKind.STAGE, StepKind.PRECOPY, StepKind.HOLD, StepKind.TRANSFER)
-AFTER_COMMIT = (StepKind.COMMIT, StepKind.RESTORE, StepKind.CONFIRM, StepKind.RETIRE)
+AFTER_COMMIT = (StepKind.COMMIT, StepKind.RESTORE, StepKind.DRAIN, StepKind.CONFIRM, StepKind.RETIRE)
 
 
 def marks_from_markers(
@@ -34,7 +34,7 @@ def marks_from_markers(
     by_kind = {s.kind: s.id for s in steps}
     shared = [(s.id, Mark.DONE) for s in steps if s.kind not in (*BEFORE_COMMIT, *AFTER_COMMIT)]
     destination_phase = destination.phase if destination else ""
-    proven = (*BEFORE_COMMIT, *AFTER_COMMIT[:3])
+    proven = (*BEFORE_COMMIT, *AFTER_COMMIT[:-1])
     mark = Mark.INTENT
     done: tuple[StepKind, ...]
     begun: tuple[StepKind, ...]

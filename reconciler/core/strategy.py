@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.core.obstacles import can_follow, can_hold, can_precopy, is_alone
 from reconciler.core.versions import version_tuple
@@ -64,6 +64,8 @@ PRECOPY_GAIN: Seconds = 0.15
 """`auto` makes a pre-copy when dumping and copying all memory in the freeze would take longer than this."""
 LAST_ROUND: Bytes = 4 * 2**20
 """What is left for the freeze after the rounds, until moves of the workload say more."""
+FIRST_PAGES: Bytes = 256 * 2**10
+"""What of memory a post-copy sends before the commit: CRIU's own images, and the few pages that cannot follow."""
 _LOCK_FEATURE = "network_lock_nftables"
 """As `criu check --feature` calls it."""
 _LOCK_FROM = (4, 2, 1)
@@ -121,6 +123,9 @@ def of_parts(rates: Rates, pages: Bytes, files: Bytes, eager: Bytes) -> Predicti
 
 def predict(strategy: Strategy, memory: Bytes, files: Bytes, rates: Rates = DEFAULT) -> Prediction:
     """Time of each part for `memory` bytes of pages and `files` bytes of rootfs and volumes."""
+    if strategy is Strategy.POSTCOPY:
+        first = of_parts(rates, min(memory, FIRST_PAGES), files, eager=0)
+        return replace(first, dump=rates.hold_s + memory / rates.dump)
     pages = min(memory, LAST_ROUND) if strategy is Strategy.PRECOPY else memory
     return of_parts(rates, pages, files, eager=0 if strategy is Strategy.LAZY else pages)
 

@@ -90,8 +90,9 @@ def be_ready(handover: Handover, *more: str) -> Program[None]:
 
 
 def expected(handover: Handover) -> Bytes:
-    """Memory to be got ahead for images; in rounds they come one by one."""
-    return 0 if handover.move.strategy is Strategy.PRECOPY else handover.move.memory_bytes
+    """Memory to be got ahead for images; in rounds they come one by one, and what follows does not come yet."""
+    ahead = handover.move.strategy not in (Strategy.PRECOPY, Strategy.POSTCOPY)
+    return handover.move.memory_bytes if ahead else 0
 
 
 def commit(handover: Handover) -> Program[None]:

@@ -14,6 +14,7 @@ from reconciler.model.base import parse_duration
 from reconciler.model.command import Program, Seconds
 from reconciler.model.handover import Handover, Held
 from reconciler.model.spec import Cutover
+from reconciler.resources import host_script
 
 DUMP_LIMIT: Seconds = 900.0
 _UNUSABLE = 3
@@ -47,7 +48,7 @@ def hold(
             peer=handover.move.destination,
             timeout=DUMP_LIMIT,  # the guard gives up earlier, by the policy's limit
             log=dump_log,
-            under=(*_around(handover, tasks, addresses), *under),
+            under=(*_split(handover, tasks), *_around(handover, tasks, addresses), *under),
         )
     except CommandFailed as error:
         if error.status != _UNUSABLE:
@@ -75,6 +76,11 @@ def hold(
         )
     sizes = numbers(outcome.tail, ("bytes", "freeze_us"))
     return Held(image_bytes=sizes["bytes"], freeze_s=sizes["freeze_us"] / 1e6)
+
+
+def _split(handover: Handover, tasks: Tasks) -> tuple[str, ...]:
+    """What travels before the commit is set apart from pages that follow later."""
+    return shell("split", tasks.home, host_script("criu", "split", "py")) if handover.move.drains else ()
 
 
 def _around(handover: Handover, tasks: Tasks, addresses: Sequence[str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from reconciler.criu.tasks import Tasks, restore_config_file, shell
 from reconciler.errors import CommandFailed
 from reconciler.guard import guard
 from reconciler.model.base import parse_duration
-from reconciler.model.command import Command, Fence, Program, Seconds
+from reconciler.model.command import Bytes, Command, Fence, Program, Result, Seconds
 from reconciler.model.handover import Handover
 from reconciler.model.plan import Phase
 from reconciler.model.spec import Strategy, TcpHandling
@@ -18,6 +18,7 @@ from reconciler.resources import host_script
 
 RESTORE_LIMIT: Seconds = 900.0
 DRAIN_LIMIT: Seconds = 600.0
+LOOK_AGAIN: Seconds = 2.0
 ON_THEIR_WAY = 1
 """How `drain.sh` ends when its time is up and memory pages are still arriving."""
 KILL_AFTER: Seconds = 3.0
@@ -65,11 +66,12 @@ def restore(
     established = handover.policy.tcp is TcpHandling.ESTABLISHED
     shielded = ",".join(addresses) if established else ""
     keeper = host_script("criu", "keeper", "pl") if lazy else ""
+    server = host_script("criu", "serve", "py") if lazy and handover.move.drains else ""
     limit = RESTORE_LIMIT  # going back ends nothing: these images are all there is
     if phase is Phase.COMMITTED:
         limit = min(limit, max(1.0, parse_duration(handover.policy.freeze_limit)))
     where = (tasks.home, tasks.table, tasks.cgroup, tasks.monitor)
-    how = (lazy, keeper, shielded, restore_config_file(handover.name))
+    how = (lazy, keeper, server, shielded, restore_config_file(handover.name))
     bounded = ("timeout", f"--kill-after={KILL_AFTER:g}", f"{limit:g}")
     argv = (*bounded, *shell("restore", *where, *how, *command))
     patience = limit + KILL_AFTER + GUARD_SLACK
@@ -101,12 +103,23 @@ def restore(
         ) from error
 
 
+def missing(handover: Handover, tasks: Tasks) -> Program[Bytes]:
+    """After a restore that memory follows from the source: how much has not arrived yet; 0 when all has. Waits a
+    little for that."""
+    done = yield from _wait(handover, tasks, LOOK_AGAIN, ok=(0, ON_THEIR_WAY))
+    return max(1, int(done.stdout or 1)) if done.status == ON_THEIR_WAY else 0
+
+
 def drain(handover: Handover, tasks: Tasks, *, ok: tuple[int, ...] = (0,)) -> Program[None]:
     """Wait until all memory that follows a restore has arrived: until then only the source's copy is whole. With
     `ON_THEIR_WAY` in `ok` it may take longer than this waits."""
-    argv = shell("drain", tasks.home, str(round(DRAIN_LIMIT)))
+    yield from _wait(handover, tasks, DRAIN_LIMIT, ok=ok)
+
+
+def _wait(handover: Handover, tasks: Tasks, seconds: Seconds, *, ok: tuple[int, ...]) -> Program[Result]:
+    argv = shell("drain", tasks.home, str(round(seconds)))
     try:
-        yield Command(argv, timeout=DRAIN_LIMIT + 30, changes=True, ok=ok)
+        return (yield Command(argv, timeout=seconds + 30, changes=True, ok=ok))
     except CommandFailed as error:
         raise CommandFailed(
             f"not all memory of {handover.name} arrived on {handover.move.destination}",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from reconciler.criu import config
+from reconciler.criu.tasks import Tasks, shell
 from reconciler.guard import guard
-from reconciler.model.command import Fence, Program
+from reconciler.model.command import Command, Fence, Program
 from reconciler.model.handover import Handover
 from reconciler.model.plan import Phase
 from reconciler.model.world import Alive
@@ -21,6 +22,12 @@ def by_hook(workload: str) -> Program[Alive | None]:
     if hook.state == "starting":
         return Alive(exists=True, running=True, detail="being dumped")
     return None
+
+
+def restorable(tasks: Tasks) -> Program[bool]:
+    """Whether their images are here, with all pages."""
+    found = yield Command(shell("restorable", tasks.images), ok=(0, 1, 2))
+    return found.status == 0
 
 
 def raise_fence(handover: Handover, fence: Fence) -> Program[bool]:

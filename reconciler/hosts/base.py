@@ -84,6 +84,12 @@ class Fleet(Protocol):
         destination's folders exist; what is in them is replaced. CommandFailed when what arrived differs."""
         ...
 
+    async def feed(self, source: str, destination: str, key: str, images: Tree) -> None:
+        """Let the pages of these images on the source follow to where `copy_trees` has copied the rest, over an
+        open link, for whoever restores from there. It goes on by itself, also when the controller or the way
+        between the hosts fails; a feed that goes on is left alone. CommandFailed when the images are gone."""
+        ...
+
     async def copy_image(
         self, source: str, destination: str, key: str, archive: Archive, progress: Progress
     ) -> CopyReport:

@@ -24,7 +24,7 @@ from reconciler.model.spec import HostSpec
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,47}")
 """At most 48 characters: the control socket's path must fit 108 bytes."""
 FOLDER = "/run/reconciler/links"
-SCRIPTS = ("transfer-link", "transfer-send", "transfer-receive")
+SCRIPTS = ("transfer-link", "transfer-send", "transfer-receive", "transfer-feed")
 NO_WAY = 75
 """Exit status of the link script when the source cannot reach the destination."""
 WARM_FOR: Seconds = 1800.0

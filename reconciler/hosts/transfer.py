@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from reconciler.core.causes import telling
-from reconciler.errors import CommandFailed
+from reconciler.errors import CommandFailed, HostError
 from reconciler.hosts.base import CopyReport, Progress
 from reconciler.hosts.link import Link, LinkOptions, Remote, close_link, folder_key, open_link, register, settle
 from reconciler.hosts.outcome import CopyOutcome
@@ -32,6 +32,9 @@ MOST_AHEAD = 4
 SOON: Seconds = 1.0
 SHRINKS = 0.7
 """Files are sent ahead so many times at most, until a round is this short or no longer shrinks to such a share."""
+IMAGES_FIRST = "1"
+"""The line of a link's list that a move's images have: they are the first of its trees."""
+FEED_LIMIT: Seconds = 30.0
 CONNECTION_BROKE = 255
 CUT_SHORT = 65
 """The receiver's status when the sender has ended too early."""
@@ -97,6 +100,14 @@ class Transfers:
         async with self._lock(source, destination, key):
             link = await self._open(source, destination, key)
             await self._dismiss(source, destination, key)
+            if link.why_relay and any(tree.later for tree, _ in pairs):
+                raise HostError(
+                    f"memory cannot follow from {source} to {destination}: there is no direct way between them",
+                    code="H229",
+                    where=source,
+                    why=link.why_relay,
+                    fix=f"let {source} reach {destination} over SSH, or set strategy: lazy",
+                )
             entries = _entries(link, pairs)
             await register(link, entries)
             prepared = self._prepared[source, destination, key] = PreparedCopy(entries, [])
@@ -139,6 +150,12 @@ class Transfers:
                 _compare(link, tree.path, outcome.sums)
             total = sum(outcome.bytes for outcome in outcomes)
             return CopyReport(total, time.monotonic() - started, _how(link))
+
+    async def feed(self, source: str, destination: str, key: str, images: Tree) -> None:
+        async with self._lock(source, destination, key):
+            link = await self._open(source, destination, key)
+            argv = (script("transfer-feed").path, link.key, "start", IMAGES_FIRST, images.path)
+            await link.source.run(Command(argv, changes=True, timeout=FEED_LIMIT))
 
     async def _send_ahead(self, link: Link, job: tuple[str, ...]) -> None:
         """Send a tree while it is in use, again as long as that gets quicker: then only what has changed since is
@@ -264,7 +281,8 @@ def _job(
 ) -> tuple[str, ...]:
     """What a sender is told of one tree."""
     tree, (kind, flag, _) = pairs[number][0], entries[number]
-    return (kind, str(number + 1), *((flag,) if kind == "tree" else ()), tree.path)
+    more = ("later",) if tree.later else ()
+    return (kind, str(number + 1), *((flag,) if kind == "tree" else ()), tree.path, *more)
 
 
 async def _end(senders: Sequence[Waiting]) -> None:
@@ -292,7 +310,7 @@ async def _unless_stalled(link: Link, task: asyncio.Task[Result], outcome: CopyO
 
 async def _judge(link: Link, job: tuple[str, ...], outcome: CopyOutcome, result: Result) -> None:
     """Raise unless everything was read, sent, received and written, and both sums agree."""
-    what = "the image" if job[0] == "image" else job[-1]
+    what = "the image" if job[0] == "image" else job[2] if job[0] == "images" else job[-1]
     source, destination = link.source.name, link.destination.name
     if outcome.refused is not None:
         outcome.refused.where = source  # which passes on what the destination says

@@ -79,6 +79,10 @@ class WrappedFleet:
         about = About("copy_trees", source, destination)
         return await self._around(about, lambda: self.inner.copy_trees(source, destination, key, pairs, progress))
 
+    async def feed(self, source: str, destination: str, key: str, images: Tree) -> None:
+        about = About("feed", source, destination)
+        await self._around(about, lambda: self.inner.feed(source, destination, key, images))
+
     async def copy_image(
         self, source: str, destination: str, key: str, archive: Archive, progress: Progress
     ) -> CopyReport:

@@ -163,9 +163,11 @@ class Tree:
 
     `kind` is `images`, `rootfs` or `volume`.
     `expected_bytes`: of memory, to be got ahead where images will arrive; 0 when nobody knows.
+    `later`: pages of memory are no part of the copy, for they follow (`Fleet.feed`).
     """
 
     kind: str
     path: str
     name: str = ""
     expected_bytes: Bytes = 0
+    later: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reconciler.model.command import Fence, Seconds, Tree
+from reconciler.model.command import Bytes, Fence, Seconds, Tree
 from reconciler.model.plan import Move
 from reconciler.model.spec import MigrationPolicySpec, Workload
 
@@ -57,3 +57,15 @@ class Round:
 
     image_bytes: int
     tree: Tree
+
+
+@dataclass(frozen=True)
+class Underway:
+    """How a move that a runtime makes by itself stands at its source. Bytes of memory and disks. `why`: what the
+    runtime said of the last one, where that failed."""
+
+    moving: bool
+    done: Bytes = 0
+    total: Bytes = 0
+    why: str = ""
+    phase: str = ""

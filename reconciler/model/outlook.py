@@ -37,6 +37,7 @@ class ObstacleCode(StrEnum):
     CONFIG_NOT_READ = "config-not-read"
     NO_USERFAULTFD = "no-userfaultfd"
     NO_KEEPER = "no-keeper"
+    NO_SERVER = "no-server"
     SEVERAL_PROCESSES = "several-processes"
     MEMORY_NOT_TRACKED = "memory-not-tracked"
     ARCHITECTURE = "architecture"
@@ -112,6 +113,10 @@ class HeldMove(OutlookPart):
     expected_bytes: int = Field(description="Memory, and what it changed in its root filesystem")
     in_rounds: bool = Field(description="Most of it is copied before it is frozen")
     learned_from: int = Field(description="Earlier moves between these hosts that say so; 0: it is the first")
+    drains_s: Span | None = Field(
+        None,
+        description="How long memory follows after the restore, while both hosts must live; null: it is there",
+    )
     network: NetworkOutlook
     room: tuple[RoomOutlook, ...]
 

@@ -87,6 +87,7 @@ class StepKind(StrEnum):
     TRANSFER = "transfer"
     COMMIT = "commit"
     RESTORE = "restore"
+    DRAIN = "drain"
     CONFIRM = "confirm"
     RETIRE = "retire"
     MIGRATE = "migrate"
@@ -158,6 +159,7 @@ TRAITS: Mapping[StepKind, StepTraits] = {
     StepKind.TRANSFER: StepTraits(interruptible=True, ability="moves"),
     StepKind.COMMIT: StepTraits(undoable=True, commits=True, urgent_undo=True, ability="moves"),
     StepKind.RESTORE: StepTraits(thaws=True, ability="moves"),
+    StepKind.DRAIN: StepTraits(ability="postcopies"),
     StepKind.CONFIRM: StepTraits(interruptible=True, ability=""),
     StepKind.RETIRE: StepTraits(one_way=True, tidying=True, ability="moves"),
     # The runtime's own move: once it may have ended at the destination, nobody takes it back. `failed` is only
@@ -231,7 +233,12 @@ class Move(Model):
     @property
     def follows(self) -> bool:
         """Whether memory follows after the restore (lazy pages)."""
-        return self.strategy in (Strategy.LAZY, Strategy.PRECOPY)
+        return self.strategy in (Strategy.LAZY, Strategy.PRECOPY, Strategy.POSTCOPY)
+
+    @property
+    def drains(self) -> bool:
+        """Whether memory follows from the source, after the commit."""
+        return self.strategy is Strategy.POSTCOPY
 
 
 class Finding(Model):

@@ -229,13 +229,14 @@ class Workload(Model):
 
 
 class Strategy(StrEnum):
-    """What of the memory is copied while the workload is frozen. `cold`: all, and all is there before it runs.
-    `lazy`: all, and it follows while it runs. `precopy`: only what changed since the last of several rounds."""
+    """What of the memory is copied in the freeze. `cold`: all. `lazy`: all, it follows while it runs. `precopy`:
+    what changed since the last round. `postcopy`: none; it follows from the source, which must live for that."""
 
     AUTO = "auto"
     COLD = "cold"
     LAZY = "lazy"
     PRECOPY = "precopy"
+    POSTCOPY = "postcopy"
 
 
 class Cutover(StrEnum):

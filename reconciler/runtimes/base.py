@@ -19,6 +19,7 @@ from reconciler.model.handover import Handover as Handover
 from reconciler.model.handover import Held as Held
 from reconciler.model.handover import Located as Located
 from reconciler.model.handover import Round as Round
+from reconciler.model.handover import Underway as Underway
 from reconciler.model.health import HealthCheck
 from reconciler.model.network import NetworkDefinition
 from reconciler.model.question import Question
@@ -269,8 +270,7 @@ class PreCopies(Protocol):
     """Writes memory down in rounds while it runs."""
 
     def pre_dump(self, handover: Handover, number: int) -> Program[Round]:
-        """On the source, while it runs: all memory (round 1), or what changed since the round before. A round can
-        be done again; round 1 begins anew."""
+        """On the source, while it runs: all memory (round 1), anew, or what changed since the round before."""
         ...
 
     def take_round(self, handover: Handover, number: int) -> Program[Tree]:
@@ -282,16 +282,13 @@ class PreCopies(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Underway:
-    """How a move that a runtime makes by itself stands at its source. Bytes of memory and disks. `why`: what the
-    runtime said of the last one, where that failed."""
+@runtime_checkable
+class PostCopies(Protocol):
+    """Restores before memory has arrived, which then follows from the source."""
 
-    moving: bool
-    done: Bytes = 0
-    total: Bytes = 0
-    why: str = ""
-    phase: str = ""
+    def missing(self, handover: Handover) -> Program[Bytes]:
+        """On the destination: how much has not arrived after waiting a little; CommandFailed when it never can."""
+        ...
 
 
 @runtime_checkable
@@ -365,7 +362,9 @@ class Attends(Protocol):
         ...
 
 
-class Driver(Runtime, Lifecycle, Updates, Checks, Images, Networks, Volumes, Transactional, PreCopies, Protocol):
+class Driver(
+    Runtime, Lifecycle, Updates, Checks, Images, Networks, Volumes, Transactional, PreCopies, PostCopies, Protocol
+):
     """All that plans may ask for of a runtime that moves by a cut-over of ours."""
 
 
@@ -386,6 +385,7 @@ ABILITIES: Mapping[str, type] = {
     "volumes": Volumes,
     "moves": Transactional,
     "precopies": PreCopies,
+    "postcopies": PostCopies,
     "captures": Captures,
     "attends": Attends,
     "looks": LooksCloser,

@@ -1,11 +1,16 @@
 # drain.sh HOME SECONDS: wait until all memory pages have arrived, so that images are not needed any more.
-# Exit 1: they are still on their way. Exit 3: the daemon that serves them has failed, and what has not arrived is lost.
+# Exit 1: they are still on their way; a page server says how many bytes are missing. Exit 3: the daemon that serves them
+# has failed, and what has not arrived is lost.
 home=$1 left=$(($2 * 20))
 [ -s "$home/lazy-pages.pid" ] || exit 0
 pid=$(cat "$home/lazy-pages.pid")
 while [ -d "/proc/$pid" ] && tr '\0' ' ' < "/proc/$pid/cmdline" 2>/dev/null | grep -q "lazy-pages.*$home"; do
     left=$((left - 1))
-    [ "$left" -gt 0 ] || { echo 'memory pages are still on their way' >&2; exit 1; }
+    if [ "$left" -le 0 ]; then
+        [ ! -s "$home/pages.left" ] || cat "$home/pages.left"
+        echo 'memory pages are still on their way' >&2
+        exit 1
+    fi
     sleep 0.05
 done
 tries=0
@@ -16,7 +21,7 @@ done
 status=$(cat "$home/lazy-pages.status" 2>/dev/null)
 if [ "$status" != 0 ]; then
     echo "the daemon that serves memory pages ended with status ${status:-unknown} before all had arrived" >&2
-    tail -3 "$home/lazy-pages.log" >&2
+    tail -q -n 3 "$home/lazy-pages.log" "$home/pages.log" >&2
     exit 3
 fi
-rm -rf "$home"/lazy-pages.pid "$home"/lazy-pages.socket "$home"/lazy-pages.status "$home"/keeper.* "$home"/pages
+rm -rf "$home"/lazy-pages.pid "$home"/lazy-pages.socket "$home"/lazy-pages.status "$home"/keeper.* "$home"/pages "$home"/pages.*

@@ -1,10 +1,10 @@
-# restore.sh HOME TABLE CGROUP MONITOR LAZY KEEPER ADDRESSES CONFIG COMMAND...: restore tasks from their images by COMMAND.
+# restore.sh HOME TABLE CGROUP MONITOR LAZY KEEPER SERVER ADDRESSES CONFIG COMMAND...: restore tasks from their images by COMMAND.
 # HOME: the folder that the images are in. TABLE: ends the name of the shield's. CGROUP, MONITOR: the tasks (living.sh).
 # LAZY: the folder from which memory follows afterwards; empty: all of it is there first. KEEPER: the program of
-# keeper.pl. ADDRESSES: the tasks', with commas between them; may be empty.
+# keeper.pl. SERVER: that of serve.py, where pages arrive later still; else empty. ADDRESSES: the tasks', with commas between them; may be empty.
 # CONFIG: becomes CRIU's, beside it; what is there until then lets nobody else restore it.
-home=$1 table=reconciler_$2 cgroup=$3 monitor=$4 lazy=$5 keeper=$6 addresses=$7 config=$8
-shift 8
+home=$1 table=reconciler_$2 cgroup=$3 monitor=$4 lazy=$5 keeper=$6 server=$7 addresses=$8 config=$9
+shift 9
 # include living
 images=$home/checkpoint
 if [ -e "$config" ]; then
@@ -121,7 +121,7 @@ end_made() {
 stop_serving() {
     ! serving "$home/lazy-pages.pid" || kill "$pid"
     ! serving "$home/keeper.pid" || kill "$pid"
-    rm -rf "$home"/lazy-pages.pid "$home"/lazy-pages.socket "$home"/keeper.pid "$home"/pages
+    rm -rf "$home"/lazy-pages.pid "$home"/lazy-pages.socket "$home"/keeper.pid "$home"/pages "$home"/pages.*
 }
 removed() {
     echo "there are no images in $home/$lazy: was it removed?" >&2
@@ -132,7 +132,7 @@ fail() {
     [ -d "$home/$lazy" ] || removed # its daemon, if it was started, is ended by the keeper
     echo "$1:" >&2
     cat "$home/keeper.log" >&2
-    tail -3 "$home/lazy-pages.log" >&2
+    tail -q -n 3 "$home/lazy-pages.log" "$home/pages.log" >&2
     stop_serving 2>/dev/null
     [ -z "$addresses" ] || unshield >/dev/null 2>&1
     exit 1
@@ -147,12 +147,15 @@ if [ -n "$lazy" ] && ! { serving "$home/lazy-pages.pid" && [ -S "$home/lazy-page
     mkdir -m 700 "$home/pages" 2>/dev/null || removed
     started=yes
     # How the daemon ends is written down: without it, memory that never came would read as zeros (drain.sh).
-    setsid /bin/sh -c 'criu lazy-pages -D "$1/$2" -W "$1/pages" -o "$1/lazy-pages.log" &
+    setsid /bin/sh -c 'home=$1 keeper=$3 server=$4
+        set -- criu lazy-pages -D "$1/$2" -W "$1/pages" -o "$1/lazy-pages.log"
+        [ -z "$server" ] || set -- python3 -c "$server" "$home" "$@" --page-server
+        "$@" 2>"$home/pages.log" &
         daemon=$!
-        echo $daemon >"$1/lazy-pages.pid"
-        perl -e "$3" "$1" $daemon 2>"$1/keeper.log" &
+        echo $daemon >"$home/lazy-pages.pid"
+        perl -e "$keeper" "$home" $daemon 2>"$home/keeper.log" &
         wait $daemon
-        echo $? >"$1/lazy-pages.status"' sh "$home" "$lazy" "$keeper" </dev/null >/dev/null 2>&1 &
+        echo $? >"$home/lazy-pages.status"' sh "$home" "$lazy" "$keeper" "$server" </dev/null >/dev/null 2>&1 &
     # It reads the images while this goes on.
     [ -z "$addresses" ] || shield >/dev/null 2>&1
     tries=0
@@ -165,12 +168,18 @@ if [ -n "$lazy" ] && ! { serving "$home/lazy-pages.pid" && [ -S "$home/lazy-page
 else
     [ -z "$addresses" ] || shield >/dev/null 2>&1
 fi
+if [ -z "$server" ] && [ -e "$images/partial" ]; then
+    echo "not all pages of its memory have arrived in $images" >&2
+    [ -z "$addresses" ] || unshield >/dev/null 2>&1
+    exit 1
+fi
 rm -f "$home/restored.pid"
 # CRIU gives a process that had no supplementary groups those that it has itself.
 bare=
 ! setpriv --clear-groups true 2>/dev/null || bare='setpriv --clear-groups'
 $bare "$@"
 status=$?
+[ "$status" != 0 ] || [ -z "$server" ] || : >"$home/pages/go" # others may use the processors now
 [ "$status" != 0 ] || announce </dev/null >/dev/null 2>&1 &
 [ -z "$addresses" ] || unshield >/dev/null 2>&1
 if [ "$status" != 0 ] && [ -n "$started" ]; then

@@ -20,4 +20,4 @@ done
 for file in "$home/lazy-pages.pid" "$home/keeper.pid"; do
     ! serving "$file" || kill "$pid"
 done
-rm -rf "$home"/lazy-pages.pid "$home"/lazy-pages.socket "$home"/lazy-pages.status "$home"/keeper.* "$home"/pages
+rm -rf "$home"/lazy-pages.pid "$home"/lazy-pages.socket "$home"/lazy-pages.status "$home"/keeper.* "$home"/pages "$home"/pages.*

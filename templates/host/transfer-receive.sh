@@ -1,7 +1,7 @@
 #!/bin/sh
 # transfer-receive.sh KEY REQUEST: the only program a link's key can run on the destination. Runs as root.
 #
-# REQUEST is what the sender asks for: `hello`, `probe`, or `images|tree|image INDEX COMPRESS`. INDEX is a line of the
+# REQUEST is what the sender asks for: `hello`, `probe`, or `images|tree|image|feed INDEX COMPRESS`. INDEX is a line of the
 # list which the controller wrote for this link: only what stands there can be written, or run, whatever the sender says.
 #
 # Trees come as a line `all SPARSE`, so many bytes of names of sparse files, NUL-terminated, and a tar stream, or as
@@ -9,6 +9,7 @@
 # rest was sent ahead.
 # Images come as lines `pages NUMBER OFFSET LENGTH`, each followed by so many bytes of that file, then the line `rest`
 # and a tar stream of everything else.
+# A `feed` of images is handed to who serves their pages (templates/criu/serve.py), as soon as there is one.
 set -eu
 umask 077
 key=$1 request=$2
@@ -31,12 +32,31 @@ while [ "$number" -lt "$index" ] && IFS= read -r entry; do number=$((number + 1)
 [ "$number" = "$index" ] || entry=
 kind=${entry%%"$tab"*} rest=${entry#*"$tab"}
 flag=${rest%%"$tab"*} target=${rest#*"$tab"}
-[ -n "$entry" ] && [ "$kind" = "$what" ] || refuse "not on this link's list"
+[ -n "$entry" ] && case $what in feed) [ "$kind" = images ] ;; *) [ "$kind" = "$what" ] ;; esac || refuse "not on this link's list"
 
 # include transfer-sum
 
 read -r _ _ _ _ group _ < "/proc/$$/stat"
 : > "$dir/run.$group"
+if [ "$what" = feed ]; then
+    cd "${target%/*}" # paths of sockets are short
+    python3 -c '
+import socket, struct, sys, time
+until = time.monotonic() + 30
+while True: # ends by the time
+    there = socket.socket(socket.AF_UNIX)
+    try:
+        there.connect("pages.socket")
+        break
+    except OSError:
+        if time.monotonic() > until:
+            sys.exit("nobody serves these pages")
+        time.sleep(0.01)
+there.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("ii", 0, 1))])
+there.recv(1)' && status=0 || status=$?
+    rm -f "$dir/run.$group"
+    exit "$status"
+fi
 tmp=$dir/receive.$$
 rm -rf "$tmp" && mkdir "$tmp"
 trap 'rm -rf "$tmp" "$dir/run.$group"' EXIT

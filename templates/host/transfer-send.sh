@@ -1,11 +1,12 @@
 #!/bin/sh
-# transfer-send.sh KEY VIA COMPRESS WHEN images INDEX PATH
+# transfer-send.sh KEY VIA COMPRESS WHEN images INDEX PATH [later]
 # transfer-send.sh KEY VIA COMPRESS WHEN tree INDEX FLAG PATH
 # transfer-send.sh KEY VIA COMPRESS WHEN image INDEX COMMAND...
 #
 # Sends one tree, or the image that COMMAND writes. VIA: number of the warm connection to the destination, or `-` to write to stdout (relay).
 # WHEN is `now`, or `told`: everything is started and connected, and what is there is not final before a line comes on
-# stdin. Pages of memory are sent before, while CRIU writes them, for it only ever appends to them. Or it is `ahead`: a
+# stdin. Pages of memory are sent before, while CRIU writes them, for it only ever appends to them; `later`: not at all,
+# for transfer-feed.sh sends them while they are in use. Or it is `ahead`: a
 # tree is sent while it is in use, and later only what has changed since.
 # Says how far it is, four times a second, in lines `rc: ...`; ends, with all it started, when stdin ends: that is
 # how it notices that the controller is gone.
@@ -132,9 +133,18 @@ send_pages() { # what is there and not sent yet
         eval "sent_$number=$sent"
     done
 }
-produce_images() { # PATH: the stream that transfer-receive.sh describes
+produce_images() { # PATH [later]: the stream that transfer-receive.sh describes
     cd "$1" || return 1
     total=0
+    if [ "${2:-}" = later ]; then
+        wait_for_go
+        sum_folder . --anchored --exclude='./pages-*.img' > "$tmp/sum" & summing=$!
+        echo rest
+        pack --anchored --exclude='./pages-*.img' . || return 1
+        : > "$tmp/sent"
+        wait "$summing"
+        return
+    fi
     until [ -e "$tmp/go" ]; do # ends by a word of the controller, or with its connection
         send_pages || return 1
         sleep 0.01

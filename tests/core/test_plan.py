@@ -9,9 +9,21 @@ from reconciler.core.planner import make_plan
 from reconciler.core.rules.runtime import NEEDED_TOOLS
 from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.plan import ChangeKind, Cutover, StepKind
-from reconciler.model.spec import Strategy
+from reconciler.model.spec import MigrationPolicy, PolicyRefs, Strategy
 from reconciler.model.world import InstanceState, VolumeFacts
-from tests.core.worlds import VERSIONS, container, facts, host, marker, network, spec, unknown, workload, world
+from tests.core.worlds import (
+    API,
+    VERSIONS,
+    container,
+    facts,
+    host,
+    marker,
+    network,
+    spec,
+    unknown,
+    workload,
+    world,
+)
 
 H1, H2, H3 = host("h1"), host("h2"), host("h3")
 
@@ -71,6 +83,15 @@ def test_images_go_to_disk_where_memory_is_short_and_the_plan_says_so():
     assert [(f.rule, f.severity, f.host) for f in plan.findings] == [("room.images", "warn", "h2")]
 
 
+def under_policy(desired, **policy):
+    """The same with this policy for its workload."""
+    made = MigrationPolicy(api_version=API, kind="MigrationPolicy", metadata={"name": "p"}, spec=policy)
+    web = desired.workloads["web"]
+    refers = web.spec.model_copy(update={"migration": PolicyRefs(policy="p")})
+    web = web.model_copy(update={"spec": refers})
+    return desired.model_copy(update={"workloads": {"web": web}, "policies": {"p": made}})
+
+
 def strategy_of(memory, source=TRACKS, **more):
     before, after = workload(on="h1"), workload(on="h2")
     held = container(before, memory_bytes=memory, **more)
@@ -87,6 +108,18 @@ def test_much_memory_is_copied_in_rounds_where_the_kernel_tracks_changes():
     _, cold = strategy_of(512 * 2**20, source=("uffd",))
     assert cold is Strategy.LAZY
     assert plan.moves["web"].predicted_downtime_s < 1
+
+
+def test_post_copy_is_made_on_demand_and_its_window_is_told():
+    held = container(workload(on="h1"), memory_bytes=512 * 2**20)
+    desired = under_policy(spec(H1, H2, workload(on="h2")), strategy="postcopy")
+    plan = make_plan(desired, world(facts("h1", held), facts("h2")))
+    assert kinds(plan)[3:7] == ["transfer", "commit", "restore", "drain"]
+    rows = dict(outlook.rows(plan.changes[0]))
+    assert rows["window"] == "both hosts must live for 0.4 to 4.9 s after the restore: memory follows then"
+    assert "(all but memory)" in rows["downtime"]
+    eager = strategy_of(512 * 2**20, source=("uffd",))[0].moves["web"]
+    assert plan.moves["web"].predicted_downtime_s < eager.predicted_downtime_s
 
 
 @pytest.mark.parametrize(

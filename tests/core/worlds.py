@@ -104,7 +104,9 @@ def facts(name, *containers, **more):
     )
     more.setdefault("versions", VERSIONS)
     more.setdefault("runtimes", {"podman": "5.4.2"})
-    more.setdefault("tools", ("iptables-restore", "nsenter", "flock", "setsid", "timeout", "tar", "ip", "perl"))
+    more.setdefault(
+        "tools", ("iptables-restore", "nsenter", "flock", "setsid", "timeout", "tar", "ip", "perl", "python3")
+    )
     more.setdefault("features", ("uffd",))
     more.setdefault("memory_free_bytes", 8 * GIB)
     more.setdefault("disk_free_bytes", 50 * GIB)

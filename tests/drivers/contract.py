@@ -21,6 +21,7 @@ from reconciler.model.plan import Phase
 from reconciler.model.question import Question
 from reconciler.model.spec import Cutover, Strategy
 from reconciler.runtimes.base import Handover
+from tests.drivers.following import FollowsContract
 from tests.drivers.scene import NAME, RUN, How, Scene
 
 CUTOVERS = pytest.mark.parametrize("cutover", [Cutover.TRANSACTIONAL, Cutover.RESTORE_BACK])
@@ -390,5 +391,5 @@ class SelfMovesContract:
         assert await scene.running_on() == [scene.source]
 
 
-class DriverContract(RuntimeContract, UpdatesContract, StoresContract, MovesContract):
+class DriverContract(RuntimeContract, UpdatesContract, StoresContract, MovesContract, FollowsContract):
     """All that plans may ask for."""

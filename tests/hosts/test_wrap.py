@@ -60,6 +60,9 @@ class FakeFleet:
     async def cancel_copy(self, source, destination, key):
         return None
 
+    async def feed(self, source: str, destination: str, key: str, images: Tree) -> None:
+        await self.fake.run(Command(("feed",)))
+
     async def prepare_copy(
         self, source: str, destination: str, key: str, pairs: Sequence[tuple[Tree, Tree]]
     ) -> None:

@@ -77,7 +77,7 @@ class SimDriver(Plain):
         if found is None:
             raise CommandFailed("the staged container is gone")
         if found["state"] != "running":
-            how = "lazy" if handover.move.follows else "eager"
+            how = "later" if handover.move.drains else "lazy" if handover.move.follows else "eager"
             yield from fenced(handover.fence, (Phase.COMMITTED,), "restore", handover.name, how)
 
     def verify(self, handover: Handover) -> Program[None]:
@@ -89,6 +89,10 @@ class SimDriver(Plain):
 
     def _drain(self, handover: Handover, ok: tuple[int, ...]) -> Program[None]:
         yield memrt("drain", handover.name, f"{DRAIN_LIMIT:g}", timeout=DRAIN_LIMIT + 30, ok=ok)
+
+    def missing(self, handover: Handover) -> Program[int]:
+        done = yield memrt("drain", handover.name, "2", timeout=32.0, ok=(0, 1))
+        return int(done.stdout or 1) if done.status else 0
 
     def confirm(self, handover: Handover) -> Program[None]:
         yield from self._drain(handover, (0, 1))
@@ -225,7 +229,7 @@ class SimDriver(Plain):
 
 def _trees(handover: Handover) -> tuple[Tree, ...]:
     volumes = handover.workload.container.volumes
-    images = Tree("images", f"/images/{handover.name}", handover.name)
+    images = Tree("images", f"/images/{handover.name}", handover.name, later=handover.move.drains)
     return (images, *(Tree("volume", f"/volumes/{v.name}", v.name) for v in volumes))
 
 

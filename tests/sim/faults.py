@@ -166,6 +166,7 @@ FAULTS: dict[StepKind, tuple[Fault, ...]] = {
         Fault.AFTER_RESTORE_FAILS,
         Fault.AFTER_RESTORE_STAYS,
     ),
+    StepKind.DRAIN: (*HELD, Fault.LINK_CUT, Fault.PAGES_LOST, Fault.APP_DIES),
     StepKind.CONFIRM: (*HELD, Fault.RETURNS, Fault.UNHEALTHY, Fault.MARKER_FAILS),
     StepKind.RETIRE: (*HELD, Fault.RETURNS, Fault.SOURCE_MARKER_FAILS),
     StepKind.MIGRATE: (

@@ -253,6 +253,13 @@ def move_precopy(b: Builder) -> None:
     b.have("web", "h1", epoch=2)
 
 
+def move_postcopy(b: Builder) -> None:
+    b.strategy = "postcopy"
+    b.hosts("h1", "h2")
+    b.want("web", "h2")
+    b.have("web", "h1", epoch=2)
+
+
 def move_with_actions(b: Builder) -> None:
     b.hosts("h1", "h2")
     b.want("web", "h2", actions=True)
@@ -324,6 +331,7 @@ SHAPES: dict[str, Callable[[Builder], None]] = {
     "move": move,
     "move-restore-back": move_restore_back,
     "move-precopy": move_precopy,
+    "move-postcopy": move_postcopy,
     "move-with-actions": move_with_actions,
     "move-elsewhere": move_elsewhere,
     "moves-together": moves_together,

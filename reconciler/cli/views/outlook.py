@@ -35,6 +35,7 @@ Row = tuple[str, str]
 HOW = {
     Strategy.COLD: "cold, eager restore",
     Strategy.LAZY: "cold, lazy restore",
+    Strategy.POSTCOPY: "post-copy, memory follows from the source while it runs",
     Strategy.PRECOPY: "pre-copy in rounds while it runs, lazy restore",
 }
 WAY_BACK = {
@@ -119,12 +120,15 @@ def _held(move: HeldMove) -> Iterator[Row]:
     for one in move.not_chosen:
         yield "", f"{_NOT[one.way]}, because {in_words(one.obstacle)}"
     copied = "what changed since the last round" if move.in_rounds else format_bytes(move.expected_bytes)
+    copied = "all but memory" if move.drains_s else copied
     head, basis = f"{span(move.downtime)} s (first move between these hosts)", ""
     if count := move.learned_from:
         head = f"about {move.downtime.least_s:.1f} s"
         basis = f"; learned from {count} earlier move{'s' * (count != 1)}"
     parts = f"dump {span(move.dumping)}, copy {span(move.copying)} ({copied}), restore {span(move.restoring)}"
     yield "downtime", f"{head}: {parts}{basis}"
+    if move.drains_s:
+        yield "window", f"both hosts must live for {span(move.drains_s)} s after the restore: memory follows then"
     yield "network", network(move.network, move.room[-1].host)
     yield "room", _room(move.room)
 

@@ -54,6 +54,8 @@ def _needed(case: Case) -> Iterator[str]:
         yield "captures"
     if case.moves and case.policy.strategy is Strategy.PRECOPY:
         yield "precopies"
+    if case.moves and case.policy.strategy is Strategy.POSTCOPY:
+        yield "postcopies"
 
 
 def none_there(host: HostFacts) -> Iterator[Said]:

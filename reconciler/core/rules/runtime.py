@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from reconciler.core.obstacles import KEEPER, can_follow, can_hold, can_precopy, in_words, is_alone, reads_config
+from reconciler.core.obstacles import (
+    KEEPER,
+    can_follow,
+    can_hold,
+    can_postcopy,
+    can_precopy,
+    in_words,
+    is_alone,
+    reads_config,
+)
 from reconciler.core.rules.base import Case, Said, host_rule, rule, together
 from reconciler.core.versions import version_tuple
 from reconciler.model.spec import Cutover, Strategy, TcpHandling
@@ -231,6 +240,19 @@ def precopy(case: Case) -> Iterator[Said]:
         if obstacle := can_precopy(case.container, case.source, case.destination):
             why = in_words(obstacle)
             yield Said(f"pre-copy is not possible: {why}", "set strategy: auto", host=case.source.name)
+
+
+@rule("strategy.postcopy")
+def postcopy(case: Case) -> Iterator[Said]:
+    """The policy demands post-copy, which needs userfaultfd and Perl on the destination, Python 3 on both hosts,
+    and a container of one process with its own CRIU config: of several, some would read zeros should CRIU's page
+    daemon die."""
+    if case.moves and case.container and case.source and case.destination:
+        if case.policy.strategy is not Strategy.POSTCOPY:
+            return
+        if obstacle := can_postcopy(case.container, case.source, case.destination):
+            why = in_words(obstacle)
+            yield Said(f"post-copy is not possible: {why}", "set strategy: auto", host=case.destination.name)
 
 
 @rule("compression.missing")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from reconciler.core.unwell import ENDED
@@ -9,9 +10,10 @@ from reconciler.engine import shared
 from reconciler.engine.effects import back, comeback, selfmoving
 from reconciler.engine.effects.base import Acting, Effect, copied, leave
 from reconciler.engine.precopy import Precopy
-from reconciler.errors import CommandFailed, HostError, JournalError
+from reconciler.errors import CommandFailed, HostError, JournalError, ReconcilerError, ReplyLost
 from reconciler.guard import actions, dossier, guard
 from reconciler.hosts.base import Progress, each
+from reconciler.model.command import Seconds
 from reconciler.model.plan import Step, StepKind
 from reconciler.model.result import (
     CopyMade,
@@ -23,6 +25,7 @@ from reconciler.model.result import (
     WentBack,
 )
 from reconciler.model.spec import Strategy
+from reconciler.model.units import format_bytes
 from reconciler.runtimes.base import Located
 
 
@@ -149,10 +152,51 @@ async def _still_there(acting: Acting, step: Step) -> None:
 async def restore(acting: Acting, step: Step, progress: Progress) -> MemoryRestored | None:
     known = _known(acting, step)
     handover = replace(acting.handover(step), staged=known.destination if known else None)
-    await acting.on(step.host, acting.driver(step).restore(handover))
+    if handover.move.drains:  # clients wait: who feeds the memory gets ready beside the restore, which needs none
+        await each(acting.on(step.host, acting.driver(step).restore(handover)), _feed(acting, step, known))
+    else:
+        await acting.on(step.host, acting.driver(step).restore(handover))
     found = actions.of(handover.workload).after_restore
     done = await acting.on(step.host, actions.perform(handover.name, actions.AFTER_RESTORE, found, handover.fence))
     return MemoryRestored(actions=done) if done else None
+
+
+async def _feed(acting: Acting, step: Step, known: Staged | None) -> str:
+    """Memory follows from the source, by itself from now on; else why it does not. A source that cannot be asked
+    may still be feeding it."""
+    assert step.peer
+    driver, handover = acting.driver(step), acting.handover(step)
+    try:
+        here = known.source if known else await acting.on(step.peer, driver.locate(handover))
+        await acting.fleet.feed(step.peer, step.host, acting.link(step), here.trees[0])
+    except ReconcilerError as error:
+        return str(error)
+    return ""
+
+
+async def drain(acting: Acting, step: Step, progress: Progress) -> None:
+    """Wait until all memory has arrived. What keeps it from that is waited for, and never a reason to go back: the
+    workload runs here, and only stands still at what is missing. Only when it cannot arrive any more, for its page
+    daemon has gone, is the source's copy the one that is whole."""
+    handover, driver, clock = acting.handover(step), acting.driver(step), asyncio.get_running_loop()
+    known, least, moved = _known(acting, step), handover.move.memory_bytes + 1, clock.time()
+    why = await _feed(acting, step, known)
+    while left := await acting.on(step.host, driver.missing(handover)):
+        if left < least:
+            least, moved = left, clock.time()
+            progress(max(0, handover.move.memory_bytes - left))
+        elif clock.time() > moved + STALLED:
+            raise ReplyLost(
+                f"{format_bytes(left)} of the memory of {step.workload} have not arrived from {step.peer}, and"
+                f" nothing has come for {STALLED:g} s",
+                code="C344",
+                where=step.host,
+                why=why or "the hosts do not reach each other",
+                fix=f"it runs on {step.host} and stands still at what is missing, which only {step.peer} has: keep"
+                " both alive, let them reach each other, then: reconcile resume",
+            )
+        else:
+            why = await _feed(acting, step, known)
 
 
 async def confirm(acting: Acting, step: Step, progress: Progress) -> HealthSeen | None:
@@ -190,6 +234,9 @@ async def retire(acting: Acting, step: Step, progress: Progress) -> None:
     await back.forget_actions(acting, handover)
 
 
+STALLED: Seconds = 60.0
+"""A drain that nothing has come of for so long is told; it goes on by itself, and with `resume`."""
+
 EFFECTS = {
     StepKind.RESERVE: Effect(reserve, unreserve),
     StepKind.STAGE: Effect(stage, unstage),
@@ -198,6 +245,7 @@ EFFECTS = {
     StepKind.TRANSFER: Effect(transfer),
     StepKind.COMMIT: Effect(commit, fence_off),
     StepKind.RESTORE: Effect(restore),
+    StepKind.DRAIN: Effect(drain),
     StepKind.CONFIRM: Effect(confirm),
     StepKind.RETIRE: Effect(retire),
 }

@@ -12,6 +12,8 @@ from reconciler.model.command import Result, Seconds
 
 PAGES_TIME: Seconds = 0.8
 PAGES_SLOW: Seconds = 900.0
+PARTS = 4
+"""Of memory that follows from a source, which come one by one."""
 ACTION_TIME: Seconds = 0.03
 ON_THEIR_WAY, LOST = 1, 3
 """How `templates/criu/drain.sh` ends when not all pages have arrived."""
@@ -36,13 +38,37 @@ async def serve_pages(machine: Machine, container: MemoryContainer) -> None:
         machine.changed(f"all pages of {name} have arrived")
 
 
+async def serve_later(machine: Machine, container: MemoryContainer) -> None:
+    """The same of pages that follow from the source: while somebody feeds them from its images, and the hosts
+    reach each other. They are waited for as long as it takes."""
+    name, left = container.name, PARTS
+    while left and name in machine.pages:
+        if machine.take("pages"):
+            machine.pages[name], container.waits = 1, True
+            machine.changed(f"the page daemon of {name} died")
+            return
+        await machine.work(PAGES_TIME / PARTS)
+        source = machine.fed_by.get(name)
+        images = source.dumps.get(name) if source and source.answers else None
+        container.waits = images is None or machine.universe.cut_links
+        left -= not container.waits
+        machine.left[name] = left
+        if container.waits:
+            await asyncio.sleep(1.0)
+    if name in machine.pages:
+        machine.pages[name], container.whole = 0, True
+        machine.changed(f"all pages of {name} have arrived")
+
+
 async def drain(machine: Machine, name: str, seconds: str) -> Result:
     """Wait until a page daemon has ended, as `drain.sh` does."""
     loop = asyncio.get_running_loop()
     until = loop.time() + float(seconds)
     while name in machine.pages and machine.pages[name] is None:
         if loop.time() >= until:
-            return Result(ON_THEIR_WAY, "", "memory pages are still on their way\n")
+            return Result(
+                ON_THEIR_WAY, f"{machine.left.get(name, PARTS)}\n", "memory pages are still on their way\n"
+            )
         await asyncio.sleep(0.05 if until - loop.time() < 1 else 1.0)
     if machine.pages.get(name, 0) != 0:
         return Result(LOST, "", "the daemon that serves memory pages ended\n")
@@ -50,7 +76,7 @@ async def drain(machine: Machine, name: str, seconds: str) -> Result:
     return Result(0)
 
 
-PROGRAMS = "iptables-restore nsenter flock setsid timeout tar ip perl"
+PROGRAMS = "iptables-restore nsenter flock setsid timeout tar ip perl python3"
 MEMORY_KIB, DISK = 8 * 2**20, 50 * 2**30
 
 

@@ -99,7 +99,8 @@ class MemoryFleet:
             if images is None:
                 raise CommandFailed("the images are not there", where=source)
             broken = here.take("truncate") or here.take("full")
-            here.dumps[tree.name] = ImageSet(images.dump, images.complete and not broken, here.on_disk)
+            whole = images.complete and not broken and not tree.later
+            here.dumps[tree.name] = ImageSet(images.dump, whole, here.on_disk, later=tree.later and not broken)
             here.changed(f"images of {tree.name} arrived{' broken' if broken else ''}")
             if broken:
                 raise CommandFailed("what arrived differs", code="C320", where=destination)
@@ -115,6 +116,13 @@ class MemoryFleet:
         here.changed(f"volume {into} arrived{' broken' if broken else ''}")
         if broken:
             raise CommandFailed("what arrived differs", code="C320", where=here.name)
+
+    async def feed(self, source: str, destination: str, key: str, images: Tree) -> None:
+        await self._hosts[source].reach()
+        there, here = self.universe.machines[source], self.universe.machines[destination]
+        if images.name not in there.dumps:
+            raise CommandFailed("the images are gone", code="C302", where=source)
+        here.fed_by[images.name] = there
 
     async def copy_image(
         self, source: str, destination: str, key: str, archive: Archive, progress: Progress

@@ -33,11 +33,12 @@ class Dump:
 
 @dataclass
 class ImageSet:
-    """A dump's images on one host."""
+    """A dump's images on one host. `later`: of its pages only those that a restore needs at once."""
 
     dump: Dump
     complete: bool
     on_disk: bool
+    later: bool = False
 
 
 @dataclass
@@ -113,8 +114,9 @@ class Machine:
     `dump`, `restore`, `health`, `dies` (the program ends right after a restore), `full` (disk and tmpfs),
     `truncate` (copies to here), `marker` (it cannot be written), `pages` (the daemon that serves them dies),
     `pages-slow` (they take very long), `action` and `undo` (commands of a spec), `migrate` and `stalls` (moves by
-    the runtime itself). `pages`: the status of each page
-    daemon that has ended. `effects`: what actions have done here and not taken back. `installed`: guards."""
+    the runtime itself). `pages`: the status of each page daemon that has ended; `fed_by`: the host that memory
+    follows from, and `left` how many parts of it are missing. `effects`: what actions have done here and not taken
+    back. `installed`: guards."""
 
     name: str
     universe: Universe
@@ -138,6 +140,8 @@ class Machine:
     locks: dict[str, asyncio.Lock] = field(default_factory=dict)
     processes: dict[asyncio.Task[Any], None] = field(default_factory=dict)
     pages: dict[str, int | None] = field(default_factory=dict)
+    fed_by: dict[str, Machine] = field(default_factory=dict)
+    left: dict[str, int] = field(default_factory=dict)
     effects: set[str] = field(default_factory=set)
     migrations: dict[str, Migration] = field(default_factory=dict)
     installed: set[str] = field(default_factory=set)

@@ -314,20 +314,21 @@ class MemoryRuntime:
         if container.state in (RUNNING, FROZEN):
             raise Failed(f"{name} has processes")
         images = self.machine.dumps.get(name)
-        if images is None or not images.complete:
+        if images is None or not (images.complete or (how == "later" and images.later)):
             raise Failed("images are missing or incomplete")
         if self.machine.take("restore") or self.machine.take("full"):
             raise Failed("CRIU could not restore")
         container.state = RUNNING
         container.lineage = images.dump.lineage
-        container.whole, container.waits = how != "lazy", False
+        container.whole, container.waits = how not in ("lazy", "later"), False
         here = images.dump.origin == self.machine.name
         past = " from the images of a process that ran on" if images.dump.resumed and not here else ""
         images.dump.resumed = images.dump.resumed or here
         self.machine.changed(f"{name} restored{past}")
-        if how == "lazy":
+        if not container.whole:
             self.machine.pages[name] = None
-            self.machine.spawn(extras.serve_pages(self.machine, container), f"pages of {name}")
+            serving = extras.serve_later if how == "later" else extras.serve_pages
+            self.machine.spawn(serving(self.machine, container), f"pages of {name}")
         if self.machine.take("dies"):
             container.state = EXITED
             self.machine.universe.disaster(f"{self.machine.name}: {name} ended by itself")

@@ -251,6 +251,9 @@ class SshFleet:
     ) -> CopyReport:
         return await self._transfers.copy_trees(source, destination, key, pairs, progress)
 
+    async def feed(self, source: str, destination: str, key: str, images: Tree) -> None:
+        await self._transfers.feed(source, destination, key, images)
+
     async def copy_image(
         self, source: str, destination: str, key: str, archive: Archive, progress: Progress
     ) -> CopyReport:

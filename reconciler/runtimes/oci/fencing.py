@@ -6,7 +6,7 @@ from reconciler.criu import standing
 from reconciler.criu.tasks import end_argv, living, spoke, stop_pages_argv
 from reconciler.errors import CommandFailed, ReplyLost
 from reconciler.guard import guard
-from reconciler.model.command import Command, Fence, Program
+from reconciler.model.command import Fence, Program
 from reconciler.model.plan import Phase
 from reconciler.model.world import ContainerFacts
 from reconciler.runtimes.base import Alive, Handover
@@ -30,11 +30,10 @@ class EngineFencing(EngineMoves):
         if facts is None:
             return Alive(exists=False, running=False, detail="no container")
         processes = yield from living(self.tasks_of(facts))
-        images = yield Command(("test", "-s", f"{self.tasks_of(facts).images}/inventory.img"), ok=(0, 1))
         return Alive(
             exists=True,
             running=facts.state.has_processes or bool(processes),
-            restorable=images.status == 0,
+            restorable=(yield from standing.restorable(self.tasks_of(facts))),
             pid=facts.pid,
             detail=facts.state.value,
         )

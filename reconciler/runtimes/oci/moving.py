@@ -41,8 +41,9 @@ class EngineMoves(EngineContainers):
         """Where a container's state is. Volumes pair up by where they are mounted, anonymous ones included, and so
         do folders that go along. `expected_bytes`: of memory that its images will have."""
         volumes = sorted((m for m in facts.mounts if m.kind == "volume"), key=lambda m: m.target)
+        images, later = self.tasks_of(facts).images, handover.move.drains
         trees = (
-            Tree("images", self.tasks_of(facts).images, expected_bytes=expected_bytes),
+            Tree("images", images, expected_bytes=expected_bytes, later=later),
             Tree("rootfs", facts.upper_dir),
             *(Tree("volume", m.source, name=m.target) for m in volumes),
             *(Tree("volume", m.source, name=m.target) for m in folders.of(handover)),

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.criu import arriving, rooms
+from reconciler.criu import arriving, restoring, rooms
 from reconciler.errors import CommandFailed
 from reconciler.guard import guard
-from reconciler.model.command import Command, Program
+from reconciler.model.command import Bytes, Command, Program
 from reconciler.model.container import RestartPolicy
 from reconciler.model.world import ContainerFacts, InstanceState
 from reconciler.runtimes.base import Handover, Located
@@ -59,6 +59,13 @@ class PodmanDestination(PodmanEngine, EngineDestination):
         mounted = yield Command(("grep", "-F", f"upperdir={facts.upper_dir},", "/proc/mounts"), ok=(0, 1))
         if mounted.status == 0:
             raise CommandFailed(f"the file system of {name} is still mounted", code="C313")
+
+    def missing(self, handover: Handover) -> Program[Bytes]:
+        """The ability `postcopies`. What has ended misses nothing any more; `verify` says that it has."""
+        facts = yield from self.ours(handover.name, handover.name)
+        if facts is None or not facts.state.has_processes:
+            return 0
+        return (yield from restoring.missing(handover, self.tasks_of(facts)))
 
     def ready(self, handover: Handover) -> Program[Located]:
         facts = yield from self._attach(handover)

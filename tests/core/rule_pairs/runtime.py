@@ -85,6 +85,10 @@ PAIRS: dict[str, tuple[Scene, Scene]] = {
         Scene(policy={"strategy": "precopy"}),
         Scene(policy={"strategy": "precopy"}, here={"features": ("mem_dirty_track",)}),
     ),
+    "strategy.postcopy": (
+        Scene(policy={"strategy": "postcopy"}, here={"tools": (*NEEDED_TOOLS, "iptables-restore", "perl")}),
+        Scene(policy={"strategy": "postcopy"}),
+    ),
     "compression.missing": (Scene(policy={"compression": "lz4"}), Scene(policy={"compression": "none"})),
     "preflight.incomplete": (Scene(there={"preflight": None, "preflight_error": "time"}), Scene()),
     "security.floor": (Scene(policy={"securityFloor": "warn"}), Scene()),

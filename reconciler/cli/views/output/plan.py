@@ -40,6 +40,7 @@ class PlannedStrategy(StrEnum):
     COLD = "cold"
     LAZY = "lazy"
     PRECOPY = "precopy"
+    POSTCOPY = "postcopy"
     LIVE = "live"
 
 
