@@ -1,0 +1,113 @@
+"""Memory that follows from the source after the commit: all of it arrives, and whatever breaks on its way, nobody
+ever reads anything else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reconciler.lab import Lab, Probe
+from tests.lab.repo import Repo, kill
+from tests.lab.test_drain import Sums
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+MEMORY = 128
+SLOW = "tc qdisc replace dev e0 root tbf rate 64mbit burst 256kb latency 200ms"
+"""Of the source: its memory takes some 16 s."""
+HOME = "cd /var/lib/containers/storage/overlay-containers/*/userdata"
+
+
+@pytest.fixture
+def repo(tmp_path: Path, clean_lab: Lab) -> Iterator[Repo]:
+    repo = Repo(tmp_path, clean_lab, patience=400)
+    repo.policy("later", strategy="postcopy")
+    yield repo
+    for host in ("h1", "h2"):
+        clean_lab.exec(host, ["sh", "-c", "tc qdisc del dev e0 root; nft delete table inet cut"], check=False)
+
+
+def running(repo: Repo, memory: int) -> str:
+    """A counter on h1 with all its memory in use; its address."""
+    address = repo.counter(memory=memory, migration={"policy": "later"})
+    repo.apply()
+    repo.place("counter", "h2")
+    return address
+
+
+def left_behind(lab: Lab) -> str:
+    script = "grep userdata/checkpoint /proc/mounts; pgrep -a 'criu|python3|perl'; ls /run/reconciler/links"
+    return "".join(lab.exec(host, ["sh", "-c", script], check=False).stdout for host in ("h1", "h2"))
+
+
+def test_memory_follows_while_it_runs(repo: Repo) -> None:
+    address = running(repo, 64)
+    with Probe(address, checksums=True) as probe:
+        assert "both hosts must live for" in repo.run("plan").stdout
+        said = repo.apply()
+        seen = probe.stop()
+    assert seen.survived and seen.memory_intact, seen
+    assert repo.running_on() == ["h2"]
+    assert "counter: drain h2" in said.stderr
+    assert left_behind(repo.lab) == ""
+    assert "Nothing to do" in repo.run("plan").stdout
+
+
+CUT = """
+nft 'table inet cut { chain in { type filter hook input priority 0; ip saddr SOURCE drop; }; }'
+(sleep 10; nft delete table inet cut) </dev/null >/dev/null 2>&1 &
+"""
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(
+    ("host", "struck", "ends_on"),
+    [
+        ("h1", "pkill -9 -f '[a]cknowledged'", "h2"),
+        ("h1", "pkill -9 -f '[l]ink feed 1 none'", "h2"),
+        ("h2", "pkill -9 -f '[t]here.connect'", "h2"),
+        ("h2", CUT, "h2"),
+        ("h2", "pkill -9 -f '[o]urs, listening'", "h1"),
+        ("h2", f"{HOME} && read -r pid <lazy-pages.pid && kill -9 $pid", "h1"),
+    ],
+    ids=["feed", "connection", "relay", "link-cut-10-s", "page-server", "page-daemon"],
+)
+def test_memory_is_what_it_was_whatever_breaks(repo: Repo, host: str, struck: str, ends_on: str) -> None:
+    """What only carries it is made anew; without who serves it, the source goes on."""
+    lab = repo.lab
+    address = running(repo, MEMORY)
+    source = lab.subnet[0] + 1
+    lab.exec("h1", ["sh", "-c", SLOW])
+    with Sums(address) as sums:
+        strike = ["sh", "-c", struck.replace("SOURCE", str(source))]
+        output, _ = repo.apply_until(
+            "+ counter: restore", lambda _: lab.exec(host, strike), expect=0 if ends_on == "h2" else 1
+        )
+        answers, deadline = len(sums.seen), time.monotonic() + 60
+        while len(sums.seen) < answers + 3 and time.monotonic() < deadline:
+            time.sleep(0.1)
+    assert repo.running_on() == [ends_on], output
+    assert ("not all memory of counter arrived" in output) == (ends_on == "h1")
+    assert len(set(sums.seen)) == 1, sums.seen
+    assert len(sums.seen) > answers, "it answers"
+    time.sleep(1.1)  # a keeper looks once a second whether its container is gone
+    assert left_behind(lab) == ""
+
+
+@pytest.mark.nightly
+def test_it_arrives_without_a_controller_and_another_one_ends_the_move(repo: Repo) -> None:
+    address = running(repo, MEMORY)
+    repo.lab.exec("h1", ["sh", "-c", SLOW])
+    with Sums(address) as sums:
+        repo.apply_until("+ counter: restore", kill, expect=-9)
+        answers, deadline = len(sums.seen), time.monotonic() + 120
+        while len(sums.seen) < answers + 3 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert len(sums.seen) > answers, "it runs on"
+        repo.journal = "another.db"
+        repo.run("resume")
+    assert repo.running_on() == ["h2"]
+    assert len(set(sums.seen)) == 1, sums.seen
+    assert left_behind(repo.lab) == ""
