@@ -28,8 +28,8 @@ OLDEST = (3, 11)
 RUN = """import importlib.metadata, sys, pytest
 print("Python", sys.version.split()[0])
 print(", ".join(sorted({f"{d.name} {d.version}" for d in importlib.metadata.distributions()})), flush=True)
-parallel = ["-n", "auto", "--dist", "loadfile"]
-sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", *parallel, "-m", "not lab", "tests"]))
+parallel, which = ["-n", "auto", "--dist", "loadfile"], "not lab and not page and not nightly"
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", *parallel, "-m", which, "tests"]))
 """
 ROOTFS_PACKAGES = (
     "busybox-static ca-certificates gcc git iproute2 libc6-dev openssh-client openssh-server procps util-linux"
