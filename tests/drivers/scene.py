@@ -275,8 +275,8 @@ class Scene:
         key = f"{RUN}-{NAME}"
         await self.fleet.copy_trees(h.move.source, h.move.destination, key, pairs, lambda done: None)
 
-    async def feed(self, h: Handover, there: Located) -> None:
-        await self.fleet.feed(h.move.source, h.move.destination, f"{RUN}-{NAME}", there.trees[0])
+    async def feed(self, h: Handover, here: Located) -> None:
+        await self.fleet.feed(h.move.source, h.move.destination, f"{RUN}-{NAME}", here.trees[0])
 
     async def commit(self, h: Handover) -> None:
         await self.do(h.move.source, lambda d: d.commit_source(h))
