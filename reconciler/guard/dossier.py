@@ -7,7 +7,7 @@ to them. Written before anything else of the hand-over, so that a lost journal l
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from reconciler.core import answers
 from reconciler.errors import HostError
@@ -63,13 +63,25 @@ def joined(one: Plan, other: Plan) -> Plan:
 
 def write(plan: Plan, workload: str, run: str) -> Program[None]:
     """Keep the hand-over's dossier on this host, durably; never over that of one that is under way."""
+    phases: list[Phase | str] = [guard.NONE, Phase.RUNNING, Phase.RETIRED, Phase.FENCED]
+    shown = yield from guard.show(workload)
+    if shown and shown[0].marker and shown[0].marker.epoch < plan.moves[workload].epoch:
+        phases.append(shown[0].marker.phase)  # what an earlier one left here
+    yield from _write(plan, workload, run, phases)
+
+
+def keep(plan: Plan, workload: str, run: str) -> Program[None]:
+    """Once the host is marked as this run's, nobody else may write there: what another controller, which planned
+    under the same epoch, wrote before the mark is replaced."""
+    kept = yield from read(workload)
+    if kept is None or kept[0] != run:
+        yield from _write(plan, workload, run, [Phase.RESERVED])
+
+
+def _write(plan: Plan, workload: str, run: str, phases: Sequence[Phase | str]) -> Program[None]:
     text = json.dumps({"run": run, "plan": part_of(plan, workload).model_dump(mode="json", by_alias=True)})
     argv = ("/bin/sh", "-c", _WRITE, "sh", workload_dir(workload))
-    phases: list[Phase | str] = [guard.NONE, Phase.RUNNING, Phase.RETIRED, Phase.FENCED]
     fence = Fence(workload, plan.moves[workload].epoch)
-    shown = yield from guard.show(workload)
-    if shown and shown[0].marker and shown[0].marker.epoch < fence.epoch:
-        phases.append(shown[0].marker.phase)  # what an earlier one left here
     yield from guard.run(fence, phases, argv, stdin=text.encode(), words=("dossier",))
 
 

@@ -10,6 +10,7 @@ from functools import reduce
 
 from reconciler.commands.recover import note_settled, rebuilt_runs
 from reconciler.core.saga import GroupState
+from reconciler.errors import ReconcilerError
 from reconciler.guard import dossier
 from reconciler.hosts.memory import Deadlock, MemoryFleet, run_virtual
 from reconciler.hosts.memory.machine import REBOOT_TIME, RUNNING
@@ -285,6 +286,6 @@ def simulate(scenario: Scenario) -> Result:
     simulation = Simulation(scenario)
     try:
         return run_virtual(simulation.course())
-    except (Deadlock, TimeoutError) as error:
+    except (Deadlock, TimeoutError, ReconcilerError) as error:
         violations = [*simulation.watcher.violations, f"stuck: {type(error).__name__} {error}"]
         return Result(scenario, violations, simulation.reached, simulation.struck, {}, simulation.universe.log)

@@ -13,6 +13,8 @@ from tests.sim.run import simulate
 APART = Fault.ZOMBIE_APART.value
 FOUND = (
     # two controllers with journals of their own, and the same or different specs
+    f"seed 20021: move-postcopy restart: {APART} at reserve:in-effect (after 7); source-cut-off at"
+    " confirm:in-effect (after 1)",
     f"seed 777820: move-elsewhere restart: {APART} at reserve:before-intent",
     f"seed 986166: move-elsewhere: {APART} at reserve:after-effect",
     f"seed 28666: move-elsewhere: {APART} at reserve:in-effect",

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from reconciler.hosts.base import CopyReport, Fleet, Progress, pump
+from reconciler.guard import dossier
+from reconciler.hosts.base import CopyReport, Fleet, Progress, each, pump
 from reconciler.model.command import Fence, Program
 from reconciler.model.plan import Plan, Step, StepKind
 from reconciler.model.result import CopyMade, StepResult, WentBack
@@ -81,3 +82,8 @@ def copied(report: CopyReport) -> CopyMade:
 
 async def leave(acting: Acting, step: Step) -> None:
     """An undo for what does no harm where it is, and is tidied with the rest."""
+
+
+async def keep_dossier(acting: Acting, step: Step, *hosts: str) -> None:
+    """On hosts that are marked as this run's since."""
+    await each(*(acting.on(host, dossier.keep(acting.plan, step.workload, acting.run)) for host in hosts))

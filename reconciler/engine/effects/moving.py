@@ -8,7 +8,7 @@ from dataclasses import replace
 from reconciler.core.unwell import ENDED
 from reconciler.engine import shared
 from reconciler.engine.effects import back, comeback, selfmoving
-from reconciler.engine.effects.base import Acting, Effect, copied, leave
+from reconciler.engine.effects.base import Acting, Effect, copied, keep_dossier, leave
 from reconciler.engine.precopy import Precopy
 from reconciler.errors import CommandFailed, HostError, JournalError, ReconcilerError, ReplyLost
 from reconciler.guard import actions, dossier, guard
@@ -64,7 +64,9 @@ async def fence_off(acting: Acting, step: Step) -> WentBack | None:
 
 async def stage(acting: Acting, step: Step, progress: Progress) -> Staged:
     if comeback.comeback_of(acting, step):
-        return await comeback.stage(acting, step)
+        staged = await comeback.stage(acting, step)
+        await keep_dossier(acting, step, step.host)
+        return staged
     assert step.peer
     handover, driver = acting.handover(step), acting.driver(step)
     secrets = acting.secrets(handover.workload)
@@ -74,6 +76,7 @@ async def stage(acting: Acting, step: Step, progress: Progress) -> Staged:
         acting.on(step.peer, driver.locate(handover)),
         acting.fleet.open_link(step.peer, step.host, acting.link(step), handover.policy.compression),
     )
+    await keep_dossier(acting, step, step.host, step.peer)
     if handover.move.strategy is not Strategy.PRECOPY:
         await _prepare_copy(acting, step, there, here)
     return Staged(source=there, destination=here)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
 
-from reconciler.engine.effects.base import Acting, Effect
+from reconciler.engine.effects.base import Acting, Effect, keep_dossier
 from reconciler.errors import CommandFailed, GuardRefused, HostError, ReconcilerError, ReplyLost
 from reconciler.guard import dossier, guard
 from reconciler.hosts.base import Progress, each
@@ -44,6 +44,7 @@ async def announce(acting: Acting, step: Step) -> None:
         acting.on(step.peer, guard.mark(fence, Phase.RESERVED, "source", run=acting.run, peer=step.host)),
         acting.on(step.host, guard.mark(fence, Phase.RESERVED, "destination", run=acting.run, peer=step.peer)),
     )
+    await keep_dossier(acting, step, step.host, step.peer)
 
 
 async def stay(acting: Acting, step: Step) -> None:
