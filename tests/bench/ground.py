@@ -99,7 +99,8 @@ class Ground:
     def forget(self) -> None:
         """No journal: the next move is the first between these hosts."""
         for leftover in self.folder.joinpath(".git").glob("reconcile.db*"):
-            leftover.unlink()
+            if leftover.is_file():
+                leftover.unlink()
 
     def place(self, cell: Cell, host: str) -> None:
         """Write and commit the spec that puts the cell's workload on a host."""

@@ -83,7 +83,7 @@ class Bench:
         blows.repair(self.lab)
         blows.large_disks(self.lab)
         for file in self.folder.glob("*.db*"):
-            if not file.name.startswith("journal.db"):
+            if file.is_file() and not file.name.startswith("journal.db"):
                 file.unlink()
         running = self.running()
         if self.dirty or len(running) != 1:
@@ -103,7 +103,8 @@ class Bench:
         for host in HOSTS:
             self.lab.exec(host, ["sh", "-c", TIDY])
         for file in self.folder.glob("*.db*"):
-            file.unlink()
+            if file.is_file():
+                file.unlink()
 
     def running(self) -> list[str]:
         """Hosts on which the kernel runs the workload, once for each process."""
