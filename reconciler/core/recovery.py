@@ -92,7 +92,10 @@ def _marks_of_comeback(move: Move, steps: Sequence[Step], here: Marker | None) -
 
 
 def _settled_comeback(move: Move, steps: Sequence[Step], here: Marker | None) -> list[tuple[str, Mark]] | None:
-    """It runs, or has run since; or it was undone, after which what is left of it is tidied once more."""
+    """It runs, or has run since; or it was undone, after which what is left of it is tidied once more. What was
+    there before a restore that was undone has it under the epoch after the move's: nothing had been staged."""
+    if here is not None and here.phase == Phase.RUNNING and here.epoch == move.epoch + 1:
+        return [(step.id, Mark.UNDONE) for step in steps if step.kind is not StepKind.FETCH]
     if here is not None and here.phase == Phase.RUNNING and here.epoch >= move.epoch:
         return [(step.id, Mark.DONE) for step in steps]
     if here is not None and here.phase in (Phase.FENCED, Phase.RETIRED) and here.epoch > move.epoch:

@@ -177,10 +177,16 @@ def _resume_can(matter: Matter) -> bool:
         return _comes_back(matter, matter.move)
     odd = any(a.frozen or (a.running and matter.phase(h) in NOT_HERE) for h, a in matter.left.items())
     if not matter.todo or matter.move is None:
-        return not (matter.unsettled or odd)
+        return not (matter.unsettled or odd or _has_old_copy(matter))
     if any(marker.epoch > matter.move.epoch + 1 for marker in matter.markers.values()):
         return matter.todo == {StepKind.RETIRE}
     return _can_go_back(matter, matter.move) if matter.back else _can_go_on(matter, matter.move)
+
+
+def _has_old_copy(matter: Matter) -> bool:
+    """Whether a host takes the workload for its own that a newer epoch gave to another: see `diff.old_copies`."""
+    has = {host for host, alive in matter.left.items() if alive.exists and matter.phase(host) == Phase.RUNNING}
+    return len({matter.markers[host].epoch for host in has}) > 1
 
 
 def _runtime_can(matter: Matter) -> bool:
