@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets as randomness
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from reconciler.commands.binding import AGAIN, refuse_other_world
 from reconciler.commands.compose import Outside, drivers, open_fleet, open_store, run_state, secrets_of
+from reconciler.commands.interruptible import Interruptible
 from reconciler.commands.planfile import SavedPlan
 from reconciler.commands.points import recovery_points, restorable
 from reconciler.core.consent import Consent, lacking
@@ -22,7 +22,7 @@ from reconciler.core.points import RULE, Point, told
 from reconciler.core.questions import questions
 from reconciler.core.saga import unended_in
 from reconciler.core.schedule import Slots
-from reconciler.engine.execute import Executor, Outcome
+from reconciler.engine.execute import Outcome
 from reconciler.engine.lease import Leases, fleet_leases
 from reconciler.engine.lenient import Warn
 from reconciler.engine.observe import observe
@@ -32,7 +32,7 @@ from reconciler.hosts.base import Fleet
 from reconciler.model.event import Reporter, Untidied, ignore
 from reconciler.model.place import leased
 from reconciler.model.plan import ChangeKind, Plan
-from reconciler.model.record import Run, RunState
+from reconciler.model.record import RunState
 from reconciler.model.spec import Spec
 from reconciler.model.world import World
 from reconciler.state.identity import owner
@@ -116,13 +116,8 @@ async def plan(spec: Spec, journal_path: Path | None, warn: Warn) -> Seen:
             return await look(spec, fleet, journal)
 
 
-def new_run_id() -> str:
-    """Sortable by time and unique: `20261123-140501-3fa9`."""
-    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{randomness.token_hex(2)}"
-
-
 @dataclass
-class Apply:
+class Apply(Interruptible):
     """`reconcile apply`: everything it needs, and the order in which it is asked for.
 
     `show` gets the plan before anything is changed. Then `ask` is asked, where there is somebody to ask;
@@ -141,21 +136,6 @@ class Apply:
     narrow: Callable[[Plan], Plan] = lambda plan: plan
     limits: Slots = field(default_factory=Slots)
     untidied: list[Untidied] = field(default_factory=list)
-    _executor: Executor | None = None
-    _lost: Locked | None = None
-
-    def lose(self, error: Locked) -> None:
-        """Another controller has the lease of a host by now: go on as after Ctrl-C, and say so at the end."""
-        self._lost = self._lost or error
-        if self._executor:
-            self._executor.cancel()
-
-    def cancel(self) -> None:
-        """Ctrl-C or SIGTERM: stop as soon as that is safe."""
-        if self._executor:
-            self._executor.cancel()
-        else:
-            raise asyncio.CancelledError
 
     async def __call__(self) -> Applied:
         applied = await self._apply()
@@ -218,12 +198,9 @@ class Apply:
         return plan
 
     async def _run(self, plan: Plan, fleet: Fleet, journal: Store) -> Applied:
-        run = new_run_id()
         for workload in plan.workloads.values():
             secrets_of(workload)  # what is missing is said before anything is changed
-        if self._lost:
-            raise self._lost
-        journal.begin(Run(id=run, plan=plan, started_at=time.time(), actor=owner(), commit=plan.commit))
+        run = self.begin(plan, journal)
         outcome = await self._carry_out(plan, run, fleet, journal)
         return Applied(plan, run, outcome)
 
@@ -232,10 +209,7 @@ class Apply:
         writer = Awaited(journal)
         self._executor = outside.executor(plan, run, writer, report=self.report, limits=self.limits)
         outcome = await outside.carry_out(self._executor)
-        if self._lost:
-            stands = "; ".join(f"{name} is {state}" for name, state in outcome.groups.items())
-            self._lost.why = f"{self._lost.why}; {stands}"
-            raise self._lost
+        self.say_lost(outcome)
         return outcome
 
 

@@ -7,28 +7,25 @@ runs on, what was saved so far is never listed, and whoever takes the next one t
 
 from __future__ import annotations
 
-import asyncio
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reconciler.commands.app import new_run_id
 from reconciler.commands.compose import Outside, open_fleet, open_store
+from reconciler.commands.interruptible import Interruptible
 from reconciler.core.checkpoints import place_of
 from reconciler.core.diff import SEE_STATUS, contradiction, payload_changes
 from reconciler.core.index import Copy, Index
 from reconciler.core.saga import GroupState, unended_in
 from reconciler.core.saving import capture_plan, planned, saves_only
-from reconciler.engine.execute import Executor, Outcome
+from reconciler.engine.execute import Outcome
 from reconciler.engine.lease import fleet_leases
 from reconciler.engine.observe import observe
-from reconciler.errors import CommandFailed, InputError, Interrupted, Locked, ReconcilerError, Refused
+from reconciler.errors import CommandFailed, InputError, Interrupted, ReconcilerError, Refused
 from reconciler.model.base import duration_text
 from reconciler.model.checkpoint import Kept
 from reconciler.model.command import Seconds
 from reconciler.model.event import Reporter, Untidied, ignore
 from reconciler.model.plan import Plan
-from reconciler.model.record import Run
 from reconciler.model.result import CheckpointTaken
 from reconciler.model.spec import Spec, Workload
 from reconciler.model.world import World
@@ -50,7 +47,7 @@ class Saved:
 
 
 @dataclass
-class Take:
+class Take(Interruptible):
     """Taking one checkpoint of one workload. `to`: where to, as users say it; empty: on its host. `why`: what the
     run says of it."""
 
@@ -62,20 +59,6 @@ class Take:
     report: Reporter = ignore
     why: str = "asked for"
     untidied: list[Untidied] = field(default_factory=list)
-    _executor: Executor | None = None
-    _lost: Locked | None = None
-
-    def cancel(self) -> None:
-        """Ctrl-C or SIGTERM: it runs on, and what was saved so far goes."""
-        if self._executor is None:
-            raise asyncio.CancelledError
-        self._executor.cancel()
-
-    def _lose(self, error: Locked) -> None:
-        """Another controller has the lease of a host by now."""
-        self._lost = self._lost or error
-        if self._executor:
-            self._executor.cancel()
 
     async def __call__(self) -> Saved:
         workload = wanted(self.spec, self.name)
@@ -92,7 +75,7 @@ class Take:
         world = await observe(fleet, drivers, self.spec.places)
         host = where(self.name, Index.of(world)).host
         at = place_of(self.to, self.spec, host)
-        async with fleet_leases(fleet, {host, at.host}, owner(), self._lose, self.untidied.append):
+        async with fleet_leases(fleet, {host, at.host}, owner(), self.lose, self.untidied.append):
             with journal.locked([self.name], owner()):
                 await self._give_up(outside, journal)
                 again = await observe(fleet, drivers, [host])
@@ -118,10 +101,7 @@ class Take:
         refuse_open(self.name, journal, also=True)
 
     async def _carry_out(self, plan: Plan, outside: Outside, journal: Store) -> Kept:
-        if self._lost:
-            raise self._lost
-        run = new_run_id()
-        journal.begin(Run(id=run, plan=plan, started_at=time.time(), actor=owner(), commit=plan.commit))
+        run = self.begin(plan, journal)
         executor = self._executor = outside.executor(plan, run, Awaited(journal), report=self.report)
         try:
             outcome = await outside.carry_out(executor)

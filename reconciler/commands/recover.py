@@ -14,15 +14,15 @@ from pathlib import Path
 
 from reconciler.commands.app import Applied
 from reconciler.commands.compose import Outside, open_fleet, open_store
+from reconciler.commands.interruptible import Interruptible
 from reconciler.core.index import Index
 from reconciler.core.recovery import marks_from_markers, settling_marks
 from reconciler.core.saga import unended, unended_in
 from reconciler.engine.agreement import agreed
-from reconciler.engine.execute import Executor, Patience
+from reconciler.engine.execute import Patience
 from reconciler.engine.lease import fleet_leases
 from reconciler.engine.lenient import Warn
 from reconciler.engine.survey import Survey, take_survey
-from reconciler.errors import Locked
 from reconciler.guard import dossier
 from reconciler.hosts.base import Fleet, pump
 from reconciler.hosts.wrap import WithoutFleet
@@ -66,22 +66,16 @@ class Resumed:
 
 
 @dataclass
-class Resume:
+class Resume(Interruptible):
     """`reconcile resume`: finish or undo everything that is unfinished, on this journal or on the hosts."""
 
     spec: Spec
     journal_path: Path | None
     report: Reporter = ignore
     untidied: list[Untidied] = field(default_factory=list)
-    _executor: Executor | None = None
-    _lost: Locked | None = None
-
-    def _lose(self, error: Locked) -> None:
-        self._lost = self._lost or error
-        self.cancel()
 
     def cancel(self) -> None:
-        """Ctrl-C or SIGTERM: as for apply."""
+        """Ctrl-C or SIGTERM: as for apply, but a look that is under way is made to its end."""
         if self._executor:
             self._executor.cancel()
 
@@ -94,7 +88,7 @@ class Resume:
         with open_store(self.journal_path) as journal:
             async with (
                 open_fleet(spec, warn) as fleet,
-                fleet_leases(fleet, spec.places, owner(), self._lose, warn, partly=True) as leases,
+                fleet_leases(fleet, spec.places, owner(), self.lose, warn, partly=True) as leases,
             ):
                 return await self.on(Outside(fleet, warn=warn, leases=leases), journal)
 
@@ -172,10 +166,7 @@ class Resume:
         outcome = await outside.carry_out(self._executor)
         if alone & run.plan.groups.keys():
             journal.end(run.id, RunState.IN_DOUBT, outside.now())
-        if self._lost:
-            stands = "; ".join(f"{name} is {state}" for name, state in outcome.groups.items())
-            self._lost.why = f"{self._lost.why}; {stands}"
-            raise self._lost
+        self.say_lost(outcome)
         return Applied(plan, run.id, outcome)
 
 

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.commands.app import Seen, look, new_run_id
+from reconciler.commands.app import Seen, look
 from reconciler.commands.compose import drivers, open_fleet, open_store
+from reconciler.commands.interruptible import new_run_id
 from reconciler.core.criu_errors import translate
 from reconciler.engine.lease import fleet_leases
 from reconciler.engine.lenient import Warn

@@ -6,15 +6,13 @@ known."""
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reconciler.commands.app import new_run_id
 from reconciler.commands.checkpoint import refuse_open, wanted
 from reconciler.commands.compose import Outside, open_fleet, open_store, secrets_of
+from reconciler.commands.interruptible import Interruptible
 from reconciler.commands.kept import chosen, stock
 from reconciler.core.checkpoints import newest_first
 from reconciler.core.comeback import (
@@ -33,16 +31,15 @@ from reconciler.core.returning import Return, comeback_plan
 from reconciler.core.saga import GroupState
 from reconciler.core.selecting import known_host
 from reconciler.engine.effects.comeback import DAMAGED
-from reconciler.engine.execute import Executor, Outcome
+from reconciler.engine.execute import Outcome
 from reconciler.engine.lease import fleet_leases
 from reconciler.engine.observe import observe
-from reconciler.errors import InDoubt, InputError, Interrupted, Locked, ReconcilerError, Refused
+from reconciler.errors import InDoubt, InputError, Interrupted, ReconcilerError, Refused
 from reconciler.hosts.base import Fleet
 from reconciler.model.checkpoint import Kept
 from reconciler.model.command import Seconds
 from reconciler.model.event import Reporter, Untidied, ignore
 from reconciler.model.plan import Plan
-from reconciler.model.record import Run
 from reconciler.model.spec import Spec, Workload
 from reconciler.state.identity import owner
 from reconciler.state.store import Awaited, Store
@@ -65,7 +62,7 @@ class Restored:
 
 
 @dataclass
-class Restore:
+class Restore(Interruptible):
     """One restore. `reference`: WORKLOAD, WORKLOAD@ID or WORKLOAD@latest; `on`: where to, else where its spec
     places it; `where`: the store, else all; `gone`: hosts that do not answer and are off, by `evidence`;
     `replace`: what the host has of it, files included, is given up for the checkpoint's."""
@@ -80,20 +77,6 @@ class Restore:
     journal_path: Path | None = None
     report: Reporter = ignore
     untidied: list[Untidied] = field(default_factory=list)
-    _executor: Executor | None = None
-    _lost: Locked | None = None
-
-    def cancel(self) -> None:
-        """Ctrl-C or SIGTERM: before the commit it goes back, after it it goes on."""
-        if self._executor is None:
-            raise asyncio.CancelledError
-        self._executor.cancel()
-
-    def _lose(self, error: Locked) -> None:
-        """Another controller has the lease of a host by now."""
-        self._lost = self._lost or error
-        if self._executor:
-            self._executor.cancel()
 
     async def __call__(self) -> Restored:
         workload = wanted(self.spec, parse_reference(self.reference)[0])
@@ -113,7 +96,7 @@ class Restore:
     async def apply(self, workload: Workload, outside: Outside, journal: Store) -> Restored:
         """The same, on a fleet that is there. No other controller is at work on any host that answers."""
         name, fleet = workload.metadata.name, outside.fleet
-        async with fleet_leases(fleet, self.spec.hosts, owner(), self._lose, self.untidied.append):
+        async with fleet_leases(fleet, self.spec.hosts, owner(), self.lose, self.untidied.append):
             with journal.locked([name], owner()):
                 refuse_open(name, journal)
                 index = Index.of(await observe(fleet, outside.drivers, list(self.spec.hosts)))
@@ -208,10 +191,7 @@ class Restore:
         return state is GroupState.DONE
 
     async def _carry_out(self, plan: Plan, outside: Outside, journal: Store) -> Outcome:
-        if self._lost:
-            raise self._lost
-        run = new_run_id()
-        journal.begin(Run(id=run, plan=plan, started_at=time.time(), actor=owner(), commit=plan.commit))
+        run = self.begin(plan, journal)
         self._executor = outside.executor(plan, run, Awaited(journal), report=self.report)
         try:
             return await outside.carry_out(self._executor)

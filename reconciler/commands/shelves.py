@@ -6,8 +6,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from reconciler.commands.app import new_run_id
 from reconciler.commands.compose import open_fleet
+from reconciler.commands.interruptible import new_run_id
 from reconciler.commands.kept import chosen, one_of, stock, verified
 from reconciler.core.checkpoints import newest_first, place_of
 from reconciler.core.comeback import parse_reference
