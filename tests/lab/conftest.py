@@ -123,6 +123,16 @@ for space in /run/netns/rc-*; do [ ! -e "$space" ] || ip netns del "${space##*/}
 """What runs without a container engine."""
 
 
+CLOSE_LINKS = """
+for script in /var/lib/reconciler/bin/transfer-link-*; do
+    for link in /run/reconciler/links/*; do
+        [ ! -d "$link" ] || "$script" close "${link##*/}" root
+    done
+done
+"""
+"""Of moves that a test has left unfinished: their keys, too."""
+
+
 def _tidy(lab: Lab) -> None:
     Lab.up(lab.name)
     # An address may come back with another MAC; this machine must not look for the old one.
@@ -130,7 +140,7 @@ def _tidy(lab: Lab) -> None:
     for host in lab.hosts:
         lab.set_link(host.name, True)
         lab.start_sshd(host.name)
-        lab.exec(host.name, ["sh", "-c", END_HOLDS], check=False)
+        lab.exec(host.name, ["sh", "-c", END_HOLDS + CLOSE_LINKS], check=False)
         lab.exec(host.name, ["podman", "rm", "--all", "--force", "--time", "0"])
         lab.exec(host.name, ["podman", "volume", "rm", "--all", "--force"], check=False)
         lab.exec(host.name, ["podman", "secret", "rm", "--all"], check=False)

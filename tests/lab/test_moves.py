@@ -291,6 +291,18 @@ def test_restore_back_when_the_policy_says_so(repo: Repo) -> None:
         assert repo.running_on() == ["h2"], "restored from its images on the source"
         seen = probe.stop()
     assert seen.survived and seen.memory_intact, seen
+    assert links(repo) != "", "what was made on h1 could not be taken away while it did not answer"
+    repo.lab.start_sshd("h1")
+    repo.run("resume")
+    assert repo.running_on() == ["h2"]
+    assert links(repo) == ""
+
+
+def links(repo: Repo) -> str:
+    """What moves leave for copies between hosts: folders, and keys that a host accepts."""
+    script = "ls /run/reconciler/links; grep reconciler-link: /root/.ssh/authorized_keys"
+    hosts = (host.name for host in repo.lab.hosts)
+    return "".join(repo.lab.exec(host, ["sh", "-c", script], check=False).stdout for host in hosts)
 
 
 def test_an_unreachable_host_is_unknown_and_nothing_is_done_about_it(repo: Repo) -> None:
