@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := pip --quiet --disable-pip-version-check
 SEEDS ?= 500
 
-.PHONY: help demo test ready unit lab-tests nightly watch-soak page-tests vm-tests libvirt-tests kube-tests docker-tests lint format bench soak faults compat fidelity floors newest pythons docs lock clean
+.PHONY: help demo test ready unit lab-tests nightly watch-soak page-tests vm-tests libvirt-tests kube-tests docker-tests cri-tests lint format bench soak faults compat fidelity floors newest pythons docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,10 +32,10 @@ unit: $(VENV)/installed
 	@SEEDS=$(SEEDS) $(BIN)/python -m pytest -q -n auto --dist loadfile -m 'not lab and not page and not nightly' tests
 
 lab-tests: ready
-	@$(BIN)/python -m pytest -q -m 'lab and not nightly and not vm and not libvirt and not docker and not kube' tests
+	@$(BIN)/python -m pytest -q -m 'lab and not nightly and not vm and not libvirt and not docker and not cri and not kube' tests
 
 nightly: ready ## The lab tests that take too long for every change
-	@$(BIN)/python -m pytest -q -m 'nightly and not vm and not libvirt and not docker and not kube' tests
+	@$(BIN)/python -m pytest -q -m 'nightly and not vm and not libvirt and not docker and not cri and not kube' tests
 
 $(VENV)/page: $(VENV)/installed requirements/page.txt
 	@command -v chromium >/dev/null || apt-get install -qqy chromium
@@ -59,6 +59,9 @@ libvirt-tests: ready ## Tests of virtual machines moved by libvirt, emulated
 
 docker-tests: ready ## Tests of the runtime docker, on hosts with Docker
 	@$(BIN)/python -m pytest -q -m docker tests
+
+cri-tests: ready ## Tests of the runtime cri, on hosts with containerd
+	@$(BIN)/python -m pytest -q -m cri tests
 
 lint: $(VENV)/installed ## Style, types, shell scripts
 	@$(BIN)/ruff check reconciler tests

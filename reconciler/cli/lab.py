@@ -32,8 +32,8 @@ def up(
     backend: Annotated[
         str | None,
         typer.Option(
-            help="namespace (fast, a new lab's default), docker or libvirt (the same, with that instead of "
-            "Podman), mixed (Docker beside Podman) or vm (stock kernel and systemd; slow without KVM)."
+            help="namespace (fast, a new lab's default), docker, containerd or libvirt (the same, with that "
+            "instead of Podman), mixed (Docker beside Podman) or vm (stock kernel and systemd; slow without KVM)."
         ),
     ] = None,
     memory: Annotated[

@@ -1,4 +1,4 @@
-"""What a way of making hosts must be able to do: `namespace`, the same with `docker` or `libvirt`, and `vm`."""
+"""What a way of making hosts must be able to do: `namespace`, the same with other engines, and `vm`."""
 
 from __future__ import annotations
 
@@ -67,12 +67,19 @@ class Backend(Protocol):
 
 def named(name: str) -> Backend:
     """The backend with this name."""
-    from reconciler.lab.namespace import DockerBackend, LibvirtBackend, MixedBackend, NamespaceBackend
+    from reconciler.lab.namespace import (
+        ContainerdBackend,
+        DockerBackend,
+        LibvirtBackend,
+        MixedBackend,
+        NamespaceBackend,
+    )
     from reconciler.lab.vm import VmBackend
 
     known: tuple[Backend, ...] = (
         NamespaceBackend(),
         DockerBackend(),
+        ContainerdBackend(),
         MixedBackend(),
         LibvirtBackend(),
         VmBackend(),

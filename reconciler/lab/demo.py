@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from reconciler.lab.tools import run
@@ -28,19 +29,31 @@ FOLDERS = ("bin", "data", "dev", "etc", "proc", "sys", "tmp", "var")
 def build_archive(archive: Path, counter: Path, busybox: Path, tag: str) -> str:
     """Compile the counter to `counter` and write the image; returns its ID."""
     build_counter(counter)
-    layer = _layer(counter.read_bytes(), busybox.read_bytes())
+    command = {
+        "Cmd": ["/bin/counter"],
+        "Env": ["PATH=/bin"],
+        "ExposedPorts": {"9000/tcp": {}},
+        "WorkingDir": "/",
+    }
+    return _write(archive, _layer(counter.read_bytes(), busybox.read_bytes()), command, tag)
+
+
+def build_sandbox(archive: Path, busybox: Path, tag: str) -> str:
+    """The image of what only holds a pod's namespaces; returns its ID."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        _add_file(tar, "bin/busybox", busybox.read_bytes(), 0o755)
+    return _write(archive, buffer.getvalue(), {"Entrypoint": ["/bin/busybox", "sleep", "infinity"]}, tag)
+
+
+def _write(archive: Path, layer: bytes, command: Mapping[str, object], tag: str) -> str:
     layer_digest = hashlib.sha256(layer).hexdigest()
     config = _json(
         {
             "architecture": run(["dpkg", "--print-architecture"], check=False).stdout.strip() or "amd64",
             "os": "linux",
             "created": EPOCH,
-            "config": {
-                "Cmd": ["/bin/counter"],
-                "Env": ["PATH=/bin"],
-                "ExposedPorts": {"9000/tcp": {}},
-                "WorkingDir": "/",
-            },
+            "config": command,
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer_digest}"]},
             "history": [{"created": EPOCH, "created_by": "reconciler"}],
         }

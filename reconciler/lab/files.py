@@ -54,7 +54,7 @@ def _write_seed(paths: LabPaths, spec: LabSpec, host: str) -> None:
     seed.mkdir(parents=True, exist_ok=True, mode=0o700)
     _make_key(seed / "ssh_host_ed25519_key", host)
     shutil.copyfile(paths.key.with_suffix(".pub"), seed / "authorized_keys")
-    for script in ("boot.sh", "libvirtd.sh", "dockerd.sh"):
+    for script in ("boot.sh", "libvirtd.sh", "dockerd.sh", "containerd.sh"):
         shutil.copyfile(data_path("templates", "lab", script), seed / script)
     names = "".join(f"{spec.address(name)}\t{name}\n" for name in spec.host_names)
     (seed / "hosts").write_text(f"127.0.0.1\tlocalhost\n{names}", encoding="utf-8")

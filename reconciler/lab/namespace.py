@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from reconciler.errors import LabError
-from reconciler.lab import cache, cgroups, engine, guest, network, power, process
+from reconciler.lab import cache, cgroups, engine, guest, network, pods, power, process
 from reconciler.lab.spec import LabPaths, LabSpec
 from reconciler.lab.tools import Report, require_packages, require_root, run, words
 from reconciler.resources import data_path
@@ -129,6 +129,15 @@ class DockerBackend(NamespaceBackend):
 
     def prepare(self, report: Report) -> cache.PreparedRoot:
         return engine.prepare(report)
+
+
+class ContainerdBackend(NamespaceBackend):
+    """The same hosts, with containerd and its CRI instead of Podman."""
+
+    name = "containerd"
+
+    def prepare(self, report: Report) -> cache.PreparedRoot:
+        return pods.prepare(report)
 
 
 class MixedBackend(NamespaceBackend):

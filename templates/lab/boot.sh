@@ -29,6 +29,9 @@ if command -v podman >/dev/null; then
         podman network create -d macvlan -o parent=e0 --subnet "$subnet" --gateway "$gateway" --ip-range "$range" lab
 fi
 if command -v dockerd >/dev/null; then sh /run/lab/dockerd.sh "$subnet" "$gateway" "$range"; fi
+if [ -x /usr/bin/containerd ] && ! command -v dockerd >/dev/null; then # which starts one of its own
+    sh /run/lab/containerd.sh "$subnet" "$gateway" "$range"
+fi
 # Guests' cards join a bridge, which takes over the host's address. Its MAC is the card's: peers notice nothing.
 if command -v libvirtd >/dev/null; then
     address=$(ip -o -4 addr show dev e0 | awk '{print $4; exit}')

@@ -52,7 +52,7 @@ chmod 700 root/.ssh
 chmod 600 etc/ssh/ssh_host_ed25519_key
 cp "$dir/seed/hosts" etc/hosts
 cp "$dir/seed/machine-id" etc/machine-id
-cp "$dir/seed/boot.sh" "$dir/seed/libvirtd.sh" "$dir/seed/dockerd.sh" run/lab/
+cp "$dir"/seed/*.sh run/lab/
 echo "$name" > etc/hostname
 hostname "$name"
 

@@ -90,6 +90,12 @@ def engines(dockers: Lab) -> Iterator[Lab]:
         yield dockers
 
 
+@pytest.fixture(scope="session")
+def pods(lab_factory: Callable[..., Lab]) -> Lab:
+    """Two hosts with containerd, shared by the session."""
+    return lab_factory("pods", hosts=2, backend="containerd")
+
+
 @pytest.fixture
 def clean_lab(lab: Lab) -> Iterator[Lab]:
     """The shared lab with all hosts, links and SSH servers up and without containers, before and after."""
