@@ -29,7 +29,7 @@ ONLY_IMPORT_IN = {
     "sqlite3": "state/",
     "rich": "cli/",
     "yaml": "load/",
-    "google": "core/criu_images.py",
+    "google": "core/protobuf.py",
     "zstandard": "inspection/archive.py",
     "junitparser": "cli/views/reports.py",
     "watchdog": "watch/folders.py",

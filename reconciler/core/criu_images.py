@@ -1,4 +1,4 @@
-"""The part of CRIU's image format that is read or written here, for the protobuf library. The only import of it.
+"""The part of CRIU's image format that is read or written here, for the protobuf library.
 
 Field numbers are those of CRIU's images/*.proto; fields that are not listed are skipped. Text is `bytes` here:
 names of programs and paths need not be UTF-8.
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+from reconciler.core import protobuf
 from reconciler.errors import InputError
 
 _MESSAGES: dict[str, str] = {
@@ -31,37 +32,18 @@ _MESSAGES: dict[str, str] = {
     "dump": "freezing_time:1 frozen_time:2 pages_written:7",
     "stats": "dump:1dump",
 }
-"""NAME:NUMBER, `*` repeated, then `b` for bytes or a message; else an unsigned number."""
+"""As `protobuf.classes` reads them."""
 _MAGICS = (0x54564319, 0x55105940)
 
 
 @cache
 def _classes() -> dict[str, Any]:
-    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-
-    field = descriptor_pb2.FieldDescriptorProto
-    file = descriptor_pb2.FileDescriptorProto(name="reconciler/criu.proto", package="criu", syntax="proto2")
-    for name, text in _MESSAGES.items():
-        message = file.message_type.add(name=name)
-        for word in text.split():
-            key, _, rest = word.partition(":")
-            number = rest.rstrip("abcdefghijklmnopqrstuvwxyz").rstrip("*")
-            kind = rest[len(number) :].lstrip("*")
-            made = message.field.add(name=key, number=int(number))
-            made.label = field.LABEL_REPEATED if "*" in rest else field.LABEL_OPTIONAL
-            made.type = field.TYPE_BYTES if kind == "b" else field.TYPE_MESSAGE if kind else field.TYPE_UINT64
-            if kind not in ("", "b"):
-                made.type_name = f".criu.{kind}"
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return {n: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"criu.{n}")) for n in _MESSAGES}
+    return protobuf.classes("criu", _MESSAGES)
 
 
 def entries(data: bytes, message: str, name: str, *, head: str = "") -> Iterator[Any]:
     """The entries of one image, the first one as `head` where that is another message. InputError when it is cut
     short or no image of CRIU."""
-    from google.protobuf.message import DecodeError
-
     classes = _classes()
     try:
         at = 8 if struct.unpack_from("<I", data)[0] in _MAGICS else 4
@@ -71,9 +53,9 @@ def entries(data: bytes, message: str, name: str, *, head: str = "") -> Iterator
             body = data[at + 4 : at + 4 + size]
             if len(body) != size:
                 raise ValueError("it ends in the middle of an entry")
-            yield kind.FromString(body)
+            yield protobuf.decoded(kind, body)
             at, kind = at + 4 + size, classes[message]
-    except (struct.error, ValueError, DecodeError) as error:
+    except (struct.error, ValueError) as error:
         raise InputError(f"{name} is no image of CRIU", code="E187", why=str(error)) from None
 
 
