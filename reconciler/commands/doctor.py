@@ -186,7 +186,10 @@ def _unknown(host: Host, view: HostUnknown) -> Finding:
 PROGRAMS = (
     "/bin/sh",
     "/usr/bin/sh",
-    *(f"/usr/bin/{name}" for name in ("podman", "docker", "cat", "grep", "kill", "ls", "rm", "sync", "tail")),
+    *(
+        f"/usr/bin/{name}"
+        for name in ("podman", "docker", "ctr", "cat", "grep", "kill", "ls", "rm", "sync", "tail")
+    ),
     "/usr/bin/test",
 )
 """Everything that is run through sudo, first words only; a test compares it with the code."""

@@ -81,6 +81,16 @@ PLAN_PAGES: dict[str, Page] = {
         "dockerd is not running on that host, its socket is not at /var/run/docker.sock, or the user may not use "
         "it. Nothing was concluded from its silence. Start it (systemctl start docker), then: reconcile resume.",
     ),
+    "H217": Page(
+        "containerd does not answer on its CRI",
+        "Pods were made on that host, and now its socket is not there, says nothing, or curl is missing, which "
+        "speaks to it. Nothing was concluded from its silence. Start it: systemctl start containerd.",
+    ),
+    "C363": Page(
+        "containerd did not do what CRI was asked",
+        "Its own reason is in the message. Look at its log: journalctl -u containerd. What was made until then is "
+        "made anew, or removed, by the next try.",
+    ),
     "P460": Page(
         "Docker does not take a field",
         "What the field says cannot be done by Docker, or is not done by its driver yet; see E174. Nothing is "

@@ -55,9 +55,16 @@ def _docker() -> Runtime:
     return DockerDriver()
 
 
+def _cri() -> Runtime:
+    from reconciler.runtimes.cri.driver import CriDriver
+
+    return CriDriver()
+
+
 BUILT_IN: dict[str, Callable[[], Runtime]] = {
     DEFAULT_RUNTIME: _podman,
     "docker": _docker,
+    "cri": _cri,
     "process": _process,
     "libvirt": _libvirt,
     "kubevirt": _kubevirt,
@@ -86,10 +93,17 @@ def _docker_lacks(container: Container) -> Iterable[Unsupported]:
     return unsupported(container)
 
 
+def _cri_lacks(container: Container) -> Iterable[Unsupported]:
+    from reconciler.runtimes.cri.unsupported import unsupported
+
+    return unsupported(container)
+
+
 CONTAINER = Takes("container")
 TAKES: Mapping[str, Takes] = {
     DEFAULT_RUNTIME: CONTAINER,
     "docker": Takes("container", unsupported=_docker_lacks),
+    "cri": Takes("container", unsupported=_cri_lacks),
     "process": Takes("process"),
     "libvirt": Takes("virtualMachine", shape="libvirt"),
     "kubevirt": Takes("virtualMachine", shape="kubevirt"),

@@ -15,6 +15,7 @@ from reconciler.lab import DEMO_IMAGE, Lab, Probe, lab_names, remove, unusable
 from tests.lab.dockers import cleared as emptied
 from tests.lab.guests import cleared
 from tests.lab.pair import IMAGE, Bench
+from tests.lab.pods import cleared as unpodded
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -91,9 +92,16 @@ def engines(dockers: Lab) -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="session")
-def pods(lab_factory: Callable[..., Lab]) -> Lab:
-    """Two hosts with containerd, shared by the session."""
+def containerds(lab_factory: Callable[..., Lab]) -> Lab:
+    """Two hosts with containerd, shared by the session; see `without_pods`."""
     return lab_factory("pods", hosts=2, backend="containerd")
+
+
+@pytest.fixture
+def without_pods(containerds: Lab) -> Iterator[Lab]:
+    """The hosts with containerd, up and without pods, before and after."""
+    with unpodded(containerds):
+        yield containerds
 
 
 @pytest.fixture

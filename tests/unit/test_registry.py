@@ -108,6 +108,7 @@ def test_podman_can_everything_but_move_by_itself():
     assert [found.name for found in registry.everything()] == [
         "podman",
         "docker",
+        "cri",
         "process",
         "libvirt",
         "kubevirt",
@@ -141,7 +142,7 @@ def test_one_that_cannot_be_used_is_named_and_the_others_work_on(packages, made,
     packages(Point(name, made), Point("least", Least))
     bad = next(found for found in registry.everything() if found.problem)
     assert bad.name == name and problem in bad.problem and bad.package == f"example_{name}"
-    assert sorted(registry.usable()) == ["docker", "kubevirt", "least", "libvirt", "podman", "process"]
+    assert sorted(registry.usable()) == ["cri", "docker", "kubevirt", "least", "libvirt", "podman", "process"]
     assert isinstance(registry.usable()["podman"], PodmanDriver)
 
 

@@ -9,7 +9,13 @@ from reconciler.resources import data_path
 
 SCRIPTS = sorted(
     path
-    for folder, names in (("podman", "*.sh"), ("docker", "*.sh"), ("host", "*.sh"), ("libvirt", "*.sh"))
+    for folder, names in (
+        ("podman", "*.sh"),
+        ("docker", "*.sh"),
+        ("cri", "*.sh"),
+        ("host", "*.sh"),
+        ("libvirt", "*.sh"),
+    )
     for path in data_path("templates", folder).glob(names)
 )
 BY_INPUT = re.compile(r"^(while|until) .*(\bread\b|\[ \$# )|while said=")

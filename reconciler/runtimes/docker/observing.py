@@ -11,7 +11,7 @@ from reconciler.model.command import Command, Program, Seconds
 from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.world import HostFacts, InstanceState, RuntimeFacts, Versions
 from reconciler.runtimes.docker import parse, places
-from reconciler.runtimes.oci.measuring import measured
+from reconciler.runtimes.oci.measuring import by_id, measured
 
 LISTS_LIMIT: Seconds = 120.0
 _UNWANTED = f"where nothing of Reconciler's is in it any more: rmdir {ROOT}/docker"
@@ -47,7 +47,7 @@ def observe(host: HostFacts) -> Program[RuntimeFacts]:
         versions=Versions(runc=parse.component(parts.get("server", ""), "runc")),
         settings=parse.settings(info),
         disk_free_bytes=answers.number(parts.get("disk", "").strip(), "the free disk of Docker"),
-        instances=(yield from measured(found, places.shell("measure"), LISTS_LIMIT)),
+        instances=(yield from measured(found, by_id(), LISTS_LIMIT)),
         images=parse.images(parts.get("images", "")),
         networks=parse.networks(parts.get("networks", "")),
         volumes=parse.volumes(parts.get("volumes", "")),

@@ -7,6 +7,12 @@ from reconciler.core.lines import numbers, sections
 from reconciler.model.command import Command, Program, Seconds
 from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.world import ContainerFacts
+from reconciler.resources import host_script
+
+
+def by_id() -> tuple[str, ...]:
+    """The script of engines whose containers are in control groups that end with their IDs."""
+    return ("/bin/sh", "-c", host_script("oci", "measure"), "measure")
 
 
 def measured(

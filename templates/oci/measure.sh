@@ -8,7 +8,7 @@ while [ $# -ge 3 ]; do
     printf '\n@@ use %s\n' "$id"
     files='' count=0
     # Also those in PID namespaces that they have made inside it.
-    for file in $(grep -lsE -- "/(docker-)?$id(\.scope)?(/|$)" /proc/[0-9]*/cgroup); do
+    for file in $(grep -lsE -- "/([a-z]+-)*$id(\.scope)?(/|$)" /proc/[0-9]*/cgroup); do
         one=${file%/cgroup}
         grep -qs '^State:[[:space:]]*[ZX]' "$one/status" && continue
         files="$files $one/smaps_rollup" count=$((count + 1))
