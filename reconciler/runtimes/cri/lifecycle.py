@@ -41,7 +41,6 @@ def create(workload: Workload, fence: Fence, *, oci_runtime: str, secrets: Mappi
         whole = found.container is not None and not changed_fields(wanted, found.spec)
         if found.runs or whole:
             return found.facts.id
-    yield from guard.mark(fence, Phase.RUNNING, "owner")
     return (yield from _make(name, wanted, fence))
 
 
@@ -51,6 +50,7 @@ def _make(name: str, wanted: Container, fence: Fence) -> Program[str]:
     image = yield from images.image_id(wanted.image)
     if image is None:
         raise HostError(f"the image {wanted.image} is not there", code="H214", fix="pull or copy it first")
+    yield from guard.mark(fence, Phase.RUNNING, "owner")
     yield from _clear(name, fence)
     yield calls.room(calls.NOTES)
     pod = configs.pod(name, wanted, uuid.uuid4().hex)
@@ -78,7 +78,6 @@ def start(workload: Workload, fence: Fence) -> Program[None]:
     if found is None:
         raise CommandFailed(f"{name} cannot be started: its pod is not there")
     if not found.runs:
-        yield from guard.mark(fence, Phase.RUNNING, "owner")
         yield from _start(name, workload.container, found, fence)
     if workload.spec.health is None:  # else the check finds out
         yield Command(("/bin/sh", "-c", f"sleep {_AT_ONCE}"))
@@ -91,6 +90,7 @@ def _start(name: str, wanted: Container, found: OwnPod, fence: Fence) -> Program
     facts = found.facts if found.ready and found.container is not None else None
     if facts is not None and facts.state is InstanceState.CREATED:
         container = facts.id
+        yield from guard.mark(fence, Phase.RUNNING, "owner")
     else:
         container = yield from _make(name, wanted, fence)
     yield from calls.change(fence, guard.LIVE, CriCall("StartContainer", "id", {"id": container}))
@@ -164,7 +164,6 @@ def bring_back(workload: str, fence: Fence) -> Program[None]:
         wanted = _spec(old)
         if wanted is None:
             raise CommandFailed(f"{workload} cannot be started again: nobody can read what it was made from")
-        yield from guard.mark(fence, Phase.RUNNING, "owner")
         container = yield from _make(workload, wanted, fence)
         yield from calls.change(fence, guard.LIVE, CriCall("StartContainer", "id", {"id": container}))
         yield from _remove(old, fence)

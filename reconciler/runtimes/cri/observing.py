@@ -11,7 +11,7 @@ from reconciler.errors import HostError
 from reconciler.guard.guard import ROOT
 from reconciler.model.command import Command, Program, Seconds
 from reconciler.model.labels import ANNOTATION_CRIU
-from reconciler.model.world import HostFacts, RuntimeFacts
+from reconciler.model.world import HostFacts, InstanceState, RuntimeFacts
 from reconciler.runtimes.cri import calls, images, looking
 from reconciler.runtimes.cri.calls import UNIMPLEMENTED, CriAnswer, CriCall
 from reconciler.runtimes.cri.messages import mapping
@@ -41,7 +41,13 @@ def observe(host: HostFacts) -> Program[RuntimeFacts]:
     details = looking.details(pods)
     answered = (yield from calls.ask(details)) if details else []
     seen = looking.with_facts(pods, answered, aside)
-    instances = tuple(pod.facts for pod in seen if pod.facts is not None)
+    instances = tuple(
+        pod.facts.model_copy(update={"state": InstanceState.HELD})
+        if pod.runs and pod.workload in host.holds
+        else pod.facts
+        for pod in seen
+        if pod.facts is not None
+    )
     return RuntimeFacts(
         version=version(answers.string(versions.runtime_version, "the version of containerd", 200)),
         settings=tuple(_settings(versions, status, parts)),
