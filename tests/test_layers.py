@@ -149,8 +149,6 @@ def test_test_folders_are_packages() -> None:
 PODMAN_IS_NAMED_IN = {
     "reconciler/runtimes/registry.py": "which runtimes there are",
     "reconciler/model": "the default runtime, and what its annotations, images and updates may be",
-    "reconciler/core/rules": "rules about containers, with the commands that a person types",
-    "reconciler/core/diff.py": "the command that ends a pause; which release keeps updates",
     "reconciler/core/causes.py": "how its errors read",
     "reconciler/core/pages.py": "explanations of errors, for people",
     "reconciler/core/plan_pages.py": "explanations of refusals, for people",

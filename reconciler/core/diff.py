@@ -10,10 +10,8 @@ from reconciler.core.index import Copy, Index
 from reconciler.core.made_from import can_stay, changed_fields
 from reconciler.core.placement import NotPlaced, place
 from reconciler.core.unseen import out_of_view
-from reconciler.core.versions import version_tuple
-from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.cluster_machine import ClusterMachine
-from reconciler.model.inplace import PODMAN_KEEPS_UPDATES
+from reconciler.model.inplace import LOSES_UPDATES
 from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.place import cluster_of, leased, node_of
 from reconciler.model.plan import Change, ChangeKind, Finding, Phase
@@ -282,10 +280,8 @@ def _can_stay(workload: Workload, current: Copy, index: Index) -> bool:
         return True  # the object is changed; what its guest takes only when it starts again, KubeVirt says
     if wanted is None:
         return False
-    able = (
-        instance.runtime == DEFAULT_RUNTIME
-        and version_tuple(index.seen[current.host].versions.podman) >= PODMAN_KEEPS_UPDATES
-    )
+    settings = index.seen[current.host].settings.get(instance.runtime, ())
+    able = index.can(instance.runtime, "updates") and LOSES_UPDATES not in settings
     label = instance.labels.get(LABEL_SPEC, "")
     runs = instance.state is InstanceState.RUNNING
     return able and runs and can_stay(wanted, label, instance.memory_bytes)

@@ -32,6 +32,8 @@ class Index:
     copies: Mapping[str, tuple[Copy, ...]]
     markers: Mapping[str, tuple[tuple[str, Marker], ...]]
     unknown: Mapping[str, str]
+    abilities: Mapping[str, tuple[str, ...]]
+    """What each runtime that was asked can do."""
     addresses: Mapping[tuple[str, str], tuple[Copy, ...]]
     """What runs by network and static IP or MAC; also what is not ours."""
     seen: Mapping[str, HostFacts]
@@ -68,12 +70,18 @@ class Index:
             copies=_frozen(copies),
             markers=_frozen(markers),
             unknown={name: host.reason for name, host in world.unknown().items()},
+            abilities=world.abilities,
             addresses=_frozen(addresses),
             seen=seen,
             named=_frozen(named),
             volumes=_frozen(volumes),
             kept=_labelled_volumes(seen),
         )
+
+    def can(self, runtime: str, ability: str) -> bool:
+        """Whether a runtime can; one that nobody asked is not said to lack anything."""
+        known = self.abilities.get(runtime)
+        return known is None or ability in known
 
     def epoch(self, workload: str) -> int:
         """The highest epoch any host knows for a workload; 0 for a new one."""

@@ -14,11 +14,12 @@ def check_accepted(entry: Entry, policy: MigrationPolicy) -> Iterator[Diagnostic
     """What `accept` names and cannot be accepted."""
     if not policy.spec.accept:
         return
-    from reconciler.core.rules import RULES  # most specs need none of them
+    from reconciler.runtimes import registry
 
-    known = sorted(name for name, one in RULES.items() if one.acceptable)
+    rules = registry.rules()  # most specs need none of them
+    known = sorted(name for name, one in rules.items() if one.acceptable)
     for n, name in enumerate(policy.spec.accept):
-        found = RULES.get(name)
+        found = rules.get(name)
         if found is None:
             hint = close(name, known) or "docs/rules.md says which rules may be accepted"
             yield entry.diagnostic("E159", f"there is no rule `{name}`", "spec", "accept", n, hint=hint)

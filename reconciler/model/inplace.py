@@ -69,6 +69,6 @@ FIELDS: Mapping[str, How] = {
 }
 """By the names that users write; a test holds that none is missing."""
 
-PODMAN_KEEPS_UPDATES = (5, 1)
-"""From this release on what `podman update` changes survives a restart of the container, and it can change the
-restart policy."""
+LOSES_UPDATES = "loses-updates"
+"""A runtime says so among its settings on a host where what is changed while an instance runs does not outlive a
+restart of it, or where the restart policy cannot be changed so."""

@@ -65,6 +65,7 @@ class ContainerOptions(Model):
     pod: str = ""
     memory: int = Field(0, description="Its limit in bytes; 0: none")
     log_driver: str = Field("", description="Where its output goes, in the engine's word")
+    log_goes_along: bool = Field(False, description="Whether a move takes the end of what it has printed along")
 
 
 class DeletedFile(Model):
@@ -167,6 +168,7 @@ class ContainerFacts(Instance):
     mounts: tuple[ContainerMount, ...] = ()
     auto_remove: bool = False
     restart: str = "no"
+    unit: str = Field("", description="The systemd unit that runs it, where its engine knows of one")
     userdata: str = Field("", description="The runtime's folder for this container")
     upper_dir: str = ""
     options: ContainerOptions = ContainerOptions()

@@ -19,6 +19,7 @@ from reconciler.model.spec import CUSTOM, PAYLOADS
 from reconciler.text import printable, short
 
 if TYPE_CHECKING:  # who only reads specs needs neither abilities nor what runs
+    from reconciler.core.rules import Rule
     from reconciler.runtimes.base import Driver, Runtime
 
 GROUP = "reconciler.runtimes"
@@ -149,6 +150,17 @@ def find(name: str) -> FoundRuntime | None:
     return next(iter(_all(name)), None)
 
 
+def rules() -> Mapping[str, Rule]:
+    """Reasons to say no, by ID: those about any runtime, then what is about one of ours alone. A third party's
+    runtime may register more where it is loaded. Whoever uses runtimes has them."""
+    from reconciler.core.rules import RULES
+    from reconciler.runtimes.podman import rules  # isort: skip
+    from reconciler.runtimes.docker import rules as dockers  # isort: skip
+
+    del rules, dockers  # to import them makes them known
+    return RULES
+
+
 def everything() -> tuple[FoundRuntime, ...]:
     """All of them, loaded, those that cannot be used included."""
     return tuple(_all())
@@ -181,6 +193,7 @@ def need(runtimes: Mapping[str, Runtime], name: str, ability: str = "") -> Drive
 
 
 def _all(only: str = "") -> list[FoundRuntime]:
+    rules()
     found = [FoundRuntime(name, OURS, make()) for name, make in BUILT_IN.items() if only in ("", name)]
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         if only in ("", point.name):

@@ -8,7 +8,9 @@ import pytest
 
 from reconciler.cli.explain import topics
 from reconciler.cli.main import run
-from reconciler.core.rules import RULES
+from reconciler.runtimes import registry
+
+RULES = registry.rules()
 
 ROOT = Path(__file__).parent.parent.parent
 CODE = re.compile(r'"([EWHCGPASLR]\d{3})"')

@@ -15,6 +15,7 @@ from reconciler.model.world import (
     TcpConnection,
     Versions,
 )
+from reconciler.runtimes import registry
 from tests.core.worlds import API, container, domain, facts, host, spec, tree, workload, world
 
 MIB = 2**20
@@ -81,6 +82,7 @@ class Scene:
             reason="test",
         )
         hosts = world(source, destination).model_copy(update={"abilities": self.abilities})
+        registry.rules()  # what plans look at, those of runtimes included
         return check_change(change, specs, hosts, Index.of(hosts))
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from reconciler.core.criu_errors import translate
 from reconciler.core.criu_known import KNOWN
-from reconciler.core.rules import RULES
+from reconciler.runtimes import registry
 
 LINES = [
     # Seen on lab hosts (CRIU 4.2.1, Linux 6.18).
@@ -160,4 +160,4 @@ def test_what_is_not_known_is_not_guessed(log):
 def test_entries_are_unique_and_name_rules_that_exist():
     ids = [known.id for known in KNOWN]
     assert len(ids) == len(set(ids))
-    assert {known.rule for known in KNOWN if known.rule} <= RULES.keys()
+    assert {known.rule for known in KNOWN if known.rule} <= registry.rules().keys()

@@ -4,18 +4,17 @@ import pytest
 
 from reconciler.core.planner import make_plan
 from reconciler.model.container import Container
-from reconciler.model.inplace import FIELDS
+from reconciler.model.inplace import FIELDS, LOSES_UPDATES
 from reconciler.model.world import InstanceState
-from tests.core.worlds import VERSIONS, container, facts, host, spec, workload, world
+from tests.core.worlds import container, facts, host, spec, workload, world
 
 H1, H2 = host("h1"), host("h2")
 LIMITS = {"limits": {"memory": "64MiB", "cpus": 1.0}}
 
 
-def kind(old, new, state=InstanceState.RUNNING, podman="5.4.2", memory=16 * 2**20):
+def kind(old, new, state=InstanceState.RUNNING, settings=(), memory=16 * 2**20):
     have = container(old, state, memory_bytes=memory)
-    versions = VERSIONS.model_copy(update={"podman": podman})
-    plan = make_plan(spec(H1, H2, new), world(facts("h1", have, versions=versions), facts("h2")))
+    plan = make_plan(spec(H1, H2, new), world(facts("h1", have, settings={"podman": settings}), facts("h2")))
     return plan.changes[0].kind.value, plan
 
 
@@ -45,7 +44,7 @@ def test_while_it_runs(old, new):
         ({}, LIMITS, {}),
         (LIMITS, {"limits": {"memory": "16MiB", "cpus": 1.0}}, {"memory": 32 * 2**20}),
         ({}, {"restart": "always", "env": {"A": "1"}}, {}),
-        ({}, {"restart": "always"}, {"podman": "4.9.3"}),
+        ({}, {"restart": "always"}, {"settings": (LOSES_UPDATES,)}),
         ({}, {"restart": "always"}, {"state": InstanceState.EXITED}),
     ],
 )

@@ -5,14 +5,17 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.core.rules import RULES, Answer, MoveVerdict, check_host, verdict
+from reconciler.core.rules import Answer, MoveVerdict, check_host, verdict
 from reconciler.core.rules.floors import FLOORS
 from reconciler.core.rules.security import below
 from reconciler.model.plan import Finding
+from reconciler.runtimes import registry
 from tests.core.rule_pairs import PAIRS
 from tests.core.rule_pairs import engine as engines
 from tests.core.rule_scene import LAN, TCP, Scene, _host, held, options
 from tests.core.worlds import facts
+
+RULES = registry.rules()
 
 
 def test_every_rule_has_a_pair():
@@ -136,7 +139,7 @@ def test_a_host_for_virtual_machines_only_lacks_nothing_that_criu_needs():
     assert "runtime.missing" in {f.rule for f in check_host(found.model_copy(update={"runtimes": {}}))}
     of_libvirt = found.model_copy(update={"runtimes": {"libvirt": "11.3.0"}})
     assert check_host(of_libvirt) == []
-    mixed = of_libvirt.model_copy(update={"versions": found.versions.model_copy(update={"podman": "5.4.2"})})
+    mixed = of_libvirt.model_copy(update={"runtimes": {"libvirt": "11.3.0", "podman": "5.4.2"}})
     assert "criu.missing" in {f.rule for f in check_host(mixed)}
 
 

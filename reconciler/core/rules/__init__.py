@@ -1,4 +1,5 @@
-"""Reasons to say no, or to warn, before anything stops: one small function per rule, over facts only."""
+"""Reasons to say no, or to warn, before anything stops: one small function per rule, over facts only.
+Runtimes add what is about them alone (`reconciler.runtimes.registry.rules`)."""
 
 from __future__ import annotations
 
@@ -8,7 +9,6 @@ from reconciler.core.rules import (
     capacity,
     cluster,
     container,
-    engine,
     given,
     identity,
     keeping,
@@ -42,7 +42,6 @@ __all__ = [
     "check_host",
     "cluster",
     "container",
-    "engine",
     "given",
     "identity",
     "keeping",

@@ -187,8 +187,8 @@ def host_rule(
 
 
 def serves_others_only(host: HostFacts) -> bool:
-    """Whether a host has a runtime, and neither Podman nor CRIU."""
-    return bool(host.runtimes) and not (host.versions.podman or host.versions.criu)
+    """Whether a host has runtimes, but not the one that moves by CRIU unless told otherwise, and no CRIU."""
+    return bool(host.runtimes) and not (DEFAULT_RUNTIME in host.runtimes or host.versions.criu)
 
 
 def register(added: Rule) -> None:

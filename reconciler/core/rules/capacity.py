@@ -25,8 +25,13 @@ def disk_alone(host: HostFacts) -> Iterator[Said]:
     """For `doctor`: no room for any workload."""
     if host.least_disk_bytes < DISK_MARGIN:
         free = format_bytes(host.least_disk_bytes)
-        fix = "podman image prune; podman volume prune"
-        yield Said(f"{host.name} has {free} of disk free under the container storage", fix, warn=True)
+        engines = sorted({image.runtime for image in host.images})
+        fix = "; ".join(f"{name} image prune; {name} volume prune" for name in engines)
+        yield Said(
+            f"{host.name} has {free} of disk free under the container storage",
+            fix or "df -h; du -xh / | sort -h | tail",
+            warn=True,
+        )
 
 
 @rule("room.memory", alone=memory_alone)

@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.core.rules.base import Case, Said, rule, together
-from reconciler.core.versions import version_tuple
-from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.container import RestartPolicy
-from reconciler.model.inplace import PODMAN_KEEPS_UPDATES
+from reconciler.model.inplace import LOSES_UPDATES
 from reconciler.model.world import InstanceState
-
-UNIT_LABEL = "PODMAN_SYSTEMD_UNIT"
-"""Set by Podman and Quadlet on containers that a systemd unit runs."""
 
 
 @rule("container.auto-remove")
@@ -30,7 +25,7 @@ def auto_remove(case: Case) -> Iterator[Said]:
 
 @rule("container.paused")
 def paused(case: Case) -> Iterator[Said]:
-    """Somebody has paused the container (`podman pause`). It cannot be checkpointed, and whoever paused it may not
+    """Somebody has paused the container with its engine. It cannot be checkpointed, and whoever paused it may not
     want it to run elsewhere."""
     if case.moves and case.container and case.container.state is InstanceState.PAUSED:
         yield Said(
@@ -156,8 +151,8 @@ def unit(case: Case) -> Iterator[Said]:
     hosts = {h.name: h for h in (case.source, case.destination) if h}
     for host in hosts.values():
         units = set(host.preflight.units.get(case.change.workload, ()) if host.preflight else ())
-        if host is case.source and (own := case.container.labels.get(UNIT_LABEL)):
-            units.add(own)
+        if host is case.source and case.container.unit:
+            units.add(case.container.unit)
         for name in sorted(units):
             file = name.endswith(".container")
             fix = (
@@ -172,15 +167,17 @@ def unit(case: Case) -> Iterator[Said]:
 
 @rule("container.restart-policy")
 def restart_policy(case: Case) -> Iterator[Said]:
-    """During a move the restart policy is switched off on the side that is held. Podman can do that without making
-    the container anew from 5.1 on."""
+    """During a move the restart policy is switched off on the side that is held. Older releases of an
+    engine cannot do that without making the container anew."""
     if not (case.moves and case.wanted and case.workload) or case.wanted.restart is RestartPolicy.NO:
         return
-    for host in (case.source, case.destination) if case.workload.spec.runtime == DEFAULT_RUNTIME else ():
-        if host and version_tuple(host.versions.podman) < PODMAN_KEEPS_UPDATES:
+    name = case.workload.spec.runtime
+    for host in (case.source, case.destination):
+        if host and LOSES_UPDATES in host.settings.get(name, ()):
+            have = f"{name} {host.runtimes.get(name, '')}".strip()
             yield Said(
-                f"Podman {host.versions.podman} on {host.name} cannot switch the restart policy off during a move",
-                f"upgrade Podman on {host.name} to 5.1, or set spec.container.restart to `no`",
+                f"{have} on {host.name} cannot switch the restart policy off during a move",
+                f"upgrade {name} on {host.name}, or set spec.container.restart to `no`",
                 host=host.name,
             )
 

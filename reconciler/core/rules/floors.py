@@ -1,4 +1,5 @@
 """Releases that closed holes which matter to moving containers. Data only; the newest on top of each program.
+Runtimes add their own.
 
 Sources are the projects' own advisories, named here. `fixed` lists the first good release of each series that
 was mended; `series` says how many numbers make a series.
@@ -25,16 +26,7 @@ class Floor:
         return " / ".join(self.fixed)
 
 
-FLOORS = (
-    Floor(
-        "podman",
-        "CVE-2025-11395",
-        "crafted images and volumes overwrite files of the host on load and import",
-        ("6.1.2",),
-        since="6.0",
-        series=1,
-    ),
-    Floor("podman", "CVE-2025-9566", "kube play overwrites files of the host", ("5.6.1",), since="4.0", series=1),
+FLOORS = [
     Floor(
         "runc",
         "CVE-2025-31133, CVE-2025-52565, CVE-2025-52881",
@@ -66,4 +58,4 @@ FLOORS = (
     Floor(
         "sudo", "CVE-2025-32463", "any user becomes root through --chroot", ("1.9.17p1",), since="1.9.14", series=1
     ),
-)
+]

@@ -21,8 +21,8 @@ MACHINES = {
 
 @rule("security.profile")
 def profile(case: Case) -> Iterator[Said]:
-    """The spec names a seccomp or AppArmor profile that the host does not have. Podman could not make the
-    container there, or would run it without."""
+    """The spec names a seccomp or AppArmor profile that the host does not have. The container could not
+    be made there, or would run without."""
     if not (case.ahead and case.wanted):
         return
     security = case.wanted.security_opt
@@ -99,10 +99,10 @@ def host_gateway(case: Case) -> Iterator[Said]:
 
 @rule("health.timer", warns=True)
 def health_timer(case: Case) -> Iterator[Said]:
-    """Podman's periodic health check is run by a timer of systemd, which Podman makes when it starts a container
-    and not when it restores one: after a move nobody runs the check until the container is started again."""
+    """A container's periodic health check is run by a timer of systemd, which its engine makes when it starts it
+    and not when it restores it: after a move nobody runs the check until the container is started again."""
     if case.moves and case.wanted and case.wanted.healthcheck and not case.wanted.healthcheck.disabled:
         yield Said(
             f"its periodic health check is not run on {case.where} after the move: its timer is made by a start",
-            f"run it there by a timer of your own: podman healthcheck run {case.change.workload}",
+            f"run it there by a timer of your own: {case.engine} healthcheck run {case.change.workload}",
         )

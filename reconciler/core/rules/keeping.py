@@ -8,13 +8,10 @@ from pydantic import ValidationError
 
 from reconciler.core.rules.base import Case, Said, rule, together
 from reconciler.core.rules.identity import SHARED_FILE_SYSTEMS
-from reconciler.model.base import parse_size
+from reconciler.model.base import DEFAULT_RUNTIME, parse_size
 from reconciler.model.container import Container
 from reconciler.model.labels import LABEL_SPEC
 from reconciler.model.units import format_bytes
-
-CARRIED_LOG = "k8s-file"
-"""The driver whose log goes along."""
 
 
 @rule("process.sqlite", acceptable=True)
@@ -58,19 +55,20 @@ def mount_differs(case: Case) -> Iterator[Said]:
 
 @rule("container.log-stays", warns=True)
 def log_stays(case: Case) -> Iterator[Said]:
-    """What a workload has written to its log before a move stays on the host it comes from: of Podman's drivers
-    only `k8s-file` has a file whose last MiB goes along. A journal keeps its part there; a file of Docker's is
+    """What a workload has written to its log before a move stays on the host it comes from: only of a
+    file of the driver `k8s-file` the last MiB goes along. A journal keeps its part there; a file of Docker's is
     removed with the container once the move is over."""
     if not (case.moves and case.container):
         return
-    driver, name = case.container.options.log_driver, case.container.name
-    if driver in ("", "none", "passthrough") or (driver == CARRIED_LOG and case.engine == "podman"):
+    options, name = case.container.options, case.container.name
+    driver = options.log_driver
+    if driver in ("", "none", "passthrough") or options.log_goes_along:
         return
     if driver == "journald":
         yield Said(
             f"its log up to the move stays in the journal of {case.origin}",
-            f"journalctl CONTAINER_NAME={name} shows it there; Podman takes the last MiB along with"
-            f" `logging: {{driver: {CARRIED_LOG}}}` in the spec",
+            f"journalctl CONTAINER_NAME={name} shows it there; {DEFAULT_RUNTIME} takes the last MiB along"
+            " with `logging: {driver: k8s-file}` in the spec",
             host=case.origin,
         )
     else:
@@ -83,9 +81,9 @@ def log_stays(case: Case) -> Iterator[Said]:
 
 @rule("container.drift", acceptable=True)
 def drift(case: Case) -> Iterator[Said]:
-    """Somebody has changed the running container by hand (`podman network connect`, `podman update`). A move makes
-    it from its spec on the destination, where none of that is. Networks refuse, as connections over them would be
-    lost; what `podman update` changes is a warning."""
+    """Somebody has changed the running container by hand (`network connect`, `update`). A move makes it from
+    its spec on the destination, where none of that is. Networks refuse, as connections over them would be lost;
+    what `update` changes is a warning."""
     if not (case.moves and case.container):
         return
     try:

@@ -124,8 +124,8 @@ def inotify(case: Case) -> Iterator[Said]:
 
 @rule("process.terminal")
 def process_terminal(case: Case) -> Iterator[Said]:
-    """A process has a terminal open that does not belong to the container, as after `podman exec -it` or
-    `podman attach` from a shell."""
+    """A process has a terminal open that does not belong to the container, as after `exec -it` or
+    `attach` from a shell."""
     if case.held and case.held.terminals:
         yield Said(
             f"a terminal from outside the container is open: {together(case.held.terminals)}",
@@ -136,7 +136,7 @@ def process_terminal(case: Case) -> Iterator[Said]:
 
 @rule("process.exec-session", warns=True)
 def exec_session(case: Case) -> Iterator[Said]:
-    """A process was put into the container with `podman exec`. It is no child of the container's first process, so
+    """A process was put into the container with `exec`. It is no child of the container's first process, so
     it is in no checkpoint: it ends without a word when the workload moves."""
     if case.held and case.held.visitors:
         yield Said(

@@ -1,4 +1,4 @@
-"""What Podman, the OCI runtime and CRIU of both sides can do."""
+"""What the OCI runtime and CRIU of both sides can do."""
 
 from __future__ import annotations
 
@@ -47,19 +47,6 @@ KNOWN_BAD = (
     KnownBad((3, 19), (6, 13), "it cannot read the vDSO of newer kernels", "4.2"),
     KnownBad((3, 17), (5, 13), "it cannot save restartable sequences, which glibc 2.35 and newer use", "3.17"),
 )
-
-
-@rule("podman.older", warns=True)
-def podman_older(case: Case) -> Iterator[Said]:
-    """The destination's Podman is an older series than the source's. It was not made to read what the newer one
-    wrote; most things work."""
-    if case.moves and case.source and case.destination:
-        here, there = case.source.versions.podman, case.destination.versions.podman
-        if there and version_tuple(there)[:1] < version_tuple(here)[:1]:
-            yield Said(
-                f"Podman is {there} on {case.destination.name} and {here} on {case.source.name}",
-                f"upgrade Podman on {case.destination.name}",
-            )
 
 
 @host_rule("tools.missing")
@@ -305,7 +292,7 @@ def made_files(case: Case) -> Iterator[Said]:
 
 @rule("process.shm-holes", warns=True)
 def shm_holes(case: Case) -> Iterator[Said]:
-    """Files in /dev/shm have holes, which Podman fills with zeros when it restores them: they need memory, and
+    """Files in /dev/shm have holes, which engines fill with zeros when they restore them: they need memory, and
     more than /dev/shm may have. CRIU's action script puts them back as they are, which a crun before 1.26 has CRIU
     not run."""
     if not (case.moves and case.container and case.held and case.held.shm_holes):

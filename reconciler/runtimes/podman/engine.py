@@ -12,7 +12,6 @@ from reconciler.errors import CommandFailed, HostError, Refused
 from reconciler.guard import guard
 from reconciler.model.command import Command, Fence, Program, Seconds
 from reconciler.model.container import REGISTRY_PASSWORD, RestartPolicy
-from reconciler.model.inplace import PODMAN_KEEPS_UPDATES
 from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.spec import Workload
 from reconciler.model.world import ContainerFacts, NetworkFacts, VolumeFacts
@@ -78,7 +77,7 @@ class PodmanEngine(EngineMoves):
         return parse.version(result.stdout)
 
     def switches_restart(self) -> Program[bool]:
-        return parse.version_tuple((yield from self.version())) >= PODMAN_KEEPS_UPDATES
+        return parse.keeps_updates((yield from self.version()))
 
     # --- images, networks, volumes ---
 

@@ -9,6 +9,7 @@ from reconciler.core import answers
 from reconciler.errors import HostError
 from reconciler.model.base import NAME_PATTERN
 from reconciler.model.command import Command, Program, Seconds
+from reconciler.model.inplace import LOSES_UPDATES
 from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.world import ContainerFacts, HostFacts, InstanceState, RuntimeFacts, Versions
 from reconciler.runtimes.oci.engine import saved_inspection
@@ -40,6 +41,7 @@ def observe(host: HostFacts) -> Program[RuntimeFacts]:
             runc=parse.version(parts.get("version runc", "")),
             crun=parse.version(parts.get("version crun", "")),
         ),
+        settings=() if parse.keeps_updates(version) else (LOSES_UPDATES,),
         disk_free_bytes=answers.number(parts.get("disk", "").strip(), "the free disk of its storage"),
         instances=found,
         images=parse.images(parts.get("images", "")),

@@ -35,6 +35,13 @@ _STATES = {
     "exited": InstanceState.EXITED,
     "stopped": InstanceState.EXITED,
 }
+KEEPS_UPDATES = (5, 1)
+"""From this release on what `podman update` changes survives a restart of the container, and it can change the
+restart policy."""
+UNIT_LABEL = "PODMAN_SYSTEMD_UNIT"
+"""Set by Podman and Quadlet on containers that a systemd unit runs."""
+CARRIED_LOG = "k8s-file"
+"""The driver whose log goes along."""
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 _CGROUP = re.compile(r"[A-Za-z0-9_.:/@-]{1,1000}")
 """A path in CRIU's configuration file, where a line end would begin another option."""
@@ -43,6 +50,11 @@ _CGROUP = re.compile(r"[A-Za-z0-9_.:/@-]{1,1000}")
 def version_tuple(text: str) -> tuple[int, ...]:
     """`5.4.2` as numbers, for comparing; empty for an empty text."""
     return tuple(int(part) for part in text.split(".") if _NUMBER.fullmatch(part))
+
+
+def keeps_updates(version: str) -> bool:
+    """Whether a release does."""
+    return version_tuple(version) >= KEEPS_UPDATES
 
 
 def state_of(inspected: Mapping[str, Any]) -> InstanceState:
@@ -65,13 +77,14 @@ def container(inspected: Mapping[str, Any]) -> ContainerFacts:
     state, config, host_config = (part(inspected, key) for key in ("State", "Config", "HostConfig"))
     networks = part(part(inspected, "NetworkSettings"), "Networks")
     upper = part(part(inspected, "GraphDriver"), "Data").get("UpperDir")
+    labels, options = answers.labels(config.get("Labels"), f"the labels {what}"), options_of(inspected)
     return ContainerFacts(
         id=answers.full_id(inspected.get("Id"), f"the ID {what}"),
         name=name,
         image_id=answers.image_id(inspected.get("Image"), f"the image {what}"),
         image_name=answers.shown(inspected.get("ImageName"), f"the image {what}"),
         state=state_of(inspected),
-        labels=answers.labels(config.get("Labels"), f"the labels {what}"),
+        labels=labels,
         annotations=answers.labels(config.get("Annotations"), f"the annotations {what}"),
         oci_runtime=answers.word(inspected.get("OCIRuntime"), f"the OCI runtime {what}").rsplit("/", 1)[-1],
         pid=answers.number(state.get("Pid"), f"the process {what}", most=MOST_PID),
@@ -83,7 +96,8 @@ def container(inspected: Mapping[str, Any]) -> ContainerFacts:
         restart=answers.word(part(host_config, "RestartPolicy").get("Name") or "no", f"the restart policy {what}"),
         userdata=folder(inspected.get("StaticDir"), f"the folder {what}"),
         upper_dir=folder(upper, f"the upper directory {what}"),
-        options=options_of(inspected),
+        unit=labels.get(UNIT_LABEL, ""),
+        options=options.model_copy(update={"log_goes_along": options.log_driver == CARRIED_LOG}),
     )
 
 

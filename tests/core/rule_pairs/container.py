@@ -46,7 +46,7 @@ PAIRS: dict[str, tuple[Scene, Scene]] = {
         Scene(here={"preflight": {"units": {"web": (), "other": ("other.service",)}}}),
     ),
     "container.restart-policy": (
-        Scene(wants={"restart": "always"}, here={"versions": {"podman": "4.9.3"}}),
+        Scene(wants={"restart": "always"}, here={"settings": {"podman": ("loses-updates",)}}),
         Scene(wants={"restart": "always"}),
     ),
     "container.storage": (Scene(has={"upper_dir": ""}), Scene()),

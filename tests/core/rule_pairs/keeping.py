@@ -32,7 +32,7 @@ PAIRS: dict[str, tuple[Scene, Scene]] = {
     ),
     "container.log-stays": (
         Scene(has=options(log_driver="journald")),
-        Scene(has=options(log_driver="k8s-file")),
+        Scene(has=options(log_driver="k8s-file", log_goes_along=True)),
     ),
     "container.drift": (
         Scene(wants={"networks": LAN}, has={"networks": (LAB, InstanceNetwork(name="podman"))}),
