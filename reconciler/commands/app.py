@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reconciler.commands.binding import AGAIN, refuse_other_world
-from reconciler.commands.compose import Outside, drivers, open_fleet, open_store, run_state, secrets_of
+from reconciler.commands.compose import Outside, drivers, kept_runs, open_fleet, open_store, run_state, secrets_of
 from reconciler.commands.interruptible import Interruptible
 from reconciler.commands.planfile import SavedPlan
 from reconciler.commands.points import recovery_points, restorable
@@ -151,7 +151,7 @@ class Apply(Interruptible):
                 if not plan.steps or not await self.ask(agreed):
                     return Applied(plan)
             async with AsyncExitStack() as held:
-                journal = held.enter_context(open_store(self.journal_path))
+                journal = await held.enter_async_context(kept_runs(self.journal_path))
                 leases = await self._leases(agreed, fleet, journal, held)
                 seen = await self._look(fleet, journal)
                 if agreed is not None:
@@ -159,7 +159,7 @@ class Apply(Interruptible):
                 plan = self._checked(seen, shown=agreed is not None)
                 if not plan.steps:
                     return Applied(plan)
-                held.enter_context(journal.locked(plan.groups, owner()))
+                await held.enter_async_context(Awaited(journal).locked(plan.groups, owner()))
                 refuse_begun(plan, journal)
                 await keep_touched(leases, plan, seen.world)
                 return await self._run(plan, fleet, journal)
@@ -200,14 +200,13 @@ class Apply(Interruptible):
     async def _run(self, plan: Plan, fleet: Fleet, journal: Store) -> Applied:
         for workload in plan.workloads.values():
             secrets_of(workload)  # what is missing is said before anything is changed
-        run = self.begin(plan, journal)
+        run = await self.begin(plan, journal)
         outcome = await self._carry_out(plan, run, fleet, journal)
         return Applied(plan, run, outcome)
 
     async def _carry_out(self, plan: Plan, run: str, fleet: Fleet, journal: Store) -> Outcome:
         outside = Outside(fleet, warn=self.untidied.append)
-        writer = Awaited(journal)
-        self._executor = outside.executor(plan, run, writer, report=self.report, limits=self.limits)
+        self._executor = outside.executor(plan, run, Awaited(journal), report=self.report, limits=self.limits)
         outcome = await outside.carry_out(self._executor)
         self.say_lost(outcome)
         return outcome

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reconciler.commands.compose import Outside, open_fleet, open_store
+from reconciler.commands.compose import Outside, kept_runs, open_fleet
 from reconciler.commands.interruptible import Interruptible
 from reconciler.core.checkpoints import place_of
 from reconciler.core.diff import SEE_STATUS, contradiction, payload_changes
@@ -64,9 +64,11 @@ class Take(Interruptible):
         workload = wanted(self.spec, self.name)
         if self.to:
             place_of(self.to, self.spec, "")
-        with open_store(self.journal_path) as journal:
-            async with open_fleet(self.spec, self.untidied.append) as fleet:
-                return await self.on(workload, Outside(fleet, warn=self.untidied.append), journal)
+        async with (
+            kept_runs(self.journal_path) as journal,
+            open_fleet(self.spec, self.untidied.append) as fleet,
+        ):
+            return await self.on(workload, Outside(fleet, warn=self.untidied.append), journal)
 
     async def on(self, workload: Workload, outside: Outside, journal: Store) -> Saved:
         """The same, on a fleet that is there. Other controllers are excluded from the two hosts it is about."""
@@ -75,19 +77,19 @@ class Take(Interruptible):
         world = await observe(fleet, drivers, self.spec.places)
         host = where(self.name, Index.of(world)).host
         at = place_of(self.to, self.spec, host)
-        async with fleet_leases(fleet, {host, at.host}, owner(), self.lose, self.untidied.append):
-            with journal.locked([self.name], owner()):
-                await self._give_up(outside, journal)
-                again = await observe(fleet, drivers, [host])
-                copy = running(self.name, World(hosts={**world.hosts, **again.hosts}))
-                if copy.host != host:
-                    raise Refused(f"{self.name} has gone to {copy.host} meanwhile", code="P450", fix="try again")
-                registry.need(drivers, copy.instance.runtime, "captures")
-                limit, index = duration_text(self.limit), Index.of(again)
-                capture = planned(workload, copy, again.seen()[host], at, limit, self.spec, index)
-                kept = await self._carry_out(
-                    capture_plan(workload, capture, self.why, self.spec), outside, journal
-                )
+        async with (
+            fleet_leases(fleet, {host, at.host}, owner(), self.lose, self.untidied.append),
+            Awaited(journal).locked([self.name], owner()),
+        ):
+            await self._give_up(outside, journal)
+            again = await observe(fleet, drivers, [host])
+            copy = running(self.name, World(hosts={**world.hosts, **again.hosts}))
+            if copy.host != host:
+                raise Refused(f"{self.name} has gone to {copy.host} meanwhile", code="P450", fix="try again")
+            registry.need(drivers, copy.instance.runtime, "captures")
+            limit, index = duration_text(self.limit), Index.of(again)
+            capture = planned(workload, copy, again.seen()[host], at, limit, self.spec, index)
+            kept = await self._carry_out(capture_plan(workload, capture, self.why, self.spec), outside, journal)
         changed = tuple(payload_changes(workload.spec, copy.instance))
         return Saved(kept, changed, tuple(self.untidied))
 
@@ -101,7 +103,7 @@ class Take(Interruptible):
         refuse_open(self.name, journal, also=True)
 
     async def _carry_out(self, plan: Plan, outside: Outside, journal: Store) -> Kept:
-        run = self.begin(plan, journal)
+        run = await self.begin(plan, journal)
         executor = self._executor = outside.executor(plan, run, Awaited(journal), report=self.report)
         try:
             outcome = await outside.carry_out(executor)

@@ -46,7 +46,7 @@ from reconciler.state.identity import owner
 from reconciler.state.journal import Journal
 from reconciler.state.locks import is_dead
 from reconciler.state.notebook import Notebook
-from reconciler.state.store import Awaited, Store, Writer
+from reconciler.state.store import Awaited, Store, Writer, aside
 
 Note = Callable[[Traced], None]
 
@@ -154,6 +154,13 @@ async def open_fleet(spec: Spec, warn: Warn) -> AsyncIterator[Fleet]:
 def open_store(path: Path | None = None, *, write: bool = True) -> Store:
     """Where runs are kept, for every command. `write=False` changes nothing, nor makes it where there is none."""
     return Journal.open(path, write=write)
+
+
+@asynccontextmanager
+async def kept_runs(path: Path | None = None) -> AsyncIterator[Store]:
+    """The same, to write: to open it so may wait for the disk and for other processes."""
+    with await aside(lambda: open_store(path)) as store:
+        yield store
 
 
 def notes_beside(path: Path | None = None) -> Notebook:

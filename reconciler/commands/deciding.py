@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from reconciler.commands.compose import Outside, open_fleet, open_store
+from reconciler.commands.compose import Outside, kept_runs, open_fleet
 from reconciler.commands.decided import Decided
 from reconciler.commands.resolve import bury, decide
 from reconciler.core.selecting import known_host
@@ -35,12 +35,12 @@ class Deciding(Generic[T]):
     _fleet: StoppableFleet | None = None
 
     async def __call__(self) -> T:
-        with open_store(self.journal_path) as journal:
-            async with (
-                open_fleet(self.spec, self.warn) as fleet,
-                fleet_leases(fleet, self.spec.places, owner(), warn=self.warn, partly=True) as leases,
-            ):
-                return await self.on(StoppableFleet(fleet), Outside(fleet, leases=leases), journal)
+        async with (
+            kept_runs(self.journal_path) as journal,
+            open_fleet(self.spec, self.warn) as fleet,
+            fleet_leases(fleet, self.spec.places, owner(), warn=self.warn, partly=True) as leases,
+        ):
+            return await self.on(StoppableFleet(fleet), Outside(fleet, leases=leases), journal)
 
     async def on(self, fleet: StoppableFleet, outside: Outside, journal: Store) -> T:
         """The same, on a fleet that is there and leased."""

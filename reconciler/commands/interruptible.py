@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import secrets as randomness
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from reconciler.engine.execute import Executor, Outcome
-from reconciler.errors import Locked
+from reconciler.errors import JournalError, Locked
 from reconciler.model.plan import Plan
-from reconciler.model.record import Run
+from reconciler.model.record import Run, RunState
 from reconciler.state.identity import owner
-from reconciler.state.store import Store
+from reconciler.state.store import Awaited, Store
 
 
 def new_run_id() -> str:
@@ -41,12 +42,20 @@ class Interruptible:
         if self._executor:
             self._executor.cancel()
 
-    def begin(self, plan: Plan, journal: Store) -> str:
-        """Write down a new run of the plan; its id. Locked when a lease was lost before."""
+    async def begin(self, plan: Plan, journal: Store) -> str:
+        """Write down a new run of the plan; its id. Locked when a lease was lost before. Who is stopped meanwhile
+        leaves none that waits for a resume."""
         if self._lost:
             raise self._lost
         run = new_run_id()
-        journal.begin(Run(id=run, plan=plan, started_at=time.time(), actor=owner(), commit=plan.commit))
+        new = Run(id=run, plan=plan, started_at=time.time(), actor=owner(), commit=plan.commit)
+        writer = Awaited(journal)
+        try:
+            await writer.begin(new)
+        except asyncio.CancelledError:
+            with suppress(JournalError):
+                await writer.end(run, RunState.FAILED, time.time())
+            raise
         return run
 
     def say_lost(self, outcome: Outcome) -> None:

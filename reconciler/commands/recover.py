@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reconciler.commands.app import Applied
-from reconciler.commands.compose import Outside, open_fleet, open_store
+from reconciler.commands.compose import Outside, kept_runs, open_fleet, open_store
 from reconciler.commands.interruptible import Interruptible
 from reconciler.core.index import Index
 from reconciler.core.recovery import marks_from_markers, settling_marks
@@ -32,7 +32,7 @@ from reconciler.model.record import Mark, Record, Run, RunState
 from reconciler.model.spec import Spec
 from reconciler.model.world import World
 from reconciler.state.identity import owner
-from reconciler.state.store import Awaited, Store
+from reconciler.state.store import Awaited, Store, Writer
 
 ONCE = Patience(before_commit=1, commit=1, after_commit=1)
 """Where a host is known not to answer: what is to be done there is not waited for."""
@@ -85,18 +85,18 @@ class Resume(Interruptible):
 
     async def _resume(self) -> Resumed:
         spec, warn = self.spec, self.untidied.append
-        with open_store(self.journal_path) as journal:
-            async with (
-                open_fleet(spec, warn) as fleet,
-                fleet_leases(fleet, spec.places, owner(), self.lose, warn, partly=True) as leases,
-            ):
-                return await self.on(Outside(fleet, warn=warn, leases=leases), journal)
+        async with (
+            kept_runs(self.journal_path) as journal,
+            open_fleet(spec, warn) as fleet,
+            fleet_leases(fleet, spec.places, owner(), self.lose, warn, partly=True) as leases,
+        ):
+            return await self.on(Outside(fleet, warn=warn, leases=leases), journal)
 
     async def on(self, outside: Outside, journal: Store) -> Resumed:
         """The same, on a fleet that is there, with a journal that is ours."""
-        known = journal.open_runs()
-        with ExitStack() as held:
-            held.enter_context(journal.locked(unended_in(known), owner()))
+        known, writer = journal.open_runs(), Awaited(journal)
+        async with AsyncExitStack() as held:
+            await held.enter_async_context(writer.locked(unended_in(known), owner()))
             survey = await take_survey(outside.fleet, outside.drivers, self.spec.places, journal)
             busy = await self._narrowed(survey, outside)
             rebuilt = [
@@ -104,11 +104,12 @@ class Resume(Interruptible):
                 for run in await rebuilt_runs(outside.fleet, survey.world)
                 if not (journal.knows(run.id) or run.plan.groups.keys() <= busy)
             ]
-            held.enter_context(journal.locked(unended_in(rebuilt).keys() - unended_in(known), owner()))
+            names = unended_in(rebuilt).keys() - unended_in(known)
+            await held.enter_async_context(writer.locked(names, owner()))
             for run in rebuilt:
-                journal.begin(run)
+                await writer.begin(run)
                 for record in run.records:
-                    journal.append(run.id, record.step, record.mark, record.at, "from the hosts' markers")
+                    await writer.append(run.id, record.step, record.mark, record.at, "from the hosts' markers")
             return await self._take_up({run.id for run in (*known, *rebuilt)}, survey, outside, journal, busy)
 
     async def _narrowed(self, survey: Survey, outside: Outside) -> frozenset[str]:
@@ -135,7 +136,7 @@ class Resume(Interruptible):
 
         hosts = self.spec.places
         for run in ours():
-            note_settled(run, survey.world, journal, leave=busy)
+            await note_settled(run, survey.world, Awaited(journal), leave=busy)
         alone = busy | {name for name, found in survey.open.items() if not found.verdict.for_resume}
         gone = {name: host.reason for name, host in survey.world.unknown().items()}
         outside = replace(outside, fleet=WithoutFleet(outside.fleet, gone))
@@ -165,7 +166,7 @@ class Resume(Interruptible):
             self._executor.patience = ONCE
         outcome = await outside.carry_out(self._executor)
         if alone & run.plan.groups.keys():
-            journal.end(run.id, RunState.IN_DOUBT, outside.now())
+            await Awaited(journal).end(run.id, RunState.IN_DOUBT, outside.now())
         self.say_lost(outcome)
         return Applied(plan, run.id, outcome)
 
@@ -197,11 +198,11 @@ async def rebuilt_runs(fleet: Fleet, world: World) -> list[Run]:
     ]
 
 
-def note_settled(run: Run, world: World, journal: Store, leave: Collection[str] = ()) -> None:
+async def note_settled(run: Run, world: World, journal: Writer, leave: Collection[str] = ()) -> None:
     """Write down what another controller has finished or undone meanwhile, so that it is not done again."""
     for workload in (name for name in run.plan.moves.keys() & unended(run) if name not in leave):
         for step, mark in settling_marks(run, workload, world):
-            journal.append(run.id, step, mark, time.time(), "another controller was here meanwhile")
+            await journal.append(run.id, step, mark, time.time(), "another controller was here meanwhile")
 
 
 def _as_records(marks: list[tuple[str, Mark]]) -> tuple[Record, ...]:

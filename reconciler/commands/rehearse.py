@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.commands.app import Seen, look
-from reconciler.commands.compose import drivers, open_fleet, open_store
+from reconciler.commands.compose import drivers, kept_runs, open_fleet
 from reconciler.commands.interruptible import new_run_id
 from reconciler.core.criu_errors import translate
 from reconciler.engine.lease import fleet_leases
@@ -27,6 +27,7 @@ from reconciler.model.spec import Cutover, Spec
 from reconciler.runtimes import registry
 from reconciler.runtimes.base import Handover
 from reconciler.state.identity import owner
+from reconciler.state.store import Awaited
 
 
 @dataclass(frozen=True)
@@ -45,16 +46,16 @@ class Rehearsal:
 
 async def rehearsed_plan(spec: Spec, journal_path: Path | None, warn: Warn) -> Seen:
     """A plan whose moves were tried up to the freeze. It excludes other controllers, as apply does."""
-    with open_store(journal_path) as journal:
-        async with (
-            open_fleet(spec, warn) as fleet,
-            fleet_leases(fleet, spec.places, owner(), warn=warn, partly=True) as leases,
-        ):
-            first = await look(spec, fleet, journal)
-            await leases.narrow({move.source for move in first.plan.moves.values()})
-            with journal.locked(first.plan.moves, owner()):
-                rehearsals = await rehearse(first.plan, fleet)
-            again = await look(spec, fleet, journal)  # a trial uses up an epoch
+    async with (
+        kept_runs(journal_path) as journal,
+        open_fleet(spec, warn) as fleet,
+        fleet_leases(fleet, spec.places, owner(), warn=warn, partly=True) as leases,
+    ):
+        first = await look(spec, fleet, journal)
+        await leases.narrow({move.source for move in first.plan.moves.values()})
+        async with Awaited(journal).locked(first.plan.moves, owner()):
+            rehearsals = await rehearse(first.plan, fleet)
+        again = await look(spec, fleet, journal)  # a trial uses up an epoch
     return Seen(again.world, with_rehearsals(again.plan, rehearsals))
 
 

@@ -35,7 +35,7 @@ from reconciler.runtimes import registry
 from reconciler.runtimes.base import Alive, Handover, SelfMover, Transactional
 from reconciler.runtimes.ending import ByLifecycle, EndsHandovers
 from reconciler.state.identity import owner
-from reconciler.state.store import Store
+from reconciler.state.store import Awaited, Store
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ async def decide(
     cold: bool = False,
 ) -> Decided:
     """`resolve`, on a fleet that is there and leased."""
-    with journal.locked(workload, owner()):
+    async with Awaited(journal).locked(workload, owner()):
         survey = await take_survey(outside.fleet, outside.drivers, spec.places, journal)
         found = survey.open.get(workload)
         await outside.narrow((found.hosts | {chosen or ""}) & survey.world.seen().keys() if found else ())
@@ -86,7 +86,7 @@ async def _decide(
 
 async def bury(spec: Spec, host: str, evidence: str, outside: Outside, journal: Store) -> list[Decided]:
     """`forget`, on a fleet that is there and leased."""
-    with journal.locked(unended_in(journal.open_runs()), owner()):
+    async with Awaited(journal).locked(unended_in(journal.open_runs()), owner()):
         return await _bury(spec, host, evidence, outside, journal)
 
 
@@ -220,7 +220,7 @@ class Decision:
         ran = self.found.matter.phase(move.destination) in (Phase.COMMITTED, Phase.CONFIRMED, Phase.RUNNING)
         tidy = chosen == move.source and move.destination in self.seen and not (cold and ran)
         left = await self._tidy(handover, unstage=tidy)
-        self._note(Mark.UNDONE if chosen == move.source else Mark.DONE, f"{chosen} owns it")
+        await self._note(Mark.UNDONE if chosen == move.source else Mark.DONE, f"{chosen} owns it")
         return Decided(
             self.name,
             chosen,
@@ -291,7 +291,7 @@ class Decision:
         both = self.found.matter.move is not None and {move.source, move.destination} <= self.seen.keys()
         source = self.left.get(move.source)
         left = await self._tidy(handover, unstage=both and not ran and source is not None and source.exists)
-        self._note(Mark.UNDONE, "it is lost")
+        await self._note(Mark.UNDONE, "it is lost")
         return Decided(
             name,
             fenced=tuple(concerned),
@@ -369,15 +369,15 @@ class Decision:
             fix=f"reconcile resolve {self.name} --owner {host} --evidence TEXT",
         )
 
-    def _note(self, mark: Mark, what: str) -> None:
+    async def _note(self, mark: Mark, what: str) -> None:
         """End the workload's part of every run that knows it; other workloads of a run stay as they are."""
-        now, name = time.time(), self.name
+        now, name, writer = time.time(), self.name, Awaited(self.journal)
         note = f"resolved by {owner()}: {what}; evidence: {self.evidence}"
         for run in self.journal.open_runs():
             if name not in unended(run):
                 continue
             for step in run.plan.groups[name]:
-                self.journal.append(run.id, step.id, mark, now, note if step.kind.traits.commits else "")
+                await writer.append(run.id, step.id, mark, now, note if step.kind.traits.commits else "")
             states = Saga(run.plan, self.journal.run(run.id).records, recovering=run.plan.groups.keys()).states
             if all(state.ended for state in states.values()):
-                self.journal.end(run.id, run_state(Outcome(states, {})), now)
+                await writer.end(run.id, run_state(Outcome(states, {})), now)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.commands.checkpoint import refuse_open, wanted
-from reconciler.commands.compose import Outside, open_fleet, open_store, secrets_of
+from reconciler.commands.compose import Outside, kept_runs, open_fleet, secrets_of
 from reconciler.commands.interruptible import Interruptible
 from reconciler.commands.kept import chosen, stock
 from reconciler.core.checkpoints import newest_first
@@ -82,9 +82,11 @@ class Restore(Interruptible):
         workload = wanted(self.spec, parse_reference(self.reference)[0])
         self._check_words()
         secrets_of(workload)  # what is missing is said before anything is changed
-        with open_store(self.journal_path) as journal:
-            async with open_fleet(self.spec, self.untidied.append) as fleet:
-                return await self.apply(workload, Outside(fleet, warn=self.untidied.append), journal)
+        async with (
+            kept_runs(self.journal_path) as journal,
+            open_fleet(self.spec, self.untidied.append) as fleet,
+        ):
+            return await self.apply(workload, Outside(fleet, warn=self.untidied.append), journal)
 
     def _check_words(self) -> None:
         for host in (*self.gone, *filter(None, (self.on,))):
@@ -96,14 +98,16 @@ class Restore(Interruptible):
     async def apply(self, workload: Workload, outside: Outside, journal: Store) -> Restored:
         """The same, on a fleet that is there. No other controller is at work on any host that answers."""
         name, fleet = workload.metadata.name, outside.fleet
-        async with fleet_leases(fleet, self.spec.hosts, owner(), self.lose, self.untidied.append):
-            with journal.locked([name], owner()):
-                refuse_open(name, journal)
-                index = Index.of(await observe(fleet, outside.drivers, list(self.spec.hosts)))
-                host = self._host(workload, index)
-                _refuse(f"{name} must not be restored", may_run(name, index, self.gone), code="P451")
-                candidates = await self._candidates(fleet)
-                return await self._first_good(workload, host, index, candidates, outside, journal)
+        async with (
+            fleet_leases(fleet, self.spec.hosts, owner(), self.lose, self.untidied.append),
+            Awaited(journal).locked([name], owner()),
+        ):
+            refuse_open(name, journal)
+            index = Index.of(await observe(fleet, outside.drivers, list(self.spec.hosts)))
+            host = self._host(workload, index)
+            _refuse(f"{name} must not be restored", may_run(name, index, self.gone), code="P451")
+            candidates = await self._candidates(fleet)
+            return await self._first_good(workload, host, index, candidates, outside, journal)
 
     def _host(self, workload: Workload, index: Index) -> str:
         """Where it is to run."""
@@ -191,7 +195,7 @@ class Restore(Interruptible):
         return state is GroupState.DONE
 
     async def _carry_out(self, plan: Plan, outside: Outside, journal: Store) -> Outcome:
-        run = self.begin(plan, journal)
+        run = await self.begin(plan, journal)
         self._executor = outside.executor(plan, run, Awaited(journal), report=self.report)
         try:
             return await outside.carry_out(self._executor)

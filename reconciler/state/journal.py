@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -67,7 +68,8 @@ class Journal:
         self._connection = connection
         self.path = path
         self._where = str(path or MEMORY)
-        self.locks = Locks(connection, self._where)
+        self._turn = threading.Lock()
+        self.locks = Locks(connection, self._where, self._turn)
 
     @classmethod
     def open(cls, path: Path | str | None = None, *, write: bool = True) -> Self:
@@ -84,11 +86,16 @@ class Journal:
             journal._measure_old()
         return journal
 
+    @property
+    def waits(self) -> bool:
+        """For the disk, and for other processes that write; not where it is kept nowhere."""
+        return self.path is not None
+
     def begin(self, run: Run) -> None:
         """Write down a run and its plan, before its first step."""
         plan = run.plan.model_dump_json(by_alias=True)
         row = (run.id, plan, run.started_at, run.actor, run.commit, run.state.value, run.ended_at)
-        with translated(self._where), transaction(self._connection):
+        with self._turn, translated(self._where), transaction(self._connection):
             self._connection.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             pairs = [(name, run.id) for name in sorted(workloads_of(run))]
             self._connection.executemany("INSERT INTO run_workloads VALUES (?, ?)", pairs)
@@ -107,7 +114,7 @@ class Journal:
         """Add a record; it is on disk when this returns. `after`: number of the last record the writer knows
         (0: none); Locked when there are later ones or the run has ended, so that a controller which was replaced
         while it stood still does nothing more."""
-        with translated(self._where), transaction(self._connection):
+        with self._turn, translated(self._where), transaction(self._connection):
             last = self._connection.execute("SELECT max(seq) FROM records WHERE run = ?", (run_id,)).fetchone()[0]
             if after is not None and ((last or 0) != after or self._has_ended(run_id)):
                 raise replaced(run_id)
@@ -119,7 +126,7 @@ class Journal:
 
     def end(self, run_id: str, state: RunState, at: float) -> None:
         """Write down how a run stands, and what its moves took; a run in doubt may be ended again later."""
-        with translated(self._where), transaction(self._connection):
+        with self._turn, translated(self._where), transaction(self._connection):
             done = self._connection.execute(
                 "UPDATE runs SET state = ?, ended_at = ? WHERE id = ?", (state.value, at, run_id)
             )

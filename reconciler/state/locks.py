@@ -25,17 +25,19 @@ BEAT_EVERY: Seconds = 10.0
 
 
 class Locks:
-    """The locks of one journal. Owners are those of `reconciler.state.identity`."""
+    """The locks of one journal. Owners are those of `reconciler.state.identity`. `turn` is held by who writes on
+    this connection, whichever thread that is."""
 
-    def __init__(self, connection: sqlite3.Connection, where: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, where: str, turn: threading.Lock) -> None:
         self._connection = connection
         self._where = where
+        self._turn = turn
 
     def take(self, names: Iterable[str], owner: str, now: float) -> tuple[Lock, ...]:
         """All of the names or none. Locked tells who holds one of them and since when; what a dead owner held
         is taken over. Taking what one holds already is fine."""
         wanted = sorted(set(names))
-        with translated(self._where), transaction(self._connection):
+        with self._turn, translated(self._where), transaction(self._connection):
             for name in wanted:
                 lock = claimed(self._get(name), name, owner, now)
                 row = (name, owner, lock.since, now)
@@ -44,13 +46,13 @@ class Locks:
 
     def beat(self, owner: str, now: float) -> int:
         """The owner lives; returns how many locks it still holds."""
-        with translated(self._where), transaction(self._connection):
+        with self._turn, translated(self._where), transaction(self._connection):
             changed = self._connection.execute("UPDATE locks SET heartbeat = ? WHERE owner = ?", (now, owner))
             return changed.rowcount
 
     def release(self, names: Iterable[str], owner: str) -> None:
         """Give back what is held; what is somebody else's by now stays. Idempotent."""
-        with translated(self._where), transaction(self._connection):
+        with self._turn, translated(self._where), transaction(self._connection):
             for name in names:
                 self._connection.execute("DELETE FROM locks WHERE name = ? AND owner = ?", (name, owner))
 
@@ -92,7 +94,7 @@ def beating(path: Path | None, owner: str, clock: Callable[[], float] = time.tim
 
     def beat() -> None:
         with suppress(JournalError), closing(connect(path, write=True)) as connection:
-            locks = Locks(connection, str(path))
+            locks = Locks(connection, str(path), threading.Lock())
             while not stop.wait(BEAT_EVERY):
                 with suppress(JournalError):
                     locks.beat(owner, clock())

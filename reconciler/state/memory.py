@@ -47,6 +47,8 @@ class MemoryLocks:
 class MemoryStore:
     """Runs in a dictionary. See `Store`."""
 
+    waits = False
+
     def __init__(self) -> None:
         self._runs: dict[str, Run] = {}
         self._records: dict[str, list[Record]] = {}

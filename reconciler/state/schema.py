@@ -84,7 +84,10 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
         where = f"{path.absolute().as_uri()}?mode={'rw' if write else 'ro'}"
         if not write and _can_stand_still(path):
             where += "&immutable=1"  # else SQLite makes its -wal and -shm files even to read
-        connection = sqlite3.connect(where, uri=True, timeout=BUSY_S, isolation_level=None)
+        # One thread writes at a time (`Journal`).
+        connection = sqlite3.connect(
+            where, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False
+        )
         try:
             _prepare(connection, path, write=write)
         except BaseException:

@@ -1,10 +1,10 @@
 """What a controller needs of the place where runs are kept. `Journal` (SQLite) is one, `MemoryStore` another; all
 of them are held to tests/state/test_store.py.
 
-A store's calls are synchronous: before and after a run nothing else goes on. What is written while workloads move
-is awaited (`Writer`), so that one that has to be asked over a network keeps neither other steps nor the beats of
-a frozen source waiting; `Awaited` makes a writer of a store. Nobody cancels a write: the loop cuts only effects
-short.
+What may wait is awaited: writes and locks (`Awaited`), for the disk, for another process, or for a server. A watch
+has other workloads frozen meanwhile, whose sources want to hear that their controller lives. A
+store that waits is asked in a thread. A write that has begun is never cut short. Reads
+wait for nobody, and are plain calls.
 
 Errors:
 
@@ -17,16 +17,19 @@ Errors:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 from reconciler.core.accuracy import Measured
 from reconciler.errors import Locked
 from reconciler.model.record import Lock, Mark, Record, Run, RunState
 from reconciler.model.result import StepResult
+
+T = TypeVar("T")
 
 
 class Claims(Protocol):
@@ -70,7 +73,11 @@ class Writer(Protocol):
 
 
 class Store(Protocol):
-    """Runs, their records, and who works on what. `append` and `end` are as a `Writer`'s."""
+    """Runs, their records, and who works on what. What it writes is as a `Writer`'s."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether a write may take time. Then it may be asked in another thread, one write after the other."""
 
     def append(
         self,
@@ -121,11 +128,24 @@ class Store(Protocol):
     ) -> None: ...
 
 
+async def aside(call: Callable[[], T]) -> T:
+    """Call it in a thread; who is cancelled meanwhile goes when it has ended."""
+    work = asyncio.ensure_future(asyncio.to_thread(call))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        raise
+
+
 @dataclass(frozen=True)
 class Awaited:
-    """The writer of a store that answers at once."""
+    """The writer of a store, and all else of it that may wait."""
 
     store: Store
+
+    async def begin(self, run: Run) -> None:
+        await self._ask(lambda: self.store.begin(run))
 
     async def append(
         self,
@@ -138,10 +158,29 @@ class Awaited:
         *,
         after: int | None = None,
     ) -> Record:
-        return self.store.append(run_id, step, mark, at, note, result, after=after)
+        return await self._ask(lambda: self.store.append(run_id, step, mark, at, note, result, after=after))
 
     async def end(self, run_id: str, state: RunState, at: float) -> None:
-        self.store.end(run_id, state, at)
+        await self._ask(lambda: self.store.end(run_id, state, at))
+
+    @asynccontextmanager
+    async def locked(self, names: str | Iterable[str], owner: str) -> AsyncIterator[None]:
+        locks, taken = self.store.locked(names, owner), False
+
+        def take() -> None:
+            nonlocal taken
+            locks.__enter__()
+            taken = True
+
+        try:
+            await self._ask(take)
+            yield
+        finally:
+            if taken:
+                await self._ask(lambda: locks.__exit__(None, None, None))
+
+    async def _ask(self, call: Callable[[], T]) -> T:
+        return await aside(call) if self.store.waits else call()
 
 
 UNFINISHED = (RunState.OPEN, RunState.IN_DOUBT)

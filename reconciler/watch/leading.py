@@ -8,12 +8,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from reconciler.commands.compose import open_fleet, open_store
+from reconciler.commands.compose import kept_runs, open_fleet
 from reconciler.engine.lease import fleet_leases
 from reconciler.engine.lenient import Warn
 from reconciler.errors import Locked
 from reconciler.hosts.base import Fleet
 from reconciler.model.spec import Spec
+from reconciler.state.store import Awaited
 
 LOCK: Final = "@watch"
 """No workload can have this name."""
@@ -27,8 +28,8 @@ async def leading(
     """Lead for as long as the block lasts; its hosts are connected. Locked names another watch that leads. `lost`
     is told when another one leads by now, as this one was silent for too long."""
     async with AsyncExitStack() as held:
-        store = held.enter_context(open_store(journal))
-        held.enter_context(store.locked([LOCK], me))
+        store = await held.enter_async_context(kept_runs(journal))
+        await held.enter_async_context(Awaited(store).locked([LOCK], me))
         fleet = await held.enter_async_context(open_fleet(spec, warn))
         leases = fleet_leases(fleet, spec.places, me, lost, warn, lease=LEASE, needed=False)
         await held.enter_async_context(leases)

@@ -19,6 +19,7 @@ from reconciler.hosts.wrap import About, Call
 from reconciler.model.plan import Plan
 from reconciler.model.record import Mark, Record, Run, RunState
 from reconciler.state.memory import MemoryStore
+from reconciler.state.store import Awaited
 from tests.sim.checks import Checks, Groups, Result, Scenario
 from tests.sim.controller import Controller, Here
 from tests.sim.faults import Boundary, Point, Strike
@@ -167,7 +168,7 @@ class Simulation(Checks):
             or any(m.lost for m in self.universe.machines.values())
         ):
             return
-        note_settled(journal.run(zombie.run), await self.look(), journal)
+        await note_settled(journal.run(zombie.run), await self.look(), Awaited(journal))
         records = journal.run(zombie.run).records
         plan = old.model_copy(update={"steps": moves})
         again = Controller(self, f"{zombie.name}'s run", run=zombie.run)
@@ -201,7 +202,7 @@ class Simulation(Checks):
                     self.journal.append(self.run, record.step, record.mark, 0.0)
                     self.durable[record.step] = record.mark
         else:
-            note_settled(self.journal.run(self.run), await self.look(), self.journal)
+            await note_settled(self.journal.run(self.run), await self.look(), Awaited(self.journal))
         return self.journal.run(self.run).records
 
     # --- the end ---

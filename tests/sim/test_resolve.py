@@ -17,6 +17,7 @@ from reconciler.hosts.wrap import StoppableFleet
 from reconciler.model.plan import StepKind
 from reconciler.model.record import RunState
 from reconciler.state.memory import MemoryStore
+from reconciler.state.store import Awaited
 from tests.sim.driver import SimDriver
 from tests.sim.stage import UPTO_COPY, Stage
 
@@ -276,7 +277,7 @@ def test_going_back_does_not_touch_what_another_controller_has_committed_meanwhi
                 await steps.undo(by_kind[kind])
         await steps.do(by_kind[StepKind.RESTORE], lambda _: None)
         assert s.running() == ["h2"]
-        note_settled(s.journal.run("run1"), await s.look(), s.journal)
+        await note_settled(s.journal.run("run1"), await s.look(), Awaited(s.journal))
         assert s.journal.run("run1").records[-1].step == by_kind[StepKind.COMMIT].id
 
     run_virtual(course())
