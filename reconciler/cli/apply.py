@@ -58,7 +58,10 @@ def apply(
     journal: JournalPath = None,
     as_json: AsJson = False,
     form: Annotated[
-        str, typer.Option("--format", help="text, json, markdown, html or junit.", metavar="FORM")
+        str,
+        typer.Option(
+            "--format", help="text, json, markdown, html, github (annotations), junit or sarif.", metavar="FORM"
+        ),
     ] = "text",
     templates: Templates = None,
 ) -> int:
@@ -76,13 +79,13 @@ def apply(
     from reconciler.cli.views.layout import say
     from reconciler.cli.views.plan import render_plan
     from reconciler.cli.views.progress import progress_view
-    from reconciler.cli.views.reports import OF_APPLY, form_of, render_applied_report, templates_for
+    from reconciler.cli.views.reports import form_of, render_applied_report, templates_for
     from reconciler.cli.views.style import color_of
     from reconciler.commands.app import Apply
     from reconciler.core.consent import Consent
     from reconciler.errors import InputError
 
-    shown = form_of(form, as_json, OF_APPLY)
+    shown = form_of(form, as_json)
     templates_for(templates, shown)
     saved = _saved_plan(paths)
     if saved is None:
@@ -127,7 +130,7 @@ def apply(
         if shown == "json":
             emit(document)
         else:
-            typer.echo(render_applied_report(document, shown, templates, warned))
+            typer.echo(render_applied_report(document, shown, templates, warned, spec.workload_origin))
     else:
         say(render_applied(applied, color_of(sys.stdout)))
     return status

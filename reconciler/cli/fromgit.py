@@ -99,11 +99,12 @@ def _widened(command: Callable[..., Any]) -> Callable[..., Any]:
 def chosen() -> Wanted | None:
     """The repository that the running command was told to read; None for files."""
     from reconciler.errors import InputError
-    from reconciler.load.mirror import Wanted
 
     said = _SAID.get()
     if not said:
         return None
+    from reconciler.load.mirror import Wanted
+
     if "repo" not in said:
         name = next(iter(said)).replace("_", "-")
         raise InputError(f"--{name} needs --repo", code="E190", fix="add --repo, or leave it out")

@@ -24,6 +24,7 @@ LAB_EXAMPLES: Final = {"specs/counter.yaml": "counter.yaml.j2"}
 AROUND: Final = {"README.md": "README.md.j2", ".gitignore": "gitignore.j2"}
 CI: Final = {
     ".github/workflows/reconcile.yaml": "github.yaml.j2",
+    ".forgejo/workflows/reconcile.yaml": "forgejo.yaml.j2",
     ".gitlab-ci.yml": "gitlab.yml.j2",
 }
 SCHEMAS: Final = "../schemas"
@@ -53,7 +54,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
         as_json: AsJson = False,
     ) -> None:
-        """Make a starter repository: specs, README and CI for GitHub and GitLab. Files that exist are left."""
+        """Make a starter repository: specs, README and CI (GitHub, GitLab, Forgejo). Files that exist are left."""
         from reconciler.cli.views.layout import say
 
         found = _lab(lab) if lab is not None else None

@@ -65,7 +65,6 @@ def load_files(
     from reconciler.errors import InputError
     from reconciler.load import load_all, read_values
     from reconciler.load.gitinfo import stamped
-    from reconciler.load.mirror import taken
 
     given, wanted = read_values(values or [], settings or []), wanted or chosen()
     if wanted is None:
@@ -74,6 +73,8 @@ def load_files(
         return replace(loaded, spec=stamped(loaded.spec, where))
     if paths:
         raise InputError("specs come from --repo or from files, not from both", code="E190", fix="say --path SUB")
+    from reconciler.load.mirror import taken
+
     with taken(wanted, mirrors()) as found, chdir(found.root):  # findings name files as the repository does
         where = [found.path.relative_to(found.root)] if wanted.path else spec_paths(None)
         loaded = load_all(where, values=given, allow_empty=allow_empty)
@@ -83,10 +84,13 @@ def load_files(
 def repository_of(paths: list[Path] | None, spec: Spec) -> Repository:
     """Which repository the specs are of."""
     from reconciler.load.gitinfo import repository
-    from reconciler.load.mirror import mirrored
 
     wanted = chosen()
-    return mirrored(wanted, spec.commit or "", mirrors()) if wanted else repository(spec_paths(paths))
+    if wanted is None:
+        return repository(spec_paths(paths))
+    from reconciler.load.mirror import mirrored
+
+    return mirrored(wanted, spec.commit or "", mirrors())
 
 
 def mirrors() -> Path:

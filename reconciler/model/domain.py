@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from xml.etree import ElementTree as ET  # a document type, which is what could blow up, is refused first
+from typing import TYPE_CHECKING
 
-Element = ET.Element
+if TYPE_CHECKING:  # most specs have none, and are read without the parser
+    from xml.etree.ElementTree import Element
+
 MOST = 2**20
 """Characters of the longest domain that is read."""
 
 
 def read(text: str) -> Element:
     """The `domain` element; ValueError says what is wrong."""
+    from xml.etree import ElementTree as ET  # a document type, which is what could blow up, is refused first
+
     if len(text) > MOST:
         raise ValueError(f"longer than {MOST} characters")
     if "<!DOCTYPE" in text.upper() or "<!ENTITY" in text.upper():
@@ -26,6 +30,8 @@ def read(text: str) -> Element:
 
 def write(domain: Element) -> str:
     """As text, in the one spelling that a domain has: no spaces between elements, attributes in order."""
+    from xml.etree import ElementTree as ET
+
     return ET.canonicalize(ET.tostring(domain, encoding="unicode"), strip_text=True)
 
 

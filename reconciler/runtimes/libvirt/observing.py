@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from xml.etree.ElementTree import Element
 
 from reconciler.core import answers
 from reconciler.core.lines import numbers
 from reconciler.model import domain as xml
 from reconciler.model.command import Command, Program, Seconds
-from reconciler.model.domain import Element
 from reconciler.model.world import Alive, HostFacts, InstanceState, MachineFacts, RuntimeFacts
 from reconciler.runtimes.libvirt import domains, places
 

@@ -138,7 +138,7 @@ def plan_document(
     origins = {change.workload: change.origin for change in plan.changes}
 
     def origin(workload: str) -> Origin | None:
-        known = spec.origin("Workload", spec.called.get(workload, workload)) if spec else None
+        known = spec.workload_origin(workload) if spec else None
         return origins.get(workload) or known
 
     concerned = {change.workload for change in plan.changes} | {f.workload for f in plan.findings}
