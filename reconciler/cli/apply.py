@@ -130,7 +130,11 @@ def apply(
         if shown == "json":
             emit(document)
         else:
-            typer.echo(render_applied_report(document, shown, templates, warned, spec.workload_origin))
+            from functools import partial
+
+            from reconciler.cli.views.output.plan import origin_of
+
+            typer.echo(render_applied_report(document, shown, templates, warned, partial(origin_of, spec)))
     else:
         say(render_applied(applied, color_of(sys.stdout)))
     return status

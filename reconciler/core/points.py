@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from reconciler.core.checkpoints import newest_first
 from reconciler.core.retention import age, is_due, is_late
 from reconciler.model.checkpoint import Kept
 from reconciler.model.checkpointing import CheckpointPolicySpec
@@ -19,7 +20,8 @@ RULE = "recovery-point"
 @dataclass(frozen=True)
 class Point:
     """`age_s`: of the newest checkpoint that can be used, None without one; `oldest_s`: what is promised;
-    `due_in_s`: until the next is to be taken; `unknown`: hosts not asked, which may keep a newer one."""
+    `due_in_s`: until the next is to be taken; `unknown`: hosts not asked, which may keep a newer one. `kept`: what
+    was looked at, the newest first, then what cannot be used."""
 
     workload: str
     policy: str
@@ -28,6 +30,7 @@ class Point:
     due_in_s: Seconds = 0.0
     late: bool = False
     unknown: tuple[str, ...] = ()
+    kept: tuple[Kept, ...] = ()
 
 
 def policies(spec: Spec) -> dict[str, CheckpointPolicySpec]:
@@ -52,14 +55,16 @@ def point(
 ) -> Point:
     """`came`, `comes`: when a time that the policy names was last, and is next. Where a host could not be asked
     nothing is late: it may keep what was promised."""
-    found = age(kept, now)
+    there = tuple(kept)
+    found = age(there, now)
     late = is_late(found, policy) and not unknown
     left = 0.0
     if found is not None and not is_due(found, policy, None if came is None else now - came):
         waits = [policy.interval - found] if policy.interval is not None else []
         waits += [comes - now] if comes is not None else []
         left = max(0.0, min(waits, default=policy.oldest))
-    return Point(workload, called, found, policy.oldest, left, late, unknown)
+    shown = (*newest_first(there), *(one for one in there if one.manifest is None))
+    return Point(workload, called, found, policy.oldest, left, late, unknown, shown)
 
 
 def told(points: Mapping[str, Point]) -> tuple[Finding, ...]:

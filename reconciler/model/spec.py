@@ -384,10 +384,6 @@ class Spec(Model):
     commit: str | None = None
     dirty: Flag = False
 
-    def workload_origin(self, name: str) -> Origin | None:
-        """Where a workload is, by the name it has on hosts."""
-        return self.origin("Workload", self.called.get(name, name))
-
     def origin(self, kind: str, name: str, path: str = "") -> Origin | None:
         """The place of a field, else of its object."""
         return self.origins.get(f"{kind}/{name}/{path}") or self.origins.get(f"{kind}/{name}")

@@ -29,8 +29,8 @@ from reconciler.watch.told import Told, log
 SECRET: Final = "RECONCILE_WEBHOOK_SECRET"  # noqa: S105  the name of a variable
 MOST_WAITING: Final = 1000
 """Messages; the oldest go first when there are more."""
-PAUSES: Final = (5.0, 30.0, 120.0, 600.0, 1800.0)
-"""Before each further try."""
+PAUSES: Final = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0)
+"""Before each further try; in all more than what a receiver may be away for, an hour."""
 WITHIN: Final = 15.0
 """Seconds that one try may take."""
 

@@ -17,6 +17,7 @@ from reconciler.core.points import Point
 from reconciler.core.tending import Cause, Postponed, narrowed
 from reconciler.hosts.memory import Universe, run_virtual
 from reconciler.load import load_all
+from reconciler.model.checkpoint import Kept, KeptAt, KeptFile, Manifest, TakenFrom
 from reconciler.model.plan import StepKind
 from reconciler.model.record import Mark, Run, RunState
 from reconciler.model.world import HostUnknown
@@ -120,6 +121,23 @@ def reopened(journal_file: Path, name: str, until: StepKind, copied: int = 0) ->
     return run
 
 
+def kept(name: str) -> tuple[Kept, ...]:
+    """One that is whole, and one that is not."""
+    whole = Manifest(
+        id="20261126-050607-aaaa",
+        workload=name,
+        epoch=3,
+        taken_at=1795669567.0,
+        frozen_s=0.1,
+        came_from=TakenFrom(host="h2", runtime="podman"),
+        files=(KeptFile(name="images.tar.zst", bytes=3 * MIB, sha256="0" * 64),),
+    )
+    return (
+        Kept(KeptAt("h1"), name, whole.id, pinned=True, manifest=whole),
+        Kept(KeptAt("h2", "/srv/kept"), name, "20261125-050607-bbbb", broken="its manifest <b> is torn"),
+    )
+
+
 def busy(folder: Path, patch: pytest.MonkeyPatch) -> Shown:
     """A fleet in which something of everything is going on."""
     names = ("cart", "cache", "counter", "db", "mail", "queue", "search", "web")
@@ -135,7 +153,7 @@ def busy(folder: Path, patch: pytest.MonkeyPatch) -> Shown:
     shown.points(
         {
             "db": Point("db", "hourly", 5400.0, 3600.0, 0.0, late=True),
-            "web": Point("web", "hourly", 300.0, 3600.0, 3300.0),
+            "web": Point("web", "hourly", 300.0, 3600.0, 3300.0, kept=kept("web")),
         }
     )
     return shown

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from reconciler.cli.views.site import MOST, POLICY, pages
+from reconciler.core.stock import Stock, stock
 from reconciler.core.tending import Cause
 from reconciler.errors import ReconcilerError
+from reconciler.load.render_site import render_page
 from reconciler.state.amounts import Amounts
 from reconciler.state.notebook import Notebook
 from reconciler.watch.loop import Watch
@@ -39,7 +43,13 @@ def test_what_goes_on_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         assert words in overview, overview
     history = text(there["/history"]({}).body)
     assert "clients waited" in history and "create cache" in history and " by " in history
-    assert "1 h 30 min ago" in text(there["/checkpoints"]({}).body)
+    checkpoints = text(there["/checkpoints"]({}).body)
+    for words in (
+        "1 h 30 min ago",
+        "web@20261126-050607-aaaa h1 2026-11-26 05:06:07 UTC h2 3 MiB pinned",
+        "web@20261125-050607-bbbb h2:/srv/kept - - - cannot be used: its manifest &lt;b&gt; is torn",
+    ):
+        assert words in checkpoints, checkpoints
     assert "Plan" in text(there["/plan"]({}).body)
     for path, page in there.items():
         reply = page({})
@@ -81,6 +91,37 @@ def test_copies_are_told_of_while_they_go_on(tmp_path: Path, monkeypatch: pytest
     shown = Shown.made(tmp_path, monkeypatch, web="h1")
     shown.move(web="h2")
     assert told and max(told) > 0
+
+
+def test_nobody_waits_for_what_can_be_made_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Right after a look, before anybody has asked."""
+    shown = Shown.made(tmp_path, monkeypatch, web="h1")
+    there = pages(shown.watch)
+    (onlooker,) = shown.watch.onlookers
+    rendered: list[str] = []
+    made: list[int] = []
+
+    def rendering(name: str, **data: object) -> str:
+        rendered.append(name)
+        return render_page(name, **data)
+
+    def making(*about: Any, **more: Any) -> Stock:
+        made.append(1)
+        return stock(*about, **more)
+
+    monkeypatch.setattr("reconciler.cli.views.site.render_page", rendering)
+    monkeypatch.setattr("reconciler.cli.views.site.stock", making)
+    stand = shown.watch.stand
+    assert stand.spec
+    spec = stand.spec
+
+    async def look() -> None:
+        onlooker.looked(spec, (), (), 0.1)
+
+    asyncio.run(look())  # which ends when its threads have
+    there["/"]({})
+    there["/workloads"]({})
+    assert rendered[0] == "overview.html.j2" and made == [1]
 
 
 def test_every_cause_has_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

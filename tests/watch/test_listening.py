@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
@@ -30,6 +31,8 @@ from tests.cli.memory_fleet import want
 from tests.watch.scene import Scene
 
 SOON = 60.0
+SLOW = 1000
+assert SLOW > 2 * AT_ONCE
 PAGES = {"/metrics": lambda: Reply(HTTPStatus.OK, b"up 1\n")}
 
 
@@ -68,9 +71,12 @@ async def test_requests_good_and_bad(request_: bytes, status: int, body: bytes |
 
 
 async def test_slow_clients_keep_nobody_out() -> None:
+    """A thousand of them, each of which says nothing."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard if soft < 4096 else soft, hard))
     async with served("127.0.0.1:0", PAGES) as address:
         host, port = parsed(address)
-        slow = [await asyncio.open_connection(host, port) for _ in range(AT_ONCE + 50)]
+        slow = [await asyncio.open_connection(host, port) for _ in range(SLOW)]
         try:
             answer = await asked(address, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
             assert answer.endswith(b"up 1\n")
@@ -285,6 +291,34 @@ async def test_a_webhook_is_tried_again_with_the_same_id(monkeypatch: pytest.Mon
     body = json.loads(got[0].partition(b"\r\n\r\n")[2])
     assert body["type"] == "watch.ended"
     assert body["data"] == {"text": "done", "workload": "web", "run": "r1", "state": "done"}
+
+
+@pytest.mark.parametrize("answer", [BROKEN, b""], ids=["answers 500", "hangs"])
+async def test_a_webhook_that_fails_for_an_hour_gets_all_that_happened_meanwhile(
+    answer: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In order, and nobody waited for it; the watch goes on telling it. Made here: the clock of the pauses."""
+    monkeypatch.setattr(posting, "WITHIN", 0.3)
+    passed = 0.0
+    answers = [answer]
+
+    async def sleep(seconds: float) -> None:
+        nonlocal passed
+        passed += seconds
+        hook.told(Told(News.WAITS, f"after {passed:.0f} s"))
+        if passed >= 3600:
+            answers[:] = [OK]
+
+    async with receiver(answers) as (url, got):
+        hook = posting.webhook(url)
+        hook.sleep = sleep
+        hook.told(Told(News.WAITS, "first"))
+        job = asyncio.create_task(hook.deliver())
+        await until(lambda: passed >= 3600 and hook._waiting.empty() and b"after 6155" in got[-1])
+        job.cancel()
+    taken = [json.loads(message.partition(b"\r\n\r\n")[2])["data"]["text"] for message in got]
+    assert taken[:6] == ["first"] * 6, "it was asked again while it failed"
+    assert taken[6:] == ["first", *(f"after {n} s" for n in (5, 35, 155, 755, 2555, 6155))]
 
 
 async def test_a_webhook_that_is_gone_costs_the_oldest_messages() -> None:

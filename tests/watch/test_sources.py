@@ -104,6 +104,35 @@ async def test_a_repository_is_read_again_only_at_another_commit(
     assert rewritten.value.code == "E172"
 
 
+async def test_a_repository_that_cannot_be_reached_or_has_lost_its_branch_is_read_again_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look says why, and the next one that can be read counts, as if nothing had been."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    work, away = tmp_path / "work", tmp_path / "away"
+    work.mkdir()
+    git(work, "init", "-q", "-b", "main")
+    want(work, web="h1")
+    git(work, "add", ".")
+    git(work, "commit", "-q", "-m", "one")
+    source = GitSource(partial(read_apart, question([], [], [], Wanted(str(work), "main"))), every=0.01)
+    assert await source.read()
+    work.rename(away)
+    with pytest.raises(InputError) as gone:
+        await source.read()
+    assert gone.value.code == "E170"
+    away.rename(work)
+    git(work, "branch", "-q", "-m", "main", "other")
+    with pytest.raises(InputError) as lost:
+        await source.read()
+    assert lost.value.code == "E171"
+    git(work, "branch", "-q", "-m", "other", "main")
+    want(work, web="h2")
+    git(work, "commit", "-q", "-a", "-m", "two")
+    again = await source.read()
+    assert again and again.workloads["web"].spec.placement.host == "h2"
+
+
 async def test_a_reader_that_ends_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", "/bin/false")
     with pytest.raises(InputError, match="has ended"):

@@ -8,8 +8,8 @@ import base64
 import hashlib
 import re
 import threading
-import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
@@ -22,6 +22,7 @@ from reconciler.cli.views.pages import plain, plan_page
 from reconciler.cli.views.site_rows import (
     drift_rows,
     host_rows,
+    kept_row,
     moving_row,
     point_row,
     run_row,
@@ -32,6 +33,7 @@ from reconciler.commands.app import Seen
 from reconciler.commands.compose import open_store, under_way
 from reconciler.core.stock import Item, Stock, stock
 from reconciler.core.tending import Postponed
+from reconciler.errors import ReconcilerError
 from reconciler.load.render_site import render_page
 from reconciler.model.command import Seconds
 from reconciler.model.spec import Spec
@@ -55,8 +57,6 @@ POLICY: Final = (
 MOST: Final = 100
 """Rows of a table; there may be thousands of workloads."""
 RUNS: Final = 20
-STAYS: Final[Seconds] = 600.0
-"""After that long without a request nobody is there."""
 OFF: Final = "off"
 
 
@@ -77,18 +77,25 @@ def pages(watch: Watch) -> Mapping[str, GuardedPage]:
 
 @dataclass
 class Site(Unmoved):
-    """What is made of a look is kept until the next one, and then made anew while somebody is there."""
+    """What is made of a look is kept until the next one, and then made anew at once."""
 
     watch: Watch
     _look: Seen | None = None
     _stock: Stock | None = None
     _plan: bytes | None = None
-    _asked: Seconds = float("-inf")
+    _prepared: bool = False
     _alone: threading.Lock = field(default_factory=threading.Lock)
 
     def looked(self, spec: Spec, waits: tuple[Postponed, ...], unknown: tuple[str, ...], seconds: Seconds) -> None:
-        if time.monotonic() - self._asked < STAYS:
-            asyncio.get_running_loop().run_in_executor(None, self._there, self.watch.stand)
+        asyncio.get_running_loop().run_in_executor(None, self._prepare, self.watch.stand)
+
+    def _prepare(self, stand: Stand) -> None:
+        """So that nobody who asks waits for what can be made before; the first time templates too."""
+        self._there(stand)
+        if not self._prepared:
+            self._prepared = True
+            with suppress(ReconcilerError):  # who asks is told
+                self.overview({})
 
     def overview(self, _: Mapping[str, str]) -> Reply:
         stand, now = self.watch.stand, self.watch.now()
@@ -147,8 +154,16 @@ class Site(Unmoved):
     def checkpoints(self, _: Mapping[str, str]) -> Reply:
         seen = self.watch.stand.seen
         points = sorted(seen.points.values(), key=lambda one: (not one.late, one.workload)) if seen else []
-        rows = [point_row(one) for one in points[:MOST]]
-        return self._page("checkpoints", "Checkpoints", "/checkpoints", rows=rows, more=max(0, len(points) - MOST))
+        kept = [one for point in points for one in point.kept]
+        return self._page(
+            "checkpoints",
+            "Checkpoints",
+            "/checkpoints",
+            rows=[point_row(one) for one in points[:MOST]],
+            more=max(0, len(points) - MOST),
+            kept=[kept_row(one) for one in kept[:MOST]],
+            moreKept=max(0, len(kept) - MOST),
+        )
 
     def plan(self, _: Mapping[str, str]) -> Reply:
         """The report of `plan --format html`, whose style is the only one that this reply lets be used."""
@@ -181,7 +196,6 @@ class Site(Unmoved):
             self._look, self._stock, self._plan = stand.seen, None, None
 
     def _page(self, template: str, title: str, here: str, **data: Any) -> Reply:
-        self._asked = time.monotonic()
         shown = plain(
             data
             | {

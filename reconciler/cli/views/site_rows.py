@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
+from reconciler.cli.views.kept import reference
 from reconciler.cli.views.moving import (
     MARKS,
     copying_text,
@@ -22,6 +23,7 @@ from reconciler.core.moving import Moving
 from reconciler.core.points import Point
 from reconciler.core.stock import Stock
 from reconciler.core.tending import Cause
+from reconciler.model.checkpoint import Kept
 from reconciler.model.plan import Change
 from reconciler.model.record import Mark, Run, RunState
 from reconciler.model.units import format_bytes, format_seconds
@@ -180,6 +182,19 @@ def point_row(one: Point) -> dict[str, str]:
         "oldest": format_seconds(one.oldest_s),
         "next": "due" if one.due_in_s <= 0 else f"in {format_seconds(one.due_in_s)}",
         "unknown": ", ".join(one.unknown) or "-",
+    }
+
+
+def kept_row(one: Kept) -> dict[str, str]:
+    says = one.manifest
+    return {
+        "reference": reference(one),
+        "at": str(one.at),
+        "taken": _moment(says.taken_at) if says else "-",
+        "from": says.came_from.host if says else "-",
+        "size": format_bytes(says.bytes) if says else "-",
+        "pinned": "pinned" if one.pinned else "",
+        "broken": one.broken,
     }
 
 

@@ -138,7 +138,7 @@ def plan_document(
     origins = {change.workload: change.origin for change in plan.changes}
 
     def origin(workload: str) -> Origin | None:
-        known = spec.workload_origin(workload) if spec else None
+        known = origin_of(spec, workload) if spec else None
         return origins.get(workload) or known
 
     concerned = {change.workload for change in plan.changes} | {f.workload for f in plan.findings}
@@ -173,6 +173,11 @@ def _change(change: Change, move: Move | None) -> PlannedChange:
         move=_move(move) if move and change.kind is ChangeKind.MOVE else None,
         outlook=change.outlook,
     )
+
+
+def origin_of(spec: Spec, workload: str) -> Origin | None:
+    """Where specs have a workload, by the name it has on hosts."""
+    return spec.origin("Workload", spec.called.get(workload, workload))
 
 
 def place(origin: Origin | None) -> Place | None:
