@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from reconciler.core.rules.base import Case, Said, rule
 from reconciler.core.versions import version_tuple
+from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.world import HostFacts
 
 ENGINE = "docker"
@@ -52,7 +53,7 @@ def restores_no_network(case: Case) -> Iterator[Said]:
         if version_tuple(have) >= RESTORES_NETWORKS_BEFORE:
             yield Said(
                 f"Docker {have} on {host.name} cannot restore a container into its network",
-                "use Docker 26.1 there, or the runtime podman for this workload",
+                f"use Docker 26.1 there, or the runtime {DEFAULT_RUNTIME} for this workload",
                 host=host.name,
             )
 
