@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -51,9 +52,16 @@ RUNTIMES_MAY_SHARE = {"base", "oci", "volumes"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    """Every module is parsed once, whatever is asked of it."""
+    return list(ast.walk(ast.parse(path.read_text())))
+
+
+@cache
 def imports(path: Path) -> set[str]:
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -130,7 +138,7 @@ def test_only_cli_prints() -> None:
     for path in MODULES:
         if path.relative_to(PACKAGE).parts[0] == "cli":
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path):
             called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id
             assert called != "print", f"{path}:{node.lineno}"
 

@@ -98,6 +98,9 @@ def _run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return show_error(Interrupted("interrupted"), _audience(arguments))
     except Exception as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # typer has its own copy of click's
+            typer.echo(str(error.format_message()), err=True)  # type: ignore[attr-defined]
+            return InputError.exit_code
         if usage := _usage_error(error):
             return show_error(usage, _audience(arguments))
         if refused := of_the_machine(error):

@@ -40,6 +40,8 @@ def register(app: typer.Typer) -> None:
             emit(printed_schemas({name: json.loads(text) for name, text in wanted.items()}))
             return
         if check:
+            if not (folder / "output").is_dir():  # a repository of specs has none of what --json prints
+                wanted = schemas()
             if stale := drifted(folder, wanted):
                 what = f"schemas out of date: {', '.join(stale)}"
                 raise InputError(what, code="E191", where=str(folder), fix=f"reconcile schema --out {folder}")

@@ -33,6 +33,13 @@ def test_unknown_command_or_flag_is_bad_input_with_a_suggestion(arguments, says)
     assert done.returncode == 4 and says in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("group", [[], ["lab"], ["checkpoints"], ["tend"], ["hosts"]])
+def test_without_a_command_the_usage_is_shown_as_what_it_is(group, capsys):
+    assert main.run(group) == 4
+    told = capsys.readouterr()
+    assert told.out == "" and told.err.startswith("Usage: ") and "error[" not in told.err
+
+
 def test_no_traceback_reaches_the_user_and_the_report_holds_no_arguments(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 

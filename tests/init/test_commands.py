@@ -40,6 +40,15 @@ def test_a_new_repository_validates(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "1 workload, 2 hosts, 2 policies, 0 networks in 3 files: valid" in checked.output
 
 
+def test_schemas_of_a_new_repository_are_up_to_date(tmp_path: Path) -> None:
+    """It has those of specs alone."""
+    run("init", str(tmp_path))
+    schemas_there = tmp_path / "schemas"
+    assert run("schema", "--out", str(schemas_there), "--check").exit_code == 0
+    (schemas_there / "host.json").write_text("{}")
+    assert run("schema", "--out", str(schemas_there), "--check").exception is not None
+
+
 def test_editors_find_the_schemas(tmp_path: Path) -> None:
     run("init", str(tmp_path))
     for path in (tmp_path / "specs").glob("*.yaml"):

@@ -42,7 +42,7 @@ def render_stock(found: FoundKept) -> str:
         lines.append(f"{where}  from {says.came_from.host}, epoch {says.epoch}  {size}{pinned}")
     if not lines:
         lines.append("No checkpoint was found.")
-    lines += [f"not asked: {host}: {error}" for host, error in sorted(found.unknown.items())]
+    lines += [f"not asked: {host}: {error.what}" for host, error in sorted(found.unknown.items())]
     return "\n".join(lines)
 
 
