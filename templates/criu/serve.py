@@ -3,9 +3,14 @@
 # with a sum each, over what transfer-receive.sh hands it at `pages.socket` (transfer-feed.sh is at the other end); what is
 # missing it asks for out of order. A page that has not come, or whose sum is wrong, is never answered: who wants it waits.
 #
+# Told that the restore is over, the daemon asks for all the rest, part after part, and polls without a pause while a
+# question is open (handle_requests in criu/uffd.c): one processor less for who brings the pages, and no more than one part
+# under way. Until then it sleeps, and wakes for what a task waits for. So keeper.pl leaves it to this program to tell it.
+#
 # The daemon's messages (criu/page-xfer.c): up to CRIU 4.1.1 u32 command, u32 pages, u64 address, u64 task; since 4.2 the
 # number of pages has 64 bits, behind four unused bytes.
 # include pagemap.py
+import fcntl
 import select
 import socket
 import time
@@ -16,7 +21,10 @@ GET, ADD, CLOSE, FORCE_CLOSE = 7, 6, 0x1023, 0x1024
 OLD, NEW = struct.Struct("<IIQQ"), struct.Struct("<I4xQQQ")
 FRAME, WORD = struct.Struct("<IIQI"), struct.Struct("<4sIQQ")
 LONGEST = 1 << 20
-AHEAD, MOST = 16, 256  # pages asked for at a fault; pages of one answer
+AHEAD, MOST = 16, 1024  # pages asked for at a fault; pages of one answer, of which the daemon has no more
+PIPE_SIZE = 1031  # F_SETPIPE_SZ
+GATHER = 0.001  # seconds in which more may come, when nobody waits for it
+OVER = struct.pack("<I", 0x52535446)  # what CRIU tells its daemon when tasks are about to run
 GO_AT_LAST = 5.0  # seconds from the first question on, should nobody say that the restore is over
 
 
@@ -94,10 +102,12 @@ class Pages:
 class Feed:
     """The way to the source. One at a time: a new one takes the place of the last."""
 
-    def __init__(self, pages, relay):
-        _, ancillary, _, _ = relay.recvmsg(1, socket.CMSG_SPACE(8))
-        self.input, self.output = struct.unpack("ii", ancillary[0][2])
-        self.relay, self.pages, self.buffer, self.asked = relay, pages, bytearray(), {}
+    def __init__(self, pages, relay, ends):
+        self.input, self.output = struct.unpack("ii", ends)
+        self.relay, self.pages, self.asked = relay, pages, {}
+        self.room, self.have = memoryview(bytearray(2 * LONGEST)), 0
+        with suppress(OSError):  # it may be none, or have no more
+            fcntl.fcntl(self.input, PIPE_SIZE, LONGEST)
         for gap in pages.gaps():
             self.say(b"need", *gap)
 
@@ -116,18 +126,18 @@ class Feed:
 
     def take(self):
         """Whatever has come. Whether that is all: the other end has gone."""
-        data = os.read(self.input, LONGEST)
-        self.buffer += data
+        got = os.readv(self.input, [self.room[self.have :]])
+        self.have += got
         done = 0
-        while len(self.buffer) - done >= FRAME.size:
-            number, length, at, told = FRAME.unpack_from(self.buffer, done)
+        while self.have - done >= FRAME.size:
+            number, length, at, told = FRAME.unpack_from(self.room, done)
             size = len(self.pages.here.get(number, ())) * PAGE
             if not 0 < length <= LONGEST or length % PAGE or at % PAGE or at + length > size:
                 raise ValueError("not a part of these files")
             end = done + FRAME.size + length
-            if len(self.buffer) < end:
+            if self.have < end:
                 break
-            part = bytes(memoryview(self.buffer)[done + FRAME.size : end])
+            part = self.room[done + FRAME.size : end]
             if zlib.crc32(part) == told:
                 self.pages.write(number, at, part)
             else:
@@ -135,8 +145,10 @@ class Feed:
                 self.say(b"need", number, at, length)
             self.say(b"ack ", length=length)
             done = end
-        del self.buffer[:done]
-        return not data
+        if done:
+            self.room[: self.have - done] = self.room[done : self.have]
+            self.have -= done
+        return not got
 
     def close(self):
         """Whoever handed it over notices."""
@@ -191,6 +203,7 @@ class Source:
 
     def __init__(self, pages, listening):
         self.pages, self.listening, self.feed, self.going = pages, listening, None, False
+        self.restorer, self.told = None, False  # its end of its connection with the daemon, and whether it is used
 
     def inputs(self):
         return [self.listening] + ([self.feed.input] if self.feed else [])
@@ -200,12 +213,28 @@ class Source:
             self.feed.close()
         self.feed, self.going = None, False
 
+    def meet(self, caller):
+        """Who hands over the way to the source (transfer-receive.sh), or that to the daemon (keeper.pl)."""
+        word, ancillary, _, _ = caller.recvmsg(1, socket.CMSG_SPACE(8))
+        if word == b"x":
+            self.drop()
+            self.feed = Feed(self.pages, caller, ancillary[0][2])
+        else:
+            self.restorer = socket.socket(fileno=struct.unpack("i", ancillary[0][2])[0])
+            caller.close()
+
+    def tell(self):
+        """The daemon, when nothing more is waited for. It stays connected: should the keeper die, the daemon would
+        take the end of that connection for the end of the restore."""
+        if self.restorer and not self.told and not self.pages.missing:
+            self.told = True
+            with suppress(OSError):  # should it have gone, so has its other connection
+                self.restorer.send(OVER)
+
     def attend(self, readable, restored, waiting):
         try:
             if self.listening in readable:
-                relay = self.listening.accept()[0]
-                self.drop()
-                self.feed = Feed(self.pages, relay)
+                self.meet(self.listening.accept()[0])
             elif self.feed and self.feed.input in readable and self.feed.take():
                 self.drop()
             if self.feed and restored and not self.going:
@@ -226,23 +255,25 @@ class Source:
 def serve(pages, connection, listening):
     daemon, source, began, told = Daemon(pages, connection), Source(pages, listening), None, 0.0
     left = os.open("../pages.left", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    goes_on = True
+    goes_on, restored = True, False
     # Ends with the page daemon, when the tasks that it serves have all; or when its note, which is made soon, is taken
     # away, as who removes them does.
-    noted = False
-    while goes_on and (os.path.exists("../lazy-pages.pid") or not noted):
-        noted = noted or os.path.exists("../lazy-pages.pid")
+    noted = removed = False
+    while goes_on and not removed:
         now = time.monotonic()
-        if now > told + 0.2:
+        if now > told + 0.2 or not (noted and restored):
             os.pwrite(left, b"%20d\n" % (pages.missing * PAGE), 0)
-            told = now
-        restored = os.path.exists("../pages/go") or (began is not None and now > began + GO_AT_LAST)
-        inputs = [connection, *source.inputs()]
-        readable = select.select(inputs, [], [], 0.2 if source.going else 0.01)[0]
+            there, told = os.path.exists("../lazy-pages.pid"), now
+            noted, removed = noted or there, noted and not there
+            restored = restored or os.path.exists("../pages/go") or (began is not None and now > began + GO_AT_LAST)
+        readable = select.select([connection, *source.inputs()], [], [], 0.2 if source.going else 0.01)[0]
+        if source.going and not daemon.waiting and connection not in readable:
+            readable += select.select([connection], [], [], GATHER)[0]
         if connection in readable:
             goes_on, began = daemon.take(), began or now
         # Only what was sent and agrees is here, so answers before and after are the same.
         source.attend(readable, restored, daemon.waiting)
+        source.tell()
         daemon.answer()
     source.end()
 

@@ -23,7 +23,7 @@ trap 'exit 143' TERM HUP INT
 while [ -d "$dir" ] && [ -e "$images/first" ]; do # ends with link or images, or when all is there
     : > "$dir/feed.log"
     ! python3 -c '
-import collections, os, select, struct, subprocess, sys, time, zlib
+import collections, fcntl, os, select, struct, subprocess, sys, time, zlib
 
 PAGE, BULK, URGENT = 4096, 1 << 18, 1 << 16
 LEAST, GREATEST, PATIENCE = 1 << 19, 1 << 24, 0.03
@@ -31,10 +31,12 @@ FRAME, WORD = struct.Struct("<IIQI"), struct.Struct("<4sIQQ")
 os.chdir(sys.argv[1])
 link = subprocess.Popen(sys.argv[2:], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
 out, answers = link.stdin.fileno(), link.stdout.fileno()
+fcntl.fcntl(out, 1031, 1 << 20) # F_SETPIPE_SZ: processes wait for each other less often
 files, left, begin_at, wanted = {}, {}, {}, collections.deque() # left: a byte for each page that did not go yet
 owed, going, said = 0, False, b""
 # Bytes on the way, when each frame went, and how many may be: so many that none waits for long behind others, for a
 # page that somebody waits for goes after them.
+room = memoryview(bytearray(FRAME.size + BULK))
 way, flying, window, quickest = collections.deque(), 0, LEAST, 9.9
 
 def send(number, at, most):
@@ -46,10 +48,11 @@ def send(number, at, most):
         return None
     end = pages.find(0, begin, min(begin + BULK // PAGE, (at + most) // PAGE))
     end = min(begin + BULK // PAGE, (at + most) // PAGE) if end < 0 else end
-    data = os.pread(files[number], (end - begin) * PAGE, begin * PAGE)
-    if len(data) != (end - begin) * PAGE:
+    data = room[FRAME.size:FRAME.size + (end - begin) * PAGE]
+    if os.preadv(files[number], [data], begin * PAGE) != len(data):
         sys.exit("pages-%d.img has become shorter" % number)
-    frame = memoryview(FRAME.pack(number, len(data), begin * PAGE, zlib.crc32(data)) + data)
+    FRAME.pack_into(room, 0, number, len(data), begin * PAGE, zlib.crc32(data))
+    frame = room[:FRAME.size + len(data)]
     while frame: # ends by taking what was sent
         frame = frame[os.write(out, frame):]
     pages[begin:end] = bytes(end - begin)

@@ -88,8 +88,20 @@ class Server:
         assert task == TASK
         return address, exactly(self.daemon, count * PAGE)
 
+    def connect(self) -> socket.socket:
+        """As who hands something over does."""
+        deadline = time.monotonic() + 10
+        while not (self.home / "pages.socket").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        here = os.getcwd()
+        os.chdir(self.home)  # paths of sockets are short
+        caller = socket.socket(socket.AF_UNIX)
+        caller.connect("pages.socket")
+        os.chdir(here)
+        return caller
+
     def feed(self) -> Feed:
-        return Feed(self.home)
+        return Feed(self.connect())
 
     def restored(self) -> None:
         (self.home / "pages" / "go").touch()
@@ -107,15 +119,8 @@ class Server:
 class Feed:
     """The source's end of a feed, played by the test."""
 
-    def __init__(self, home: Path) -> None:
-        deadline = time.monotonic() + 10
-        while not (home / "pages.socket").exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        here = os.getcwd()
-        os.chdir(home)
-        self.relay = socket.socket(socket.AF_UNIX)
-        self.relay.connect("pages.socket")
-        os.chdir(here)
+    def __init__(self, relay: socket.socket) -> None:
+        self.relay = relay
         self.words, theirs_out = os.pipe()
         theirs_in, self.frames = os.pipe()
         socket.send_fds(self.relay, [b"x"], [theirs_in, theirs_out])
@@ -243,6 +248,30 @@ def test_images_are_a_copy_again_when_all_pages_are_there(server: Server, dump: 
         assert feed.word()[0] == b"ack "
     assert whole(server.images)
     assert (server.images / "pages-1.img").read_bytes() == (dump / "pages-1.img").read_bytes()
+
+
+def test_the_daemon_is_told_that_the_restore_is_over_when_all_has_come(server: Server, dump: Path) -> None:
+    """Not before, for then it polls without a pause; and its connection outlives who has handed it over."""
+    feed = server.feed()
+    feed.word()
+    daemon, restorer = socket.socketpair()
+    keeper = server.connect()
+    socket.send_fds(keeper, [b"\0"], [restorer.fileno()])
+    keeper.close()
+    restorer.close()
+    feed.send(EAGER * PAGE, later(dump)[: 200 * PAGE])
+    assert feed.word()[0] == b"ack "
+    daemon.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        daemon.recv(4)
+    daemon.settimeout(20)
+    for at in range(200, LATER, 200):
+        feed.send((EAGER + at) * PAGE, later(dump)[at * PAGE :][: 200 * PAGE])
+    assert struct.unpack("<I", daemon.recv(4)) == (0x52535446,)
+    daemon.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        daemon.recv(4)
+    daemon.close()
 
 
 def test_who_removes_the_folder_ends_the_server_and_with_it_the_daemon(server: Server) -> None:
