@@ -24,7 +24,8 @@ TOLERANCE = 0.30
 @dataclass(frozen=True)
 class Measured:
     """One move that was carried out in one go. `frozen_s`: from the request to hold it until it was restored,
-    which is what a client can have waited, apart from TCP's own timers."""
+    which is what a client can have waited, apart from TCP's own timers. `drain_s`: from then until memory that
+    follows from the source was there; 0 where none does."""
 
     run: str
     workload: str
@@ -39,6 +40,7 @@ class Measured:
     frozen_s: Seconds
     predicted_s: Seconds
     most_s: Seconds = 0.0
+    drain_s: Seconds = 0.0
 
     @property
     def dumped(self) -> Bytes:
@@ -74,6 +76,7 @@ def rates(moves: Sequence[Measured], source: str, destination: str) -> Rates:
     recent = [m for m in moves if (m.source, m.destination) == (source, destination)][:RECENT]
     links = [m.copied / m.copy_s for m in recent if m.copied >= LARGE and m.copy_s > 0]
     link = median(links) if links else DEFAULT.link
+    drains = [m.memory / m.drain_s for m in recent if m.memory >= LARGE and m.drain_s > 0]
     holds = [m.hold_s - m.dumped / DEFAULT.dump for m in recent]
     starts = [m.copy_s - m.copied / link for m in recent]
     restores = [m.restore_s - _eager(m) for m in recent]
@@ -83,7 +86,9 @@ def rates(moves: Sequence[Measured], source: str, destination: str) -> Rates:
         hold_s=max(0.02, median(holds)) if holds else DEFAULT.hold_s,
         copy_s=max(0.0, median(starts)) if starts else DEFAULT.copy_s,
         restore_s=max(0.02, median(restores)) if restores else DEFAULT.restore_s,
+        drain=median(drains) if drains else min(link, DEFAULT.drain),
         learned_from=len(recent),
+        drained=len(drains),
     )
 
 
@@ -131,4 +136,5 @@ def _measured(run: Run, workload: str) -> Measured | None:
         frozen_s=frozen,
         predicted_s=move.predicted_downtime_s,
         most_s=move.predicted_most_s,
+        drain_s=took(StepKind.DRAIN) or 0.0,
     )

@@ -8,10 +8,10 @@ from reconciler.core.accuracy import Measured, rates
 from reconciler.core.index import Index
 from reconciler.core.outlook import Forecast
 from reconciler.core.rules.base import moves_by_itself
-from reconciler.core.strategy import FIRST, choose, predict
+from reconciler.core.strategy import FIRST, choose, predict, would_keep
 from reconciler.model.base import parse_duration
 from reconciler.model.plan import Change, ChangeKind, Finding
-from reconciler.model.spec import Spec
+from reconciler.model.spec import MigrationPolicySpec, Spec
 from reconciler.model.world import World
 
 
@@ -26,7 +26,8 @@ def forecast_of(change: Change, spec: Spec, index: Index, earlier: Sequence[Meas
     prediction = predict(choice.strategy, instance.memory_bytes, instance.rootfs_bytes, known)
     slow = known if known.learned_from else FIRST
     most = predict(choice.strategy, instance.memory_bytes, instance.rootfs_bytes, slow)
-    return Forecast(copy, choice, prediction, most, known.learned_from, (known.link, slow.link))
+    slowest = known.drain if known.drained else min(known.drain, FIRST.drain)
+    return Forecast(copy, choice, prediction, most, known.learned_from, (known.drain, slowest))
 
 
 def too_long(change: Change, spec: Spec, world: World, index: Index, earlier: Sequence[Measured]) -> list[Finding]:
@@ -49,6 +50,24 @@ def too_long(change: Change, spec: Spec, world: World, index: Index, earlier: Se
             workload=change.workload,
             host=change.destination or "",
             message=f"clients would wait {wait}, maxDowntime is {policy.max_downtime}",
-            fix="raise maxDowntime, set bestEffort: true, or move when it holds less memory",
+            fix=_remedy(change, policy, forecast, index, earlier),
         )
     ]
+
+
+def _remedy(
+    change: Change, policy: MigrationPolicySpec, forecast: Forecast, index: Index, earlier: Sequence[Measured]
+) -> str:
+    """What people can do about a move that takes too long; a post-copy only they can allow."""
+    assert change.source and change.destination and policy.max_downtime
+    instance, hosts = forecast.copy.instance, (index.seen[change.source], index.seen[change.destination])
+    known = rates(earlier, change.source, change.destination)
+    quick = known.learned_from or forecast.prediction.downtime > parse_duration(policy.max_downtime)
+    fix = "raise maxDowntime, set bestEffort: true, or move when it holds less memory"
+    if not would_keep(policy, instance, hosts, known if quick else FIRST):
+        return fix
+    window = instance.memory_bytes / forecast.drains[1]
+    return (
+        "set strategy: auto and allowPostCopy: true, which would keep it (both hosts must then live for up to"
+        f" {window:.1f} s after the restore); else {fix}"
+    )

@@ -12,7 +12,9 @@ _TRACKS = "mem_dirty_track"
 KEEPER = "perl"
 """Runs templates/criu/keeper.pl. Every Debian has it; without it a page daemon that dies would leave zeros."""
 SERVER = "python3"
-"""Runs templates/criu/serve.py, and what feeds it; its core is enough (Debian's python3-minimal)."""
+"""Runs templates/criu/serve.py, and what feeds it; its core is enough."""
+SERVER_PACKAGE = "python3-minimal"
+"""What Debian calls its core."""
 _CRUN_READS = (1, 26)
 _ARCHITECTURE = "x86_64"
 _OCI_RUNTIME = "runc"
@@ -67,6 +69,8 @@ def can_postcopy(instance: Instance, source: HostFacts, destination: HostFacts) 
     for host in (source, destination):
         if SERVER not in host.tools:
             return MoveObstacle(code=ObstacleCode.NO_SERVER, host=host.name, needed=SERVER)
+    if not isinstance(instance, ContainerFacts) or instance.runtime != DEFAULT_RUNTIME:
+        return MoveObstacle(code=ObstacleCode.RUNTIME, found=instance.runtime)
     return is_alone(instance) or can_hold(instance, source)
 
 

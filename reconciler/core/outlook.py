@@ -35,15 +35,15 @@ from reconciler.model.world import HostFacts, Instance
 @dataclass(frozen=True)
 class Forecast:
     """How a move will go: the copy that moves, how, and how long each part takes, at least and at most.
-    `learned_from`: how many earlier moves say so; after the first one both are the same. `links`: bytes per second
-    between the hosts, at most and at least."""
+    `learned_from`: how many earlier moves say so; after the first one both are the same. `drains`: bytes a
+    second of memory that follows from the source, at most and at least."""
 
     copy: Copy
     choice: Choice
     prediction: Prediction
     most: Prediction
     learned_from: int
-    links: tuple[float, float]
+    drains: tuple[float, float]
 
 
 def held_move(forecast: Forecast, hosts: Iterable[HostFacts], network: NetworkOutlook) -> HeldMove:
@@ -67,8 +67,8 @@ def held_move(forecast: Forecast, hosts: Iterable[HostFacts], network: NetworkOu
 
 
 def _drains(forecast: Forecast) -> Span:
-    """All memory goes over the link once, after the restore."""
-    memory, (least, most) = forecast.copy.instance.memory_bytes, forecast.links
+    """All memory goes over the link once, after the restore, and then into the processes."""
+    memory, (least, most) = forecast.copy.instance.memory_bytes, forecast.drains
     return _span(memory / least, memory / most)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from reconciler.core.obstacles import can_follow, can_hold, can_precopy, is_alone
+from reconciler.core.obstacles import can_follow, can_hold, can_postcopy, can_precopy, is_alone
 from reconciler.core.versions import version_tuple
-from reconciler.model.base import parse_size
+from reconciler.model.base import parse_duration, parse_size
 from reconciler.model.command import Bytes, Seconds
 from reconciler.model.live import LiveMigration
 from reconciler.model.outlook import NotChosen, Ways
@@ -19,25 +19,29 @@ EAGER_RESTORE_RATE: float = 400e6
 
 @dataclass(frozen=True)
 class Rates:
-    """What the parts of a move cost. `dump` and `link` in bytes per second, the others are fixed shares in
-    seconds. `learned_from`: how many earlier moves they come from; 0 for the defaults."""
+    """What the parts of a move cost. `dump`, `link` and `drain` in bytes per second, the others are fixed shares
+    in seconds. `drain`: of memory that follows from the source, until the processes have it. `learned_from`: how
+    many earlier moves they come from, and `drained` how many of these drained; 0 for the defaults."""
 
     dump: float
     link: float
     hold_s: Seconds
     copy_s: Seconds
     restore_s: Seconds
+    drain: float
     learned_from: int = 0
+    drained: int = 0
 
 
-DEFAULT = Rates(dump=1.6e9, link=1.2e9, hold_s=0.07, copy_s=0.04, restore_s=0.13)
+DEFAULT = Rates(dump=1.6e9, link=1.2e9, hold_s=0.07, copy_s=0.04, restore_s=0.13, drain=300e6)
 """Seen on the reference machine, with both hosts on the same two cores: clients waited 0.24 s for 4 MiB, 0.46 s
-for 128 MiB and 1.02 s for 512 MiB."""
+for 128 MiB and 1.02 s for 512 MiB. Memory that followed from the source took 1.7 to 2.5 s for 512 MiB."""
 
 
-FIRST = Rates(dump=0.8e9, link=110e6, hold_s=0.25, copy_s=0.15, restore_s=0.5)
+FIRST = Rates(dump=0.8e9, link=110e6, hold_s=0.25, copy_s=0.15, restore_s=0.5, drain=45e6)
 """What the first move between two hosts may cost, of which nothing is known: programs that nobody ran there
-before, busy machines (1.1 s were seen where DEFAULT says 0.3), and gigabit Ethernet."""
+before, busy machines (1.1 s were seen where DEFAULT says 0.3; a drain of 45 MB/s with twelve programs
+for each processor), and gigabit Ethernet."""
 
 
 @dataclass(frozen=True)
@@ -90,16 +94,52 @@ def choose(
             avoided.append(NotChosen(way=Ways.TRANSACTIONAL, obstacle=obstacle))
     strategy = policy.strategy
     if strategy is Strategy.AUTO:
-        obstacle = can_follow(instance, destination) or is_alone(instance)
-        strategy = Strategy.COLD if obstacle else Strategy.LAZY
-        if obstacle:
-            avoided.append(NotChosen(way=Ways.LAZY, obstacle=obstacle))
-        elif instance.memory_bytes * (1 / rates.dump + 1 / rates.link) > PRECOPY_GAIN:
-            obstacle = can_precopy(instance, source, destination)
-            strategy = Strategy.LAZY if obstacle else Strategy.PRECOPY
-            if obstacle:
-                avoided.append(NotChosen(way=Ways.PRECOPY, obstacle=obstacle))
+        strategy, passed_over = _automatic(policy, cutover, instance, (source, destination), rates)
+        avoided += passed_over
     return Choice(strategy, cutover, tuple(avoided))
+
+
+def _automatic(
+    policy: MigrationPolicySpec,
+    cutover: Cutover,
+    instance: Instance,
+    hosts: tuple[HostFacts, HostFacts],
+    rates: Rates,
+) -> tuple[Strategy, list[NotChosen]]:
+    """What `auto` takes. A post-copy can lose the workload with its source, so it is taken only where that is
+    allowed and where a pre-copy cannot be made, or would keep clients waiting for longer than they may."""
+    if obstacle := can_follow(instance, hosts[1]) or is_alone(instance):
+        return Strategy.COLD, [NotChosen(way=Ways.LAZY, obstacle=obstacle)]
+    if instance.memory_bytes * (1 / rates.dump + 1 / rates.link) <= PRECOPY_GAIN:
+        return Strategy.LAZY, []
+    avoided = []
+    if obstacle := can_precopy(instance, *hosts):
+        avoided.append(NotChosen(way=Ways.PRECOPY, obstacle=obstacle))
+    elif not policy.allow_post_copy or _keeps(policy, predict(Strategy.PRECOPY, *_size(instance), rates)):
+        return Strategy.PRECOPY, []
+    if policy.allow_post_copy and cutover is Cutover.TRANSACTIONAL:
+        if not (against := can_postcopy(instance, *hosts)):
+            return Strategy.POSTCOPY, avoided
+        avoided.append(NotChosen(way=Ways.POSTCOPY, obstacle=against))
+    return Strategy.LAZY if obstacle else Strategy.PRECOPY, avoided
+
+
+def _size(instance: Instance) -> tuple[Bytes, Bytes]:
+    return instance.memory_bytes, instance.rootfs_bytes
+
+
+def _keeps(policy: MigrationPolicySpec, prediction: Prediction) -> bool:
+    limit = policy.max_downtime
+    return limit is None or prediction.downtime <= parse_duration(limit)
+
+
+def would_keep(
+    policy: MigrationPolicySpec, instance: Instance, hosts: tuple[HostFacts, HostFacts], rates: Rates
+) -> bool:
+    """Whether only a post-copy, which the policy does not allow, would keep its `maxDowntime`."""
+    asked = policy.allow_post_copy or policy.strategy is Strategy.POSTCOPY
+    able = policy.cutover is not Cutover.RESTORE_BACK and not can_postcopy(instance, *hosts)
+    return not asked and able and _keeps(policy, predict(Strategy.POSTCOPY, *_size(instance), rates))
 
 
 def network_lock(source: HostFacts, destination: HostFacts) -> str:

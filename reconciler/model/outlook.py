@@ -61,6 +61,7 @@ class Ways(StrEnum):
     TRANSACTIONAL = "transactional"
     LAZY = "lazy"
     PRECOPY = "precopy"
+    POSTCOPY = "postcopy"
 
 
 class NotChosen(OutlookPart):

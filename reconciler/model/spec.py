@@ -265,6 +265,7 @@ class MigrationPolicySpec(Model):
     """How a workload moves."""
 
     strategy: Strategy = Strategy.AUTO
+    allow_post_copy: bool = Field(False, description="`auto` may take `postcopy`: its source must live for that")
     cutover: Cutover = Cutover.AUTO
     tcp: TcpHandling = TcpHandling.ESTABLISHED
     max_rounds: int = Field(5, ge=1, le=20, description="The most rounds of a pre-copy before the freeze")
@@ -283,8 +284,7 @@ class MigrationPolicySpec(Model):
         "refuse", description="Changes of which a host did not answer all that the rules ask"
     )
     accept: list[Name] = Field(
-        [],
-        description="Rules whose findings are known and wanted: they do not refuse, nor warn",
+        [], description="Rules whose findings are known and wanted: they do not refuse, nor warn"
     )
     compression: Literal["auto", "none", "lz4", "zstd"] = Field(
         "auto", description="Of what is copied between the hosts; `auto` measures the link"

@@ -116,10 +116,52 @@ def test_post_copy_is_made_on_demand_and_its_window_is_told():
     plan = make_plan(desired, world(facts("h1", held), facts("h2")))
     assert kinds(plan)[3:7] == ["transfer", "commit", "restore", "drain"]
     rows = dict(outlook.rows(plan.changes[0]))
-    assert rows["window"] == "both hosts must live for 0.4 to 4.9 s after the restore: memory follows then"
+    assert rows["window"] == "both hosts must live for 1.8 to 11.9 s after the restore: memory follows then"
     assert "(all but memory)" in rows["downtime"]
     eager = strategy_of(512 * 2**20, source=("uffd",))[0].moves["web"]
     assert plan.moves["web"].predicted_downtime_s < eager.predicted_downtime_s
+
+
+def automatic(memory=512 * 2**20, there=None, source=("uffd",), **policy):
+    """The plan of a move by `strategy: auto` under this policy."""
+    held = container(workload(on="h1"), memory_bytes=memory)
+    desired = under_policy(spec(H1, H2, workload(on="h2")), **policy)
+    return make_plan(desired, world(facts("h1", held, features=source), facts("h2", **there or {})))
+
+
+def test_auto_takes_a_post_copy_where_it_is_allowed_and_helps():
+    assert automatic().moves["web"].strategy is Strategy.LAZY, "never without permission"
+    plan = automatic(allow_post_copy=True)
+    assert plan.moves["web"].strategy is Strategy.POSTCOPY
+    assert "both hosts must live for" in dict(outlook.rows(plan.changes[0]))["window"]
+    assert automatic(memory=8 * 2**20, allow_post_copy=True).moves["web"].strategy is Strategy.LAZY, "little helps"
+
+
+def test_auto_prefers_a_pre_copy_which_loses_nothing_with_its_source_unless_it_is_too_slow():
+    allowed = {"source": TRACKS, "allow_post_copy": True}
+    assert automatic(**allowed).moves["web"].strategy is Strategy.PRECOPY
+    assert automatic(**allowed, max_downtime="10s").moves["web"].strategy is Strategy.PRECOPY
+    hurried = automatic(**allowed, max_downtime="100ms", best_effort=True)
+    assert hurried.moves["web"].strategy is Strategy.POSTCOPY
+
+
+def test_auto_says_why_an_allowed_post_copy_is_not_made():
+    bare = (*NEEDED_TOOLS, "iptables-restore", "perl")
+    plan = automatic(allow_post_copy=True, there={"tools": bare})
+    assert plan.moves["web"].strategy is Strategy.LAZY
+    said = [text for _, text in outlook.rows(plan.changes[0])]
+    assert any(text.startswith("no post-copy, because h2 has no python3") for text in said)
+    back = automatic(allow_post_copy=True, cutover=Cutover.RESTORE_BACK)
+    assert back.moves["web"].strategy is Strategy.LAZY, "its source is held"
+
+
+def test_a_limit_that_only_a_post_copy_keeps_is_refused_without_permission_and_says_so():
+    limit = {"memory": 2 * 2**30, "max_downtime": "2s"}
+    (finding,) = automatic(**limit).findings
+    assert (finding.rule, finding.severity) == ("downtime.limit", "refuse")
+    assert "allowPostCopy: true, which would keep it (both hosts must then live for up to" in finding.fix
+    (finding,) = automatic(**limit, there={"tools": (*NEEDED_TOOLS, "iptables-restore", "perl")}).findings
+    assert "allowPostCopy" not in finding.fix, "it cannot be made there"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from reconciler.core.rules import Answer, MoveVerdict, check_host, verdict
 from reconciler.core.rules.floors import FLOORS
+from reconciler.core.rules.runtime import NEEDED_TOOLS
 from reconciler.core.rules.security import below
 from reconciler.model.plan import Finding
 from reconciler.runtimes import registry
@@ -131,6 +132,14 @@ def test_floors_refuse_when_the_policy_says_so():
 def test_hosts_alone_are_checked_for_doctor():
     rules = {f.rule for f in check_host(facts("h1", **_host({"versions": {"criu": "", "runc": "1.4.0"}})))}
     assert {"criu.missing", "security.floor"} <= rules
+
+
+def test_doctor_names_a_host_from_which_no_memory_follows():
+    bare = facts("h1").model_copy(update={"tools": ("perl", *NEEDED_TOOLS, "iptables-restore")})
+    (found,) = [f for f in check_host(bare) if f.rule == "strategy.postcopy"]
+    assert (found.severity, found.host) == ("warn", "h1")
+    assert "python3" in found.message and "python3-minimal" in found.fix
+    assert not [f for f in check_host(facts("h1")) if f.rule == "strategy.postcopy"]
 
 
 def test_a_host_for_virtual_machines_only_lacks_nothing_that_criu_needs():

@@ -45,7 +45,12 @@ WAY_BACK = {
     WayBack.OLD_STARTS: "the old container is started again when the new one is not healthy",
     WayBack.VALUES_BEFORE: "the values before",
 }
-_NOT = {Ways.TRANSACTIONAL: "restore-back", Ways.LAZY: "no lazy restore", Ways.PRECOPY: "no pre-copy"}
+_NOT = {
+    Ways.TRANSACTIONAL: "restore-back",
+    Ways.LAZY: "no lazy restore",
+    Ways.PRECOPY: "no pre-copy",
+    Ways.POSTCOPY: "no post-copy",
+}
 _THEN = {
     OnTimeout.ABORT: "given up",
     OnTimeout.SUSPEND: "it stands still until all has arrived",

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from reconciler.core.obstacles import (
     KEEPER,
+    SERVER,
+    SERVER_PACKAGE,
     can_follow,
     can_hold,
     can_postcopy,
@@ -17,6 +19,8 @@ from reconciler.core.obstacles import (
 )
 from reconciler.core.rules.base import Case, Said, host_rule, rule, together
 from reconciler.core.versions import version_tuple
+from reconciler.model.base import DEFAULT_RUNTIME
+from reconciler.model.outlook import ObstacleCode
 from reconciler.model.spec import Cutover, Strategy, TcpHandling
 from reconciler.model.world import HostFacts
 
@@ -229,17 +233,31 @@ def precopy(case: Case) -> Iterator[Said]:
             yield Said(f"pre-copy is not possible: {why}", "set strategy: auto", host=case.source.name)
 
 
-@rule("strategy.postcopy")
+def no_server(host: HostFacts) -> Iterator[Said]:
+    """For `doctor`: no workload moves by post-copy to or from there."""
+    if DEFAULT_RUNTIME in host.runtimes and SERVER not in host.tools:
+        yield Said(
+            f"{host.name} has no {SERVER}: no move to or from there is by post-copy",
+            f"apt-get install {SERVER_PACKAGE}",
+            warn=True,
+        )
+
+
+@rule("strategy.postcopy", alone=no_server)
 def postcopy(case: Case) -> Iterator[Said]:
     """The policy demands post-copy, which needs userfaultfd and Perl on the destination, Python 3 on both hosts,
     and a container of one process with its own CRIU config: of several, some would read zeros should CRIU's page
-    daemon die."""
+    daemon die. `doctor` warns of a host without Python 3."""
     if case.moves and case.container and case.source and case.destination:
         if case.policy.strategy is not Strategy.POSTCOPY:
             return
         if obstacle := can_postcopy(case.container, case.source, case.destination):
             why = in_words(obstacle)
-            yield Said(f"post-copy is not possible: {why}", "set strategy: auto", host=case.destination.name)
+            lacks = obstacle.code is ObstacleCode.NO_SERVER
+            fix = (
+                f"apt-get install {SERVER_PACKAGE} there, or set strategy: auto" if lacks else "set strategy: auto"
+            )
+            yield Said(f"post-copy is not possible: {why}", fix, host=obstacle.host or case.destination.name)
 
 
 @rule("compression.missing")
