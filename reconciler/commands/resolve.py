@@ -16,6 +16,7 @@ from typing import TypeVar, cast
 
 from reconciler.commands.compose import Outside, run_state
 from reconciler.commands.decided import Decided
+from reconciler.commands.following import not_arrived
 from reconciler.core.index import Index
 from reconciler.core.saga import Saga, unended, unended_in
 from reconciler.core.standing import best_owner
@@ -32,7 +33,7 @@ from reconciler.model.record import Mark
 from reconciler.model.spec import Cutover, MigrationPolicySpec, Spec, Strategy
 from reconciler.model.world import ContainerFacts
 from reconciler.runtimes import registry
-from reconciler.runtimes.base import Alive, Handover, SelfMover, Transactional
+from reconciler.runtimes.base import Alive, Handover, PostCopies, SelfMover, Transactional
 from reconciler.runtimes.ending import ByLifecycle, EndsHandovers
 from reconciler.state.identity import owner
 from reconciler.state.store import Awaited, Store
@@ -194,6 +195,8 @@ class Decision:
         self._check(chosen, here, cold=cold)
         handover = self._handover(chosen)
         move, driver = handover.move, self._driver(handover)
+        if chosen == move.destination and here.running and move.drains:
+            await self._has_all_memory(handover, driver)
         others = sorted(host for host in self._concerned(move) if host != chosen)
         for host in [chosen, *others]:
             if host in self.seen:
@@ -255,6 +258,12 @@ class Decision:
                 why=here.detail,
                 fix=fix,
             )
+
+    async def _has_all_memory(self, handover: Handover, driver: EndsHandovers) -> None:
+        here, source = handover.move.destination, handover.move.source
+        missing = await self._on(here, driver.missing(handover)) if isinstance(driver, PostCopies) else 0
+        if missing:
+            raise not_arrived(handover, gone=source not in self.seen)
 
     async def _finish(self, handover: Handover, here: Alive) -> None:
         """The destination is the owner: bring the hand-over to its end. What runs is not touched; a held source is

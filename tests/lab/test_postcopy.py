@@ -116,3 +116,21 @@ def test_it_arrives_without_a_controller_and_another_one_ends_the_move(repo: Rep
     assert repo.running_on() == ["h2"]
     assert len(set(sums.seen)) == 1, sums.seen
     assert left_behind(repo.lab) == ""
+
+
+@pytest.mark.nightly
+def test_a_source_that_is_switched_off_is_not_waited_for_when_a_person_decides(repo: Repo) -> None:
+    """What only it had is lost. Who gives the workload to the destination hears so at once, and what to do."""
+    running(repo, MEMORY)
+    repo.lab.exec("h1", ["sh", "-c", SLOW])
+    repo.apply_until("+ counter: restore", kill, expect=-9)
+    repo.lab.kill_host("h1")
+    resolve = ("resolve", "counter", "--owner", "h2", "--evidence", "h1 was switched off")
+    began = time.monotonic()
+    refused = repo.run(*resolve, expect=None)
+    assert refused.returncode and "not all memory of counter has arrived on h2" in refused.stderr, refused
+    assert time.monotonic() - began < 60, "its memory is not waited for"
+    repo.lab.exec("h2", ["podman", "kill", "counter"])
+    repo.run(*resolve, "--cold")
+    assert repo.running_on() == ["h2"]
+    repo.lab.boot("h1")

@@ -76,6 +76,28 @@ def test_a_decision_that_was_interrupted_is_made_again(monkeypatch, chosen, cut)
     assert next(last for last in range(1, 40) if run_virtual(course(last))) > 3
 
 
+@pytest.mark.parametrize("gone", [True, False])
+def test_who_gives_it_to_where_its_memory_has_not_arrived_is_told_so_at_once(gone):
+    """The source is let go by nobody else's word, and one that is gone is not waited for."""
+
+    async def course():
+        s = Stage(shape="move-postcopy", kinds=(*UPTO_COPY, StepKind.COMMIT, StepKind.RESTORE))
+        await s.play()
+        if gone:
+            s.machines["h1"].power_off(for_good=True)
+        else:
+            s.scene.universe.cut_links = True
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(Refused, match="not all memory of web has arrived on h2") as told:
+            await s.decide("h2")
+        assert asyncio.get_running_loop().time() - began < 120
+        assert ("--cold" in told.value.fix) == gone
+        assert "h2" in s.running()
+        assert s.machines["h2"].markers["web"].epoch == s.plan.moves["web"].epoch, "nothing was changed"
+
+    run_virtual(course())
+
+
 def test_a_fenced_destination_can_be_given_the_workload():
     async def course():
         s = Stage(shape="move")
