@@ -15,23 +15,27 @@ SHAPED_BYTES_PER_S = 125e6
 @dataclass(frozen=True)
 class Cell:
     """One kind of move. `dirty` is in MiB/s; `rate` is as `Lab.up` takes it, empty: the link is as it is.
-    `backend` of the lab: the kernel of virtual machines tracks changed memory, so that ours copies in rounds."""
+    `backend` of the lab: the kernel of virtual machines tracks changed memory, so that ours copies in rounds.
+    `strategy`: of ours; empty: `auto`."""
 
     memory_mib: int
     dirty: int = 0
     rate: str = ""
     backend: str = "namespace"
+    strategy: str = ""
 
     @property
     def name(self) -> str:
         load = f"dirty{self.dirty}" if self.dirty else "idle"
-        return f"{self.memory_mib}-{load}-{'vm' if self.backend == 'vm' else self.rate or 'unshaped'}"
+        where = "vm" if self.backend == "vm" else self.rate or "unshaped"
+        return "-".join((str(self.memory_mib), load, where, *([self.strategy] if self.strategy else ())))
 
 
 CELLS = (
     *(Cell(memory) for memory in (4, 16, 64, 128, 512, 2048)),
     *(Cell(512, dirty=dirty) for dirty in (20, 200)),
     *(Cell(memory, rate=SHAPED) for memory in (64, 512)),
+    *(Cell(512, rate=rate, strategy="postcopy") for rate in ("", SHAPED, "100mbit")),
 )
 VM_CELLS = tuple(Cell(memory, backend="vm") for memory in (256, 512, 1024))
 """Only when asked for by name: emulated machines take minutes for each."""

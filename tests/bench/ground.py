@@ -42,7 +42,13 @@ spec:
     command: [/bin/counter, --memory, "{memory}", --dirty, "{dirty}", --port, "9000"]
     networks: [{{name: {network}, ip: {address}, mac: "{mac}"}}]
   placement: {{host: {host}}}
+  migration: {{policy: bench}}
   health: {{tcp: {{port: 9000}}, within: 5s}}
+---
+apiVersion: reconciler/v1alpha1
+kind: MigrationPolicy
+metadata: {{name: bench}}
+spec: {{strategy: {strategy}}}
 """
 
 _RESET = """
@@ -114,6 +120,7 @@ class Ground:
                 address=self.address,
                 mac=MAC,
                 host=host,
+                strategy=cell.strategy or "auto",
             )
         )
         self._git("add", "-A")

@@ -26,6 +26,20 @@ def move_targets(measured: Sequence[Measured]) -> Iterator[Figure]:
         limit = 1.25 * sent / SHAPED_BYTES_PER_S + 0.5
         yield Figure(f"downtime, 512 MiB at 1 Gbit/s ({sent / MIB:.0f} MiB sent)", _ours(shaped), "s", limit)
     yield from _precopy(cells)
+    yield from _drains(cells)
+
+
+def _drains(cells: Mapping[str, Measured]) -> Iterator[Figure]:
+    """How fast memory follows a post-copy, until the processes have it. The share is of what the cold copy of the
+    same memory takes over the same link, from the begin of its dump, beside which it runs."""
+    for name, after in cells.items():
+        if not (seconds := after.ours.parts().get("drain")):
+            continue
+        yield Figure(f"drain, {name}", after.cell.memory_mib * MIB / seconds / 1e6, "MB/s")
+        if whole := cells.get(name.removesuffix("-postcopy")):
+            parts = whole.ours.parts()
+            copied = parts["hold"] + parts["transfer"]
+            yield Figure(f"drain, {name}, share of the rate of the copy in the freeze", copied / seconds, "")
 
 
 def _precopy(cells: Mapping[str, Measured]) -> Iterator[Figure]:
