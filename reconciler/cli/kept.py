@@ -1,7 +1,8 @@
-"""`reconcile checkpoints list | verify | pin | unpin | rm | copy | prune`: what is kept."""
+"""`reconcile checkpoints list | verify | pin | unpin | rm | copy | export | prune`: what is kept."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,6 +19,7 @@ def register(app: typer.Typer) -> None:
     for name, command in some:
         app.command(name=name)(command)
     app.command(name="copy")(copy)
+    app.command(name="export")(export)
     app.command(name="prune")(prune)
 
 
@@ -168,6 +170,37 @@ def copy(
         emit(copy_document(done, job.untidied))
     else:
         say("\n".join([f"{reference(done)} is kept on {done.at}", *(f"note: {left}" for left in job.untidied)]))
+    return 0
+
+
+def export(
+    checkpoint: One,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The archive; it must not be there.")],
+    where: In = "",
+    paths: Specs = None,
+    values: Values = None,
+    settings: Set = None,
+    as_json: AsJson = False,
+) -> int:
+    """A checkpoint as an archive that `podman container restore --import` takes. What is restored from it is
+    no workload of ours; it has its network and addresses, and connections of then.
+
+    Exit codes: 0 written; 1 refused, or damaged; 4 bad input; 7 a host cannot be used; 130 interrupted.
+    """
+    from reconciler.cli.signals import at_once, run_until_done
+    from reconciler.cli.views.kept import render_exported
+    from reconciler.cli.views.layout import say
+    from reconciler.commands.exporting import Export
+
+    job = Export(load_hosts(paths, values, settings), checkpoint, out, where)
+    done, _ = run_until_done(job, at_once)
+    if as_json:
+        from reconciler.cli.views.output.base import emit
+        from reconciler.cli.views.output.kept import export_document
+
+        emit(export_document(done, job.untidied))
+    else:
+        say(render_exported(done, job.untidied))
     return 0
 
 

@@ -28,6 +28,7 @@ from reconciler.engine.steps import Steps
 from reconciler.errors import InputError, ReconcilerError
 from reconciler.guard import guard
 from reconciler.hosts.base import Fleet, pump
+from reconciler.hosts.relay import Relay
 from reconciler.hosts.wrap import Backoff, RetryFleet, Traced, TraceFleet, log_of
 from reconciler.hosts.wrap import log as hosts_log
 from reconciler.model.base import canonical_json
@@ -126,6 +127,18 @@ async def attached(spec: Spec, host: str, argv: Sequence[str], *, stdin: bool, t
         return await attach(fleet.host(host), argv, stdin=stdin, terminal=terminal)
     finally:
         await fleet.close()
+
+
+@asynccontextmanager
+async def open_relay(spec: Spec) -> AsyncIterator[Relay]:
+    """For files between this machine and the specs' hosts."""
+    from reconciler.hosts.ssh import SshFleet
+
+    relay = Relay(SshFleet(spec.hosts).host)
+    try:
+        yield relay
+    finally:
+        await relay.close()
 
 
 def wrapped(fleet: Fleet, note: Note | None = None) -> Fleet:

@@ -1,5 +1,5 @@
-"""`reconcile checkpoints list | verify | pin | unpin | rm`: what stores have. Each host that keeps some is
-asked."""
+"""`reconcile checkpoints list | verify | pin | unpin | rm`: what stores have, and which of it is meant. Each
+host that keeps some is asked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reconciler.core.comeback import LATEST, parse_reference
 from reconciler.engine.lenient import unsaid
 from reconciler.errors import InputError, ReconcilerError, Refused
 from reconciler.hosts.base import Fleet, pump
-from reconciler.model.checkpoint import Kept
+from reconciler.model.checkpoint import Kept, Manifest
 from reconciler.model.spec import Spec
 from reconciler.stores import directory
 
@@ -73,6 +73,26 @@ def chosen(reference: str, found: FoundKept) -> list[Kept]:
             fix="see what there is: reconcile checkpoints list; elsewhere: --in HOST:/FOLDER",
         )
     return mine
+
+
+def usable(reference: str, mine: Sequence[Kept]) -> list[Kept]:
+    """Those that can be used of what a reference means, newest first; Refused where none can."""
+    if not (found := newest_first(mine)):
+        raise Refused(
+            f"{reference} cannot be used",
+            code="P452",
+            why="; ".join(sorted({one.broken for one in mine})),
+            fix="use another one: reconcile checkpoints list",
+        )
+    return found
+
+
+async def one_kept(spec: Spec, fleet: Fleet, reference: str, where: str = "") -> tuple[Kept, Manifest]:
+    """The one that a reference names, in a place where it can be used."""
+    name = parse_reference(reference)[0]
+    kept = usable(reference, chosen(one_of(reference), await stock(spec, fleet, where, name)))[0]
+    assert kept.manifest is not None
+    return kept, kept.manifest
 
 
 async def verify(spec: Spec, reference: str, where: str = "") -> list[Verified]:

@@ -13,8 +13,7 @@ from pathlib import Path
 from reconciler.commands.checkpoint import refuse_open, wanted
 from reconciler.commands.compose import Outside, kept_runs, open_fleet, secrets_of
 from reconciler.commands.interruptible import Interruptible
-from reconciler.commands.kept import chosen, stock
-from reconciler.core.checkpoints import newest_first
+from reconciler.commands.kept import chosen, stock, usable
 from reconciler.core.comeback import (
     LATEST,
     Obstacle,
@@ -121,15 +120,7 @@ class Restore(Interruptible):
 
     async def _candidates(self, fleet: Fleet) -> list[Kept]:
         found = await stock(self.spec, fleet, self.where, parse_reference(self.reference)[0])
-        mine = chosen(self.reference, found)
-        if not (usable := newest_first(mine)):
-            raise Refused(
-                f"{self.reference} cannot be used",
-                code="P452",
-                why="; ".join(sorted({one.broken for one in mine})),
-                fix="use another one: reconcile checkpoints list",
-            )
-        return usable
+        return usable(self.reference, chosen(self.reference, found))
 
     async def _first_good(
         self,

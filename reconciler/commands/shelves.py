@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from reconciler.commands.compose import open_fleet
 from reconciler.commands.interruptible import new_run_id
-from reconciler.commands.kept import chosen, one_of, stock, verified
+from reconciler.commands.kept import chosen, one_of, stock, usable, verified
 from reconciler.core.checkpoints import newest_first, place_of
 from reconciler.core.comeback import parse_reference
 from reconciler.core.retention import doomed
@@ -41,16 +41,9 @@ class CopyKept:
             for one in there:
                 if one.id in {kept.id for kept in mine}:
                     return one
-            usable = [one for one in mine if one.manifest is not None]
-            if not usable:
-                raise Refused(
-                    f"{self.reference} cannot be used",
-                    code="P452",
-                    why="; ".join(sorted({one.broken for one in mine})),
-                    fix="copy another one: reconcile checkpoints list",
-                )
-            assert usable[0].manifest is not None
-            return await self._carry(usable[0], usable[0].manifest, at, fleet)
+            first = usable(self.reference, mine)[0]
+            assert first.manifest is not None
+            return await self._carry(first, first.manifest, at, fleet)
 
     async def _carry(self, kept: Kept, manifest: Manifest, at: KeptAt, fleet: Fleet) -> Kept:
         """It is listed there only once all of it has arrived as it was packed."""

@@ -38,6 +38,12 @@ CHECKPOINT_PAGES: dict[str, Page] = {
         "The checkpoint is as the command says; what could not be tidied on a host takes nothing back of it. "
         "Halves of checkpoints are never listed, and go when the next one of the workload is taken there.",
     ),
+    "C376": Page(
+        "an archive that did not come",
+        "The archive was made ready on the host that keeps the checkpoint, and the way to this machine "
+        "broke, or the "
+        "host has no room for a second copy of what is in it. Nothing of it stays there or here. Try again.",
+    ),
     "C377": Page(
         "a workload that was started meanwhile",
         "It ran nowhere when the restore was planned, and another host runs it by now. It is left running there; "
@@ -74,6 +80,14 @@ CHECKPOINT_PAGES: dict[str, Page] = {
         "a checkpoint that is not removed",
         "It is pinned, or the last one of its workload that can be used. Unpin it, or say --last.",
     ),
+    "P454": Page(
+        "a checkpoint that cannot be exported",
+        "An archive of Podman's holds what Podman ran, and tells its root filesystem by files alone. Other "
+        "runtimes, "
+        "secrets as files, own ranges of users, and folders or attributes that overlayfs tells by marks have no "
+        "place in it: rather than an archive that restores to something else there is none. `reconcile restore` "
+        "brings all of it back.",
+    ),
     "E201": Page(
         "a manifest that cannot be used",
         "Each checkpoint has a manifest that says what it is, with the digests of its files, sealed by its own "
@@ -92,6 +106,12 @@ CHECKPOINT_PAGES: dict[str, Page] = {
     "E205": Page(
         "evidence is missing",
         "Whoever says that a host is off decides that no copy runs there. Say how you know, with --evidence.",
+    ),
+    "E206": Page(
+        "a file that cannot be written",
+        "The archive goes to a file of this machine, which must not be there yet. It has its name only when "
+        "all of "
+        "it has come and was read again.",
     ),
     "E203": Page(
         "no such workload",

@@ -23,11 +23,11 @@ def script(name: str, *arguments: str) -> tuple[str, ...]:
     return ("/bin/sh", "-c", host_script("store", name), name, *arguments)
 
 
-def shadow(located: Located, folder: str) -> Program[None]:
-    """Copy the folders of a workload that runs."""
+def shadow(located: Located, folder: str, config: str = "") -> Program[None]:
+    """Copy the folders of a workload that runs. `config`: of its OCI runtime, to be kept beside them."""
     trees = (tree for tree in located.trees if tree.kind != "images")
     lines = "".join(f"{tree.path}\n" for tree in trees)
-    yield Command(script("shadow", folder), stdin=lines.encode(), timeout=SHADOW_LIMIT, changes=True)
+    yield Command(script("shadow", folder, config), stdin=lines.encode(), timeout=SHADOW_LIMIT, changes=True)
 
 
 def capture(

@@ -1,5 +1,6 @@
 """Copies between hosts that cannot reach each other: two OpenSSH clients of the controller, joined by a pipe
-of the operating system. This process only starts them and reads what they say."""
+of the operating system. This process only starts them and reads what they say. Also files from a host to this
+machine, and back."""
 
 from __future__ import annotations
 
@@ -25,6 +26,7 @@ WARM_LIMIT: Seconds = 20.0
 MARKER_LIMIT: Seconds = 30.0
 END_GRACE: Seconds = 5.0
 NOISE_LIMIT = 65536
+PART = 1 << 20
 
 
 class Relay:
@@ -76,6 +78,42 @@ class Relay:
         for entry in received[0].splitlines():
             on_line(entry)
         return Result(far or sender.returncode or 0, stderr=received[1] if far else sent_errors)
+
+    async def receive(self, source: str, send: tuple[str, ...], sink: int) -> Result:
+        """What `send` prints on the source, into an open file of this machine. OSError where that takes no
+        more."""
+        await self.warm(source)
+        token = secrets.token_hex(8)
+        read_end, write_end = os.pipe()
+        try:
+            sender = await self._client(source, send, token, asyncio.subprocess.PIPE, write_end)
+        except BaseException:
+            os.close(read_end)
+            raise
+        finally:
+            os.close(write_end)
+        try:
+            try:
+                await self._skip_noise(read_end, token, source)
+            except BaseException:
+                os.close(read_end)
+                raise
+            pouring = asyncio.to_thread(_pour, read_end, sink)
+            _, _, errors = await asyncio.gather(pouring, _wait(sender), _lines(sender.stderr, lambda entry: None))
+        finally:
+            await _end(sender, None)
+        return Result(sender.returncode or 0, stderr=errors)
+
+    async def deliver(self, destination: str, receive: tuple[str, ...], content: int) -> Result:
+        """An open file of this machine to what `receive` does on the destination."""
+        await self.warm(destination)
+        token = secrets.token_hex(8)
+        receiver = await self._client(destination, receive, token, content, asyncio.subprocess.PIPE)
+        try:
+            said, errors = await _collect(receiver)
+        finally:
+            await _end(receiver, None)
+        return Result(receiver.returncode or 0, said.partition(f"\x1e{token}")[2].partition("\n")[2], errors)
 
     async def close(self) -> None:
         """End the connections and remove the files."""
@@ -183,6 +221,14 @@ class Relay:
             text += ssh_config(step, spec, more)
             step = spec.jump or ""
         (folder / f"{name}.config").write_text(text, encoding="utf-8")
+
+
+def _pour(read_end: int, sink: int) -> None:
+    """All that comes, until its writer has ended."""
+    with os.fdopen(read_end, "rb", buffering=0) as coming:
+        while part := coming.read(PART):
+            while part:
+                part = part[os.write(sink, part) :]
 
 
 async def _wait(process: asyncio.subprocess.Process) -> int:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import stat
 import tarfile
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 from reconciler.errors import InputError
+from reconciler.inspection.facts import Changed
 from reconciler.model.command import Bytes
 
 MEMBERS = 200_000
@@ -85,6 +88,11 @@ def visit(path: Path, each: Visit) -> None:
         ) from None
     except OSError as error:
         raise InputError(f"{path} cannot be read", code="E185", why=error.strerror or "") from None
+
+
+def visit_packed(called: str, data: bytes, each: Visit) -> None:
+    """The same for an archive that is in memory, by what it is called."""
+    _archive(Path(called), io.BytesIO(data), len(data), each)
 
 
 def _folder(path: Path, each: Visit) -> None:
@@ -169,8 +177,8 @@ def _check(path: Path, member: tarfile.TarInfo, seen: set[str]) -> None:
         raise refused(path, f"it has more than {MEMBERS} members")
 
 
-def listed(content: Reader, name: str) -> Iterator[tuple[str, str, Bytes]]:
-    """Name, kind and size of what is in a tar inside a checkpoint, such as the root filesystem's difference. Links
+def listed(content: Reader, name: str) -> Iterator[Changed]:
+    """What is in a tar inside a checkpoint, such as the root filesystem's difference, without its folders. Links
     and devices are what they are there; nothing is made of them."""
     try:
         with tarfile.open(fileobj=content, mode="r|", tarinfo=CarefulInfo) as inner:  # type: ignore[call-overload]
@@ -178,6 +186,17 @@ def listed(content: Reader, name: str) -> Iterator[tuple[str, str, Bytes]]:
                 if number >= MEMBERS:
                     raise refused(name, f"it has more than {MEMBERS} members")
                 kind = _KINDS.get(member.type, "special")
-                yield member.name, kind, member.size if member.isreg() else 0
+                if kind != "folder":
+                    size = member.size if member.isreg() else 0
+                    yield Changed(
+                        path=member.name.removeprefix("./"), kind=kind, bytes=size, modified=_moment(member.mtime)
+                    )
     except (tarfile.TarError, EOFError, ValueError) as error:
         raise refused(name, f"it is damaged: {error}") from None
+
+
+def _moment(seconds: float) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.inspection.facts import Checkpoint
+from reconciler.inspection.facts import Changed, Checkpoint
 from reconciler.model.base import Model
 
 ADDED, REMOVED, CHANGED = "+", "-", "~"
@@ -35,6 +35,7 @@ def differences(first: Checkpoint, second: Checkpoint) -> tuple[FileDifference, 
             if first.environment[name] != second.environment[name]
         ),
         *_between("rootfs", _rootfs(first), _rootfs(second)),
+        *_between("volume", _volumes(first), _volumes(second)),
     )
 
 
@@ -73,5 +74,13 @@ def _files(checkpoint: Checkpoint) -> dict[str, str]:
 
 
 def _rootfs(checkpoint: Checkpoint) -> dict[str, str]:
-    changed = {c.path: f"{c.kind} of {c.bytes} bytes" for c in checkpoint.changed}
+    changed = {c.path: _file(c) for c in checkpoint.changed}
     return changed | dict.fromkeys(checkpoint.deleted, "deleted")
+
+
+def _volumes(checkpoint: Checkpoint) -> dict[str, str]:
+    return {f"{volume.name} {c.path}": _file(c) for volume in checkpoint.volumes for c in volume.files}
+
+
+def _file(one: Changed) -> str:
+    return f"{one.kind} of {one.bytes} bytes" + (f", {one.modified}" if one.modified else "")

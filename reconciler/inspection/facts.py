@@ -49,9 +49,19 @@ class Provenance(Model):
 
 
 class Changed(Model):
+    """A file that differs from the container's image, or one in a volume. `modified`: by UTC, to the second."""
+
     path: str
     kind: str
     bytes: int = 0
+    modified: str = ""
+
+
+class VolumeFiles(Model):
+    """What a volume holds. `name`: as the checkpoint calls it, or where it is mounted."""
+
+    name: str
+    files: tuple[Changed, ...] = ()
 
 
 class Checkpoint(Model):
@@ -66,3 +76,4 @@ class Checkpoint(Model):
     environment: dict[str, str] = {}
     changed: tuple[Changed, ...] = ()
     deleted: tuple[str, ...] = ()
+    volumes: tuple[VolumeFiles, ...] = ()

@@ -11,7 +11,7 @@ from reconciler.core.criu_images import entries
 from reconciler.errors import InputError
 from reconciler.inspection import tasks
 from reconciler.inspection.archive import Reader, listed, refused, visit
-from reconciler.inspection.facts import Changed, Checkpoint, Provenance
+from reconciler.inspection.facts import Changed, Checkpoint, Provenance, VolumeFiles
 from reconciler.model.command import Bytes
 
 SMALL: Bytes = 64 << 20
@@ -21,55 +21,78 @@ SLICE: Bytes = 64 << 10
 _WANTED = ("pstree.img", "inventory.img", "files.img", "stats-dump")
 _PREFIXES = ("core-", "mm-", "ids-", "fdinfo-", "pagemap-")
 _JSON = ("config.dump", "spec.dump", "deleted.files")
+Memory = dict[tuple[int, str], bytes]
+"""What processes were called with (`args`), and with which environment (`env`), by their number."""
 
 
 @dataclass
-class _Gathered:
+class Gathered:
+    """What one pass over a checkpoint has read."""
+
     images: dict[str, bytes] = field(default_factory=dict)
     documents: dict[str, Any] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
     changed: list[Changed] = field(default_factory=list)
+    volumes: list[VolumeFiles] = field(default_factory=list)
 
     def take(self, path: str, size: Bytes, content: Reader) -> None:
         name = path.rpartition("/")[2]
         kind = _kind(path, name)
         self.sizes[kind] = self.sizes.get(kind, 0) + size
         if path == "rootfs-diff.tar":
-            self.changed += [
-                Changed(path=n, kind=k, bytes=b) for n, k, b in listed(content, path) if k != "folder"
-            ]
-        elif name in _WANTED or (name.startswith(_PREFIXES) and name.endswith(".img")):
+            self.changed += listed(content, path)
+        elif kind == "volumes" and path.endswith(".tar"):
+            called = path.removeprefix("volumes/").removesuffix(".tar")
+            self.volumes.append(VolumeFiles(name=ascii(called)[1:-1], files=tuple(listed(content, path))))
+        elif path in _JSON:
+            self.document(path, size, content)
+        else:
+            self.image(path, size, content)
+
+    def image(self, path: str, size: Bytes, content: Reader) -> None:
+        """Keep it if it is one that is decoded."""
+        name = path.rpartition("/")[2]
+        if name in _WANTED or (name.startswith(_PREFIXES) and name.endswith(".img")):
             if name in self.images:
                 raise refused(path, "there are two images of that name")
-            self.images[name] = _whole(path, size, content)
-        elif path in _JSON:
-            try:
-                self.documents[path] = json.loads(_whole(path, size, content))
-            except (ValueError, RecursionError):
-                raise refused(path, "it is no JSON") from None
+            self.images[name] = whole(path, size, content)
+
+    def document(self, path: str, size: Bytes, content: Reader) -> None:
+        try:
+            self.documents[path] = json.loads(whole(path, size, content))
+        except (ValueError, RecursionError):
+            raise refused(path, "it is no JSON") from None
+
+    def wanted(self, called: str) -> dict[str, list[tasks.Slice]]:
+        """Which parts of memory tell what processes were called with. E187: it holds no checkpoint."""
+        if "pstree.img" not in self.images:
+            raise InputError(f"{called} holds no checkpoint", code="E187", why="there is no pstree.img in it")
+        return tasks.slices(self.images, SLICE)
+
+    def told(self, called: str, memory: Memory, provenance: Provenance, spec: dict[str, Any]) -> Checkpoint:
+        """Everything that is shown. `spec`: of the OCI runtime."""
+        processes, sockets = tasks.processes(self.images, memory)
+        return Checkpoint(
+            path=called,
+            sizes=dict(sorted(self.sizes.items())),
+            provenance=provenance,
+            processes=processes,
+            sockets=sockets,
+            environment=tasks.pairs(_texts(mapping(spec.get("process")).get("env"))),
+            changed=tuple(self.changed),
+            deleted=tuple(text.lstrip("/") for text in _texts(self.documents.get("deleted.files") or [])),
+            volumes=tuple(self.volumes),
+        )
 
 
 def look(path: Path) -> Checkpoint:
     """Everything that is shown of a checkpoint. InputError: E185 cannot be read, E186 refused, E187 not CRIU's."""
-    found = _Gathered()
+    found = Gathered()
     visit(path, found.take)
-    if "pstree.img" not in found.images:
-        raise InputError(f"{path} holds no checkpoint", code="E187", why="there is no pstree.img in it")
-    spec = _mapping(found.documents.get("spec.dump"))
-    deleted = found.documents.get("deleted.files") or []
-    wanted = tasks.slices(found.images, SLICE)
+    wanted = found.wanted(str(path))
     memory = _read_slices(path, wanted) if wanted else {}
-    processes, sockets = tasks.processes(found.images, memory)
-    return Checkpoint(
-        path=str(path),
-        sizes=dict(sorted(found.sizes.items())),
-        provenance=_provenance(found, spec),
-        processes=processes,
-        sockets=sockets,
-        environment=tasks.pairs(_texts(_mapping(spec.get("process")).get("env"))),
-        changed=tuple(found.changed),
-        deleted=tuple(_texts(deleted)),
-    )
+    spec = mapping(found.documents.get("spec.dump"))
+    return found.told(str(path), memory, _provenance(found, spec), spec)
 
 
 def _kind(path: str, name: str) -> str:
@@ -82,7 +105,7 @@ def _kind(path: str, name: str) -> str:
     return "images" if name.endswith(".img") else "other"
 
 
-def _whole(path: str, size: Bytes, content: Reader) -> bytes:
+def whole(path: str, size: Bytes, content: Reader) -> bytes:
     if size > SMALL:
         raise refused(path, f"it is larger than {SMALL >> 20} MiB")
     parts = []
@@ -91,9 +114,9 @@ def _whole(path: str, size: Bytes, content: Reader) -> bytes:
     return b"".join(parts)
 
 
-def _read_slices(path: Path, wanted: dict[str, list[tasks.Slice]]) -> dict[tuple[int, str], bytes]:
+def _read_slices(path: Path, wanted: dict[str, list[tasks.Slice]]) -> Memory:
     """A second pass that reads a few pages: what processes were called with."""
-    out: dict[tuple[int, str], bytes] = {}
+    out: Memory = {}
 
     def take(name: str, size: Bytes, content: Reader) -> None:
         at = 0
@@ -108,7 +131,7 @@ def _read_slices(path: Path, wanted: dict[str, list[tasks.Slice]]) -> dict[tuple
     return out
 
 
-def _mapping(value: Any) -> dict[str, Any]:
+def mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
@@ -116,9 +139,9 @@ def _texts(value: Any) -> list[str]:
     return [v for v in value if isinstance(v, str)] if isinstance(value, list) else []
 
 
-def _provenance(found: _Gathered, spec: dict[str, Any]) -> Provenance:
-    config = _mapping(found.documents.get("config.dump"))
-    notes = _mapping(spec.get("annotations"))
+def _provenance(found: Gathered, spec: dict[str, Any]) -> Provenance:
+    config = mapping(found.documents.get("config.dump"))
+    notes = mapping(spec.get("annotations"))
 
     def first(*keys: str) -> str:
         text = next((str(config[k]) for k in keys if isinstance(config.get(k), str) and config[k]), "")

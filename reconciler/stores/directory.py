@@ -130,6 +130,37 @@ def wrong(folder: str, files: Iterable[KeptFile]) -> Program[tuple[str, ...]]:
     return tuple(bad)
 
 
+def look(folder: str, trees: int) -> Program[str]:
+    """What a checkpoint tells without its memory; see templates/store/look.sh."""
+    return (yield Command(shell("look", folder, str(trees)), timeout=LIMIT)).stdout
+
+
+def slices(folder: str, asked: str) -> Program[str]:
+    """Parts of its memory, a line of base64 for each line that asks; see templates/store/slices.sh."""
+    if not asked:
+        return ""
+    return (yield Command(shell("slices", folder), stdin=asked.encode(), timeout=LIMIT)).stdout
+
+
+def lay(folder: str, out: str, archives: Iterable[str], *lines: str) -> Program[str]:
+    """Make ready, in a new folder, what an archive for others has; see templates/store/lay.sh. What
+    such an archive cannot tell of its root filesystem, in words; empty when it can."""
+    stdin = "".join(f"{line}\n" for line in lines).encode()
+    argv = shell("lay", folder, out, *archives)
+    said = yield Command(argv, stdin=stdin, timeout=LIMIT, changes=True, ok=(0, 4), secret=True)
+    return said.stderr.strip() if said.status == 4 else ""
+
+
+def sending(out: str) -> tuple[str, ...]:
+    """The argument list of what prints the archive."""
+    return shell("send", out)
+
+
+def clear(out: str) -> Program[None]:
+    """Remove what `lay` has made."""
+    yield Command(("rm", "-rf", "--", out), timeout=LIMIT, changes=True)
+
+
 def unpack(folder: str, trees: Iterable[KeptTree], located: Located) -> Program[None]:
     """Lay a checkpoint out where a workload was staged, each tree where it belongs."""
     by_place = {(str(tree.kind), tree.target): number for number, tree in enumerate(trees, 1)}

@@ -21,6 +21,7 @@ while read -r _; do
         mv "$number.$file" raw && pack "$number.$file" <raw && rm raw || exit 1
     done
 done <trees
+[ ! -e oci.json ] || { mv oci.json raw && pack oci.json <raw && rm raw; } || exit 1
 rm -f trees since ./*.was ./*.now ./*.changed
 # The files reach the disk before the manifest says that they are there.
 sync -f . || exit 1

@@ -1,11 +1,13 @@
-# shadow.sh FOLDER: while a workload runs, archive those of its folders that stdin names, a path on each line: the
+# shadow.sh FOLDER [CONFIG]: while a workload runs, archive those of its folders that stdin names, a path on each line: the
 # first becomes FOLDER/1.base.tar, and so on. What changes from here on is for capture.sh, which looks into FOLDER/trees.
+# CONFIG, that of its OCI runtime, is kept for those who read checkpoints.
 # What is written through a mapping is seen by the time of its file only once its pages were clean, hence the sync.
 umask 077
 # include listing
 folder=$1
 cd "$folder" || exit 1
 : >trees
+[ -z "${2:-}" ] || cp -- "$2" oci.json || exit 1
 touch -d '2 seconds ago' since || exit 1
 number=0
 while IFS= read -r path; do

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from reconciler.commands.exporting import Exported
 from reconciler.commands.kept import FoundKept
 from reconciler.commands.shelves import Pruned
 from reconciler.core.retention import age
@@ -66,6 +67,13 @@ def a_copy(scene: Any) -> None:
         return kept()
 
     scene.patch.setattr("reconciler.commands.shelves.CopyKept.__call__", done)
+
+
+def an_export(scene: Any) -> None:
+    async def done(export: Any) -> Exported:
+        return Exported(kept(), export.path, 2**20)
+
+    scene.patch.setattr("reconciler.commands.exporting.Export.__call__", done)
 
 
 def some_too_old(scene: Any) -> None:
@@ -135,6 +143,7 @@ CHECKPOINTS: dict[str, list[tuple[str, str, int, Callable[[Any], Any]]]] = {
     "checkpoints pin": [("checkpoints-pin", "checkpoints pin web@latest", 0, some_kept)],
     "checkpoints unpin": [("checkpoints-unpin", "checkpoints unpin web@latest", 0, some_kept)],
     "checkpoints copy": [("checkpoints-copy", "checkpoints copy web@latest --to h1", 0, a_copy)],
+    "checkpoints export": [("checkpoints-export", "checkpoints export web@latest -o web.tar", 0, an_export)],
     "checkpoints prune": [("checkpoints-prune", "checkpoints prune web", 0, some_too_old)],
     "checkpoints rm": [("checkpoints-rm", "checkpoints rm web@latest --last", 0, some_kept)],
 }

@@ -6,7 +6,7 @@ import shlex
 
 from reconciler.cli.views.style import paint
 from reconciler.inspection.compare import FileDifference
-from reconciler.inspection.facts import Checkpoint, Process
+from reconciler.inspection.facts import Changed, Checkpoint, Process
 from reconciler.model.units import format_bytes
 
 
@@ -33,6 +33,12 @@ def render_checkpoint(found: Checkpoint, color: bool, *, values: bool) -> str:
         lines += [f"  {ascii(text)[1:-1]}" for text in shown]
     if found.changed or found.deleted:
         lines += ["", paint("bold", "root filesystem", color), *_rootfs(found)]
+    for volume in found.volumes:
+        size = format_bytes(sum(c.bytes for c in volume.files))
+        lines += [
+            "",
+            f"{paint('bold', 'volume', color)} {_printable(volume.name)}  {len(volume.files)} files, {size}",
+        ]
     return "\n".join(lines)
 
 
@@ -66,12 +72,22 @@ def _process(process: Process, indent: str) -> list[str]:
 
 
 def _rootfs(found: Checkpoint) -> list[str]:
-    changed = [f"  ~ {ascii(c.path)[1:-1]}  {c.kind} {format_bytes(c.bytes)}" for c in found.changed]
-    return [*changed, *(f"  - {ascii(path)[1:-1]}" for path in found.deleted)]
+    changed = [f"  ~ {_file(c)}" for c in found.changed]
+    return [*changed, *(f"  - {_printable(path)}" for path in found.deleted)]
+
+
+def _file(one: Changed) -> str:
+    return f"{_printable(one.path)}  {one.kind} {format_bytes(one.bytes)}  {one.modified}".rstrip()
+
+
+def _printable(text: str) -> str:
+    return ascii(text)[1:-1]
 
 
 def render_files(found: Checkpoint) -> str:
-    lines = _rootfs(found)
+    lines = ["root filesystem", *(_rootfs(found) or ["  as in its image"])]
+    for volume in found.volumes:
+        lines += [f"volume {_printable(volume.name)}", *(f"    {_file(one)}" for one in volume.files)]
     for process in found.processes:
         lines.append(f"{process.pid} {process.name}")
         lines += [f"  {f.fd:>4}  {f.kind:<9} {f.text}".rstrip() for f in process.files]
@@ -85,5 +101,6 @@ def render_diff(found: tuple[FileDifference, ...], color: bool) -> str:
     lines = []
     for one in found:
         change = f"{one.first} -> {one.second}" if one.sign == "~" and one.first else one.first or one.second
-        lines.append(f"{paint(colors[one.sign], one.sign, color)} {one.about:<12} {one.what}  {change}".rstrip())
+        what = f"{one.about:<12} {_printable(one.what)}  {change}".rstrip()
+        lines.append(f"{paint(colors[one.sign], one.sign, color)} {what}")
     return "\n".join(lines)

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from reconciler.commands.checkpoint import Saved
 from reconciler.commands.due import Saving
+from reconciler.commands.exporting import Exported
 from reconciler.commands.kept import FoundKept, Verified
 from reconciler.commands.restore import Restored
 from reconciler.commands.shelves import Pruned
 from reconciler.model.checkpoint import Kept
+from reconciler.model.event import Untidied
 from reconciler.model.units import format_bytes, format_seconds
 
 
@@ -52,6 +54,16 @@ def render_verified(found: Sequence[Verified]) -> str:
         f"{reference(one.kept)} on {one.kept.at}: {'; '.join(one.wrong) or 'all is as it was packed'}"
         for one in found
     )
+
+
+def render_exported(done: Exported, untidied: Sequence[Untidied]) -> str:
+    """What was written, and how it is used."""
+    lines = [
+        f"{reference(done.kept)} is in {done.path}: {format_bytes(done.bytes)}, with every secret that its "
+        "processes held",
+        f"restore it with: podman container restore --file-locks --tcp-established --import {done.path}",
+    ]
+    return "\n".join([*lines, *(f"note: {left}" for left in untidied)])
 
 
 def render_pruned(done: Sequence[Pruned], *, removed: bool) -> str:

@@ -30,7 +30,7 @@ class PodmanCaptures(PodmanSource):
         yield from rooms.make(handover, tasks)
         yield from config.for_dump(handover, tasks)
         found = self.located(handover, facts)
-        yield from capturing.shadow(found, folder)
+        yield from capturing.shadow(found, folder, (yield from self.oci_config(facts)))
         return found
 
     def capture(self, handover: Handover, folder: str) -> Program[Held]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from pydantic import Field
 
 from reconciler.cli.views.output.base import Document, Part, rounded
 from reconciler.inspection.compare import ADDED, REMOVED, FileDifference
-from reconciler.inspection.facts import Checkpoint, OpenFile, Process
+from reconciler.inspection.facts import Changed, Checkpoint, OpenFile, Process
 
 
 class Amount(Part):
@@ -79,13 +79,21 @@ class ChangedFile(Part):
     path: str
     kind: str
     bytes: int
+    modified: str = Field(description="By UTC, to the second; empty where nothing says")
+
+
+class VolumeContent(Part):
+    """A volume. `name` is the one that an archive gives it; of a checkpoint that is kept, where it is mounted."""
+
+    name: str
+    files: tuple[ChangedFile, ...]
 
 
 class ShowDocument(Document):
     """`reconcile checkpoints show --json`"""
 
     command: Literal["checkpoints show"] = "checkpoints show"
-    path: str
+    path: str = Field(description="As it was asked for")
     origin: Origin
     sizes: tuple[Amount, ...]
     processes: tuple[ProcessRow, ...]
@@ -93,6 +101,7 @@ class ShowDocument(Document):
     environment: tuple[Variable, ...] = Field(description="What the container was made with")
     changed: tuple[ChangedFile, ...]
     deleted: tuple[str, ...]
+    volumes: tuple[VolumeContent, ...]
 
 
 class OpenFiles(Part):
@@ -109,6 +118,7 @@ class FilesDocument(Document):
     path: str
     changed: tuple[ChangedFile, ...]
     deleted: tuple[str, ...]
+    volumes: tuple[VolumeContent, ...]
     open: tuple[OpenFiles, ...]
 
 
@@ -152,8 +162,9 @@ def show_document(found: Checkpoint, *, values: bool) -> ShowDocument:
             for s in found.sockets
         ),
         environment=_variables(found.environment, values),
-        changed=_changed(found),
+        changed=_changed(found.changed),
         deleted=found.deleted,
+        volumes=_volumes(found),
     )
 
 
@@ -161,8 +172,9 @@ def files_document(found: Checkpoint) -> FilesDocument:
     return FilesDocument(
         exit_code=0,
         path=found.path,
-        changed=_changed(found),
+        changed=_changed(found.changed),
         deleted=found.deleted,
+        volumes=_volumes(found),
         open=tuple(OpenFiles(pid=p.pid, files=_files(p.files)) for p in found.processes),
     )
 
@@ -208,5 +220,9 @@ def _files(files: tuple[OpenFile, ...]) -> tuple[FileOpen, ...]:
     return tuple(FileOpen(fd=f.fd, kind=f.kind, text=f.text) for f in files)
 
 
-def _changed(found: Checkpoint) -> tuple[ChangedFile, ...]:
-    return tuple(ChangedFile(path=c.path, kind=c.kind, bytes=c.bytes) for c in found.changed)
+def _changed(files: Sequence[Changed]) -> tuple[ChangedFile, ...]:
+    return tuple(ChangedFile(path=c.path, kind=c.kind, bytes=c.bytes, modified=c.modified) for c in files)
+
+
+def _volumes(found: Checkpoint) -> tuple[VolumeContent, ...]:
+    return tuple(VolumeContent(name=one.name, files=_changed(one.files)) for one in found.volumes)

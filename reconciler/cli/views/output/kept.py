@@ -20,6 +20,7 @@ from reconciler.cli.views.output.base import (
 )
 from reconciler.commands.checkpoint import Saved
 from reconciler.commands.due import Saving
+from reconciler.commands.exporting import Exported
 from reconciler.commands.kept import FoundKept, Verified
 from reconciler.commands.restore import Restored
 from reconciler.commands.shelves import Pruned
@@ -171,6 +172,16 @@ class CheckpointsCopyDocument(Document):
     untidied: tuple[Finding, ...]
 
 
+class CheckpointsExportDocument(Document):
+    """`reconcile checkpoints export --json`"""
+
+    command: Literal["checkpoints export"] = "checkpoints export"
+    checkpoint: KeptCheckpoint
+    path: str
+    bytes: int
+    untidied: tuple[Finding, ...]
+
+
 class PrunedPlace(Part):
     """What a policy keeps no longer of a workload in one place."""
 
@@ -219,6 +230,16 @@ def verify_document(found: Sequence[Verified], status: int) -> CheckpointsVerify
 
 def copy_document(kept: Kept, left: Sequence[Untidied]) -> CheckpointsCopyDocument:
     return CheckpointsCopyDocument(exit_code=0, checkpoint=kept_part(kept), untidied=tuple(map(untidied, left)))
+
+
+def export_document(done: Exported, left: Sequence[Untidied]) -> CheckpointsExportDocument:
+    return CheckpointsExportDocument(
+        exit_code=0,
+        checkpoint=kept_part(done.kept),
+        path=str(done.path),
+        bytes=done.bytes,
+        untidied=tuple(map(untidied, left)),
+    )
 
 
 def prune_document(done: Sequence[Pruned], *, removed: bool) -> CheckpointsPruneDocument:
