@@ -1,4 +1,4 @@
-"""`reconcile checkpoints list | verify | pin | unpin | rm | copy | export | prune`: what is kept."""
+"""`reconcile checkpoints list | verify | pin | unpin | rm | copy | export | import | prune`: what is kept."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
         app.command(name=name)(command)
     app.command(name="copy")(copy)
     app.command(name="export")(export)
+    app.command(name="import")(take_in)
     app.command(name="prune")(prune)
 
 
@@ -201,6 +202,43 @@ def export(
         emit(export_document(done, job.untidied))
     else:
         say(render_exported(done, job.untidied))
+    return 0
+
+
+def take_in(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Archive, or folder of CRIU images.")],
+    workload: Annotated[
+        str, typer.Option("--as", metavar="WORKLOAD", help="Whose it is; default: named as its container was.")
+    ] = "",
+    to: Annotated[
+        str, typer.Option("--to", help="Where to keep it: a store, HOST or HOST:/FOLDER; default: its host.")
+    ] = "",
+    paths: Specs = None,
+    values: Values = None,
+    settings: Set = None,
+    as_json: AsJson = False,
+) -> int:
+    """Keep a checkpoint that others took: archives of `podman container checkpoint -e`, of the kubelet and of
+    containerd, folders of `docker checkpoint`. Nobody knows what it was made from; `reconcile restore` brings it
+    back under the spec of now.
+
+    Exit codes: 0 it is kept; 1 refused or failed, and nothing of it is there; 4 no checkpoint, damaged, or bad
+    input; 7 a host cannot be used; 130 interrupted.
+    """
+    from reconciler.cli.signals import at_once, run_until_done
+    from reconciler.cli.views.kept import render_imported
+    from reconciler.cli.views.layout import say
+    from reconciler.commands.taking import TakeIn
+
+    job = TakeIn(load_hosts(paths, values, settings), path, workload, to)
+    done, _ = run_until_done(job, at_once)
+    if as_json:
+        from reconciler.cli.views.output.base import emit
+        from reconciler.cli.views.output.kept import import_document
+
+        emit(import_document(done, job.untidied))
+    else:
+        say(render_imported(done, job.untidied))
     return 0
 
 

@@ -59,6 +59,18 @@ CHECKPOINT_PAGES: dict[str, Page] = {
         "It was to be undone, but runs by now and was found to be well: another controller has gone on meanwhile. "
         "`reconcile status` says how it stands.",
     ),
+    "C380": Page(
+        "a checkpoint of others that was not taken in",
+        "The archive was on its way to the host that is to keep it, and the way broke, or the host has no "
+        "room for it. "
+        "Nothing of it stays there. Make room, or keep it elsewhere: --to HOST:/FOLDER.",
+    ),
+    "C381": Page(
+        "rights that nobody knows",
+        "The archive says that files of the image are gone, and nothing of the folders that had them. In the "
+        "checkpoint "
+        "these folders are root's, for all to read; where the image has them otherwise, set that after a restore.",
+    ),
     "P450": Page(
         "a workload cannot be saved now",
         "A checkpoint is taken of what runs, and of nothing whose hand-over has not ended. The message says "
@@ -87,6 +99,12 @@ CHECKPOINT_PAGES: dict[str, Page] = {
         "secrets as files, own ranges of users, and folders or attributes that overlayfs tells by marks have no "
         "place in it: rather than an archive that restores to something else there is none. `reconcile restore` "
         "brings all of it back.",
+    ),
+    "P455": Page(
+        "a checkpoint of others that does not fit",
+        "It has other volumes than the workload's spec, by where they are mounted, or something that no "
+        "checkpoint of "
+        "a container has in its folders: devices, or names that lead out of it. Nothing of it is kept.",
     ),
     "E201": Page(
         "a manifest that cannot be used",

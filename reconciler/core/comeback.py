@@ -106,7 +106,10 @@ def misfits(manifest: Manifest, workload: Workload, facts: HostFacts) -> Iterato
 
 
 def spec_changes(manifest: Manifest, workload: Workload) -> list[str]:
-    """Fields of what runs that differ from when the checkpoint was taken: its memory is of those."""
+    """Fields of what runs that differ from when the checkpoint was taken: its memory is of those. Of one that
+    others have taken nobody knows."""
+    if manifest.imported:
+        return []
     then = manifest.spec.get("spec")
     section = then.get(workload.spec.section) if isinstance(then, dict) else None
     found = changed_fields(workload.spec.payload, json.dumps(section))

@@ -105,10 +105,14 @@ class Relay:
         return Result(sender.returncode or 0, stderr=errors)
 
     async def deliver(self, destination: str, receive: tuple[str, ...], content: int) -> Result:
-        """An open file of this machine to what `receive` does on the destination."""
-        await self.warm(destination)
-        token = secrets.token_hex(8)
-        receiver = await self._client(destination, receive, token, content, asyncio.subprocess.PIPE)
+        """All of an open file of this machine to what `receive` does on the destination; it is closed here, so
+        that whoever writes into a pipe hears when nobody reads it any more."""
+        try:
+            await self.warm(destination)
+            token = secrets.token_hex(8)
+            receiver = await self._client(destination, receive, token, content, asyncio.subprocess.PIPE)
+        finally:
+            os.close(content)
         try:
             said, errors = await _collect(receiver)
         finally:

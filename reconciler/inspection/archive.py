@@ -29,6 +29,11 @@ class Reader(Protocol):
     def read(self, size: int = -1, /) -> bytes: ...
 
 
+def modified_of(content: Reader) -> float:
+    """When a file of a checkpoint was written, in seconds since 1970; 0 where nothing says."""
+    return float(getattr(content, "modified", 0.0))
+
+
 Visit = Callable[[str, int, Reader], None]
 """Gets the name, size and content of each regular file; what it does not read is passed over."""
 
@@ -106,7 +111,7 @@ def _folder(path: Path, each: Visit) -> None:
             with os.fdopen(handle, "rb") as content:
                 found = os.fstat(content.fileno())
                 if stat.S_ISREG(found.st_mode):
-                    each(str(file.relative_to(path)), found.st_size, content)
+                    each(str(file.relative_to(path)), found.st_size, _Counted(content, found.st_mtime))
 
 
 def _archive(path: Path, file: IO[bytes], size: Bytes, each: Visit) -> None:
@@ -117,7 +122,7 @@ def _archive(path: Path, file: IO[bytes], size: Bytes, each: Visit) -> None:
             for member in archive:
                 _check(path, member, seen)
                 if member.isreg():
-                    content = _Counted(archive.extractfile(member))
+                    content = _Counted(archive.extractfile(member), float(member.mtime))
                     each(member.name.removeprefix("./"), member.size, content)
                     while content.read(_CHUNK):
                         pass
@@ -136,8 +141,8 @@ def _archive(path: Path, file: IO[bytes], size: Bytes, each: Visit) -> None:
 
 
 class _Counted:
-    def __init__(self, inner: Any) -> None:
-        self._inner, self.count = inner, 0
+    def __init__(self, inner: Any, modified: float = 0.0) -> None:
+        self._inner, self.count, self.modified = inner, 0, modified
 
     def read(self, size: int = -1, /) -> bytes:
         data: bytes = self._inner.read(size)

@@ -10,7 +10,7 @@ from typing import Any
 from reconciler.core.criu_images import entries
 from reconciler.errors import InputError
 from reconciler.inspection import tasks
-from reconciler.inspection.archive import Reader, listed, refused, visit
+from reconciler.inspection.archive import Reader, listed, modified_of, refused, visit
 from reconciler.inspection.facts import Changed, Checkpoint, Provenance, VolumeFiles
 from reconciler.model.command import Bytes
 
@@ -27,13 +27,16 @@ Memory = dict[tuple[int, str], bytes]
 
 @dataclass
 class Gathered:
-    """What one pass over a checkpoint has read."""
+    """What one pass over a checkpoint has read. `home`: the folder in it that has the images; `modified`: when
+    they were written, in seconds since 1970."""
 
     images: dict[str, bytes] = field(default_factory=dict)
     documents: dict[str, Any] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
     changed: list[Changed] = field(default_factory=list)
     volumes: list[VolumeFiles] = field(default_factory=list)
+    home: str = ""
+    modified: float = 0.0
 
     def take(self, path: str, size: Bytes, content: Reader) -> None:
         name = path.rpartition("/")[2]
@@ -56,6 +59,8 @@ class Gathered:
             if name in self.images:
                 raise refused(path, "there are two images of that name")
             self.images[name] = whole(path, size, content)
+            if name == "pstree.img":
+                self.home, self.modified = path.rpartition("/")[0], modified_of(content)
 
     def document(self, path: str, size: Bytes, content: Reader) -> None:
         try:
@@ -92,7 +97,7 @@ def look(path: Path) -> Checkpoint:
     wanted = found.wanted(str(path))
     memory = _read_slices(path, wanted) if wanted else {}
     spec = mapping(found.documents.get("spec.dump"))
-    return found.told(str(path), memory, _provenance(found, spec), spec)
+    return found.told(str(path), memory, provenance_of(found, spec), spec)
 
 
 def _kind(path: str, name: str) -> str:
@@ -139,7 +144,7 @@ def _texts(value: Any) -> list[str]:
     return [v for v in value if isinstance(v, str)] if isinstance(value, list) else []
 
 
-def _provenance(found: Gathered, spec: dict[str, Any]) -> Provenance:
+def provenance_of(found: Gathered, spec: dict[str, Any]) -> Provenance:
     config = mapping(found.documents.get("config.dump"))
     notes = mapping(spec.get("annotations"))
 

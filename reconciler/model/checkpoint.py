@@ -34,7 +34,8 @@ class KeptTree(Model):
 
 
 class TakenFrom(Model):
-    """Where a checkpoint comes from: what it needs to be restored, as far as a host can know."""
+    """Where a checkpoint comes from: what it needs to be restored, as far as a host can know. `host` is empty
+    for one that others have taken: then nobody knows."""
 
     host: str
     runtime: str
@@ -72,6 +73,11 @@ class Manifest(Model):
     def bytes(self) -> Bytes:
         """What it takes in its store."""
         return sum(file.bytes for file in self.files)
+
+    @property
+    def imported(self) -> bool:
+        """Whether others have taken it: nobody knows from which spec, and on what host."""
+        return not self.came_from.host
 
     @property
     def whole(self) -> bool:

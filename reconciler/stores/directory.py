@@ -156,8 +156,19 @@ def sending(out: str) -> tuple[str, ...]:
     return shell("send", out)
 
 
+def taking(part: str, trees: int) -> tuple[str, ...]:
+    """The argument list of what makes a checkpoint of others' from standard input, to be packed; see
+    templates/store/take.sh."""
+    return shell("take", part, str(trees))
+
+
+def taken_images(part: str) -> str:
+    """Where `taking` has the images of memory."""
+    return f"{part}/in/images"
+
+
 def clear(out: str) -> Program[None]:
-    """Remove what `lay` has made."""
+    """Remove what was made on the way."""
     yield Command(("rm", "-rf", "--", out), timeout=LIMIT, changes=True)
 
 

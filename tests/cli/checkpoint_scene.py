@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from reconciler.commands.exporting import Exported
@@ -76,6 +77,16 @@ def an_export(scene: Any) -> None:
     scene.patch.setattr("reconciler.commands.exporting.Export.__call__", done)
 
 
+def an_import(scene: Any) -> None:
+    async def done(*_: Any) -> Kept:
+        found = kept()
+        assert found.manifest is not None
+        source = found.manifest.came_from.model_copy(update={"host": ""})
+        return replace(found, manifest=found.manifest.model_copy(update={"came_from": source}).sealed())
+
+    scene.patch.setattr("reconciler.commands.taking.TakeIn.__call__", done)
+
+
 def some_too_old(scene: Any) -> None:
     """One of them is kept no longer."""
 
@@ -144,6 +155,7 @@ CHECKPOINTS: dict[str, list[tuple[str, str, int, Callable[[Any], Any]]]] = {
     "checkpoints unpin": [("checkpoints-unpin", "checkpoints unpin web@latest", 0, some_kept)],
     "checkpoints copy": [("checkpoints-copy", "checkpoints copy web@latest --to h1", 0, a_copy)],
     "checkpoints export": [("checkpoints-export", "checkpoints export web@latest -o web.tar", 0, an_export)],
+    "checkpoints import": [("checkpoints-import", "checkpoints import a.tar --as web", 0, an_import)],
     "checkpoints prune": [("checkpoints-prune", "checkpoints prune web", 0, some_too_old)],
     "checkpoints rm": [("checkpoints-rm", "checkpoints rm web@latest --last", 0, some_kept)],
 }

@@ -79,3 +79,30 @@ def test_podman_restores_what_is_exported(repo: Repo) -> None:
     assert repo.lab.exec(
         "h1", ["sh", "-c", "ls -A /var/lib/reconciler/checkpoints/counter"]
     ).stdout.split() == sorted([first, last])
+
+
+@pytest.mark.nightly
+def test_what_podman_took_is_brought_back(repo: Repo) -> None:
+    inside(repo, "h1", "echo before >/data/kept; echo before >/fresh; rm /bin/wc; echo n >/dev/shm/n")
+    take = "podman container checkpoint --leave-running --tcp-established --file-locks -e /tmp/c.tar counter >&2"
+    repo.lab.exec("h1", ["sh", "-c", take])
+    archive = repo.folder / "foreign.tar"
+    with archive.open("wb") as sink:
+        subprocess.run(ssh(repo, "h1", "cat /tmp/c.tar; rm /tmp/c.tar"), stdout=sink, check=True, timeout=60)
+    inside(repo, "h1", "echo after >/data/kept; echo after >/fresh")
+    told = repo.json("checkpoints", "import", str(archive), "--to", "h2")
+    kept = told["checkpoint"]
+    assert (kept["workload"], kept["host"], kept["takenOn"], kept["commit"]) == ("counter", "h2", None, None)
+    assert [note["code"] for note in told["untidied"]] == ["C381"]
+    assert "from nobody knows where" in repo.run("checkpoints", "list").stdout
+    repo.run("checkpoints", "verify", "counter")
+    repo.lab.exec("h1", ["podman", "rm", "-f", "-t", "0", "counter"])
+    repo.run("restore", "counter", "--on", "h2")
+    assert repo.running_on() == ["h2"]
+    with Probe(repo.address(), checksums=True) as probe:
+        seen = probe.stop()
+    assert seen.memory_intact, seen
+    said = inside(repo, "h2", "cat /data/kept /fresh /dev/shm/n; ls /bin/wc 2>&1 | grep -c 'No such'")
+    assert said == "before\nbefore\nn\n1"
+    left = repo.lab.exec("h2", ["ls", "-A", "/var/lib/reconciler/checkpoints/counter"]).stdout
+    assert left.split() == [kept["id"]]

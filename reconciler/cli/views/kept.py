@@ -41,7 +41,8 @@ def render_stock(found: FoundKept) -> str:
             lines.append(f"{where}  cannot be used: {kept.broken}")
             continue
         size, pinned = format_bytes(says.bytes), "  pinned" if kept.pinned else ""
-        lines.append(f"{where}  from {says.came_from.host}, epoch {says.epoch}  {size}{pinned}")
+        come = says.came_from.host or "nobody knows where"
+        lines.append(f"{where}  from {come}, epoch {says.epoch}  {size}{pinned}")
     if not lines:
         lines.append("No checkpoint was found.")
     lines += [f"not asked: {host}: {error.what}" for host, error in sorted(found.unknown.items())]
@@ -63,6 +64,13 @@ def render_exported(done: Exported, untidied: Sequence[Untidied]) -> str:
         "processes held",
         f"restore it with: podman container restore --file-locks --tcp-established --import {done.path}",
     ]
+    return "\n".join([*lines, *(f"note: {left}" for left in untidied)])
+
+
+def render_imported(kept: Kept, untidied: Sequence[Untidied]) -> str:
+    """What is kept now, and what nobody knows of it."""
+    text = f"{reference(kept)} is kept on {kept.at}; nobody knows from which spec it was taken, and on what host"
+    lines = [text]
     return "\n".join([*lines, *(f"note: {left}" for left in untidied)])
 
 

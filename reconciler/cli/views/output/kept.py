@@ -39,7 +39,7 @@ class KeptCheckpoint(Part):
     pinned: bool
     broken: str = Field(description="Why it cannot be used; empty when it can")
     taken_at: str | None
-    taken_on: str | None = Field(description="The host that the workload ran on")
+    taken_on: str | None = Field(description="The host that the workload ran on; null where others took it")
     epoch: int | None
     commit: str | None = Field(description="That of the specs it was taken by")
     image_id: str | None
@@ -110,7 +110,7 @@ def kept_part(kept: Kept) -> KeptCheckpoint:
         pinned=kept.pinned,
         broken=kept.broken,
         taken_at=moment(says.taken_at) if says else None,
-        taken_on=says.came_from.host if says else None,
+        taken_on=(says.came_from.host or None) if says else None,
         epoch=says.epoch if says else None,
         commit=says.commit if says else None,
         image_id=(says.came_from.image_id or None) if says else None,
@@ -182,6 +182,14 @@ class CheckpointsExportDocument(Document):
     untidied: tuple[Finding, ...]
 
 
+class CheckpointsImportDocument(Document):
+    """`reconcile checkpoints import --json`"""
+
+    command: Literal["checkpoints import"] = "checkpoints import"
+    checkpoint: KeptCheckpoint
+    untidied: tuple[Finding, ...]
+
+
 class PrunedPlace(Part):
     """What a policy keeps no longer of a workload in one place."""
 
@@ -240,6 +248,10 @@ def export_document(done: Exported, left: Sequence[Untidied]) -> CheckpointsExpo
         bytes=done.bytes,
         untidied=tuple(map(untidied, left)),
     )
+
+
+def import_document(kept: Kept, left: Sequence[Untidied]) -> CheckpointsImportDocument:
+    return CheckpointsImportDocument(exit_code=0, checkpoint=kept_part(kept), untidied=tuple(map(untidied, left)))
 
 
 def prune_document(done: Sequence[Pruned], *, removed: bool) -> CheckpointsPruneDocument:
