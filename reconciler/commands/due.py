@@ -10,8 +10,9 @@ from pathlib import Path
 
 from reconciler.commands.checkpoint import Take
 from reconciler.commands.compose import open_fleet
-from reconciler.commands.kept import stock
+from reconciler.commands.kept import stock, whole_one
 from reconciler.commands.points import last_time
+from reconciler.core.checkpoints import newest_first
 from reconciler.core.points import policies
 from reconciler.core.retention import age, doomed, is_due, is_late
 from reconciler.engine.lenient import unsaid
@@ -92,10 +93,12 @@ class TakeDue:
         self, kept: list[Kept], taken: Kept, policy: CheckpointPolicySpec, fleet: Fleet
     ) -> list[Kept]:
         """Remove what the policy does not keep, in the store where the new one is; what is elsewhere a person put
-        there."""
+        there. One of those that stay is read again first."""
         if policy.keep is None:
             return []
         here = (taken.at.host, taken.at.folder)
-        gone = doomed([one for one in kept if (one.at.host, one.at.folder) == here], policy.keep)
+        there = [one for one in kept if (one.at.host, one.at.folder) == here]
+        if gone := doomed(there, policy.keep):
+            await whole_one([one for one in newest_first(there) if one not in gone], fleet, taken.workload)
         await asyncio.gather(*(pump(directory.discard(one.folder), fleet.host(one.at.host)) for one in gone))
         return gone

@@ -110,6 +110,18 @@ async def verified(kept: Kept, fleet: Fleet) -> Verified:
     return Verified(kept, wrong)
 
 
+async def whole_one(candidates: Sequence[Kept], fleet: Fleet, name: str) -> Kept:
+    """The first that is as it was packed; Refused where none is: those beside them are not removed then."""
+    for one in candidates:
+        if not (await verified(one, fleet)).wrong:
+            return one
+    raise Refused(
+        f"none of the checkpoints of {name} that would stay is whole",
+        code="P453",
+        fix=f"take another one first: reconcile checkpoint {name}",
+    )
+
+
 async def pin(spec: Spec, reference: str, where: str = "", *, on: bool = True) -> list[Kept]:
     """`reconcile checkpoints pin` and `unpin`: nothing removes it meanwhile."""
     async with open_fleet(spec, unsaid) as fleet:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 from reconciler.commands.compose import open_fleet
 from reconciler.commands.interruptible import new_run_id
-from reconciler.commands.kept import chosen, one_of, stock, usable, verified
+from reconciler.commands.kept import chosen, one_of, stock, usable, whole_one
 from reconciler.core.checkpoints import newest_first, place_of
 from reconciler.core.comeback import parse_reference
 from reconciler.core.retention import doomed
 from reconciler.engine.carry import CheckpointCopy
 from reconciler.engine.lenient import lenient
-from reconciler.errors import CommandFailed, InputError, Refused
+from reconciler.errors import CommandFailed, InputError
 from reconciler.hosts.base import Fleet, pump
 from reconciler.model.checkpoint import Kept, KeptAt, Manifest
 from reconciler.model.event import Untidied
@@ -99,20 +99,8 @@ async def prune(spec: Spec, workload: str = "", where: str = "", *, really: bool
             keep = spec.checkpoint_policies[refs.policy].spec.keep if refs else None
             if keep is None or not (goes := doomed(all_there, keep)):
                 continue
-            stays = await _whole([one for one in newest_first(all_there) if one not in goes], fleet, name)
+            stays = await whole_one([one for one in newest_first(all_there) if one not in goes], fleet, name)
             done.append(Pruned(stays, tuple(goes)))
         for one in (kept for pruned in done for kept in pruned.goes if really):
             await pump(directory.discard(one.folder), fleet.host(one.at.host))
     return done
-
-
-async def _whole(candidates: list[Kept], fleet: Fleet, name: str) -> Kept:
-    """The newest that is as it was packed."""
-    for one in candidates:
-        if not (await verified(one, fleet)).wrong:
-            return one
-    raise Refused(
-        f"none of the checkpoints of {name} that would stay is whole",
-        code="P453",
-        fix=f"take another one first: reconcile checkpoint {name}",
-    )

@@ -132,7 +132,11 @@ def wrong(folder: str, files: Iterable[KeptFile]) -> Program[tuple[str, ...]]:
 
 def look(folder: str, trees: int) -> Program[str]:
     """What a checkpoint tells without its memory; see templates/store/look.sh."""
-    return (yield Command(shell("look", folder, str(trees)), timeout=LIMIT)).stdout
+    return (yield Command(shell("look", folder, *_numbers(trees)), timeout=LIMIT)).stdout
+
+
+def _numbers(trees: int) -> tuple[str, ...]:
+    return tuple(str(number) for number in range(1, trees + 1))
 
 
 def slices(folder: str, asked: str) -> Program[str]:
@@ -159,7 +163,7 @@ def sending(out: str) -> tuple[str, ...]:
 def taking(part: str, trees: int) -> tuple[str, ...]:
     """The argument list of what makes a checkpoint of others' from standard input, to be packed; see
     templates/store/take.sh."""
-    return shell("take", part, str(trees))
+    return shell("take", part, *_numbers(trees))
 
 
 def taken_images(part: str) -> str:

@@ -1,16 +1,15 @@
-# take.sh PART COUNT < TAR: what others have taken becomes what pack.sh makes the files of a checkpoint from. TAR: `images/`,
-# `1.tar` and so on for each of COUNT trees, and `1.deleted`, a line for each file of the image that is gone. Says `made tree/FOLDER`
+# take.sh PART NUMBER... < TAR: what others have taken becomes what pack.sh makes the files of a checkpoint from. TAR: `images/`,
+# `1.tar` and so on for each of these trees, and `1.deleted`, a line for each file of the image that is gone. Says `made tree/FOLDER`
 # where what is gone was in a folder that only the image has: nobody knows its rights here. Exit 4: it is not taken.
 umask 077
 # include listing
-part=$1 count=$2
+part=$1
+shift
 refuse() { echo "$*" >&2; exit 4; }
 mkdir "$part/in" && tar --extract --file=- --no-same-owner --directory="$part/in" || exit 1
 cd "$part" || exit 1
 : >trees
-number=0
-while [ "$number" -lt "$count" ]; do
-    number=$((number + 1))
+for number; do
     mkdir tree || exit 1
     top=0 # whether the tree says what its own folder is like; else that stays as it will be found
     if [ -e "in/$number.tar" ]; then

@@ -93,6 +93,12 @@ def test_only_where_it_fits(source, destination, said) -> None:
     assert (said in found) if said else found == ""
 
 
+def test_of_one_that_others_took_nobody_knows_the_spec() -> None:
+    theirs = manifest(host="").model_copy(update={"spec": {}})
+    assert theirs.imported and why(misfits(theirs, workload(env={"A": "2"}), here())) == ""
+    assert "it was taken on aarch64" in why(misfits(manifest(host="", arch="aarch64"), WEB, here()))
+
+
 def test_only_by_the_spec_it_was_taken_with() -> None:
     assert "env changed" in why(misfits(manifest(), workload(env={"A": "2"}), here()))
     assert why(misfits(manifest(), workload(on="h3", env={"A": "1"}), here())) == ""

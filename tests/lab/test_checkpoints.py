@@ -188,3 +188,44 @@ def test_a_plan_saves_it_before_it_is_made_anew_and_before_it_moves(repo: Repo) 
         assert repo.running_on() == ["h2"]
     finally:
         on(repo, "h2", "rm -rf /srv/checkpoints")
+
+
+APPENDING = "i=0; while :; do i=$((i + 1)); echo $i >>/data/log; echo $i >>/log; sleep 0.02; done"
+"""Counts in memory, and writes each number into the volume and into the root filesystem. Files of another
+instant than the memory's leave a number out, or have one twice, however it goes on."""
+TIMES = 50
+
+
+def unbroken(repo: Repo, host: str) -> int:
+    """The last number in the volume's file. Both files have every number before their last, once and in order."""
+    said = repo.lab.exec(
+        host, ["podman", "exec", "counter", "sh", "-c", "cat /data/log; echo and; cat /log"]
+    ).stdout
+    volume, rootfs = (part.split() for part in said.split("and"))
+    for found in (volume, rootfs):
+        assert found == [str(number) for number in range(1, len(found) + 1)], found[-5:]
+    assert len(rootfs) >= len(volume) - 1  # it was read later
+    return len(volume)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(7200)
+def test_every_checkpoint_under_load_is_of_one_instant(repo: Repo) -> None:
+    """Each is restored where its workload was killed, on one host and the other in turn, and has to go on
+    counting."""
+    repo.workloads["counter"] = {
+        "container": {"image": "localhost/reconciler-demo:1", "command": ["/bin/sh", "-c", APPENDING], **VOLUME},
+        "placement": {"host": "h1"},
+    }
+    repo.write()
+    repo.apply("--allow-interruptions", "1")
+    here, there, last = "h1", "h2", 0
+    for _ in range(TIMES):
+        kept = repo.json("checkpoint", "counter")["checkpoint"]
+        repo.lab.exec(here, ["podman", "kill", "counter"])
+        repo.run("restore", f"counter@{kept['id']}", "--on", there, "--replace")
+        begun = unbroken(repo, there)
+        time.sleep(0.2)
+        assert last < begun < unbroken(repo, there)
+        last, here, there = begun, there, here
+        repo.run("checkpoints", "rm", f"counter@{kept['id']}", "--last")

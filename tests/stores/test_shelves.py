@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from reconciler.commands import shelves
+from reconciler.commands.due import TakeDue
 from reconciler.commands.kept import FoundKept
 from reconciler.errors import CommandFailed, Refused
 from reconciler.model.checkpoint import Kept, KeptAt, KeptFile, Manifest, TakenFrom
@@ -164,3 +165,18 @@ def test_the_only_whole_one_never_goes(tmp_path: Path, fleet: Fleet, shop: Calla
     Path(made[1].folder, "images.tar").write_bytes(b"pages")
     (told,) = asyncio.run(shelves.prune(specs(), really=True))
     assert told.stays.id == made[1].id and folders(tmp_path / "one") == [made[1].id, made[2].id]
+
+
+def test_what_was_taken_by_policy_takes_the_place_of_none_where_it_is_not_whole(
+    tmp_path: Path, fleet: Fleet, shop: Callable[..., Kept]
+) -> None:
+    made = [shop(number) for number in range(1, 4)]
+    policy = specs().checkpoint_policies["few"].spec
+    for one in made[1:]:
+        Path(one.folder, "images.tar").write_bytes(b"rotten")
+    with pytest.raises(Refused, match="that would stay is whole"):
+        asyncio.run(TakeDue(specs(), None)._prune(made, made[2], policy, fleet))
+    assert len(folders(tmp_path / "one")) == 3
+    Path(made[2].folder, "images.tar").write_bytes(b"pages")
+    assert asyncio.run(TakeDue(specs(), None)._prune(made, made[2], policy, fleet)) == made[:1]
+    assert folders(tmp_path / "one") == [made[1].id, made[2].id]
