@@ -127,6 +127,14 @@ MORE = {
 }
 
 
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [(["a", "b c"], '["a", "b c"]'), (["a"], "CMD a"), (["a b"], "'a b'"), (["none", "b"], "CMD none b")],
+)
+def test_a_health_check_is_run_without_a_shell_where_podman_can(command: list[str], told: str) -> None:
+    assert f"--health-cmd={told}" in argv(workload(healthcheck={"command": command}))
+
+
 def test_what_podman_is_told_of_each_field() -> None:
     options_given = set(argv(workload(**MORE), init_path="/usr/bin/catatonit", restart="on-failure:2"))
     assert options_given >= {
@@ -139,7 +147,7 @@ def test_what_podman_is_told_of_each_field() -> None:
         *("--cpu-shares=5", "--cpuset-cpus=0-1,3"),
         *("--ulimit=nofile=5:5", "--ulimit=core=0:-1", "--sysctl=net.core.somaxconn=5", "--oom-score-adj=0"),
         *("--restart=on-failure:2", "--stop-signal=SIGQUIT", "--stop-timeout=60"),
-        *('--health-cmd=["CMD", "a", "--b"]', "--health-interval=86400s", "--health-start-period=5s"),
+        *('--health-cmd=["a", "--b"]', "--health-interval=86400s", "--health-start-period=5s"),
         *("--health-on-failure=restart", "--log-driver=k8s-file", "--log-opt=max-size=1000000", "--log-opt=tag=t"),
         *("--security-opt=seccomp=/etc/s.json", "--security-opt=no-new-privileges"),
         *("--security-opt=apparmor=web", "--security-opt=label=type:t", "--security-opt=label=level:s0:c1,c2"),

@@ -104,6 +104,7 @@ def test_what_a_spec_can_say_is_the_same_after_a_move(repo: Repo, monkeypatch: p
     said, saw = inspected(repo, "h1"), seen_inside(repo, "h1")
     for word in ("777", "20000\t30000", "4096", "99", "k3y", "memory", "shared", "t0ken", "ndots:2", "123 456"):
         assert word in saw, (word, saw)
+    repo.lab.exec("h1", ["podman", "healthcheck", "run", "counter"])  # fails when it is not well
     for host in ("h2", "h1"):
         repo.place("counter", host)
         repo.apply()

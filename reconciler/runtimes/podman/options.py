@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+from collections.abc import Sequence
 
 from reconciler.criu.tasks import config_file
 from reconciler.model.base import parse_duration
@@ -82,6 +84,16 @@ def _process(name: str, container: Container) -> list[str]:
     return [*options, *process(container), *_health(container)]
 
 
+def _without_shell(command: Sequence[str]) -> str:
+    """A health check's command as Podman reads it: a list of several words is run as it is, one that begins with
+    CMD is taken for one text and cut at its spaces, and one word alone would be given to a shell."""
+    if len(command) > 1 and command[0].upper() not in ("CMD", "CMD-SHELL", "NONE"):
+        return json.dumps(list(command))
+    if any(word != "".join(word.split()) for word in command):
+        return shlex.join(command)
+    return " ".join(("CMD", *command))
+
+
 def _health(container: Container) -> list[str]:
     probe = container.healthcheck
     if probe is None:
@@ -89,7 +101,7 @@ def _health(container: Container) -> list[str]:
     if probe.disabled:
         return ["--no-healthcheck"]
     options = [
-        f"--health-cmd={json.dumps(['CMD', *probe.command])}",
+        f"--health-cmd={_without_shell(probe.command)}",
         f"--health-interval={_go(probe.interval)}",
         f"--health-timeout={_go(probe.timeout)}",
         f"--health-retries={probe.retries}",
