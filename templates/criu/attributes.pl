@@ -2,14 +2,16 @@
 # `note` prints it for these processes, of which the first is the container's first; `apply` reads FILE, which comes from
 # another host, and puts back what differs, before the tasks run. Tasks: where they may run, how their input and output
 # ranks, their timers' slack, what a core dump holds. Files in tmpfs mounts: times below a second, extended attributes.
+# Segments of System V's shared memory: which of them go with their last user.
 use strict; use warnings; no warnings 'portable';
 use Fcntl ':mode';
+use POSIX ();
 my ($do, $machine, @rest) = @ARGV;
 my %CALLS = (
     x86_64 => {lsetxattr => 189, lgetxattr => 192, llistxattr => 195, utimensat => 280, statx => 332,
-        sched_setaffinity => 203, ioprio_set => 251, ioprio_get => 252},
+        sched_setaffinity => 203, setns => 308, ioprio_set => 251, ioprio_get => 252},
     aarch64 => {lsetxattr => 6, lgetxattr => 9, llistxattr => 12, utimensat => 88, statx => 291,
-        sched_setaffinity => 122, ioprio_set => 30, ioprio_get => 31},
+        sched_setaffinity => 122, setns => 268, ioprio_set => 30, ioprio_get => 31},
 );
 my $call = $CALLS{$machine} or exit 0;
 my $MOST = 20000;    # files that are looked at: clients wait
@@ -80,18 +82,41 @@ sub note_files {
     }
 }
 
+# In the IPC namespace of process PID, in a process of its own.
+sub among_segments {
+    my ($pid, $do) = @_;
+    return if (readlink("/proc/$pid/ns/ipc") // '') eq (readlink('/proc/self/ns/ipc') // '');
+    my $child = fork;
+    return unless defined $child;
+    if (!$child) {
+        open(my $space, '<', "/proc/$pid/ns/ipc") or POSIX::_exit(1);
+        POSIX::_exit(1) if syscall($call->{setns}, fileno $space, 0x08000000) != 0;
+        my %marked;    # by the bit SHM_DEST of their mode
+        for (split /\n/, content('/proc/sysvipc/shm')) {
+            my @is = split;
+            $marked{$is[1]} = oct($is[2]) & 01000 if @is > 6 && $is[1] =~ /^\d+$/ && $is[2] =~ /^\d+$/;
+        }
+        $do->(\%marked);
+        POSIX::_exit(0);
+    }
+    waitpid $child, 0;
+}
+
 our $online = content('/sys/devices/system/cpu/online'); chomp $online;
 if ($do eq 'note') {
     each_task(\@rest, sub { shift; print join(' ', 'task', @_), "\n" });
     note_files("/proc/$rest[0]/root", in_memory($rest[0])) if @rest;
+    $|++;    # nothing is left that a child could print again
+    among_segments($rest[0], sub { my ($is) = @_; print "segment $_\n" for grep { $is->{$_} } sort keys %$is }) if @rest;
     exit 0;
 }
 
 my ($file, @pids) = @rest;
-my (%wanted, @files);
+my (%wanted, @files, %segments);
 open my $noted, '<', $file or exit 0;
 while (<$noted>) {
     if (/^task (\d+) (\d+|-) (\d+) ([0-9a-f,]+|-) ([0-9a-f]+|-)$/) { $wanted{$1} = [$2, $3, $4, $5] }
+    elsif (/^segment (\d{1,10})$/) { $segments{$1}++ }
     elsif (my @is = /^file ([0-9a-f]+) (-?\d{1,18}) (\d{1,9})((?: [0-9a-f]+=[0-9a-f]*)*)$/) { push @files, [unhex(shift @is), @is] }
 }
 each_task(\@pids, sub {
@@ -107,6 +132,8 @@ each_task(\@pids, sub {
     $mask .= "\0" x (8 - length($mask) % 8) if length($mask) % 8;
     syscall($call->{sched_setaffinity}, $task + 0, length $mask, $mask);    # where this host has none of them, all it has
 });
+
+among_segments($pids[0], sub { my ($is) = @_; for (keys %segments) { shmctl($_, 0, 0) if exists $is->{$_} && !$is->{$_} } }) if %segments;    # IPC_RMID
 
 # Nothing runs yet, so that what is no link now is none when it is written to.
 my $root = "/proc/$pids[0]/root";

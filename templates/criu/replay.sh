@@ -18,8 +18,18 @@ to_change() {
 same() { cmp -s "$state/net.$1" "$work/net.$1"; }
 cards() {
 	awk '
-		{name = $2; sub(/[@:].*/, "", name); match($0, / mtu [0-9]+/); mtu = substr($0, RSTART + 5, RLENGTH - 5); up = / *<[^>]*[<,]UP[,>]/}
-		FILENAME == ARGV[1] {has[name] = mtu; is_up[name] = up; next}
+		function after(word) {return match($0, " " word " [^ \\\\]+") ? substr($0, RSTART + length(word) + 2, RLENGTH - length(word) - 2) : ""}
+		function marked(flag) {return $3 ~ "[<,]" flag "[,>]"}
+		function made(what) {print "link set " name " " what}
+		{
+			name = $2; sub(/[@:].*/, "", name); mtu = after("mtu"); up = marked("UP")
+			queue = after("qlen"); alias = after("alias"); promiscuous = marked("PROMISC"); groups = marked("ALLMULTI")
+		}
+		FILENAME == ARGV[1] {
+			has[name] = mtu; is_up[name] = up; is_queue[name] = queue; is_alias[name] = alias
+			is_promiscuous[name] = promiscuous; is_groups[name] = groups
+			next
+		}
 		!(name in has) && / dummy / {
 			print "link add " name " mtu " mtu " type dummy"
 			if (match($0, /link\/ether [0-9a-f:]+/)) print "link set " name " address " substr($0, RSTART + 11, RLENGTH - 11)
@@ -27,8 +37,12 @@ cards() {
 			next
 		}
 		!(name in has) {if (up) print "link add " name; next} # what is down the kernel may have made by itself
-		has[name] != mtu {print "link set " name " mtu " mtu}
-		is_up[name] != up {print "link set " name (up ? " up" : " down")}
+		has[name] != mtu {made("mtu " mtu)}
+		is_up[name] != up {made(up ? "up" : "down")}
+		queue != "" && is_queue[name] != queue {made("txqueuelen " queue)}
+		alias != "" && is_alias[name] != alias {made("alias " alias)}
+		is_promiscuous[name] != promiscuous {made("promisc " (promiscuous ? "on" : "off"))}
+		is_groups[name] != groups {made("allmulticast " (groups ? "on" : "off"))}
 	' "$work/net.cards" "$state/net.cards"
 }
 addresses() {

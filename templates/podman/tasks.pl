@@ -43,6 +43,7 @@ for my $pid (@ARGV) {
         next;
     }
     say_once("lease $name") if $leased{$pid};
+    say_once("forgotten personality $name") if lines("/proc/$pid/personality", qr/[1-9a-f]/);
     say_once("timers $name") if lines("/proc/$pid/timers", qr{^notify:.*/tid\.});
     say_once("forgotten merging $name") if lines("/proc/$pid/ksm_stat", qr/^ksm_merge_any: yes/);
     locked($pid, $name) if ($is->{VmLck} // '') =~ /^[1-9]/;

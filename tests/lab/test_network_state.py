@@ -17,7 +17,8 @@ CHANGE = """
     nft add rule inet guard in tcp dport 9999 counter packets 5 bytes 300 drop
     iptables -A INPUT -p tcp --dport 9998 -m comment --comment 'not this one' -j DROP; iptables -P FORWARD DROP
     ip addr add NEAR/32 dev eth0; ip -6 addr add fd00::7/64 dev eth0 nodad; ip addr add 192.168.9.1/24 dev lo
-    ip link set eth0 mtu 1400
+    ip link set eth0 mtu 1400 txqueuelen 77 alias uplink
+    ip link set eth0 promisc on; ip link set eth0 allmulticast on
     ip route add 172.16.9.0/24 via LAST; ip route add default dev eth0 table 100
     ip -6 route add fd01::/64 via fd00::9
     ip rule add from NEAR lookup 100; ip -6 rule add from fd00::7 lookup 100
@@ -27,7 +28,7 @@ CHANGE = """
 LOOK = r"""
     nft list table inet guard; iptables-save | grep '^[-:]' | sed 's, \[.*,,'
     ip -o addr | sed 's/^[0-9]*: //; s/ nodad//; s/valid_lft.*//' | grep -v ' fe80::'
-    ip -o link | grep -o ': .* mtu [0-9]*' | sed 's/@[^:]*//'
+    ip -o link | grep -o ': .* mtu [0-9]*' | sed 's/@[^:]*//'; ip -o link | grep -o 'qlen [0-9]*\|alias.*'
     ip route; ip route show table 100; ip rule; ip neigh show nud permanent
     ip -6 route | grep -v ^fe80; ip -6 rule
     cd /proc/sys/net; cat ipv4/ip_forward ipv4/conf/*/rp_filter ipv4/conf/*/arp_notify ipv4/conf/*/forwarding
@@ -59,7 +60,16 @@ def test_there_and_back(repo: Repo, runtime: str) -> None:
     repo.apply()
     inside(repo, "h1", CHANGE)
     before = inside(repo, "h1", LOOK)
-    for word in ("dport 9999 counter packets 5", "dport 9998", "172.16.9.0/24", "lookup 100", "mtu 1400", "00:99"):
+    for word in (
+        "dport 9999 counter packets 5",
+        "dport 9998",
+        "172.16.9.0/24",
+        "lookup 100",
+        "mtu 1400",
+        "00:99",
+        "qlen 77",
+        "PROMISC",
+    ):
         assert word in before
     for host in ("h2", "h1"):
         repo.place("counter", host)

@@ -33,6 +33,7 @@ TOLD = {
     "write-lease": ("process.leases", ("--volume=write-lease-vol:/vol", "--cap-add=LEASE")),
     "overlay-inside": ("process.mounts", ("--cap-add=SYS_ADMIN", FREE)),
     "keyring": ("process.forgotten", (FREE,)),
+    "domain": ("process.forgotten", (FREE,)),
     "sem-undo": ("process.forgotten", ()),
     "merged-memory": ("process.forgotten", (FREE, "--cap-add=SYS_RESOURCE")),
     "lock-all": ("process.forgotten", ("--cap-add=IPC_LOCK",)),
@@ -46,7 +47,16 @@ TOLD = {
 
 
 SAME = (
-    *("thread-user", "membarrier", "securebits", "robust-mutex", "thread-join", "session-gone", "parent-signal"),
+    *(
+        "marked-segment",
+        "thread-user",
+        "membarrier",
+        "securebits",
+        "robust-mutex",
+        "thread-join",
+        "session-gone",
+        "parent-signal",
+    ),
     *("timer-cpu", "timer-thread-cpu", "timer-boot", "timer-tai", "reset-on-fork", "own-mounts", "signal-stack"),
     *("guard-page", "droppable", "mapped-and-gone", "code-in-memfd", "heap-grows", "copy-on-write"),
     *("other-name", "replaced-file", "folder-gone", "opened-folder-gone", "half-read-folder", "path-only"),

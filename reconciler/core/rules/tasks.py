@@ -87,9 +87,10 @@ def leases(case: Case) -> Iterator[Said]:
 
 @rule("process.forgotten", warns=True)
 def forgotten(case: Case) -> Iterator[Said]:
-    """Something is set that CRIU does not save and nobody can set for the program: keys in its keyring,
-    semaphores' undo (SEM_UNDO), memory that is to be merged or kept in memory from now on (`mlockall`
-    with MCL_FUTURE, MLOCK_ONFAULT), files that never had a name (O_TMPFILE) and could still be given one."""
+    """Something is set that CRIU does not save and nobody can set for the program: keys in its keyring, undo of
+    semaphores (SEM_UNDO), an execution domain (`setarch`, `personality`), memory that is to be merged or kept in
+    memory from now on (`mlockall` with MCL_FUTURE, MLOCK_ONFAULT), files that never had a name (O_TMPFILE) and
+    could still be given one."""
     for what, programs in _by_kind(case.held.forgotten if case.held else (), _FORGOTTEN).items():
         whose = f" ({together(sorted(filter(None, programs)))})" if any(programs) else ""
         yield Said(f"{_FORGOTTEN[what]}{whose}", _AFTERWARDS, host=case.origin)
@@ -99,6 +100,7 @@ _WORDS = {"memory": "memory", "folder": "working folder and umask", "files": "op
 _FORGOTTEN = {
     "keys": "keys in the container's keyring do not move along",
     "undo": "System V semaphores do not go back by themselves (SEM_UNDO) for processes that end after the move",
+    "personality": "what it was started with by setarch, or has set by personality(2), is the default again",
     "merging": "memory that was to be merged with its like (PR_SET_MEMORY_MERGE) no longer is",
     "lock-all": "memory that it takes after the move is not locked any more (mlockall with MCL_FUTURE)",
     "lock-on-fault": "memory that was to be locked when it is touched (MLOCK_ONFAULT) is taken and locked at once",

@@ -5,7 +5,9 @@
 #include <pthread.h>
 #include <sys/ipc.h>
 #include <sys/mount.h>
+#include <sys/personality.h>
 #include <sys/sem.h>
+#include <sys/shm.h>
 #include <time.h>
 
 static int semaphores;
@@ -257,7 +259,25 @@ static const char *policy_differs(void) { int is = -1; TRY(syscall(SYS_get_mempo
 static void stack_make(void) { char *stack = malloc(65536); stack_t other = {.ss_sp = stack, .ss_size = 65536, .ss_flags = 1 << 31 /* SS_AUTODISARM */}; TRY(sigaltstack(&other, NULL)); }
 static const char *stack_differs(void) { stack_t is; TRY(sigaltstack(NULL, &is)); SAME(is.ss_size, 65536); SAME((unsigned)is.ss_flags, 1u << 31); return NULL; }
 
+static void domain_make(void) { TRY(personality(0x0020000 /* UNAME26 */)); }
+static const char *domain_differs(void) { SAME(personality(-1), 0x0020000); return NULL; }
+
+static int segment;
+static void marked_make(void) {
+    segment = (int)TRY(shmget(IPC_PRIVATE, 8192, IPC_CREAT | 0600));
+    strcpy((char *)TRY(shmat(segment, NULL, 0)), "goes with its last user");
+    TRY(shmctl(segment, IPC_RMID, NULL));
+}
+static const char *marked_differs(void) {
+    struct shmid_ds is;
+    TRY(shmctl(segment, IPC_STAT, &is));
+    SAME(is.shm_perm.mode, 01600);
+    return NULL;
+}
+
 const struct state processes[] = {
+    {"domain", domain_make, domain_differs},
+    {"marked-segment", marked_make, marked_differs},
     {"sem-undo", undo_make, undo_differs},
     {"leader-gone", leader_gone_make, leader_gone_differs},
     {"shared-memory", shared_memory_make, alive},
