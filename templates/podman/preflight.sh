@@ -146,6 +146,36 @@ multicast() {
         print "group", $3}' "/proc/$1/net/igmp6" 2>/dev/null
 }
 
+# What nobody can make again of a network of PID's: cards (`card KIND MAC NAME`; the kernel makes some by itself), queues
+# that shape or filter, IPsec, balancing, sets, next hops, addresses that are answered for others.
+network() {
+    own=/proc/$1/ns/net
+    [ "$(readlink "$own")" != "$(readlink /proc/self/ns/net)" ] || return
+    nsenter --net="$own" ip -o -d link show 2>/dev/null | awk '
+        {name = $2; sub(/[@:].*/, "", name); mac = match($0, /link\/ether [0-9a-f:]+/) ? substr($0, RSTART + 11, 17) : "-"; kind = "-"}
+        / link\/loopback / || / dummy / || $3 !~ /[<,]UP[,>]/ && name ~ /^(tunl0|gre0|gretap0|erspan0|sit0|ip6tnl0|ip6gre0|ip_vti0|ip6_vti0)$/ {next}
+        {
+            for (i = 4; i <= NF; i++) if ($i ~ /^(veth|bridge|vlan|macvlan|macvtap|ipvlan|ipvtap|vxlan|geneve|wireguard|tun|ipip|gre|gretap|sit|ip6tnl|ip6gre|vti|vti6|xfrm|bond|team|ifb|vrf|macsec|nlmon|vcan|vxcan|netkit|amt|bareudp|hsr)$/) {kind = $i; break}
+            print "card", kind, mac, name
+        }'
+    nsenter --net="$own" tc qdisc show 2>/dev/null | awk '$1 == "qdisc" && $3 != "0:" {for (i = 4; i < NF; i++) if ($i == "dev") print "network tc", $2, "on", $(i + 1)}'
+    [ -z "$(nsenter --net="$own" ip xfrm state list 2>/dev/null | head -1)" ] || echo 'network IPsec'
+    [ -z "$(nsenter --net="$own" ip nexthop show 2>/dev/null | head -1)" ] || echo 'network next hops'
+    [ -z "$(nsenter --net="$own" ip neigh show proxy 2>/dev/null | head -1)" ] || echo 'network proxied neighbours'
+    [ "$(nsenter --net="$own" cat /proc/net/ip_vs 2>/dev/null | wc -l)" -le 3 ] || echo 'network IPVS'
+    # Docker's own name server is reached by rules of the engine's.
+    { nsenter --net="$own" nft list ruleset; nsenter --net="$own" iptables-save; } 2>/dev/null | grep -v 127.0.0.11 |
+        grep -qiE '[[:space:]](dnat|snat|redirect|masquerade|netmap)([[:space:]]|$)' && echo translates
+    ! command -v ipset >/dev/null || [ -z "$(nsenter --net="$own" ipset list -n 2>/dev/null | head -1)" ] || echo 'network ipset'
+}
+
+# A health check that is neither its image's nor none: the spec's, or somebody has given it one by hand.
+health() {
+    image=$(timeout 5 podman container inspect --format '{{.Image}} {{json .Config.Healthcheck}}' -- "$1") || return
+    has=$(timeout 5 podman image inspect --format '{{json .HealthCheck}}' -- "${image%% *}") || return
+    [ "${image#* }" = null ] || [ "${image#* }" = "$has" ] || echo 'health other'
+} 2>/dev/null </dev/null
+
 container() {
     section "container $1"
     space=$(readlink "/proc/$2/ns/pid")
@@ -158,7 +188,7 @@ container() {
         printf '%s\n' "$seen" | grep -v '^map \|^fd '
         printf '%s\n' "$seen" | grep '^map \|^fd ' | second_look
     done | sort -u
-    { nested "$2"; sockets "$2"; backlog "$2"; multicast "$2"; } | sort -u
+    { nested "$2"; sockets "$2"; backlog "$2"; multicast "$2"; network "$2"; health "$1"; } | sort -u
     find "/proc/$2/root/dev/shm" -xdev -type f -size +7 -printf '%s %b\n' 2>/dev/null |
         awk '$1 - $2 * 512 >= 4096 {found = 1} END {if (found) print "holes"}'
     [ -z "$(ls -A "/proc/$2/root/dev/mqueue" 2>/dev/null)" ] || echo "object mqueue"

@@ -10,6 +10,7 @@ from reconciler.core.rules.floors import FLOORS
 from reconciler.core.rules.runtime import NEEDED_TOOLS
 from reconciler.core.rules.security import below
 from reconciler.model.plan import Finding
+from reconciler.model.world import InstanceNetwork
 from reconciler.runtimes import registry
 from tests.core.rule_pairs import PAIRS
 from tests.core.rule_pairs import engine as engines
@@ -112,6 +113,42 @@ def test_what_podman_update_has_changed_is_said():
     found = Scene(wants={"limits": {"memory": "1GiB"}}, has=has).findings()
     assert [(f.rule, f.severity) for f in found] == [("container.drift", "warn")]
     assert "restart is always and was no" in found[0].message and "512 MiB and was 1 GiB" in found[0].message
+
+
+def test_limits_and_health_checks_by_hand_are_said():
+    has = options(cpus=1.5, pids=77, cpuset="0", health=("CMD-SHELL", "false")) | held(other_health=True)
+    (found,) = Scene(wants={"limits": {"cpus": 2.0}}, has=has).findings()
+    for said in ("cpus is 1.5 and was 2.0", "pids is 77 and was none", "cpuset is 0 and", "health check is false"):
+        assert said in found.message
+    wants = {"limits": {"cpus": 1.5, "pids": 77}, "healthcheck": {"command": ["true"]}}
+    has = options(cpus=1.5, pids=77, health=("CMD", "true")) | held(other_health=True)
+    assert [f for f in Scene(wants=wants, has=has).findings() if f.rule == "container.drift"] == []
+
+
+def test_a_network_that_was_joined_anew_is_said():
+    lan = [{"name": "lan", "ip": "10.0.0.5", "ip6": "fd00::0:5", "mac": "02:00:00:00:00:AB"}]
+
+    def found(**how: str) -> list[tuple[str, str]]:
+        has = {"ip": "10.0.0.5", "ip6": "fd00::5", "mac": "02:00:00:00:00:ab"} | how
+        scene = Scene(wants={"networks": lan}, has={"networks": (InstanceNetwork(name="lan", **has),)})
+        return [(f.severity, f.message) for f in scene.findings() if f.rule == "container.drift"]
+
+    assert found() == []
+    ((severity, text),) = found(ip="10.0.0.9")
+    assert severity == "refuse" and "it is 10.0.0.9, and 10.0.0.5 in its spec" in text
+    assert [severity for severity, _ in found(mac="02:00:00:00:00:cd")] == ["warn"]
+
+
+def test_what_is_open_to_write_in_a_folder_that_stays_refuses():
+    mounts = [{"source": "/srv/app", "target": "/app"}]
+    volumes = [{"name": "v", "target": "/app/in"}]
+    paths = {"preflight": {"paths": {"/srv/app": "xfs"}}}
+
+    def severity(*written: str) -> list[str]:
+        scene = Scene(wants={"mounts": mounts, "volumes": volumes}, has=held(written=written), there=paths)
+        return [f.severity for f in scene.findings() if f.rule == "mount.stays"]
+
+    assert severity("/app/log") == ["refuse"] and severity("/app/in/db", "/apple") == ["warn"]
 
 
 def test_older_criu_of_the_same_series_only_warns():

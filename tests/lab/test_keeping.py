@@ -12,6 +12,12 @@ from reconciler.lab import Probe
 from tests.lab.pair import IMAGE, Bench
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+BY_HAND = """
+    own=/proc/$(podman inspect --format '{{.State.Pid}}' same)/ns/net
+    nsenter --net="$own" ip link add v0 type veth peer name v1
+    own=/proc/$(podman inspect --format '{{.State.Pid}}' wal)/ns/net
+    nsenter --net="$own" tc qdisc add dev lo root tbf rate 10mbit burst 32kbit latency 400ms
+"""
 NAMES = ("rollback", "wal", "differs", "same", "hand")
 
 
@@ -44,7 +50,8 @@ def test_what_is_not_kept_is_said(bench: Bench, client: Probe, tmp_path: Path) -
             ready = f"for i in $(seq 300); do podman logs {name} | grep ready && exit; sleep 0.1; done; exit 1"
             bench.on("h1", ready)
         bench.on("h1", "podman network create more; podman network connect more hand")
-        bench.on("h1", "podman update --restart always hand")
+        bench.on("h1", "podman update --restart always --health-cmd true hand")
+        bench.on("h1", BY_HAND)
         plan = bench.plan(("web", bench.web(), "h1"), *((name, containers[name], "h2") for name in NAMES))
     finally:
         bench.on("h1", f"podman rm -f -t 0 {' '.join(NAMES)}; podman network rm more", check=False)
@@ -56,8 +63,13 @@ def test_what_is_not_kept_is_said(bench: Bench, client: Probe, tmp_path: Path) -
         ("differs", "mount.differs", "error"),
         ("hand", "container.drift", "error"),
         ("hand", "container.drift", "warning"),
+        ("same", "process.cards", "error"),
+        ("wal", "process.network", "error"),
     }
+    assert "v0 (veth), v1 (veth)" in found["same", "process.cards", "error"]
+    assert "tc tbf on lo" in found["wal", "process.network", "error"]
     assert "/base" in found["rollback", "process.sqlite", "error"]
     assert "more" in found["hand", "container.drift", "error"]
     assert "restart is always and was no" in found["hand", "container.drift", "warning"]
-    assert {step["workload"] for step in plan["steps"]} == {"wal", "same"}
+    assert "the health check is true" in found["hand", "container.drift", "warning"]
+    assert plan["steps"] == []

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.core.images import image_id
-from reconciler.core.rules.base import Case, Said, rule
+from reconciler.core.rules.base import Case, Said, rule, together
 from reconciler.core.volumes import FoundVolume, saved_and_removed, used_by_others, wanted_volumes
+from reconciler.model.container import Container
 from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.plan import ChangeKind
 from reconciler.model.world import Folder, HostFacts
@@ -163,18 +164,42 @@ def mount_source(case: Case) -> Iterator[Said]:
 
 @rule("mount.stays", warns=True)
 def mount_stays(case: Case) -> Iterator[Said]:
-    """Bind-mounted folders are not part of a workload and do not move. Open files in them must be the same
-    on the destination, and what the workload wrote there stays on the source, unless both hosts mount the same
-    storage."""
+    """Bind-mounted folders are not part of a workload and do not move. What the workload wrote there stays on the
+    source, unless both hosts mount the same storage. Files that it has open to write in one are a refusal: they
+    are not there on the destination, or are others, and the restore fails or goes on in other files."""
     if not (case.moves and case.wanted):
         return
     for mount in case.wanted.mounts:
         kind = case.ahead.paths.get(mount.source, "") if case.ahead else ""
-        if not (mount.read_only or mount.move or mount.shared) and not kind.startswith(SHARED_FILE_SYSTEMS):
+        if mount.read_only or mount.move or mount.shared or kind.startswith(SHARED_FILE_SYSTEMS):
+            continue
+        written = [
+            path
+            for path in (case.held.written if case.held else ())
+            if _mounted(case.wanted, path) == mount.target
+        ]
+        if written:
+            yield Said(
+                f"it has files open to write in {mount.source}, which is bind-mounted and stays:"
+                f" {together(written)}",
+                "let the folder go along (`move: true`), say that both hosts mount the same storage"
+                " (`shared: true`), or use a named volume",
+                warn=False,
+            )
+        else:
             yield Said(
                 f"{mount.source} is bind-mounted and writable; its contents stay on {case.origin}",
-                f"use a named volume, or copy it first: rsync -a {mount.source}/ {case.where}:{mount.source}/",
+                "use a named volume, or copy it first:"
+                f" rsync -a {mount.source} {case.where}:{mount.source.rpartition('/')[0]}/",
             )
+
+
+def _mounted(container: Container, path: str) -> str:
+    """The target of what a file inside is in; empty for the root filesystem."""
+    targets = [mount.target for mount in container.mounts]
+    targets += [volume.target for volume in container.volumes]
+    targets += [*(tmpfs.target for tmpfs in container.tmpfs), *container.secret_files]
+    return max((t for t in targets if path == t or path.startswith(f"{t}/")), key=len, default="")
 
 
 @rule("mount.not-shared")

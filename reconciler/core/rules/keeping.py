@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_address
 
 from pydantic import ValidationError
 
@@ -10,8 +11,10 @@ from reconciler.core.rules.base import Case, Said, rule, together
 from reconciler.core.rules.identity import SHARED_FILE_SYSTEMS
 from reconciler.model.base import DEFAULT_RUNTIME, parse_size
 from reconciler.model.container import Container
+from reconciler.model.container_network import NetworkAttachment
 from reconciler.model.labels import LABEL_SPEC
 from reconciler.model.units import format_bytes
+from reconciler.model.world import ContainerOptions, InstanceNetwork
 
 
 @rule("process.sqlite", acceptable=True)
@@ -82,8 +85,8 @@ def log_stays(case: Case) -> Iterator[Said]:
 @rule("container.drift", acceptable=True)
 def drift(case: Case) -> Iterator[Said]:
     """Somebody has changed the running container by hand (`network connect`, `update`). A move makes it from
-    its spec on the destination, where none of that is. Networks refuse, as connections over them would be lost;
-    what `update` changes is a warning."""
+    its spec on the destination, where none of that is. Networks and addresses refuse, as connections over them
+    would be lost; what `update` changes is a warning, and so is another MAC."""
     if not (case.moves and case.container):
         return
     try:
@@ -91,15 +94,18 @@ def drift(case: Case) -> Iterator[Said]:
     except ValidationError:
         return  # by another release, or by nobody: there is nothing to compare with
     name = case.container.name
-    wanted = {network.name for network in made.networks}
-    more = sorted({network.name for network in case.container.networks} - wanted) if wanted else []
+    wanted = {network.name: network for network in made.networks}
+    more = sorted({network.name for network in case.container.networks} - wanted.keys()) if wanted else []
     if more:
         yield Said(
             f"it was connected by hand to {together(more)}, which is not in its spec: that card stays behind",
             f"add it to the spec's networks, or take it off: {case.engine} network disconnect {more[0]} {name}",
             host=case.origin,
         )
-    changed = list(_updated(made, case.container.restart or "no", case.container.options.memory))
+    for network in case.container.networks:
+        yield from _joined_anew(case, wanted.get(network.name), network)
+    changed = list(_updated(made, case.container.restart or "no", case.container.options))
+    changed += _checked(made, case.container.options.health, bool(case.held and case.held.other_health))
     if changed:
         yield Said(
             f"changed by hand with {case.engine} update, and undone by the move: {', '.join(changed)}",
@@ -109,11 +115,57 @@ def drift(case: Case) -> Iterator[Said]:
         )
 
 
-def _updated(made: Container, restart: str, memory: int) -> Iterator[str]:
-    """What differs from what it was made from."""
+def _joined_anew(case: Case, spec: NetworkAttachment | None, found: InstanceNetwork) -> Iterator[Said]:
+    """A network that was left and joined again has given another address or MAC; a move gives the spec's."""
+    if spec is None:
+        return
+    changed = [("MAC", spec.mac, found.mac)] if spec.mac and found.mac and spec.mac.lower() != found.mac else []
+    addresses = {ip_address(one) for one in found.ips}
+    for wanted in map(ip_address, filter(None, (spec.ip, spec.ip6))):
+        others = [str(one) for one in addresses if one.version == wanted.version]
+        if others and wanted not in addresses:
+            changed.append(("address", str(wanted), together(others)))
+    for what, was, now in changed:
+        yield Said(
+            f"its {what} on {found.name} was changed by hand: it is {now}, and {was} in its spec",
+            f"put it into the spec, or join again with the spec's: {case.engine} network disconnect {found.name}"
+            f" {case.change.workload}, then network connect with --ip and --mac-address",
+            host=case.origin,
+            warn=what == "MAC",
+        )
+
+
+def _checked(made: Container, runs: tuple[str, ...], other: bool) -> list[str]:
+    """A health check that is not the spec's, or where that has none not its image's."""
+    check = made.healthcheck
+    if check is None:
+        same = not other
+    elif check.disabled:
+        same = runs in ((), ("NONE",))
+    else:  # how its words are quoted is the engine's business
+        same = _letters(runs[1:]) == _letters(check.command)
+    return [] if same else [f"the health check is {' '.join(runs[1:]) or 'none'}"]
+
+
+def _letters(words: Iterable[str]) -> str:
+    return "".join(filter(str.isalnum, "".join(words)))
+
+
+def _updated(made: Container, restart: str, options: ContainerOptions) -> Iterator[str]:
+    """What differs from what it was made from. What the spec does not say has the engine's default."""
+    limits = made.limits
     if restart != made.restart.value:
         yield f"restart is {restart} and was {made.restart.value}"
-    limit = parse_size(made.limits.memory) if made.limits.memory else 0
-    if memory != limit:
-        now, was = (format_bytes(size) if size else "none" for size in (memory, limit))
+    limit = parse_size(limits.memory) if limits.memory else 0
+    if options.memory != limit:
+        now, was = (format_bytes(size) if size else "none" for size in (options.memory, limit))
         yield f"the memory limit is {now} and was {was}"
+    compared: tuple[tuple[str, object, object], ...] = (
+        ("cpus", options.cpus, limits.cpus),
+        ("cpuShares", options.cpu_shares, limits.cpu_shares),
+        ("cpuset", options.cpuset, limits.cpuset),
+        ("pids", options.pids, limits.pids),
+    )
+    for what, has, wanted in compared:
+        if (has or wanted) and has != wanted and (has or what != "pids"):
+            yield f"limits.{what} is {has or 'none'} and was {wanted or 'none'}"

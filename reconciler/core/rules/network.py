@@ -190,3 +190,19 @@ def tcp_address_stays(case: Case) -> Iterator[Said]:
             f" static `ip` on a segment that {case.where} is on too",
             "give the network attachment a static ip and mac on a macvlan network, or set migration tcp: close",
         )
+
+
+@rule("tcp.translated", acceptable=True)
+def tcp_translated(case: Case) -> Iterator[Said]:
+    """Rules inside the workload's network translate addresses or ports of connections (redirect, DNAT, SNAT, as
+    service meshes and VPNs do). The rules move along, but what the kernel remembers of each connection does not:
+    one that was translated fails after the move. Which of them are, nobody outside can tell."""
+    if not (case.held and case.container) or case.policy.tcp is TcpHandling.CLOSE:
+        return
+    if case.held.translates and case.container.tcp_established:
+        yield Said(
+            "rules of its own translate addresses (NAT), and connections that they translated will fail after"
+            f" the move; {len(case.container.tcp_established)} are established",
+            "set migration tcp: close, or accept the rule where clients come in and go out untranslated",
+            host=case.origin,
+        )

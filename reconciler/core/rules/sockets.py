@@ -105,3 +105,30 @@ def multicast(case: Case) -> Iterator[Said]:
             "let the program join again after the move (many do when they are told to reload)",
             host=case.origin,
         )
+
+
+@rule("process.cards")
+def cards(case: Case) -> Iterator[Said]:
+    """The workload's network has cards that the engine has not given it: a VPN, a bridge, VLANs, pairs of cards,
+    made by its programs or put in from outside. CRIU saves nothing of a container's network; Reconciler carries
+    addresses, routes, filters and dummy cards, and nobody makes these again."""
+    if case.held and case.held.cards:
+        name = case.held.cards[0].partition(" ")[0]
+        yield Said(
+            f"its network has cards that were made there: {together(case.held.cards)}",
+            f"take them away for the move (ip link del {name}) and make them again after it",
+            host=case.origin,
+        )
+
+
+@rule("process.network", acceptable=True)
+def own_network(case: Case) -> Iterator[Said]:
+    """The workload's network was changed in a way that is not carried along: queues that shape or filter (`tc`),
+    IPsec, IPVS, sets of addresses (ipset), next hops, neighbours that are answered for, another MAC than the
+    engine has given. After the move none of that is there."""
+    if case.held and case.held.network:
+        yield Said(
+            f"its network has what does not move along: {together(case.held.network)}",
+            "take it away, or accept the rule and set it up again after the move",
+            host=case.origin,
+        )

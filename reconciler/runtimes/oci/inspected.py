@@ -9,6 +9,8 @@ from reconciler.core import answers
 from reconciler.model.world import ContainerMount, ContainerOptions
 
 MOST_PID = 2**22
+DEFAULT_PIDS = 2048
+"""An engine's limit of processes where nobody has said another."""
 _OWN = ("private", "shareable", "bridge", "none", "default")
 """Namespace modes in which nothing is shared with the host or another container."""
 
@@ -41,6 +43,12 @@ def mount(value: object, what: str) -> ContainerMount:
     )
 
 
+def _pids(value: object) -> int:
+    """A limit of processes that somebody has set: the engine's own default, and none, are 0."""
+    limit = answers.number(value or 0, "the limit of processes of a container", least=-1)
+    return 0 if limit in (-1, DEFAULT_PIDS) else limit
+
+
 def options_of(inspected: Mapping[str, Any]) -> ContainerOptions:
     """How a container was made, from one element of an engine's `container inspect`: what rules about moving it
     want to know."""
@@ -49,6 +57,7 @@ def options_of(inspected: Mapping[str, Any]) -> ContainerOptions:
         answers.mapping(inspected.get("HostConfig"), what),
         answers.mapping(inspected.get("Config"), what),
     )
+    health = answers.mapping(config.get("Healthcheck") or {}, what)
     log = answers.mapping(host.get("LogConfig") or {}, what)
     devices = [answers.mapping(device, what) for device in answers.items(host.get("Devices"), what)]
 
@@ -70,4 +79,12 @@ def options_of(inspected: Mapping[str, Any]) -> ContainerOptions:
         pod=answers.shown(inspected.get("Pod"), "the pod of a container"),
         log_driver=answers.shown(log.get("Type"), "the log driver of a container"),
         memory=answers.number(host.get("Memory") or 0, "the memory limit of a container"),
+        cpus=answers.number(host.get("NanoCpus") or 0, "the processors of a container") / 10**9,
+        cpu_shares=answers.number(host.get("CpuShares") or 0, "the share of a container"),
+        cpuset=answers.shown(host.get("CpusetCpus"), "the processors of a container"),
+        pids=_pids(host.get("PidsLimit")),
+        health=tuple(
+            answers.shown(word, "a health check", 4096)
+            for word in answers.items(health.get("Test"), "a health check")
+        ),
     )

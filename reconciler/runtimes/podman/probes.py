@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping, Sequence
 
 from reconciler.core import answers
@@ -119,6 +120,7 @@ def held(text: str, facts: ContainerFacts) -> ProcessFacts | None:
         return None
     own = {word.strip("[]") for word in rows.get("socket", ())}
     label = " ".join(rows.get("confined", ())).strip()
+    cards, changed = _cards(rows.get("card", ()), facts)
     return ProcessFacts(
         programs=tuple(sorted(set(rows.get("program", ())) - {""})),
         kernel_objects=tuple(sorted({word.strip("[]") for word in rows.get("object", ())})),
@@ -153,6 +155,11 @@ def held(text: str, facts: ContainerFacts) -> ProcessFacts | None:
         deadlines=tuple(sorted(set(rows.get("deadline", ())))),
         forgotten=tuple(sorted(set(rows.get("forgotten", ())))),
         waiting=tuple(sorted(set(rows.get("waits", ())))),
+        written=tuple(sorted(set(rows.get("written", ())))),
+        translates="translates" in rows,
+        other_health="health" in rows,
+        cards=tuple(sorted(cards)),
+        network=tuple(sorted({*rows.get("network", ()), *changed})),
         multicast=tuple(sorted({_group(row) for row in rows.get("group", ())})),
     )
 
@@ -196,6 +203,19 @@ def _group(row: str) -> str:
         return str(ipaddress.ip_address(raw[::-1] if len(raw) == 4 else raw))
     except ValueError:
         raise answers.refused(row, "a multicast group", "an address") from None
+
+
+def _cards(rows: Sequence[str], facts: ContainerFacts) -> tuple[list[str], list[str]]:
+    """Of `KIND MAC NAME` each: cards that no engine has given, and what differs of those that it has. An engine
+    calls its cards eth0, eth1 and so on, and tells their MACs; of IPVLAN they are the host's."""
+    given = [network.mac for network in facts.networks]
+    strange, changed = [], []
+    for kind, mac, name in (fields for row in rows if len(fields := row.split(None, 2)) == 3):
+        if not re.fullmatch(r"eth\d{1,3}", name) or int(name[3:]) >= max(len(given), 1):
+            strange.append(f"{name} ({kind})")
+        elif given and all(given) and mac not in given and kind != "ipvlan":
+            changed.append(f"another MAC on {name}")
+    return strange, changed
 
 
 def _visitors(parents: Sequence[str], first: int) -> tuple[str, ...]:

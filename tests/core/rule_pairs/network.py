@@ -1,7 +1,7 @@
 """Networks, addresses, ports and connections."""
 
 from reconciler.model.world import NetworkFacts
-from tests.core.rule_scene import LAB, LAN, TCP, Scene, foreign
+from tests.core.rule_scene import LAB, LAN, TCP, Scene, foreign, held
 from tests.core.worlds import network
 
 PAIRS: dict[str, tuple[Scene, Scene]] = {
@@ -44,6 +44,10 @@ PAIRS: dict[str, tuple[Scene, Scene]] = {
         ),
     ),
     "port.stays": (Scene(wants={"ports": [{"container": 80, "host": 8080}]}), Scene(wants={"networks": LAN})),
+    "tcp.translated": (
+        Scene(wants={"networks": LAN}, has={"tcp_established": TCP, **held(translates=True)}),
+        Scene(wants={"networks": LAN}, has=held(translates=True)),
+    ),
     "tcp.address-stays": (
         Scene(has={"tcp_established": TCP}),
         Scene(wants={"networks": LAN}, has={"tcp_established": TCP}),

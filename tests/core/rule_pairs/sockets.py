@@ -14,6 +14,8 @@ PAIRS: dict[str, tuple[Scene, Scene]] = {
     "process.socket-options": (Scene(has=held(socket_options=("TCP_USER_TIMEOUT",))), Scene(has=held())),
     "process.event-flags": (Scene(has=held(dropped=("EFD_SEMAPHORE",))), Scene(has=held())),
     "process.multicast": (Scene(has=held(multicast=("224.0.0.251",))), Scene(has=held())),
+    "process.cards": (Scene(has=held(cards=("wg0 (wireguard)",))), Scene(has=held())),
+    "process.network": (Scene(has=held(network=("tc tbf on eth0",))), Scene(has=held())),
     "process.bpf-maps": (
         Scene(has=held(kernel_objects=("bpf-map",))),
         Scene(has=held(kernel_objects=("bpf-prog",))),
