@@ -3,7 +3,8 @@ image, or the files of a checkpoint."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 
 from reconciler.engine.lenient import Warn, lenient
 from reconciler.hosts.base import CopyReport, Fleet, Progress, pump
@@ -50,7 +51,8 @@ class VolumeCopy:
 
 @dataclass(frozen=True)
 class ImageCopy:
-    """One image, which keeps its ID, over a link of its own. `known_as`: as specs call it."""
+    """One image, which keeps its ID, over a link of its own. `known_as`: as specs call it. `arriving`: what
+    several workloads of a run wait for, by host and image: one of them copies it, the others find it there."""
 
     driver: Driver
     fleet: Fleet
@@ -59,19 +61,21 @@ class ImageCopy:
     link: str
     image: str
     known_as: str
+    arriving: dict[tuple[str, str], asyncio.Lock] = field(default_factory=dict)
 
     async def carry(self, progress: Progress) -> CopyReport:
         """Nothing is copied where it is already there."""
         here, there = self.fleet.host(self.source), self.fleet.host(self.destination)
         archive = await pump(self.driver.pack_image(self.image), here)
         report = CopyReport(0, 0.0, "already there")
-        if not await pump(self.driver.has_image(archive.id), there):
-            way = (self.source, self.destination, self.link)
-            await self.fleet.open_link(*way)
-            try:
-                report = await self.fleet.copy_image(*way, archive, progress)
-            finally:
-                await self.fleet.close_link(*way)
+        async with self.arriving.setdefault((self.destination, archive.id), asyncio.Lock()):
+            if not await pump(self.driver.has_image(archive.id), there):
+                way = (self.source, self.destination, self.link)
+                await self.fleet.open_link(*way)
+                try:
+                    report = await self.fleet.copy_image(*way, archive, progress)
+                finally:
+                    await self.fleet.close_link(*way)
         await pump(self.driver.take_image(archive, self.known_as), there)
         return report
 

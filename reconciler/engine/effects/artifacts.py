@@ -31,7 +31,8 @@ async def copy_image(acting: Acting, step: Step, progress: Progress) -> CopyMade
     assert step.peer
     link = f"{acting.run}-{step.workload}-image"
     name = acting.plan.workloads[step.workload].spec.image
-    copy = ImageCopy(acting.driver(step), acting.fleet, step.peer, step.host, link, step.subject, name)
+    way = (acting.fleet, step.peer, step.host, link)
+    copy = ImageCopy(acting.driver(step), *way, step.subject, name, acting.arriving)
     return copied(await copy.carry(progress))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,7 +24,8 @@ Secrets = Callable[[Workload], Mapping[str, bytes]]
 
 @dataclass
 class Acting:
-    """One run on a fleet. `results`: what done steps have left, by step id.
+    """One run on a fleet. `results`: what done steps have left, by step id. `arriving`: images that are on their
+    way, by host and ID.
 
     `generation` grows with every controller that takes a run over: each acts on plain containers under its own
     epoch, so that one which only stood still, and wakes up in the middle of a step, is refused."""
@@ -36,6 +38,7 @@ class Acting:
     results: dict[str, StepResult | None] = field(default_factory=dict)
     generation: int = 0
     now: Callable[[], float] = time.time
+    arriving: dict[tuple[str, str], asyncio.Lock] = field(default_factory=dict)
 
     def driver(self, step: Step) -> Driver:
         """The runtime of a step's workload, which can do what its kind needs."""
