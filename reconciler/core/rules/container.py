@@ -23,6 +23,19 @@ def auto_remove(case: Case) -> Iterator[Said]:
         )
 
 
+@rule("container.renamed")
+def renamed(case: Case) -> Iterator[Said]:
+    """Somebody has given the container another name with its engine. It is still the workload's, for its labels
+    say so; a move looks for it by the workload's name, and would not find it."""
+    found = case.container
+    if case.moves and found and found.name != case.change.workload:
+        yield Said(
+            f"its container on {case.origin} was renamed: it is called {found.name} there",
+            f"on {case.origin}: {found.runtime} rename {found.name} {case.change.workload}",
+            host=case.origin,
+        )
+
+
 @rule("container.paused")
 def paused(case: Case) -> Iterator[Said]:
     """Somebody has paused the container with its engine. It cannot be checkpointed, and whoever paused it may not

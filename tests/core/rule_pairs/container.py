@@ -39,6 +39,7 @@ PAIRS: dict[str, tuple[Scene, Scene]] = {
         Scene(wants={"healthcheck": {"command": ["true"]}}),
         Scene(wants={"healthcheck": {"disabled": True}}),
     ),
+    "container.renamed": (Scene(has={"name": "other"}), Scene()),
     "container.terminal": (Scene(has=options(terminal=True)), Scene()),
     "container.pod": (Scene(has=options(pod="p" * 64)), Scene()),
     "container.unit": (
