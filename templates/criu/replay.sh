@@ -13,6 +13,7 @@ to_change() {
 			same all$family || routes $family | sed "s/^/-$family /"
 			same rules$family || rules $family | sed "s/^/-$family /"
 		done
+		same all4 || order | sed 's/^/-4 /'
 	} | grep '^[][A-Za-z0-9@./:,_ -]*$' # no other character has a place in them
 }
 same() { cmp -s "$state/net.$1" "$work/net.$1"; }
@@ -70,8 +71,34 @@ routes() { # 4|6; those that the kernel makes for addresses come and go with the
 	engine='^$'
 	[ -n "$alike" ] || engine=' proto static\|^default\| src '
 	grep -vxFf "$work/net.all$1" -e '' "$state/net.all$1" | grep -v -e ' proto kernel' -e '^fe80::' -e "$engine" >"$work/missing"
-	{ grep -v ' via ' "$work/missing"; grep ' via ' "$work/missing"; } | sed 's/^/route replace /'
+	# Several to one place with one metric are one after the other; of IPv6 they are one route.
+	{ grep -v ' via ' "$work/missing"; grep ' via ' "$work/missing"; } | awk -v six="$1" '
+		{key = $0; gsub(/ (via|dev|src|proto|scope) [^ ]+/, "", key)}
+		FILENAME == ARGV[1] {count[key]++; next}
+		six == 4 && count[key] > 1 {next}
+		{print "route replace " $0}
+	' "$state/net.all$1" -
+	[ "$1" = 6 ] || awk '
+		{key = $0; gsub(/ (via|dev|src|proto|scope) [^ ]+/, "", key)}
+		FILENAME == ARGV[1] {count[key]++; next}
+		count[key] > 1 {print "route append " $0}
+	' "$state/net.all$1" "$work/missing"
 	[ -z "$alike" ] || grep -vxFf "$state/net.all$1" -e '' "$work/net.all$1" | grep -v -e ' proto kernel' -e '^fe80::' | sed 's/^/route del /'
+}
+# Of routes to one place with one metric the first counts, and which comes first the engine leaves to chance.
+order() {
+	awk '
+		/ proto kernel/ {next}
+		{key = $0; gsub(/ (via|dev|src|proto|scope) [^ ]+/, "", key)}
+		FILENAME == ARGV[1] {here[$0] = FNR; next}
+		$0 in here {
+			if (here[$0] < last[key]) wrong[key]
+			last[key] = here[$0]
+			gone[key] = gone[key] "route del " $0 "\n"
+			again[key] = again[key] "route append " $0 "\n"
+		}
+		END {for (key in wrong) printf "%s%s", gone[key], again[key]}
+	' "$work/net.all4" "$state/net.all4"
 }
 rules() { # 4|6
 	grep -vxFf "$work/net.rules$1" -e '' "$state/net.rules$1" | rule_lines add

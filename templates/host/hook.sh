@@ -91,8 +91,15 @@ list_routes() { # FAMILY: in the words of `ip route replace`
 
 routes() { # FAMILY: first those that the kernel makes for addresses, then direct ones, then those by way of others
 	grep ' proto kernel' "$H/net.all$1" >"$H/net.routes$1"
-	grep -v ' via ' "$H/net.all$1" | grep -v ' proto kernel' >>"$H/net.routes$1"
-	grep ' via ' "$H/net.all$1" | grep -v ' proto kernel' >>"$H/net.routes$1"
+	# What gateways need first; of several to one place with one metric the first counts, so they keep their order.
+	awk '
+		/ proto kernel/ {next}
+		{key = $0; gsub(/ (via|dev|src|proto|scope) [^ ]+/, "", key); line[++n] = $0; is[n] = key; count[key]++}
+		END {
+			for (i = 1; i <= n; i++) if (count[is[i]] == 1 && line[i] !~ / via /) print line[i]
+			for (i = 1; i <= n; i++) if (count[is[i]] == 1 && line[i] ~ / via /) print line[i]
+			for (i = 1; i <= n; i++) if (count[is[i]] > 1) print line[i]
+		}' "$H/net.all$1" >>"$H/net.routes$1"
 	return 0
 }
 
@@ -154,8 +161,11 @@ netup() { # puts back what netdown took; may be repeated
 	for F in 4 6; do
 		list_routes $F >"$H/net.now$F"
 		while read -r ROUTE; do
+			grep -qxF "$ROUTE" "$H/net.now$F" && continue
+			# Two cards may have a way to the same place each, with one metric: `replace` would take the other's.
+			case "$F $ROUTE" in 6* | *' proto kernel'*) VERB=replace ;; *) VERB=append ;; esac
 			# shellcheck disable=SC2086
-			grep -qxF "$ROUTE" "$H/net.now$F" || $IP "-$F" route replace $ROUTE || RC=1
+			$IP "-$F" route $VERB $ROUTE || RC=1
 		done <"$H/net.routes$F"
 	done
 	while read -r ADDRESS _ DEV REST; do

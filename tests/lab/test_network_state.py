@@ -78,6 +78,34 @@ def test_there_and_back(repo: Repo, runtime: str) -> None:
         assert inside(repo, host, LOOK) == before
 
 
+SEVERAL_WAYS = """
+    ip route add 10.9.9.0/24 via LAST metric 7; ip route append 10.9.9.0/24 dev eth0 metric 7
+    ip route append 10.9.9.0/24 via OTHER metric 7
+"""
+
+
+def test_several_ways_to_one_place_keep_their_order_there_and_where_it_goes_back(repo: Repo) -> None:
+    repo.counter()
+    repo.apply()
+    inside(repo, "h1", SEVERAL_WAYS)
+    before = inside(repo, "h1", "ip route")
+    assert before.count("10.9.9.0/24") == 3
+    repo.lab.exec(
+        "h2", ["sh", "-ec", "cat >/usr/local/sbin/nft; chmod 755 /usr/local/sbin/nft"], input="#!/bin/sh\nexit 1\n"
+    )
+    inside(repo, "h1", "nft 'add table inet guard'")
+    try:
+        repo.place("counter", "h2")
+        repo.apply(expect=1)
+    finally:
+        repo.lab.exec("h2", ["rm", "/usr/local/sbin/nft"])
+    assert repo.running_on() == ["h1"]
+    assert inside(repo, "h1", "ip route") == before
+    repo.apply()
+    assert repo.running_on() == ["h2"]
+    assert inside(repo, "h2", "ip route") == before
+
+
 def test_a_host_that_cannot_make_its_filters_does_not_keep_it(repo: Repo) -> None:
     repo.counter()
     repo.apply()
