@@ -45,7 +45,8 @@ def render_stock(found: FoundKept) -> str:
         lines.append(f"{where}  from {come}, epoch {says.epoch}  {size}{pinned}")
     if not lines:
         lines.append("No checkpoint was found.")
-    lines += [f"not asked: {host}: {error.what}" for host, error in sorted(found.unknown.items())]
+    for host, error in sorted(found.unknown.items()):
+        lines.append(f"? {error}" if error.where == host else f"? {host}: {error}")
     return "\n".join(lines)
 
 
