@@ -4,9 +4,14 @@ import os
 import signal
 from collections.abc import Generator
 
+import hypothesis
 import pytest
 
 from tests.drivers import recorded
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+hypothesis.settings.register_profile("here", deadline=None)
+hypothesis.settings.load_profile("here")
 
 # Whoever started the tests with `nohup` did not mean the programs that they start: SIGHUP is one of their cases.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)

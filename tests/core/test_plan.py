@@ -1,7 +1,7 @@
 """What is planned from specs and a world, and what is refused."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.cli.views import outlook
@@ -368,7 +368,6 @@ def situations(draw):
     return spec(H1, H2, H3, *(workload(n, on=h) for n, h in wanted.items())), world(*hosts)
 
 
-@settings(deadline=None)
 @given(situations())
 def test_plans_are_acyclic_complete_and_repeatable(situation):
     plan = make_plan(*situation)

@@ -109,7 +109,7 @@ def test_without_failures_all_groups_are_done_and_stay_so(shape):
 
 
 @given(courses())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_crash_anywhere_then_resume_converges(course):
     everyone = frozenset(step.workload for step in course.plan.steps)
     course.try_again()
@@ -120,7 +120,7 @@ def test_crash_anywhere_then_resume_converges(course):
 
 
 @given(courses())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_what_is_undone_has_nothing_begun_on_top_of_it(course):
     progress = Progress(course.records)
     for action in course.next().ready:
@@ -130,7 +130,7 @@ def test_what_is_undone_has_nothing_begun_on_top_of_it(course):
 
 
 @given(courses())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_after_a_commit_nothing_is_undone_before_the_commit_is(course):
     progress = Progress(course.records)
     for action in course.next(cancelled=True).ready:
@@ -142,7 +142,7 @@ def test_after_a_commit_nothing_is_undone_before_the_commit_is(course):
 
 
 @given(courses())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_step_and_its_undo_are_never_under_way_together(course):
     saga = Saga(course.plan, course.records)
     schedule = Schedule(saga, Slots())
@@ -153,7 +153,7 @@ def test_a_step_and_its_undo_are_never_under_way_together(course):
 
 
 @given(courses(), st.integers(0, 60))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_saga_that_was_told_record_by_record_is_one_that_reads_the_journal(course, cancelled_at):
     saga = Saga(course.plan)
     for number, record in enumerate(course.records):

@@ -33,7 +33,7 @@ ways = st.lists(st.tuples(hosts, hosts).filter(lambda way: way[0] != way[1]), mi
 
 
 @given(ways, st.randoms(use_true_random=False), st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_limits_hold_and_everything_ends(ways, random, stumbles):
     plan, limits = fleet_plan(ways), Slots(frozen_per_host=1, actions_per_host=3)
     saga = Saga(plan)

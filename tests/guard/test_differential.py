@@ -257,7 +257,6 @@ TestGuardsAgree = GuardsAgree.TestCase
 TestGuardsAgree.settings = settings(
     max_examples=EXAMPLES,
     stateful_step_count=STEPS,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 

@@ -38,19 +38,19 @@ def only_input_errors(data: bytes) -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_any_bytes(data: bytes) -> None:
     only_input_errors(data)
 
 
 @given(st.one_of(st.text(max_size=200), YAML_LIKE))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_any_text(text: str) -> None:
     only_input_errors(text.encode())
 
 
 @given(YAML_LIKE)
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_any_text_inside_a_workload(text: str) -> None:
     only_input_errors((WORKLOAD + "\n".join(f"    {line}" for line in text.split("\n"))).encode())
 
@@ -68,7 +68,7 @@ JSON_LIKE = st.recursive(
     st.sampled_from(["", "container", "placement", "health", "limits", "env", "ipam", "jump", "name"]),
     JSON_LIKE,
 )
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_any_value_in_any_field(kind: str, part: str, field: str, value: object) -> None:
     body = {"apiVersion": "reconciler/v1alpha1", "kind": kind, "metadata": {"name": "a"}, "spec": {}}
     body[part] = {field: value} if field else value
@@ -76,14 +76,14 @@ def test_any_value_in_any_field(kind: str, part: str, field: str, value: object)
 
 
 @given(TEMPLATE_LIKE)
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_any_template(text: str) -> None:
     with contextlib.suppress(TemplateFault):
         render_spec(text, {"x": "v"})
 
 
 @given(st.text(max_size=60).filter(lambda s: not BAD_CHARACTER.search(s)))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_quoted_strings_come_through(text: str) -> None:
     composed = compose("a: " + json.dumps(text, ensure_ascii=False))
     assert [d.value for d in composed.documents] == [{"a": text}]
@@ -91,7 +91,7 @@ def test_quoted_strings_come_through(text: str) -> None:
 
 
 @given(st.from_regex(r"[A-Za-z0-9_.+~-]{1,12}", fullmatch=True))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_plain_scalars_have_the_value_of_the_core_schema(text: str) -> None:
     if text.startswith(("-", "---", "...")) and text.strip("-.") == "":
         return
@@ -112,7 +112,7 @@ def test_words_of_yaml_1_1_stay_text() -> None:
 
 
 @given(st.lists(st.sampled_from(["a", "b: 1", "", "{{ values.x }}", "{# c\n d #}", "{% if 1 %}\ne\n{% endif %}"])))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_rendered_lines_know_their_template_line(parts: list[str]) -> None:
     """A line that the template holds as it is comes from a line with that very text."""
     template = "\n".join(parts)
