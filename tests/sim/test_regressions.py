@@ -61,6 +61,9 @@ FOUND = (
     # memory that takes very long to arrive, on a slow host: it does arrive
     "seed 701926: move-with-actions stay: source-cut-off at commit:after-effect; slow-host at stage:before-intent;"
     " pages-take-very-long at restore:before-intent",
+    # a stop that was sent before the workload was put back, and arrived after it
+    "seed 1311: recreate restart: unhealthy at confirm:before-intent; controller-stopped-and-replaced at undo"
+    " start:before-intent; delivered-late at set-aside:in-effect (after 7)",
     # the new container and its data were removed when the host of the old ones was gone for good
     "seed 700809: recreate-elsewhere restart: unhealthy at confirm:before-intent; source-lost at undo"
     " copy-volume:in-effect; source-cut-off at undo start:after-effect",

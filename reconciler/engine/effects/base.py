@@ -28,7 +28,9 @@ class Acting:
     way, by host and ID.
 
     `generation` grows with every controller that takes a run over: each acts on plain containers under its own
-    epoch, so that one which only stood still, and wakes up in the middle of a step, is refused."""
+    epoch, so that one which only stood still, and wakes up in the middle of a step, is refused. `undoing`: a step
+    of such a container is being taken back, under an epoch of its own again: what was sent to do it may arrive
+    later."""
 
     plan: Plan
     run: str
@@ -37,6 +39,7 @@ class Acting:
     secrets: Secrets
     results: dict[str, StepResult | None] = field(default_factory=dict)
     generation: int = 0
+    undoing: bool = False
     now: Callable[[], float] = time.time
     arriving: dict[tuple[str, str], asyncio.Lock] = field(default_factory=dict)
 
@@ -50,7 +53,7 @@ class Acting:
 
     def fence(self, step: Step) -> Fence:
         run = self.run if self.made_anew(step.workload) else ""
-        return Fence(step.workload, self.plan.epochs.get(step.workload, 0) + self.generation, run)
+        return Fence(step.workload, self.plan.epochs.get(step.workload, 0) + self.generation + self.undoing, run)
 
     def made_anew(self, workload: str) -> bool:
         return any(step.kind is StepKind.CREATE for step in self.plan.groups[workload])
