@@ -25,6 +25,13 @@ KNOWN = (
         "process.deadline",
     ),
     known(
+        "descriptors",
+        r"Can't chose service_fd_base",
+        "a process has a descriptor so near the limit of open files that CRIU has no room for its own above it",
+        "raise the hard limit of open files of what starts the runtime there (LimitNOFILE=, ulimit -Hn), or"
+        " let the program close some",
+    ),
+    known(
         "tcp-kernel",
         r"sockets: Can't get 1:(?:16|34)(?:\(\d+\))? opt: Operation not supported",
         "this CRIU is older than the kernel: Linux 6.16 refuses a socket option that CRIU before 4.2 reads",

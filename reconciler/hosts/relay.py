@@ -51,14 +51,7 @@ class Relay:
         are those of the side that failed first in the chain's order."""
         await self.warm(source, destination)
         token = secrets.token_hex(8)
-        read_end, write_end = os.pipe()
-        try:
-            sender = await self._client(source, send, token, asyncio.subprocess.PIPE, write_end)
-        except BaseException:
-            os.close(read_end)
-            raise
-        finally:
-            os.close(write_end)
+        sender, read_end = await self._sender(source, send, token)
         receiver: asyncio.subprocess.Process | None = None
         try:
             try:
@@ -79,19 +72,25 @@ class Relay:
             on_line(entry)
         return Result(far or sender.returncode or 0, stderr=received[1] if far else sent_errors)
 
-    async def receive(self, source: str, send: tuple[str, ...], sink: int) -> Result:
-        """What `send` prints on the source, into an open file of this machine. OSError where that takes no
-        more."""
-        await self.warm(source)
-        token = secrets.token_hex(8)
+    async def _sender(
+        self, source: str, send: tuple[str, ...], token: str
+    ) -> tuple[asyncio.subprocess.Process, int]:
+        """What runs `send`, and the end of the pipe that has what it prints, for the caller to close."""
         read_end, write_end = os.pipe()
         try:
-            sender = await self._client(source, send, token, asyncio.subprocess.PIPE, write_end)
+            return await self._client(source, send, token, asyncio.subprocess.PIPE, write_end), read_end
         except BaseException:
             os.close(read_end)
             raise
         finally:
             os.close(write_end)
+
+    async def receive(self, source: str, send: tuple[str, ...], sink: int) -> Result:
+        """What `send` prints on the source, into an open file of this machine. OSError where that takes no
+        more."""
+        await self.warm(source)
+        token = secrets.token_hex(8)
+        sender, read_end = await self._sender(source, send, token)
         try:
             try:
                 await self._skip_noise(read_end, token, source)

@@ -34,6 +34,7 @@ LINES = [
     ("loopback-down", "Error (soccr/soccr.c:517): Can't connect inet socket back: Network is unreachable"),
     ("libcriu", "could not load `libcriu.so.2`"),
     ("image-unknown", "Error: localhost/app:1: image not known"),
+    ("descriptors", "(00.051) 1: Error (criu/servicefd.c:168): Can't chose service_fd_base: 1024 1024"),
     ("shared-code", "php could not be held on h1; it runs on (POKEDATA failed: Input/output error)"),
     ("foreign-queue", "(00.111) Error (criu/files-reg.c:1790): Can't lookup mount=545 for fd=3 path=/compat"),
     ("address-space", "(00.2) 1: Error (criu/mem.c:964): Unable to map ANON_VMA: Cannot allocate memory"),
