@@ -55,6 +55,28 @@ def prepare(report: Report) -> PreparedRoot:
     return PreparedRoot(rootfs=rootfs, images=demo_folder / "store")
 
 
+def prepare_other(
+    kind: str,
+    packages: str,
+    build: Callable[[Path, Path, Report], None],
+    report: Report,
+    newer: str = NEWER_PACKAGES,
+    more: tuple[bytes, ...] = (),
+) -> PreparedRoot:
+    """The same for hosts with another engine. `build`: makes a folder of images, with `store` in it, from a root
+    filesystem; `more`: what else decides what that becomes."""
+    recipe = (f"{SUITE} {NEWER_SUITE}".encode(), packages.encode(), newer.encode())
+    script = data_path("templates", "lab", "rootfs.sh").read_bytes()
+    rootfs = cache_folder() / f"{kind}-{key(script, *recipe)}"
+    images = cache_folder() / f"{kind}-demo-{key(demo_recipe(), rootfs.name.encode(), *recipe, *more)}"
+    if not (rootfs.is_dir() and images.is_dir()):
+        require_packages(build=True)
+        late = (NEWER_SUITE, newer)
+        build_once(rootfs, lambda target: build_rootfs(target, packages, report, newer=late), report)
+        build_once(images, lambda target: build(target, rootfs, report), report)
+    return PreparedRoot(rootfs=rootfs, images=images / "store")
+
+
 def image_archive(images: Path) -> Path:
     """The demo image as a docker-archive, next to the store it was loaded into."""
     return images.parent / "image.tar"

@@ -7,9 +7,8 @@ import os
 from pathlib import Path
 
 from reconciler.lab import cache, demo
-from reconciler.lab.spec import DEMO_IMAGE, cache_folder
-from reconciler.lab.tools import Report, require_packages
-from reconciler.resources import data_path
+from reconciler.lab.spec import DEMO_IMAGE
+from reconciler.lab.tools import Report
 
 PACKAGES = (
     "catatonit curl openssh-server iproute2 nftables iptables procps "
@@ -22,20 +21,7 @@ SANDBOX_IMAGE = "localhost/pause:1"
 
 def prepare(report: Report) -> cache.PreparedRoot:
     """Build what is not in the cache yet. The first time takes about a minute and needs the Debian mirror."""
-    script = data_path("templates", "lab", "rootfs.sh").read_bytes()
-    rootfs = cache_folder() / f"containerd-{_key(script)}"
-    images = cache_folder() / f"containerd-demo-{_key(cache.demo_recipe(), rootfs.name.encode())}"
-    if not (rootfs.is_dir() and images.is_dir()):
-        require_packages(build=True)
-        newer = (cache.NEWER_SUITE, NEWER_PACKAGES)
-        cache.build_once(rootfs, lambda target: cache.build_rootfs(target, PACKAGES, report, newer=newer), report)
-        cache.build_once(images, lambda target: _build(target, rootfs, report), report)
-    return cache.PreparedRoot(rootfs=rootfs, images=images / "store")
-
-
-def _key(*parts: bytes) -> str:
-    recipe = f"{cache.SUITE} {cache.NEWER_SUITE} {PACKAGES} {NEWER_PACKAGES} {SANDBOX_IMAGE}"
-    return cache.key(*parts, recipe.encode())
+    return cache.prepare_other("containerd", PACKAGES, _build, report, NEWER_PACKAGES, (SANDBOX_IMAGE.encode(),))
 
 
 def _build(target: Path, rootfs: Path, report: Report) -> None:
