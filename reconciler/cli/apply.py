@@ -71,7 +71,8 @@ def apply(
     were; anything else is refused (8).
 
     Exit codes: 0 done or nothing to do; 1 failed and put back, or refused; 4 bad input; 5 in doubt;
-    6 locked; 7 a host cannot be used; 8 stale plan; 130 interrupted, after putting back.
+    6 locked; 7 no host could be seen, or one that is needed cannot be used; 8 stale plan; 130 interrupted, after
+    putting back.
     """
     from reconciler.cli.signals import answer_to, run_until_done
     from reconciler.cli.views.apply import exit_code, render_applied

@@ -74,7 +74,7 @@ def get(
     if watch:
         return asyncio.run(_watched(spec, lambda world, points: stock(spec, world, terms, host, points), shape))
     world, points = asyncio.run(app.observed(spec, warned))
-    status = 0 if world.seen() or not world.hosts else 7
+    status = 7 if world.blind else 0
     text = _shown(stock(spec, world, terms, host, points), spec, world, shape, status)
     (typer.echo if shape in (Shape.JSON, Shape.YAML) else say)(text)
     return status

@@ -53,8 +53,8 @@ def plan(
 ) -> int:
     """Show what `apply` would do, with downtime, bytes and way back. Changes nothing (a rehearsal freezes).
 
-    Exit codes: 0; 1 something is refused; 2 changes (with --detailed-exitcode); 4 bad specs; 7 a host cannot
-    be used and nothing can be said.
+    Exit codes: 0; 1 something is refused; 2 changes (with --detailed-exitcode); 4 bad specs; 7 no host
+    could be seen.
     """
     import asyncio
 
@@ -80,8 +80,10 @@ def plan(
     binding = bind(spec, seen.world, repository_of(paths, spec)) if out else None
     if out and binding:
         write_plan(SavedPlan(seen.plan, binding), out)
-    if seen.plan.errored:
-        status = 7 if seen.plan.unknown_hosts and not seen.world.seen() else 1
+    if seen.world.blind:
+        status = 7
+    elif seen.plan.errored:
+        status = 1
     else:
         status = 2 if detailed_exitcode and seen.plan.changes else 0
     if shown != "text":

@@ -62,6 +62,8 @@ class Applied:
     untidied: tuple[Untidied, ...] = ()
     """What went wrong when all was over."""
     where: Mapping[str, str] = field(default_factory=dict)
+    blind: bool = False
+    """Whether no host was seen, so that nothing was done."""
 
     @property
     def state(self) -> RunState:
@@ -149,7 +151,7 @@ class Apply(Interruptible):
                     agreed = await self._look(fleet, journal)
                 plan = self._checked(agreed)
                 if not plan.steps or not await self.ask(agreed):
-                    return Applied(plan)
+                    return Applied(plan, blind=agreed.world.blind)
             async with AsyncExitStack() as held:
                 journal = await held.enter_async_context(kept_runs(self.journal_path))
                 leases = await self._leases(agreed, fleet, journal, held)
@@ -158,7 +160,7 @@ class Apply(Interruptible):
                     refuse_changed(agreed, seen)
                 plan = self._checked(seen, shown=agreed is not None)
                 if not plan.steps:
-                    return Applied(plan)
+                    return Applied(plan, blind=seen.world.blind)
                 await held.enter_async_context(Awaited(journal).locked(plan.groups, owner()))
                 refuse_begun(plan, journal)
                 await keep_touched(leases, plan, seen.world)

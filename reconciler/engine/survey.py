@@ -66,7 +66,7 @@ class Survey:
             return 5
         if self.open:
             return 1
-        return 7 if self.world.unknown() and not self.world.seen() else 0
+        return 7 if self.world.blind else 0
 
     def runs_on(self, workload: str) -> str:
         """The host it was seen to run on, if there is one."""

@@ -320,3 +320,8 @@ class World(Model):
 
     def unknown(self) -> dict[str, HostUnknown]:
         return {n: h for n, h in self.hosts.items() if isinstance(h, HostUnknown)}
+
+    @property
+    def blind(self) -> bool:
+        """Whether there are hosts, and none of them was seen: nothing can be said."""
+        return bool(self.hosts) and not self.seen()

@@ -311,8 +311,8 @@ class Watch:
         late = any(one.late for one in seen.points.values())
         well = not (waits or choice.begin or self.work.changing or seen.plan.steps or seen.world.unknown() or late)
         unknown = {name: (host.code, host.reason) for name, host in seen.world.unknown().items()}
-        unseen = bool(unknown) and not seen.world.seen()
-        self.stand = Stand(spec, well, waits, unknown, unseen, self._unreadable, seen, self.now())
+        blind = seen.world.blind
+        self.stand = Stand(spec, well, waits, unknown, blind, self._unreadable, seen, self.now())
         seconds = asyncio.get_running_loop().time() - self._moved
         for one in self.onlookers:
             with suppress(Exception):

@@ -259,6 +259,21 @@ def test_to_have_asked_nobody_is_not_to_have_found_nothing(here):
         assert done.returncode == 7 and "No host could be seen" in done.stdout and "h1" in done.stdout
 
 
+@pytest.mark.parametrize("wanted", ["a workload", "hosts only"])
+def test_where_no_host_is_seen_all_commands_end_alike(here, specs, wanted):
+    if wanted == "hosts only":
+        (specs / "specs/web.yaml").write_text(SPECS.partition("---")[0])
+    changing = [
+        ("plan", "--allow-empty"),
+        ("plan", "--detailed-exitcode", "--allow-empty"),
+        ("apply", "--yes", "--allow-empty"),
+    ]
+    for command in (*changing, ("get",), ("status",), ("resume",), ("doctor",)):
+        done = here(*command)
+        assert done.returncode == 7, (command, done)
+        assert "h1" in done.stdout and "Nothing to do" not in done.stdout and "as specified" not in done.stdout
+
+
 ENCODINGS = {
     "utf-16": SPECS.encode("utf-16"),
     "utf-32": SPECS.encode("utf-32"),

@@ -33,11 +33,13 @@ DONE_WORD = {
 
 
 def exit_code(applied: Applied, interrupted: bool) -> int:
-    """0 done, 1 failed and put back or refused, 5 in doubt, 130 interrupted."""
+    """0 done, 1 failed and put back or refused, 5 in doubt, 7 as no host was seen, 130 interrupted."""
     if applied.state is RunState.IN_DOUBT:
         return 5
     if interrupted:
         return 130
+    if applied.blind:
+        return 7
     if applied.state is not RunState.DONE or applied.plan.errored:
         return 1
     return 0
@@ -65,6 +67,8 @@ def _render_outcome(applied: Applied, color: bool) -> str:
     if applied.outcome is None:
         if applied.plan.errored:
             return paint("red", "Refused; nothing was changed.", color)
+        if applied.blind:
+            return paint("red", "No host could be seen; nothing was changed.", color)
         return "Nothing was changed." if applied.plan.steps else "Nothing to do: the hosts are as specified."
     lines = [""]
     for change in applied.plan.changes:

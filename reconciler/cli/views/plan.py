@@ -39,7 +39,8 @@ def render_plan(plan: Plan, color: bool, *, seen: int) -> str:
             lines += ["", *_finding(finding, "red", "refused", color)]
         elif finding.workload not in shown:
             lines += ["", *_finding(finding, "yellow", "warning", color)]
-    return "\n".join([*lines, "", summary(plan)])
+    blind = plan.unknown_hosts and not seen
+    return "\n".join([*lines, "", "No host could be seen: nothing can be said." if blind else summary(plan)])
 
 
 def _change(change: Change, warnings: list[Finding], color: bool) -> list[str]:
