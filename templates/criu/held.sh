@@ -58,6 +58,8 @@ keep_state() {
             [ ! -e "$network/$file" ] || cp "$network/$file" "$home/checkpoint/state/"
         done
     fi
+    # Secrets as the engine gave them when it made the container: what they are by now no process of it knows.
+    [ ! -d "$home/secrets" ] || cp -Rp "$home/secrets" "$home/checkpoint/state/" || return
     printf '%s\n' "$noted" >"$home/checkpoint/state/rights" || return
     printf '%s\n' "$addresses" >"$home/checkpoint/state/addresses" || return
     [ ! -e "$network/net.cards" ] || cp "$network"/net.* "$home/checkpoint/state/" || return # not there for a host's own network

@@ -115,3 +115,27 @@ def test_what_a_spec_can_say_is_the_same_after_a_move(repo: Repo, monkeypatch: p
         assert "Nothing to do" in repo.apply().stdout
     other = repo.lab.exec("h2", ["podman", "secret", "ls", "-q"]).stdout
     assert other == "", "no secret stays where it was"
+
+
+HOLDS_OPEN = "exec 7</run/secrets/key; read -r first <&7; while :; do sleep 1; done"
+
+
+def test_a_secret_that_has_changed_since_goes_along_as_the_workload_knows_it(repo: Repo) -> None:
+    key = repo.folder / "key.pem"
+    key.write_text("of then\nand more\n")
+    secret = {"/run/secrets/key": {"fromFile": str(key), "mode": "0444"}}
+    repo.counter(container={"secretFiles": secret, "command": ["/bin/sh", "-c", HOLDS_OPEN]}, health=None)
+    repo.apply()
+    before = repo.lab.exec("h1", ["podman", "exec", "counter", "stat", "-c", "%a %u %s %Y", "/run/secrets/key"]).stdout
+    key.write_text("of today, and longer than it was\n")
+    for host in ("h2", "h1"):
+        repo.place("counter", host)
+        repo.apply()
+        assert repo.running_on() == [host]
+        look = "cat /run/secrets/key /proc/1/fd/7; stat -c '%a %u %s %Y' /run/secrets/key; cat /proc/1/fdinfo/7"
+        seen = repo.lab.exec(host, ["podman", "exec", "counter", "sh", "-c", look]).stdout
+        assert seen.startswith("of then\nand more\n" * 2 + before) and "pos:\t8" in seen
+    repo.counter(on="h1", container={"secretFiles": secret}, update={"allow": ["recreate"]})
+    repo.apply()
+    seen = repo.lab.exec("h1", ["podman", "exec", "counter", "cat", "/run/secrets/key"]).stdout
+    assert seen == "of today, and longer than it was\n", "made anew it has today's"
