@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from reconciler.core.checkpoint_pages import CHECKPOINT_PAGES
 from reconciler.core.cluster_pages import CLUSTER_PAGES
+from reconciler.core.copy_pages import COPY_PAGES
 from reconciler.core.memory_pages import MEMORY_PAGES
 from reconciler.core.plan_pages import PLAN_PAGES, Page
 
@@ -161,33 +162,9 @@ PAGES: dict[str, Page] = {
         "nothing is left on the source to go back to",
         "Going back would end the only copy, so it was not done. See reconcile status for who owns the workload.",
     ),
-    "C320": Page(
-        "a copy arrived differently",
-        "The sums of both sides differ, so what arrived is thrown away. It is copied once more, then the "
-        "source resumes. Failing memory or disk is the usual cause when it happens again.",
-    ),
-    "C321": Page(
-        "files could not be read",
-        "Files of the workload changed or vanished while they were copied, or cannot be read. Something "
-        "outside the frozen workload writes there: another container, or somebody on the host.",
-    ),
-    "C322": Page(
-        "files could not be written",
-        "The destination's disk or tmpfs is full or read-only. Free room there: podman image prune; df -h.",
-    ),
-    "C323": Page("the copy broke off", "The connection between the hosts ended. It is tried once more."),
-    "C324": Page(
-        "the copy stalled",
-        "No byte arrived for the limit. Look at the network between the two hosts, and at its MTU.",
-    ),
     "C350": Page(
         "a volume is not there",
         "It was removed while the plan was carried out. Nothing is started with an empty one instead. Plan again.",
-    ),
-    "C325": Page(
-        "an image differs or is not there",
-        "The image has another ID after the copy, or was removed while the plan was carried out. A restore "
-        "needs the very ID. Plan again.",
     ),
     "G310": Page(
         "a newer epoch is known",
@@ -390,6 +367,7 @@ PAGES: dict[str, Page] = {
         "status shows the run as unfinished. Mend what keeps the journal from being written (S601); "
         "`reconcile resume` then notes the end and changes nothing.",
     ),
+    **COPY_PAGES,
     **MEMORY_PAGES,
     **PLAN_PAGES,
     **CHECKPOINT_PAGES,

@@ -14,6 +14,8 @@ from reconciler.model.handover import Handover, Held, Located
 from reconciler.resources import host_script
 
 SHADOW_LIMIT: Seconds = 4 * 3600.0
+_TOO_LONG = 5
+"""How `shadow.sh` ends where a path could never be restored."""
 _TORN = 4
 """How `capture.sh` ends when what it has is of more than one instant."""
 
@@ -27,7 +29,15 @@ def shadow(located: Located, folder: str, config: str = "") -> Program[None]:
     """Copy the folders of a workload that runs. `config`: of its OCI runtime, to be kept beside them."""
     trees = (tree for tree in located.trees if tree.kind != "images")
     lines = "".join(f"{tree.path}\n" for tree in trees)
-    yield Command(script("shadow", folder, config), stdin=lines.encode(), timeout=SHADOW_LIMIT, changes=True)
+    argv, ok = script("shadow", folder, config), (0, _TOO_LONG)
+    said = yield Command(argv, stdin=lines.encode(), timeout=SHADOW_LIMIT, changes=True, ok=ok)
+    if said.status == _TOO_LONG:
+        raise CommandFailed(
+            telling(said.stderr),
+            code="C326",
+            exit_code=said.status,
+            fix="move or rename what is so deep in it, or remove it",
+        )
 
 
 def capture(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +27,8 @@ FOLDER = "/run/reconciler/links"
 SCRIPTS = ("transfer-link", "transfer-send", "transfer-receive", "transfer-feed")
 NO_WAY = 75
 """Exit status of the link script when the source cannot reach the destination."""
+LONGEST_NAME = 4064
+"""Bytes of a path from its folder on. Linux takes 4,095; tar puts words of its own before some."""
 WARM_FOR: Seconds = 1800.0
 """How long an idle connection between hosts stays open when nobody closes the link."""
 AES_FIRST = "aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com"
@@ -177,6 +179,26 @@ async def settle(source: Remote, key: str) -> None:
     """End what runs for the link on the source, also what a controller that stands still has started."""
     await install(source, script("transfer-link"))
     await _verb(source, "settle", key)
+
+
+async def refuse_long_names(link: Link, folders: Sequence[str]) -> None:
+    """HostError for a folder in which a name, from the folder on, is longer than programs can be given one."""
+    if not folders:
+        return
+    said = await _verb(link.source, "names", link.key, str(LONGEST_NAME), *folders, limit=600)
+    for words in (line.split(" ", 3) for line in said.stdout.splitlines()):
+        if words[0] == "long" and len(words) == 4:
+            with answers.of(link.source.name):
+                which = answers.number(words[1], "a folder's number", least=1, most=len(folders))
+                length = answers.number(words[2], "the length of a name")
+            begin = answers.shown(words[3], "a name", 80)
+            raise HostError(
+                f"a path in {folders[which - 1]} has {length} bytes, and {LONGEST_NAME} can be copied",
+                code="C326",
+                where=link.source.name,
+                why=f"it begins with {begin}",
+                fix="move or rename what is so deep in it, or remove it",
+            )
 
 
 async def register(link: Link, entries: list[tuple[str, str, str]]) -> None:

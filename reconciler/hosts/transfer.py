@@ -16,7 +16,17 @@ from dataclasses import dataclass
 from reconciler.core.causes import telling
 from reconciler.errors import CommandFailed, HostError
 from reconciler.hosts.base import CopyReport, Progress
-from reconciler.hosts.link import Link, LinkOptions, Remote, close_link, folder_key, open_link, register, settle
+from reconciler.hosts.link import (
+    Link,
+    LinkOptions,
+    Remote,
+    close_link,
+    folder_key,
+    open_link,
+    refuse_long_names,
+    register,
+    settle,
+)
 from reconciler.hosts.outcome import CopyOutcome
 from reconciler.hosts.relay import Relay
 from reconciler.hosts.scripts import Script, install, script
@@ -109,6 +119,7 @@ class Transfers:
                     fix=f"let {source} reach {destination} over SSH, or set strategy: lazy",
                 )
             entries = _entries(link, pairs)
+            await refuse_long_names(link, _folders(pairs))
             await register(link, entries)
             prepared = self._prepared[source, destination, key] = PreparedCopy(entries, [])
             if link.why_relay:
@@ -141,6 +152,7 @@ class Transfers:
                 if ready is None or ready.entries != entries or any(s.task and s.task.done() for s in senders):
                     await _end(ready.senders if ready else [])
                     senders = []
+                    await refuse_long_names(link, _folders(pairs))
                     await register(link, entries)
                 jobs = [_job(pairs, entries, number) for number in range(len(pairs))]
                 outcomes = await self._send_all(link, jobs, progress, self._options.stall, senders)
@@ -265,6 +277,11 @@ class Transfers:
 def _entries(link: Link, pairs: Sequence[tuple[Tree, Tree]]) -> list[tuple[str, str, str]]:
     """What the destination may be sent: kind, how it is summed or how much of images, where."""
     return [(kind := _kind(near), _flag(link, kind, far), far.path) for near, far in pairs]
+
+
+def _folders(pairs: Sequence[tuple[Tree, Tree]]) -> list[str]:
+    """Those of others, whose names are whatever they like."""
+    return [tree.path for tree, _ in pairs if _kind(tree) == "tree"]
 
 
 def _flag(link: Link, kind: str, far: Tree) -> str:

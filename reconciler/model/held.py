@@ -48,8 +48,9 @@ class ProcessFacts(Model):
     `socket_options`: set, and not put back by a restore; `dropped`: other properties that are not. `multicast`:
     groups that somebody has joined. `made`: open files that the engine makes anew on each host. `sqlite`:
     databases with a rollback journal that are open to write. `shm_holes`: whether files in /dev/shm have holes.
-    `leaderless`: programs whose first thread has ended while others live on. `shares`: what processes have in
-    common that each should have for itself, and `apart`: what threads have for themselves, as `WHAT PROGRAM`.
+    `long_paths`: of files, too long to be named as a whole, and where they are. `leaderless`: programs whose
+    first thread has ended while others live on. `shares`: what processes have in common that each should have for
+    itself, and `apart`: what threads have for themselves, as `WHAT PROGRAM`.
     `thread_timers`: programs with timers that signal one thread; `deadlines`: those scheduled by deadline;
     `leases`: those that have files leased for writing.
     `forgotten`: what no restore puts back, as `WHAT [PROGRAM]`. `waiting`: messages that no dump takes.
@@ -93,4 +94,5 @@ class ProcessFacts(Model):
     network: tuple[str, ...] = ()
     written: tuple[str, ...] = Field((), description="Files that are open to write, by their names inside")
     translates: bool = Field(False, description="Rules of its own translate addresses of connections")
+    long_paths: tuple[str, ...] = ()
     other_health: bool = Field(False, description="Its health check is not its image's")

@@ -159,6 +159,17 @@ case $verb in
         done < "$dir/list.new"
         mv "$dir/list.new" "$dir/list"
         ;;
+    names) # MOST PATH...: `long LINE BYTES NAME` for a folder with a name of more bytes, by its line among PATH...
+        most=$1 line=0
+        shift
+        for path; do
+            line=$((line + 1))
+            [ -d "$path" ] || continue # which the copy says
+            # No name that is so long has fewer folders: each has at most 255 bytes.
+            (cd "$path" && find . -mindepth $((most / 256)) -printf '%p\0') | LC_ALL=C tr '\n\0' ' \n' |
+                LC_ALL=C awk -v most="$most" -v line="$line" 'length > most {print "long", line, length, substr($0, 1, 80); exit}'
+        done
+        ;;
     settle)
         [ -d "$dir" ] || exit 0
         settle

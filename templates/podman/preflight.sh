@@ -176,6 +176,16 @@ health() {
     [ "${image#* }" = null ] || [ "${image#* }" = "$has" ] || echo 'health other'
 } 2>/dev/null </dev/null
 
+# Paths of its root filesystem and volumes that no program can be given whole to copy them (hosts/link.py has the limit).
+long_paths() {
+    awk -v root="/proc/$1/root" '
+        $5 == "/" && match($0, /[ ,]upperdir=[^,]*/) {print "/", substr($0, RSTART + 10, RLENGTH - 10); next}
+        $4 ~ "/_data$" {print $5, root $5}' "/proc/$1/mountinfo" 2>/dev/null | while read -r place folder; do
+        timeout 5 find "$(printf '%b' "$folder")" -mindepth 15 -xdev -printf '%P\0' 2>/dev/null | tr '\n\0' ' \n' |
+            awk -v place="$place" 'length > 4062 {print "long", length, "bytes in", place ":", substr($0, 1, 60) "..."; exit}'
+    done
+}
+
 container() {
     section "container $1"
     space=$(readlink "/proc/$2/ns/pid")
@@ -188,7 +198,7 @@ container() {
         printf '%s\n' "$seen" | grep -v '^map \|^fd '
         printf '%s\n' "$seen" | grep '^map \|^fd ' | second_look
     done | sort -u
-    { nested "$2"; sockets "$2"; backlog "$2"; multicast "$2"; network "$2"; health "$1"; } | sort -u
+    { nested "$2"; sockets "$2"; backlog "$2"; multicast "$2"; network "$2"; health "$1"; long_paths "$2"; } | sort -u
     find "/proc/$2/root/dev/shm" -xdev -type f -size +7 -printf '%s %b\n' 2>/dev/null |
         awk '$1 - $2 * 512 >= 4096 {found = 1} END {if (found) print "holes"}'
     [ -z "$(ls -A "/proc/$2/root/dev/mqueue" 2>/dev/null)" ] || echo "object mqueue"

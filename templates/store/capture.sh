@@ -12,6 +12,7 @@ catch_up() { # NUMBER PATH
     records "$2" >"$1.now"
     [ -s "$1.now" ] || return 1
     kinds <"$1.now" | sort -z >"$1.names"
+    none_too_long "$2" <"$1.names" || return 1
     {
         comm -z -13 "$1.was" "$1.now" | names
         (cd "$2" && find . -cnewer "$folder/since" -print0)

@@ -1,6 +1,7 @@
 # shadow.sh FOLDER [CONFIG]: while a workload runs, archive those of its folders that stdin names, a path on each line: the
 # first becomes FOLDER/1.base.tar, and so on. What changes from here on is for capture.sh, which looks into FOLDER/trees.
 # CONFIG, that of its OCI runtime, is kept for those who read checkpoints.
+# Exit 5: a name in one of them is too long.
 # What is written through a mapping is seen by the time of its file only once its pages were clean, hence the sync.
 umask 077
 # include listing
@@ -15,6 +16,7 @@ while IFS= read -r path; do
     printf '%s\n' "$path" >>trees
     sync -f -- "$path" || exit 1
     records "$path" >"$number.was"
+    kinds <"$number.was" | none_too_long "$path" || exit 5
     # Exit 1: something changed, or went away, while it was read.
     archive "$path" . >"$number.base.tar" || [ $? = 1 ] || exit 1
 done

@@ -126,7 +126,9 @@ def test_a_secret_that_has_changed_since_goes_along_as_the_workload_knows_it(rep
     secret = {"/run/secrets/key": {"fromFile": str(key), "mode": "0444"}}
     repo.counter(container={"secretFiles": secret, "command": ["/bin/sh", "-c", HOLDS_OPEN]}, health=None)
     repo.apply()
-    before = repo.lab.exec("h1", ["podman", "exec", "counter", "stat", "-c", "%a %u %s %Y", "/run/secrets/key"]).stdout
+    before = repo.lab.exec(
+        "h1", ["podman", "exec", "counter", "stat", "-c", "%a %u %s %Y", "/run/secrets/key"]
+    ).stdout
     key.write_text("of today, and longer than it was\n")
     for host in ("h2", "h1"):
         repo.place("counter", host)

@@ -103,3 +103,40 @@ def test_another_copy_on_the_destination_is_never_overwritten(repo: Repo) -> Non
     assert data(repo, "h2") == "first 640 1234:4321"
     assert "other" in repo.lab.exec("h2", ["tar", "xOf", "/root/counter-data.tar", "./file"], check=False).stdout
     repo.lab.exec("h2", ["rm", "/root/counter-data.tar"])
+
+
+DEEPER = """
+import os, sys
+os.chdir(sys.argv[1])
+for _ in range(30):
+    os.mkdir(sys.argv[2] * 200)
+    os.chdir(sys.argv[2] * 200)
+"""
+
+
+def test_paths_that_nobody_can_name_are_refused_while_it_runs(repo: Repo) -> None:
+    def out(argv: list[str]) -> str:
+        return repo.lab.exec("h1", argv).stdout.strip()
+
+    look = ["podman", "container", "inspect", "--format", "{{.GraphDriver.Data.UpperDir}}", "counter"]
+    folder = out(["podman", "volume", "inspect", "--format", "{{.Mountpoint}}", "counter-data"])
+    for one in (folder, out(look)):
+        repo.lab.exec("h1", ["python3", "-c", DEEPER, one, "d"])
+    repo.place("counter", "h2")
+    refused = repo.apply(expect=1).stdout
+    assert "container.long-paths" in refused and "4220 bytes in /data: dddd" in refused
+    assert "4220 bytes in /: dddd" in refused and repo.running_on() == ["h1"]
+    kept = repo.run("checkpoint", "counter", "--to", "h1:/root/kept", expect=1)
+    assert "C326" in kept.stderr + kept.stdout and "4222" in kept.stderr + kept.stdout
+    inside = "for top in / /data; do cd $top; for n in $(seq 15); do cd ddd*; done; mv ddd* $top/half; done"
+    repo.lab.exec("h1", ["podman", "exec", "counter", "sh", "-c", inside])
+    repo.apply()
+    assert repo.running_on() == ["h2"] and data(repo, "h2") == "first 640 1234:4321"
+    change(repo, "2", "h1")
+    mountpoint = repo.lab.exec(
+        "h2", ["podman", "volume", "inspect", "--format", "{{.Mountpoint}}", "counter-data"]
+    )
+    repo.lab.exec("h2", ["python3", "-c", DEEPER, mountpoint.stdout.strip(), "e"])
+    said = repo.apply(*YES, expect=1).stdout
+    assert "4222 bytes" in said
+    assert repo.running_on() == ["h2"] and data(repo, "h2") == "first 640 1234:4321"

@@ -147,3 +147,18 @@ def test_what_ran_on_too_early_is_none(tmp_path: Path, capture: Run) -> None:
     assert done.returncode == 4 and "it ran on before all of it was copied" in done.stderr
     done = capture(folder, meanwhile=f"rm -r {tree}")
     assert done.returncode == 4 and "could not be copied" in done.stderr
+
+
+def test_a_path_that_could_not_be_laid_out_again_is_refused(tmp_path: Path, capture: Run) -> None:
+    tree, folder = tmp_path / "volume", tmp_path / "part"
+    for one in (tree, folder):
+        one.mkdir()
+    deep = f"cd {tree}; for n in $(seq 21); do mkdir -p {'d' * 200} && cd -P {'d' * 200} || exit; done"
+    located = Located("x", (Tree("volume", str(tree)),))
+    here(capturing.shadow(located, str(folder)))
+    done = capture(folder, meanwhile=f"({deep})")
+    assert done.returncode == 4 and "a path in" in done.stderr and "could not be copied" in done.stderr
+    with pytest.raises(CommandFailed) as caught:
+        here(capturing.shadow(located, str(folder)))
+    assert caught.value.code == "C326" and "4222 bytes" in str(caught.value)
+    subprocess.run(["rm", "-rf", tree], check=True)

@@ -106,6 +106,18 @@ def file_flags(case: Case) -> Iterator[Said]:
         )
 
 
+@rule("container.long-paths")
+def long_paths(case: Case) -> Iterator[Said]:
+    """Linux takes paths of 4,095 bytes at once. Folders of a volume or of the root filesystem can be deeper, made
+    step by step, and then no program can be told such a path to copy it."""
+    if case.held and case.held.long_paths:
+        yield Said(
+            f"paths are too long to be copied: {together(case.held.long_paths)}",
+            "in the workload, move or rename what is so deep (cd into its folder first), or remove it",
+            host=case.origin,
+        )
+
+
 @rule("container.devices", acceptable=True)
 def devices(case: Case) -> Iterator[Said]:
     """Devices of the host were given to the container. Those that its spec gives it too and that no process holds

@@ -147,6 +147,7 @@ def held(text: str, facts: ContainerFacts) -> ProcessFacts | None:
         sqlite=tuple(
             sorted({row.partition(" ")[2] for row in rows.get("sqlite", ()) if row.startswith("rollback ")})
         ),
+        long_paths=tuple(sorted(set(rows.get("long", ())))),
         leaderless=tuple(sorted(set(rows.get("leaderless", ())))),
         shares=tuple(sorted(set(rows.get("shares", ())))),
         apart=tuple(sorted(set(rows.get("apart", ())))),

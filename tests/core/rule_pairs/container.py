@@ -17,6 +17,7 @@ PAIRS: dict[str, tuple[Scene, Scene]] = {
         Scene(has=held(capabilities=("CHOWN", "LINUX_IMMUTABLE"))),
         Scene(has=held(capabilities=("CHOWN",))),
     ),
+    "container.long-paths": (Scene(has=held(long_paths=("4100 bytes in /data: a/b/c",))), Scene(has=held())),
     "container.devices": (Scene(has=options(devices=("/dev/fuse",))), Scene()),
     "device.missing": (
         Scene(wants=GIVEN, there={"preflight": {"paths": {"/dev/fuse": "", "/etc/web.json": "ext4"}}}),
