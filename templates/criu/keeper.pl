@@ -78,12 +78,9 @@ accept my $up, $listen or die "accept: $!\n";
 $SIG{__DIE__} = 'DEFAULT';
 close $listen;
 
-# Where pages still arrive, who knows when all have tells the daemon (serve.py).
-sub handed_over { my $server = unix(); return connect($server, at('pages.socket')) && send_fd($server, $down) }
-
 # Without the daemon tasks would wait for memory before they are complete: the restore fails by its next word instead.
 # What it said before counts: after the last one tasks run.
-my ($finished, $owed);
+my $finished;
 until ($finished) {
     my (undef, $over) = readable(undef, $up, $down);
     shutdown $up, 0 if $over;
@@ -96,25 +93,17 @@ until ($finished) {
         $fd = receive_fd($up) or last;
         push @kept, $fd;
     }
-    next if $finished && ($owed = -S 'pages.socket' && handed_over());
     syswrite $down, $word;
     send_fd($down, $fd) if $fd;
 }
 close $up;
 exit 1 unless $finished;
 
-sub closed { (readable(shift, $down))[0] && !sysread $down, my $rest, 1 }
 # The daemon closes the descriptor of a task that has all its memory, and counts on that to end what the kernel tells it
 # of that task; with a copy it would be told of what it has freed. So only the descriptor of an only task is held.
 @kept = () if @kept > 1;
-# Its end is what counts; but a workload that has ended waits for no page, and the daemon ends when it is told so. The
-# kernel says that by an error for whatever is asked of a descriptor (here UFFDIO_WRITEPROTECT, of nothing).
-sub gone { @kept && !defined ioctl($kept[0], 0xc018aa06, my $range = pack 'Q3', 65536, 4096, 0) && $! == 3 }    # ESRCH
-until (closed(1)) {
-    next unless $owed && gone();
-    syswrite $down, pack 'i', FINISHED;
-    $owed = 0;
-}
+sub closed { (readable(undef, $down))[0] && !sysread $down, my $rest, 1 }
+1 until closed();    # by its end alone
 
 # How it ended is written down by its parent. When not all has come, the container is removed; then this ends too.
 sub status { open my $in, '<', 'lazy-pages.status' or return ''; my $line = <$in> // ''; chomp $line; $line }

@@ -95,8 +95,7 @@ announce() {
             ip -force -batch -' sh "$images/state/net.neighbours"
 }
 command -v nft >/dev/null 2>&1 || addresses=
-# PID FILE of a process that still serves these tasks.
-serving() { read -r pid < "$1" && tr '\0\n' '  ' < "/proc/$pid/cmdline" | grep -q "lazy-pages.*$home"; } 2>/dev/null
+# include serving
 all_marked() { # a page's flags of present (4) and lazy (2) are these two bytes
     mark=$(printf ' \006')
     for map in "$images"/pagemap-[0-9]*.img; do LC_ALL=C grep -qF "$mark" "$map" || return 1; done
@@ -118,11 +117,6 @@ end_made() {
     done
     return 1 # who serves them stays with them
 } 2>/dev/null
-stop_serving() {
-    ! serving "$home/lazy-pages.pid" || kill "$pid"
-    ! serving "$home/keeper.pid" || kill "$pid"
-    rm -rf "$home"/lazy-pages.pid "$home"/lazy-pages.socket "$home"/keeper.pid "$home"/pages "$home"/pages.*
-}
 removed() {
     echo "there are no images in $home/$lazy: was it removed?" >&2
     [ -z "$addresses" ] || unshield >/dev/null 2>&1
@@ -131,8 +125,8 @@ removed() {
 fail() {
     [ -d "$home/$lazy" ] || removed # its daemon, if it was started, is ended by the keeper
     echo "$1:" >&2
-    cat "$home/keeper.log" >&2
-    tail -q -n 3 "$home/lazy-pages.log" "$home/pages.log" >&2
+    [ ! -s "$home/keeper.log" ] || cat "$home/keeper.log" >&2
+    tail -q -n 3 "$home/lazy-pages.log" "$home/pages.log" >&2 2>/dev/null
     stop_serving 2>/dev/null
     [ -z "$addresses" ] || unshield >/dev/null 2>&1
     exit 1
@@ -149,8 +143,14 @@ if [ -n "$lazy" ] && ! { serving "$home/lazy-pages.pid" && [ -S "$home/lazy-page
     # How the daemon ends is written down: without it, memory that never came would read as zeros (drain.sh).
     setsid /bin/sh -c 'home=$1 keeper=$3 server=$4
         set -- criu lazy-pages -D "$1/$2" -W "$1/pages" -o "$1/lazy-pages.log"
-        [ -z "$server" ] || set -- python3 -c "$server" "$home" "$@" --page-server
-        "$@" 2>"$home/pages.log" &
+        if [ -n "$server" ]; then
+            ulimit -n "$(ulimit -H -n)" # a descriptor for each process that is forked meanwhile
+            echo $$ >"$home/lazy-pages.pid"
+            python3 -c "$server" lazy-pages "$home" 2>"$home/pages.log" || [ ! -s "$home/lazy-pages.pid" ] ||
+                [ -S "$home/lazy-pages.socket" ] || echo 1 >"$home/lazy-pages.status"
+            exit
+        fi
+        "$@" 2>/dev/null &
         daemon=$!
         echo $daemon >"$home/lazy-pages.pid"
         perl -e "$keeper" "$home" $daemon 2>"$home/keeper.log" &

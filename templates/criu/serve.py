@@ -1,305 +1,349 @@
-# serve.py HOME COMMAND...: becomes CRIU's page daemon (COMMAND), and leaves beside it a page server that has the daemon's
-# only connection. It answers from the files of pages of HOME/checkpoint while they arrive from the source, in frames
-# with a sum each, over what transfer-receive.sh hands it at `pages.socket` (transfer-feed.sh is at the other end); what is
-# missing it asks for out of order. A page that has not come, or whose sum is wrong, is never answered: who wants it waits.
+# serve.py lazy-pages HOME: stands where CRIU's page daemon does (criu/uffd.c), for memory that follows from another host. It
+# takes the userfaultfds of what CRIU restores at HOME/lazy-pages.socket, and puts pages in place as they arrive in
+# HOME/checkpoint, first what a task waits for. A page that has not come, or whose sum is wrong, is never put in place: who
+# wants it waits.
 #
-# Told that the restore is over, the daemon asks for all the rest, part after part, and polls without a pause while a
-# question is open (handle_requests in criu/uffd.c): one processor less for who brings the pages, and no more than one part
-# under way. Until then it sleeps, and wakes for what a task waits for. So keeper.pl leaves it to this program to tell it.
-#
-# The daemon's messages (criu/page-xfer.c): up to CRIU 4.1.1 u32 command, u32 pages, u64 address, u64 task; since 4.2 the
-# number of pages has 64 bits, behind four unused bytes.
-# include pagemap.py
-import fcntl
+# It is two processes. The *keeper* (keeper.pid) holds the userfaultfds as well: when the last holder of one is gone, the
+# kernel gives zeros for what is missing. When the page server (lazy-pages.pid) ends before it is through, the keeper makes
+# another one, which goes on; when the keeper ends, the server makes another one. Should both be killed at once, a *spare*
+# that only waits for that becomes the keeper. When nothing can go on, `lazy-pages.status` says so, and tasks wait until
+# they are ended.
+# include pages.py
+# include feed.py
+# include faults.py
 import select
-import socket
-import time
-import zlib
-from contextlib import suppress
 
-GET, ADD, CLOSE, FORCE_CLOSE = 7, 6, 0x1023, 0x1024
-OLD, NEW = struct.Struct("<IIQQ"), struct.Struct("<I4xQQQ")
-FRAME, WORD = struct.Struct("<IIQI"), struct.Struct("<4sIQQ")
-LONGEST = 1 << 20
-AHEAD, MOST = 16, 1024  # pages asked for at a fault; pages of one answer, of which the daemon has no more
-PIPE_SIZE = 1031  # F_SETPIPE_SZ
-GATHER = 0.001  # seconds in which more may come, when nobody waits for it
-OVER = struct.pack("<I", 0x52535446)  # what CRIU tells its daemon when tasks are about to run
-GO_AT_LAST = 5.0  # seconds from the first question on, should nobody say that the restore is over
+FINISHED = 0x52535446  # what CRIU says when tasks are about to run
+RESTORE = 900.0  # seconds that somebody may take to begin a restore
+GO_AT_LAST = 5.0  # seconds from then on, should nobody say that the restore is over
+MOST, SOON = 20, 1.0  # page servers that may end one after the other, each in less than so many seconds
+THROUGH, STOPPED, REMOVED, RESTORE_FAILED, KEEPER_ENDED = 0, 3, 4, 5, 6  # how a page server ends, or what it is ended for
+SAID = struct.Struct("=cIi")
 
 
-class Pages:
-    """The files of pages of a folder of images, while they arrive."""
+def put(name, text):
+    """For others, and whole: in the folder above the images."""
+    new = "../%s.%d" % (name, os.getpid())
+    with open(new, "w") as out:
+        out.write("%s\n" % text)
+    os.rename(new, "../" + name)
 
-    def __init__(self):
-        with open("first", "rb") as first:
-            head = json.loads(first.readline())
-            self.files, self.here = {}, {}
-            os.close(os.open("partial", os.O_WRONLY | os.O_CREAT, 0o600))
-            for name, size in head["sizes"].items():
-                number = int(name)
-                self.files[number] = os.open("pages-%d.img" % number, os.O_RDWR | os.O_CREAT, 0o600)
-                os.ftruncate(self.files[number], size)
-                self.here[number] = bytearray(size // PAGE)
-            self.missing = sum(len(here) for here in self.here.values())
-            for number, at, length in head["parts"]:
-                part = first.read(length)
-                if len(part) != length:
-                    sys.exit("the file `first` is cut short")
-                self.write(number, at, part)
-        self.note()
-        self.tasks = layout()[0]
 
-    def note(self):
-        """Without all pages these images are no copy of the workload (restorable.sh)."""
-        if not self.missing:
-            with suppress(FileNotFoundError):
-                os.unlink("partial")
+def noted():
+    """Who ends these processes takes their notes away first."""
+    return os.path.exists("../lazy-pages.pid") and os.path.exists("../keeper.pid")
 
-    def write(self, number, at, data):
-        here, begin, end = self.here[number], at // PAGE, (at + len(data)) // PAGE
-        view = memoryview(data)
-        while view:
+
+def ready_of(milliseconds, inputs, outputs=()):
+    """Which of these descriptors can be read, or written to, within that time. They may be more than `select` takes."""
+    asked = select.poll()
+    for one in inputs:
+        asked.register(one, select.POLLIN)
+    for one in outputs:
+        asked.register(one, select.POLLOUT)
+    return {one for one, _ in asked.poll(milliseconds)}
+
+
+def tell(whom, word, number=0, other=0, fd=None):
+    packed = [] if fd is None else [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", fd))]
+    with suppress(OSError):  # should it have ended, that is seen where it is listened to
+        whom.sendmsg([SAID.pack(word, number, other)], packed)
+
+
+def told(whom):
+    """A word, two numbers, and a descriptor or None; None when the other one has ended."""
+    for _ in range(2):  # the first time, it may be said instead that it left something unread
+        with suppress(ConnectionResetError):
+            data, packed, _, _ = whom.recvmsg(SAID.size, socket.CMSG_SPACE(4))
+            return (*SAID.unpack(data), struct.unpack("i", packed[0][2])[0] if packed else None) if data else None
+    return None
+
+
+class Woken(Exception):
+    """In the spare, when keeper and page server have gone."""
+
+
+class Keeper:
+    """Holds what must outlive a page server: userfaultfds of tasks, as PID and descriptor by number (-1: it has ended),
+    what was read of them, and whether the restore is over."""
+
+    def __init__(self, pages, caller, listening):
+        self.pages, self.notes, self.held, self.over = pages, Notes(), {}, False
+        self.caller, self.listening = caller, listening  # where CRIU comes to, and who brings the way to the source
+        self.restorer, self.until = None, time.monotonic() + RESTORE
+        self.alarm, self.has_spare = os.pipe(), False  # its second end is closed when keeper and page server have gone
+
+    def keep(self):
+        """Make page servers until one is through. Returns in each of them, with what leads to the keeper."""
+        quick = 0
+        while True:  # ends by `through`, `fail`, or as the page server
+            while self.over and not self.has_spare:  # who is woken in there needs one, too
+                with suppress(Woken):
+                    self.make_spare()
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            page_server = os.fork()
+            if not page_server:
+                for end in (ours, self.caller, self.restorer):
+                    if end:
+                        end.close()
+                self.caller = self.restorer = None
+                return theirs
+            theirs.close()
+            put("keeper.pid", os.getpid())
+            put("lazy-pages.pid", page_server)
+            if self.caller and not os.path.exists("../lazy-pages.socket"):
+                os.rename("../keeper.socket", "../lazy-pages.socket")
+            began = time.monotonic()
             try:
-                written = os.pwrite(self.files[number], view, at)
-            except OSError as error:  # no fault of the source's, so it would not help to ask it again
-                sys.exit("pages-%d.img cannot be written: %s" % (number, error))
-            view, at = view[written:], at + written
-        self.missing -= here.count(0, begin, end)
-        here[begin:end] = b"\1" * (end - begin)
-        self.note()
+                how = self.attend(page_server, ours)
+            except Woken:
+                continue
+            finally:
+                ours.close()
+            quick = quick + 1 if time.monotonic() < began + SOON else 0
+            if how == THROUGH:
+                put("lazy-pages.status", 0)
+                os._exit(0)
+            if how in (STOPPED, REMOVED, RESTORE_FAILED) or quick > MOST or not noted():
+                self.fail(how)
+            print("the page server has ended (%d) and is started again" % how, file=sys.stderr, flush=True)
+            time.sleep(0.1 if quick > 2 else 0)
 
-    def find(self, task, address):
-        """Number and place of a page, and how many pages of its run there are from there on."""
-        low, runs = 0, self.tasks[task]
-        high = len(runs)
-        while low < high:
-            middle = (low + high) // 2
-            low, high = (middle + 1, high) if runs[middle][0] <= address else (low, middle)
-        start, count, number, at = runs[low - 1]
-        skip = (address - start) // PAGE
-        if not low or not 0 <= skip < count:
-            raise ValueError("nobody has a page of task %d at %#x" % (task, address))
-        return number, at + skip * PAGE, count - skip
+    def make_spare(self, *others):
+        """Returns in the keeper. `others`: what the spare must not keep open."""
+        self.has_spare = True
+        if os.fork():
+            return
+        for end in others:
+            end.close()
+        os.close(self.alarm[1])
+        os.read(self.alarm[0], 1)
+        if os.path.exists("../lazy-pages.status") or not noted():  # in this order: who removes them does it in the other
+            os._exit(0)
+        os.close(self.alarm[0])
+        self.alarm, self.has_spare = os.pipe(), False
+        raise Woken
 
-    def ready(self, number, at, most):
-        """How many pages from there on are here."""
-        begin = at // PAGE
-        end = self.here[number].find(0, begin, begin + most)
-        return most if end < 0 else end - begin
+    def attend(self, page_server, ours):
+        """How it ended."""
+        while True:  # ends with the page server
+            ready = ready_of(500, [one.fileno() for one in (ours, self.caller, self.restorer) if one])
+            if self.caller and self.caller.fileno() in ready:
+                self.restorer = self.caller.accept()[0]
+                self.caller.close()
+                self.caller = None
+            elif self.restorer and self.restorer.fileno() in ready:
+                if not self.hear(ours):
+                    os.kill(page_server, 9)
+                    os.waitpid(page_server, 0)
+                    return RESTORE_FAILED
+            elif self.caller and (not noted() or time.monotonic() > self.until):
+                os._exit(1)  # nothing was restored
+            if ours.fileno() in ready:
+                said = told(ours)
+                if said is None:
+                    return os.waitstatus_to_exitcode(os.waitpid(page_server, 0)[1])
+                word, number, _, fd = said
+                if word == b"c":
+                    self.held[number] = (0, fd)
+                else:
+                    self.forget(number)
 
-    def gaps(self):
-        """What is missing, as number, place and length."""
-        for number, here in sorted(self.here.items()):
-            begin = here.find(0)
-            while begin >= 0:
-                end = here.find(1, begin)
-                end = len(here) if end < 0 else end
-                yield number, begin * PAGE, (end - begin) * PAGE
-                begin = here.find(0, end)
-
-
-class Feed:
-    """The way to the source. One at a time: a new one takes the place of the last."""
-
-    def __init__(self, pages, relay, ends):
-        self.input, self.output = struct.unpack("ii", ends)
-        self.relay, self.pages, self.asked = relay, pages, {}
-        self.room, self.have = memoryview(bytearray(2 * LONGEST)), 0
-        with suppress(OSError):  # it may be none, or have no more
-            fcntl.fcntl(self.input, PIPE_SIZE, LONGEST)
-        for gap in pages.gaps():
-            self.say(b"need", *gap)
-
-    def say(self, word, number=0, at=0, length=0):
-        told = WORD.pack(word, number, at, length)
-        while told:
-            told = told[os.write(self.output, told) :]
-
-    def want(self, number, at, count):
-        """What a task waits for, and a little more, once."""
-        asked = self.asked.setdefault(number, set())
-        if at not in asked:
-            asked.add(at)
-            length = min(max(count, AHEAD), 4 * AHEAD) * PAGE
-            self.say(b"want", number, at, min(length, len(self.pages.here[number]) * PAGE - at))
-
-    def take(self):
-        """Whatever has come. Whether that is all: the other end has gone."""
-        got = os.readv(self.input, [self.room[self.have :]])
-        self.have += got
-        done = 0
-        while self.have - done >= FRAME.size:
-            number, length, at, told = FRAME.unpack_from(self.room, done)
-            size = len(self.pages.here.get(number, ())) * PAGE
-            if not 0 < length <= LONGEST or length % PAGE or at % PAGE or at + length > size:
-                raise ValueError("not a part of these files")
-            end = done + FRAME.size + length
-            if self.have < end:
-                break
-            part = self.room[done + FRAME.size : end]
-            if zlib.crc32(part) == told:
-                self.pages.write(number, at, part)
-            else:
-                self.asked.pop(number, None)
-                self.say(b"need", number, at, length)
-            self.say(b"ack ", length=length)
-            done = end
-        if done:
-            self.room[: self.have - done] = self.room[done : self.have]
-            self.have -= done
-        return not got
-
-    def close(self):
-        """Whoever handed it over notices."""
-        for end in (self.input, self.output):
-            os.close(end)
-        self.relay.close()
-
-
-class Daemon:
-    """What CRIU's page daemon has asked for, in its order, which is that of the answers."""
-
-    def __init__(self, pages, connection):
-        self.pages, self.connection, self.form, self.waiting, self.buffer = pages, connection, None, [], b""
-
-    def take(self):
-        """Whether it goes on: its end is none of a question."""
-        data = self.connection.recv(1 << 16)
-        self.buffer += data
-        while len(self.buffer) >= OLD.size:
-            if self.form is None:  # the newer one has no address there, but a number of pages
-                address = struct.unpack_from("<Q", self.buffer, 8)[0]
-                self.form = OLD if address and address % PAGE == 0 else NEW
-            if len(self.buffer) < self.form.size:
-                break
-            command, count, address, task = self.form.unpack_from(self.buffer)
-            self.buffer = self.buffer[self.form.size :]
-            if command & 0xFFFF in (CLOSE, FORCE_CLOSE):
-                self.connection.sendall(struct.pack("<i", 0))
+    def hear(self, ours):
+        """What CRIU says: for each task its PID and a byte with the descriptor, or a negative PID alone; then that tasks
+        are about to run. Whether all is well."""
+        word = self.restorer.recv(4, socket.MSG_WAITALL)
+        if len(word) < 4:
+            return False
+        (pid,) = struct.unpack("=i", word)
+        if pid == FINISHED:
+            self.over = True
+            self.restorer.close()
+            self.restorer = None
+            self.make_spare(ours)
+            tell(ours, b"o")
+        elif pid > 0:
+            _, packed, _, _ = self.restorer.recvmsg(1, socket.CMSG_SPACE(4), socket.MSG_WAITALL)
+            if not packed or pid not in self.pages.tasks:
                 return False
-            if command & 0xFFFF != GET:
-                raise ValueError("the page daemon says %#x" % command)
-            number, at, left = self.pages.find(task, address)
-            self.waiting.append((number, at, min(count, left, MOST), address, task))
-        return bool(data)
+            number, (fd,) = len(self.held), struct.unpack("i", packed[0][2])
+            self.held[number] = (pid, fd)
+            tell(ours, b"t", number, pid, fd)
+        return True
 
-    def answer(self):
-        while self.waiting:
-            number, at, most, address, task = self.waiting[0]
-            count = self.pages.ready(number, at, most)
-            if not count:
+    def forget(self, number):
+        pid, fd = self.held[number]
+        if fd >= 0:
+            os.close(fd)
+        self.held[number] = (pid, -1)
+
+    def fail(self, how):
+        """Memory that is missing never comes. Tasks wait for it until they are ended, and are kept off zeros so long."""
+        if noted():
+            put("lazy-pages.status", how or 1)
+        if self.restorer:
+            self.restorer.shutdown(socket.SHUT_RDWR)  # or they would wait before they are whole
+        self.listening.close()
+        self.pages.close()
+        os.chdir("/")
+        while any(fd >= 0 and not ended(fd) for _, fd in self.held.values()):  # ends with the tasks
+            time.sleep(0.2)
+        os._exit(1)
+
+
+class PageServer:
+    """Puts memory in place, by number of the task."""
+
+    def __init__(self, keeper, channel):
+        self.keeper, self.pages, self.notes, self.channel = keeper, keeper.pages, keeper.notes, channel
+        self.memories, self.over, self.restored = {}, None, False  # over: since when the restore is
+        self.source = Source(self.pages, keeper.listening)
+        self.pages.again()
+        for number, (pid, fd) in keeper.held.items():
+            if number < CHILD:
+                self.begin(number, pid, fd)
+        for number, said, note in self.notes.replay():
+            self.learn(number, said, note, replay=True)
+        if keeper.over:
+            self.go_over()
+        for memory in self.memories.values():
+            memory.wake_all()
+
+    def begin(self, number, pid, fd):
+        sizes = {file: len(here) for file, here in self.pages.here.items()}
+        self.memories[number] = Memory(fd, self.pages.tasks[pid], sizes)
+        self.memories[number].gone = fd < 0
+
+    def go_over(self):
+        """Tasks are whole: what is here may be put in place."""
+        self.over = time.monotonic()
+        for memory in self.memories.values():
+            for number, here in self.pages.here.items():
+                memory.fill(self.pages, number, 0, len(here), True)
+
+    def learn(self, number, said, note, replay=False):
+        memory = self.memories[number]
+        kind, one, two, three = MESSAGE.unpack(said)
+        if kind == FAULT:
+            memory.waits.add(two & -PAGE)
+        elif kind == REMAP:
+            memory.move(one, two, three)
+        elif kind in (REMOVE, UNMAP):
+            memory.drop(one, two)
+        elif kind == FORK:
+            child = CHILD + note
+            if replay and child not in self.keeper.held:
+                raise Stopped("the page server was killed while a process was forked")
+            fd = self.keeper.held[child][1] if replay else struct.unpack_from("=I", said, 8)[0]
+            self.memories[child] = memory.child(fd)
+            self.memories[child].gone = fd < 0
+            if not replay:
+                self.keeper.held[child] = (0, fd)
+                tell(self.channel, b"c", child, 0, fd)
+
+    def listen(self, number, memory):
+        """What a task waits for, and how its memory changes. Not for long, for others wait too."""
+        for _ in range(64):
+            try:
+                said, note = self.notes.read(number, memory.fd)
+            except OSError as error:
+                if ended(memory.fd):
+                    return
+                raise Stopped("a userfaultfd cannot be read: %s" % error) from error
+            if not said:
                 return
-            self.connection.sendall(self.form.pack(PRESENT << 16 | ADD, count, address, task))
-            left = count * PAGE
-            while left:
-                sent = os.sendfile(self.connection.fileno(), self.pages.files[number], at, left)
-                at, left = at + sent, left - sent
-            self.waiting.pop(0)
+            self.learn(number, said, note)
 
-
-class Source:
-    """The source, while somebody feeds from there; what fails on the way to it ends that feed alone."""
-
-    def __init__(self, pages, listening):
-        self.pages, self.listening, self.feed, self.going = pages, listening, None, False
-        self.restorer, self.told = None, False  # its end of its connection with the daemon, and whether it is used
-
-    def inputs(self):
-        return [self.listening] + ([self.feed.input] if self.feed else [])
-
-    def drop(self):
-        if self.feed:
-            self.feed.close()
-        self.feed, self.going = None, False
-
-    def meet(self, caller):
-        """Who hands over the way to the source (transfer-receive.sh), or that to the daemon (keeper.pl)."""
-        word, ancillary, _, _ = caller.recvmsg(1, socket.CMSG_SPACE(8))
-        if word == b"x":
-            self.drop()
-            self.feed = Feed(self.pages, caller, ancillary[0][2])
+    def hear(self):
+        """The keeper. Whether it has not ended."""
+        said = told(self.channel)
+        if said is None:
+            self.channel.close()
+            self.source.drop()
+            return False
+        word, number, pid, fd = said
+        if word == b"o":
+            self.keeper.over = self.keeper.has_spare = True
+            self.go_over()
         else:
-            self.restorer = socket.socket(fileno=struct.unpack("i", ancillary[0][2])[0])
-            caller.close()
+            self.keeper.held[number] = (pid, fd)
+            self.begin(number, pid, fd)
+        return True
 
-    def tell(self):
-        """The daemon, when nothing more is waited for. It stays connected: should the keeper die, the daemon would
-        take the end of that connection for the end of the restore."""
-        if self.restorer and not self.told and not self.pages.missing:
-            self.told = True
-            with suppress(OSError):  # should it have gone, so has its other connection
-                self.restorer.send(OVER)
+    def look(self):
+        """What has ended is let go."""
+        for number, memory in self.memories.items():
+            if memory.fd >= 0 and self.keeper.held[number][1] >= 0 and (memory.gone or ended(memory.fd)):
+                memory.gone = True
+                self.keeper.forget(number)
+                tell(self.channel, b"g", number)
+        self.restored = self.restored or os.path.exists("../pages/go") or self.over + GO_AT_LAST < time.monotonic()
 
-    def attend(self, readable, restored, waiting):
-        try:
-            if self.listening in readable:
-                self.meet(self.listening.accept()[0])
-            elif self.feed and self.feed.input in readable and self.feed.take():
-                self.drop()
-            if self.feed and restored and not self.going:
-                self.feed.say(b"go  ")
-                self.going = True
-            for number, at, most, _, _ in waiting if self.feed else ():
-                if not self.pages.ready(number, at, 1):
-                    self.feed.want(number, at, most)
-        except (OSError, ValueError, IndexError, struct.error) as error:
-            print("the feed was dropped: %s" % error, file=sys.stderr, flush=True)
-            self.drop()
+    def run(self):
+        left, looked, pause = open("../pages.left", "wb", 0), 0.0, 0
+        while True:  # ends when all is in place or has ended, or with the notes of this process
+            now = time.monotonic()
+            if now > looked + 0.2 or not self.restored:
+                looked = now
+                os.pwrite(left.fileno(), b"%20d\n" % (self.pages.missing * PAGE), 0)
+                if not noted():
+                    return REMOVED
+                if self.over:
+                    self.look()
+            alive = {memory.fd: number for number, memory in self.memories.items() if not memory.gone}
+            if self.over and not any(self.memories[number].count for number in alive.values()):
+                self.source.end()
+                return THROUGH
+            inputs = (self.channel.fileno(), *self.source.inputs(), *alive)
+            ready = ready_of(pause, inputs, self.source.outputs())
+            if self.channel.fileno() in ready and not self.hear():
+                return KEEPER_ENDED if self.keeper.over and noted() else REMOVED
+            for fd in ready & set(alive):
+                self.listen(alive[fd], self.memories[alive[fd]])
+            pause = self.answer(ready)
 
-    def end(self):
-        if self.feed:
-            self.feed.say(b"end ")
-
-
-def serve(pages, connection, listening):
-    daemon, source, began, told = Daemon(pages, connection), Source(pages, listening), None, 0.0
-    left = os.open("../pages.left", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    goes_on, restored = True, False
-    # Ends with the page daemon, when the tasks that it serves have all; or when its note, which is made soon, is taken
-    # away, as who removes them does.
-    noted = removed = False
-    while goes_on and not removed:
-        now = time.monotonic()
-        if now > told + 0.2 or not (noted and restored):
-            os.pwrite(left, b"%20d\n" % (pages.missing * PAGE), 0)
-            there, told = os.path.exists("../lazy-pages.pid"), now
-            noted, removed = noted or there, noted and not there
-            restored = restored or os.path.exists("../pages/go") or (began is not None and now > began + GO_AT_LAST)
-        readable = select.select([connection, *source.inputs()], [], [], 0.2 if source.going else 0.01)[0]
-        if source.going and not daemon.waiting and connection not in readable:
-            readable += select.select([connection], [], [], GATHER)[0]
-        if connection in readable:
-            goes_on, began = daemon.take(), began or now
-        # Only what was sent and agrees is here, so answers before and after are the same.
-        source.attend(readable, restored, daemon.waiting)
-        source.tell()
-        daemon.answer()
-    source.end()
+    def answer(self, ready):
+        """Put in place what can be, and ask for what is waited for. For how many milliseconds there is nothing to do."""
+        memories = [memory for memory in self.memories.values() if not memory.gone]
+        wanted = [place for memory in memories for place in memory.serve(self.pages, bool(self.over))]
+        parts = self.source.attend(ready, self.restored, wanted)
+        for number, at, length in parts if self.over else ():
+            for memory in memories:
+                memory.fill(self.pages, number, at // PAGE, (at + length) // PAGE, True)
+        if parts and wanted:
+            return 0
+        if any(memory.later or len(memory.waits) > len(wanted) for memory in memories):
+            return 1  # a task changes its memory
+        return 200 if self.source.going else 10
 
 
-home, command = sys.argv[1], sys.argv[2:]
-os.chdir(home + "/checkpoint")
-pages = Pages()
-ours, its = socket.socketpair()
-its.setsockopt(socket.SOL_SOCKET, 32, 4 << 20)  # SO_SNDBUFFORCE: as many questions as a task has threads
-# The daemon is who was started, so that its end is seen; who serves it is nobody's child.
-if os.fork():
-    os.wait()
-    ours.close()
-    os.set_inheritable(its.fileno(), True)
-    os.execvp(command[0], command + ["--ps-socket", str(its.fileno())])
-if os.fork():
-    os._exit(0)
-its.close()
-os.dup2(os.open("../pages.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 2)
+home = sys.argv[-1]
+os.chdir(home)  # paths of sockets are short
 with suppress(OSError), open("/proc/self/oom_score_adj", "w") as adjusted:
     adjusted.write("-1000")  # the workload may go, this must not
-os.chdir("..")  # paths of sockets are short
-with suppress(FileNotFoundError):
-    os.unlink("pages.socket")
-listening = socket.socket(socket.AF_UNIX)
+for name in ("keeper.socket", "lazy-pages.socket", "pages.socket"):
+    with suppress(FileNotFoundError):
+        os.unlink(name)
+listening, caller = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
 listening.bind("pages.socket")
 listening.listen(4)
+caller.bind("keeper.socket")
+caller.listen(1)
 os.chdir("checkpoint")
-serve(pages, ours, listening)
+put("keeper.pid", os.getpid())
+put("lazy-pages.pid", os.getpid())
+try:
+    keeper = Keeper(Pages(), caller, listening)
+    how = KEEPER_ENDED
+    while how == KEEPER_ENDED:  # this process is the keeper then
+        how = PageServer(keeper, keeper.keep()).run()
+except Stopped as stopped:
+    print(stopped, file=sys.stderr, flush=True)
+    how = STOPPED
+except BaseException:
+    import traceback
+
+    traceback.print_exc()
+    how = 1
+sys.stderr.flush()
+os._exit(how)

@@ -3,7 +3,7 @@
 # Tasks first: without who keeps it for them, memory that is missing would read as zeros.
 # include living
 home=$1
-serving() { read -r pid < "$1" && tr '\0\n' '  ' < "/proc/$pid/cmdline" | grep -q "lazy-pages.*$home"; } 2>/dev/null
+# include serving
 if [ -e "$home/unshield" ]; then
     nft -f "$home/unshield"
     rm -f "$home/unshield"
@@ -17,7 +17,4 @@ while tasks=$(living "$2" "$3" | cut -d " " -f 1) && [ -n "$tasks" ]; do
     kill -s KILL $tasks 2>/dev/null
     sleep 0.05
 done
-for file in "$home/lazy-pages.pid" "$home/keeper.pid"; do
-    ! serving "$file" || kill "$pid"
-done
-rm -rf "$home"/lazy-pages.pid "$home"/lazy-pages.socket "$home"/lazy-pages.status "$home"/keeper.* "$home"/pages "$home"/pages.*
+stop_serving

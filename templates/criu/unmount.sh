@@ -2,7 +2,7 @@
 for folder in "$@"; do
     case $folder in /*/*/checkpoint | /*/*/precopy | /*/*/lazy) ;; *) exit 1 ;; esac
     # A page server that waits for a source that is gone would keep it busy (serve.py).
-    [ ! -S "${folder%/*}/pages.socket" ] || rm -f "${folder%/*}/lazy-pages.pid"
+    [ ! -S "${folder%/*}/pages.socket" ] || rm -f "${folder%/*}/lazy-pages.pid" "${folder%/*}/keeper.pid"
     tries=0
     while grep -q " $folder " /proc/mounts; do
         umount "$folder" && continue

@@ -138,28 +138,3 @@ def test_the_daemon_hears_that_the_restore_is_over(home: Path) -> None:
         assert restore.word() == FINISHED
     finally:
         restore.close()
-
-
-def test_where_pages_still_arrive_the_server_may_say_it_and_the_keeper_does_when_the_workload_has_ended(
-    home: Path,
-) -> None:
-    server = Restore._listen(home / "pages.socket")
-    restore = Restore(home)
-    try:
-        restore.task()
-        caller = server.accept()[0]
-        word, (fd,), _, _ = socket.recv_fds(caller, 1, 1)
-        handed = socket.socket(fileno=fd)
-        assert word != b"x", "which is a feed's"
-        restore.connection.settimeout(1.5)  # it looks once a second
-        with pytest.raises(TimeoutError):
-            restore.word()
-        restore.connection.settimeout(20)
-        handed.send(b"told")
-        assert restore.connection.recv(4) == b"told"
-        restore.restored.kill()
-        assert restore.word() == FINISHED
-        handed.close()
-    finally:
-        restore.close()
-        server.close()

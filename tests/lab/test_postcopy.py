@@ -71,11 +71,11 @@ ENDS = "pkill -9 counter"
         ("h2", "pkill -9 -f '[t]here.connect'", "h2"),
         ("h2", CUT, "h2"),
         ("h2", f"{HOME} && read -r pid <keeper.pid && kill -9 $pid", "h2"),
-        ("h2", "pkill -9 -f '[o]urs, listening'", "h1"),
+        ("h2", f"{HOME} && read -r pid <lazy-pages.pid && kill -9 $pid", "h2"),
         ("h2", ENDS, "h1"),
-        ("h2", f"{HOME} && read -r pid <lazy-pages.pid && kill -9 $pid", "h1"),
+        ("h2", f"{HOME} && kill -9 $(cat lazy-pages.pid keeper.pid)", "h2"),
     ],
-    ids=["feed", "connection", "relay", "link-cut-10-s", "keeper", "page-server", "workload", "page-daemon"],
+    ids=["feed", "connection", "relay", "link-cut-10-s", "keeper", "page-server", "workload", "keeper-and-server"],
 )
 def test_memory_is_what_it_was_whatever_breaks(repo: Repo, host: str, struck: str, ends_on: str) -> None:
     """What only carries it is made anew; without who serves it, the source goes on."""
