@@ -14,17 +14,24 @@ attributes() { # what CRIU does not keep of tasks PID..., and of files in memory
 # include attributes.pl
 END
 }
-keep_more() { # FOLDER PID...: names and addresses that somebody may have edited, and attributes
+sockets() { # what it drops of sockets of tasks PID...
+    command -v perl >/dev/null || return 0
+    nsenter --net="/proc/$1/ns/net" perl - note "$(uname -m)" "$@" <<'END'
+# include sockets.pl
+END
+}
+keep_more() { # FOLDER PID...: names and addresses that somebody may have edited, attributes, and what sockets have
     into=$1
     shift
     first=$1
     for pid; do case $(grep '^NSpid:' "/proc/$pid/status") in *[!0-9]1) first=$pid && break ;; esac; done
     attributes "$first" "$@" >"$into/attributes" &
+    sockets "$first" "$@" >"$into/sockets" &
     for file in hosts resolv.conf; do
         at=$(named "$first" "$file") && cp "$at" "$into/$file" && stat -c %.9Y "$at" >"$into/$file.time"
     done
     cat /etc/resolv.conf /run/systemd/resolve/resolv.conf >"$into/resolv.conf.host"
-    wait $!
+    wait
 } 2>/dev/null
 network=$folder/hook noted=
 if [ -z "$held" ]; then
@@ -54,7 +61,7 @@ keep_state() {
         keep_more "$home/checkpoint/state" "$@" &
         noted=$(rights "$@")
     else
-        for file in attributes hosts hosts.time resolv.conf resolv.conf.time resolv.conf.host; do
+        for file in attributes sockets hosts hosts.time resolv.conf resolv.conf.time resolv.conf.host; do
             [ ! -e "$network/$file" ] || cp "$network/$file" "$home/checkpoint/state/"
         done
     fi

@@ -68,12 +68,21 @@ fill_shm() {
 	[ ! -f "$images/shm.tar" ] || tar -C "$home/shm" --extract --same-owner --same-permissions --numeric-owner -f "$images/shm.tar"
 }
 
+others() { cat "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$INIT/cgroup")/cgroup.procs" | grep -vx "$INIT"; }
 put_attributes_back() {
 	[ -s "$images/state/attributes" ] && command -v perl >/dev/null || return 0
-	others=$(cat "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$INIT/cgroup")/cgroup.procs" | grep -vx "$INIT")
+	others=$(others)
 	# shellcheck disable=SC2086
 	perl - apply "$(uname -m)" "$images/state/attributes" "$INIT" $others <<'END'
 # include attributes.pl
+END
+}
+# Options and memberships in multicast groups. What could not be put back is told.
+put_sockets_back() {
+	[ -s "$images/state/sockets" ] && command -v perl >/dev/null || return 0
+	# shellcheck disable=SC2046
+	perl - apply "$(uname -m)" "$images/state/sockets" "$INIT" $(others) >>"$home/unlike" <<'END'
+# include sockets.pl
 END
 }
 
@@ -130,6 +139,7 @@ network-unlock)
 post-restore) [ ! -e "$home/fenced" ] || exit 1 ;;
 pre-resume)
 	put_attributes_back 2>/dev/null &
+	put_sockets_back 2>/dev/null &
 	compare_rights </dev/null 2>/dev/null
 	wait
 	;;
@@ -139,6 +149,7 @@ late)
 	! own_network || put_network_back
 	{ put_files_back && fill_shm; } </dev/null >/dev/null 2>&1
 	put_attributes_back 2>/dev/null
+	put_sockets_back 2>/dev/null
 	compare_rights </dev/null 2>/dev/null
 	mask_by_own_null </dev/null >/dev/null 2>&1
 	;;

@@ -72,7 +72,9 @@ int main(int argc, char **argv) {
     } else if (!strcmp(mode, "options")) {
         unsigned wait = 5000;
         struct ip_mreq to = {.imr_multiaddr.s_addr = inet_addr("239.1.2.3")};
-        if (setsockopt(socket(AF_INET, SOCK_STREAM, 0), IPPROTO_TCP, TCP_USER_TIMEOUT, &wait, sizeof wait) < 0) die("t");
+        int stream = socket(AF_INET, SOCK_STREAM, 0);
+        if (setsockopt(stream, IPPROTO_TCP, TCP_USER_TIMEOUT, &wait, sizeof wait) < 0) die("t");
+        if (setsockopt(stream, IPPROTO_TCP, TCP_CONGESTION, "reno", 4) < 0) die("reno");
         if (setsockopt(socket(AF_INET, SOCK_DGRAM, 0), 0, IP_ADD_MEMBERSHIP, &to, sizeof to) < 0) die("join");
     } else if (!strcmp(mode, "queue")) {
         mqd_t queue = mq_open("/left", O_CREAT | O_RDWR, 0600, 0);

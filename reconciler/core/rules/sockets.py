@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reconciler.core.obstacles import KEEPER
 from reconciler.core.rules.base import Case, Said, rule, together
 
 
@@ -72,14 +73,34 @@ def unread(case: Case) -> Iterator[Said]:
 
 @rule("process.socket-options", warns=True)
 def socket_options(case: Case) -> Iterator[Said]:
-    """Sockets have options set that CRIU does not save: after the move they are the kernel's defaults again. Found
-    by asking the sockets themselves, where the host has Perl."""
-    if case.held and case.held.socket_options:
+    """Sockets have options set that CRIU does not save. They are put back beside it where both hosts have Perl,
+    but for a TCP_CONGESTION that the destination's kernel has not; else they are the kernel's defaults after the
+    move. Found by asking the sockets themselves."""
+    if not (case.held and case.held.socket_options):
+        return
+    if lacks := _without_perl(case):
         yield Said(
             f"socket options that do not move along: {together(case.held.socket_options, 8)}",
-            "see whether the program minds; those it sets on each new connection come back with the next one",
+            f"on {lacks}: apt-get install {KEEPER}; or see whether the program minds: those it sets on each new"
+            " connection come back with the next one",
             host=case.origin,
         )
+    elif _MAY_LACK in case.held.socket_options:
+        yield Said(
+            f"sockets that chose how to avoid congestion ({_MAY_LACK}) keep it only if {case.where} has that too",
+            "compare net.ipv4.tcp_available_congestion_control of both hosts, and load what lacks there, such as"
+            " tcp_bbr, with modprobe",
+            host=case.where,
+        )
+
+
+_MAY_LACK = "TCP_CONGESTION"
+
+
+def _without_perl(case: Case) -> str:
+    """The host that keeps what sockets have from moving along; empty where none does."""
+    hosts = (case.source, case.destination)
+    return next((host.name for host in hosts if host and KEEPER not in host.tools), "")
 
 
 @rule("process.event-flags", warns=True)
@@ -97,12 +118,13 @@ def event_flags(case: Case) -> Iterator[Said]:
 
 @rule("process.multicast", warns=True)
 def multicast(case: Case) -> Iterator[Said]:
-    """The workload has joined multicast groups (mDNS, SSDP, routing protocols). CRIU does not save memberships:
-    after the move it hears nothing that is sent to them until it joins again."""
-    if case.held and case.held.multicast:
+    """The workload has joined multicast groups (mDNS, SSDP, routing protocols). CRIU does not save memberships.
+    Where both hosts have Perl its sockets are made members again before the program runs; else it hears nothing
+    that is sent to the groups after the move, until it joins again."""
+    if case.held and case.held.multicast and (lacks := _without_perl(case)):
         yield Said(
             f"it is in the multicast groups {together(case.held.multicast)}, and will not be after the move",
-            "let the program join again after the move (many do when they are told to reload)",
+            f"on {lacks}: apt-get install {KEEPER}; or let the program join again after the move",
             host=case.origin,
         )
 
