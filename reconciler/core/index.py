@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.plan import Phase
-from reconciler.model.world import HostFacts, Instance, Marker, VolumeFacts, World
+from reconciler.model.world import ContainerFacts, HostFacts, Instance, Marker, VolumeFacts, World
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -60,7 +60,7 @@ class Index:
                     volumes.setdefault((host, volume), []).append(copy)
                 if name := instance.labels.get(LABEL_WORKLOAD):
                     copies.setdefault(name, []).append(copy)
-                if instance.state.has_processes:
+                if instance.state.has_processes and not _in_network_of_another(instance):
                     for network in instance.networks:
                         for value in filter(None, (*network.ips, network.mac)):
                             addresses.setdefault((network.name, value), []).append(copy)
@@ -105,6 +105,11 @@ class Index:
         newest = max((m.epoch for _, m in found if m.phase != Phase.FENCED), default=0)
         unsettled = {host: m for host, m in found if m.phase not in SETTLED}
         return {host: m for host, m in unsettled.items() if m.epoch >= newest or _is_committed_source(m)}
+
+
+def _in_network_of_another(instance: Instance) -> bool:
+    """Whether the addresses that an engine tells of it are those of the container whose network it is in."""
+    return isinstance(instance, ContainerFacts) and instance.options.network_mode.startswith("container:")
 
 
 def _labelled_volumes(seen: Mapping[str, HostFacts]) -> dict[str, tuple[tuple[str, VolumeFacts], ...]]:

@@ -28,6 +28,16 @@ class ContainerOptions(Model):
     log_driver: str = Field("", description="Where its output goes, in the engine's word")
     log_goes_along: bool = Field(False, description="Whether a move takes the end of what it has printed along")
 
+    @property
+    def namespaces(self) -> dict[str, str]:
+        """By the option of engines that names it, whose namespace it was given; empty: its own."""
+        return {"pid": self.pid_mode, "ipc": self.ipc_mode, "uts": self.uts_mode, "network": self.network_mode}
+
+    def joins(self, container_id: str, name: str) -> tuple[str, ...]:
+        """The namespaces of that container which it shares, by option."""
+        of = {f"container:{container_id}", f"container:{name}"}
+        return tuple(option for option, mode in self.namespaces.items() if mode in of)
+
 
 class DeletedFile(Model):
     """A file that has no name any more and is still open or mapped."""

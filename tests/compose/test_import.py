@@ -99,7 +99,7 @@ def test_how_things_are_said(tmp_path: Path, section: str, field: str | None, va
 @pytest.mark.parametrize(
     ("section", "word"),
     [
-        ("    network_mode: service:db", "another container"),
+        ("    network_mode: service:db", "share a namespace"),
         ("    blkio_config: {weight: 1}", "no field"),
         ("    deploy: {replicas: 2}", "one for each"),
         ("    volumes_from: [db]", "one workload"),

@@ -69,6 +69,15 @@ class Case:
         return self.instance if isinstance(self.instance, ContainerFacts) else None
 
     @property
+    def joined(self) -> dict[str, tuple[str, ...]]:
+        """Other containers where it runs that share namespaces of its container, with the options that say so."""
+        own = self.container
+        if not (own and self.source):
+            return {}
+        others = {c.name: c.options.joins(own.id, own.name) for c in self.source.containers if c.id != own.id}
+        return {name: options for name, options in sorted(others.items()) if options}
+
+    @property
     def wanted(self) -> Container | None:
         return self.workload.spec.container if self.workload else None
 

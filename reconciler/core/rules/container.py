@@ -62,23 +62,58 @@ def privileged(case: Case) -> Iterator[Said]:
 @rule("container.host-namespaces")
 def host_namespaces(case: Case) -> Iterator[Said]:
     """The container shares namespaces with its host. Process IDs, IPC objects or the host's network cannot
-    be taken to another host: IDs may be taken there, shared memory belongs to others, addresses stay."""
+    be taken to another host: IDs may be taken there, shared memory belongs to others, addresses stay. So it is
+    with a namespace that somebody made by hand and gave it (`ns:PATH`)."""
     if not (case.moves and case.container):
         return
-    options = case.container.options
-    modes = {
-        "pid": options.pid_mode,
-        "ipc": options.ipc_mode,
-        "uts": options.uts_mode,
-        "net": options.network_mode,
-    }
-    shared = [name for name, mode in modes.items() if mode == "host" or mode.startswith(("container:", "ns:"))]
+    modes = case.container.options.namespaces.items()
+    shared = [option for option, mode in modes if mode == "host" or mode.startswith("ns:")]
     if shared:
         yield Said(
             f"the container shares namespaces it does not own: {', '.join(shared)}",
-            f"make it without {' '.join(f'--{name}' for name in shared)}",
+            f"make it without {' '.join(f'--{option}' for option in shared)}",
             host=case.origin,
         )
+
+
+@rule("container.joins")
+def joins(case: Case) -> Iterator[Said]:
+    """The container runs in namespaces of another container (`--network container:NAME`, and so with `--pid`,
+    `--ipc` or `--uts`). That one would stay: what it has of both, CRIU cannot take apart, and on the destination
+    there is no such container to join."""
+    if not (case.moves and case.container) or case.container.options.pod:
+        return
+    names = {c.id: c.name for c in case.source.containers} if case.source else {}
+    of: dict[str, list[str]] = {}
+    for option, mode in case.container.options.namespaces.items():
+        kind, _, other = mode.partition(":")
+        if kind == "container":
+            of.setdefault(names.get(other, other[:12]), []).append(option)
+    for other, options in sorted(of.items()):
+        yield Said(
+            f"it runs in the {_words(options)} of the container {other}, which would stay on {case.origin}",
+            f"make it with its own ({' '.join(f'--{option}' for option in options)} left out), and let the two"
+            " talk over a network; or leave both where they are",
+            host=case.origin,
+        )
+
+
+@rule("container.joined")
+def joined(case: Case) -> Iterator[Said]:
+    """Other containers run in namespaces of this one (`--network container:NAME`, and so with `--pid`, `--ipc` or
+    `--uts`). They would stay, in namespaces of a container that is gone, and the engine does not remove one that
+    others depend on. Containers that share a namespace do not move together yet."""
+    for name, options in case.joined.items() if case.moves else ():
+        yield Said(
+            f"the container {name} runs in its {_words(list(options))}, and would stay on {case.origin}",
+            f"remove that first ({case.engine} rm -f {name} on {case.origin}) and make it on {case.where} again"
+            " when this has moved, or with its own; or leave both where they are",
+            host=case.origin,
+        )
+
+
+def _words(options: list[str]) -> str:
+    return f"{', '.join(options)} namespace{'s' if len(options) > 1 else ''}"
 
 
 @rule("container.user-namespace")

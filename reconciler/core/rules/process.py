@@ -209,6 +209,9 @@ def nested_namespaces(case: Case) -> Iterator[Said]:
     kinds = set(case.held.nested) if case.held else set()
     if case.container and case.container.options.user_mode not in ("", "host"):
         kinds.discard("user")  # has its own rule
+    modes = case.container.options.namespaces.values() if case.container else ()
+    if case.joined or any(mode.startswith("container:") for mode in modes):
+        return  # what is seen are the other container's, which have their own rule
     if kinds:
         yield Said(
             f"a process made namespaces of its own ({', '.join(sorted(kinds))}), and CRIU saves one of each kind",

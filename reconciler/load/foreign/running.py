@@ -17,6 +17,7 @@ LIMITS = {"CpuShares": "cpu_shares", "CpusetCpus": "cpuset"}
 SIZES = {"Memory": "mem_limit", "MemoryReservation": "mem_reservation"}
 LISTS = {"Dns": "dns", "DnsSearch": "dns_search", "DnsOptions": "dns_opt", "GroupAdd": "group_add"}
 LISTS |= {"CapAdd": "cap_add", "CapDrop": "cap_drop", "ExtraHosts": "extra_hosts"}
+NAMESPACES = (("IpcMode", "ipc"), ("PidMode", "pid"), ("UTSMode", "uts"))
 SHM = 65_536_000
 """Podman's default."""
 
@@ -28,6 +29,7 @@ def read_running(
     address is a container's own."""
     made = Import()
     by_id = {str(image.get("Id", "")).removeprefix("sha256:"): _part(image, "Config") for image in images}
+    names = {str(one.get("Id")): str(one.get("Name")) for one in containers}
     for found in sorted(containers, key=lambda one: str(one.get("Name"))):
         name = str(found.get("Name") or found.get("Id"))
         labels = _part(_part(found, "Config"), "Labels")
@@ -37,8 +39,18 @@ def read_running(
             made.notes.append(Remark(name, "it only holds the namespaces of a pod"))
         else:
             image = by_id.get(str(found.get("Image", "")).removeprefix("sha256:"), {})
-            made.services.append(_service(found, image, segments))
+            made.services.append(_service(_by_name(found, names), image, segments))
     return made
+
+
+def _by_name(found: Inspected, names: Mapping[str, str]) -> Inspected:
+    """With the names of containers whose namespaces it is in, where Podman tells their IDs."""
+    host = dict(_part(found, "HostConfig"))
+    for key in ("NetworkMode", *(key for key, _ in NAMESPACES)):
+        kind, _, other = str(host.get(key) or "").partition(":")
+        if kind == "container":
+            host[key] = f"container:{names.get(other, other[:12])}"
+    return {**found, "HostConfig": host}
 
 
 def _service(found: Inspected, image: Inspected, segments: Collection[str]) -> Service:
@@ -53,7 +65,7 @@ def _service(found: Inspected, image: Inspected, segments: Collection[str]) -> S
         service.SAYS[key](one, value)
     service.security(one, listed(host.get("SecurityOpt")), "/")
     _networks(one, found, segments)
-    for key, field in (("IpcMode", "ipc"), ("PidMode", "pid"), ("UTSMode", "uts")):
+    for key, field in NAMESPACES:
         if (mode := str(host.get(key) or "")) not in ("", "private", "shareable"):
             service.namespaces(one, field, mode)
     if found.get("Pod"):
@@ -158,7 +170,7 @@ def _networks(one: Service, found: Inspected, segments: Collection[str]) -> None
         one.container["networkMode"] = mode
         return
     if mode.startswith(("container:", "ns:")):
-        one.lose(f"network: {mode}", "a namespace of another container would have to move together with it")
+        service.namespaces(one, "network", mode)
         return
     joined: list[Section] = []
     for name, about in sorted(_part(_part(found, "NetworkSettings"), "Networks").items()):

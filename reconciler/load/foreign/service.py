@@ -277,11 +277,19 @@ def networks(service: Service, given: Any, known: dict[str, str], default: str) 
         service.container["networks"] = joined
 
 
+SHARED = (
+    "containers that share a namespace do not move together: it gets its own, so let it reach the other over a"
+    " network"
+)
+
+
 def namespaces(service: Service, key: str, value: Any) -> None:
     """`host` and the like; another container's is a group's."""
     word = text_of(value)
-    if word.startswith(("service:", "container:", "ns:")):
-        service.lose(f"{key}: {word}", "a namespace of another container would have to move together with it")
+    if word.startswith(("service:", "container:")):
+        service.lose(f"{key}: {word}", SHARED)
+    elif word.startswith("ns:"):
+        service.lose(f"{key}: {word}", "a namespace that was made by hand is only on its host")
     elif key == "network_mode" and word not in ("host", "none", "bridge", "default", ""):
         service.lose(f"{key}: {word}", "use networks")
     elif word not in ("default", "") and not (key == "userns_mode" and word == "host"):

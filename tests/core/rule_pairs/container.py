@@ -2,7 +2,13 @@
 
 from reconciler.model.plan import ChangeKind
 from reconciler.model.world import InstanceState
-from tests.core.rule_scene import GIVEN, Scene, held, options
+from tests.core.rule_scene import GIVEN, Scene, foreign, held, options
+
+
+def other_in(mode: str):
+    """Another container, whose PID namespace is of this mode."""
+    return foreign(name="side", **options(pid_mode=mode)).model_copy(update={"id": "d" * 64})
+
 
 PAIRS: dict[str, tuple[Scene, Scene]] = {
     "container.paused": (
@@ -12,6 +18,14 @@ PAIRS: dict[str, tuple[Scene, Scene]] = {
     "container.auto-remove": (Scene(has={"auto_remove": True}), Scene()),
     "container.privileged": (Scene(has=options(privileged=True)), Scene()),
     "container.host-namespaces": (Scene(has=options(ipc_mode="host")), Scene(has=options(network_mode="lab"))),
+    "container.joins": (
+        Scene(has=options(network_mode=f"container:{'d' * 64}")),
+        Scene(has=options(network_mode=f"container:{'d' * 64}", pod="app")),  # has its own rule
+    ),
+    "container.joined": (
+        Scene(here_too=(other_in("container:web"),)),
+        Scene(here_too=(other_in("container:webs"),)),
+    ),
     "container.user-namespace": (Scene(has=options(user_mode="auto")), Scene(has=options(user_mode="host"))),
     "container.file-flags": (
         Scene(has=held(capabilities=("CHOWN", "LINUX_IMMUTABLE"))),
