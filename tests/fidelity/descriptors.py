@@ -28,6 +28,8 @@ OPTIONS = 140
 CONSUMING = {("socket", 4), ("socket", 56), ("tcp", 11), ("tcp", 35)}
 """Not asked: SO_ERROR and zero-copy receive change something, TCP_INFO and the incoming NAPI are counts."""
 PEER_CREDENTIALS = ("socket", 17)
+HOPS_TO_GROUPS = ("ip", 33)
+"""IP_MULTICAST_TTL. Of a stream nobody can set it; the kernel notes there how far its first packet could go."""
 MOST_READ = 1 << 16
 
 
@@ -138,6 +140,8 @@ def _socket(fd: int, inner: dict[int, int]) -> Iterator[tuple[str, str]]:
                 if (level, option) == PEER_CREDENTIALS:
                     pid, user, group = struct.unpack("3i", value)
                     yield f"option/{level}/{option}", f"{inner.get(pid, pid)} {user} {group}"
+                elif (level, option) == HOPS_TO_GROUPS and asked.type == socket.SOCK_STREAM:
+                    yield f"option/{level}/{option} of a stream", _value(value)
                 else:
                     yield f"option/{level}/{option}", _value(value)
         poll = select.poll()
