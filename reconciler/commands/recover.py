@@ -30,7 +30,7 @@ from reconciler.model.event import Reporter, Untidied, ignore
 from reconciler.model.plan import Plan
 from reconciler.model.record import Mark, Record, Run, RunState
 from reconciler.model.spec import Spec
-from reconciler.model.world import World
+from reconciler.model.world import Following, World
 from reconciler.state.identity import owner
 from reconciler.state.store import Awaited, Store, Writer
 
@@ -49,6 +49,7 @@ class Standing:
     since: float
     run: str
     next: str
+    following: Following | None = None
 
 
 @dataclass(frozen=True)
@@ -234,6 +235,7 @@ def rows(survey: Survey) -> list[Standing]:
                 since=each.since,
                 run=each.run or (newest.run if newest else ""),
                 next=each.verdict.next,
+                following=next((one.following for one in each.matter.left.values() if one.following), None),
             )
         )
     return found

@@ -107,7 +107,7 @@ def missing(handover: Handover, tasks: Tasks) -> Program[Bytes]:
     """After a restore that memory follows from the source: how much has not arrived yet; 0 when all has. Waits a
     little for that."""
     done = yield from _wait(handover, tasks, LOOK_AGAIN, ok=(0, ON_THEIR_WAY))
-    return max(1, int(done.stdout or 1)) if done.status == ON_THEIR_WAY else 0
+    return max(1, int(done.stdout.split()[0] if done.stdout.strip() else 1)) if done.status == ON_THEIR_WAY else 0
 
 
 def drain(handover: Handover, tasks: Tasks, *, ok: tuple[int, ...] = (0,)) -> Program[None]:

@@ -8,7 +8,7 @@ from reconciler.guard import guard
 from reconciler.model.command import Command, Fence, Program
 from reconciler.model.handover import Handover
 from reconciler.model.plan import Phase
-from reconciler.model.world import Alive
+from reconciler.model.world import Alive, Following
 
 
 def by_hook(workload: str) -> Program[Alive | None]:
@@ -24,10 +24,12 @@ def by_hook(workload: str) -> Program[Alive | None]:
     return None
 
 
-def restorable(tasks: Tasks) -> Program[bool]:
-    """Whether their images are here, with all pages."""
+def images(tasks: Tasks) -> Program[tuple[bool, Following | None]]:
+    """Whether their images are here, with all pages; and what still follows of those that are not."""
     found = yield Command(shell("restorable", tasks.images), ok=(0, 1, 2))
-    return found.status == 0
+    words = found.stdout.split()
+    told = len(words) == 2 and all(word.isdecimal() for word in words)
+    return found.status == 0, Following(int(words[0]), float(words[1])) if told else None
 
 
 def raise_fence(handover: Handover, fence: Fence) -> Program[bool]:

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field, SerializeAsAny
 
 from reconciler.model.base import DEFAULT_RUNTIME, Model
+from reconciler.model.command import Bytes, Seconds
 from reconciler.model.held import ContainerOptions as ContainerOptions
 from reconciler.model.held import DeletedFile as DeletedFile
 from reconciler.model.held import ProcessFacts as ProcessFacts
@@ -176,6 +177,15 @@ class Marker(Model):
 
 
 @dataclass(frozen=True)
+class Following:
+    """Memory that follows a restore from another host: what is missing, and for how long processes have waited for
+    some of it; 0 where none does."""
+
+    missing: Bytes
+    waits_s: Seconds
+
+
+@dataclass(frozen=True)
 class Alive:
     """What is known of an instance for the question "does it run here?". `frozen`: its processes are held.
     `ending`: it still runs, but whoever moved it away by itself is ending it here."""
@@ -187,6 +197,7 @@ class Alive:
     pid: int = 0
     detail: str = ""
     ending: bool = False
+    following: Following | None = None
 
 
 class Versions(Model):

@@ -73,10 +73,10 @@ class Notes:
 class Memory:
     """Memory of one task that is not all in place. `runs`: of pages, in the order of their addresses, as address, end,
     file and place in it; `places`: the same in the order of places. `left`: a byte for each page of a file that is to be
-    put in place yet. `waits`: addresses that somebody waits for."""
+    put in place yet. `waits`: addresses that somebody waits for, and since when."""
 
     def __init__(self, fd, runs, sizes):
-        self.fd, self.gone, self.waits, self.later = fd, False, set(), []
+        self.fd, self.gone, self.waits, self.later = fd, False, {}, []
         self.runs = sorted((start, start + count * PAGE, number, at) for start, count, number, at in runs)
         self.places = sorted((number, at, start, end) for start, end, number, at in self.runs)
         self.left = {number: bytearray(size) for number, size in sizes.items()}
@@ -225,16 +225,16 @@ class Memory:
             place = self.find(address)
             if place is None:
                 if self.zero(address):
-                    self.waits.discard(address)
+                    del self.waits[address]
                 continue
             number, page = place[0], place[1] // PAGE
             if not self.left[number][page]:
                 self.wake(address)
-                self.waits.discard(address)
+                del self.waits[address]
             elif pages.here[number][page]:
                 self.fill(pages, number, page, page + 1, over)
                 if not self.left[number][page]:
-                    self.waits.discard(address)
+                    del self.waits[address]
             else:
                 wanted.append((number, place[1], 1))
         return wanted

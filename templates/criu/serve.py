@@ -225,7 +225,7 @@ class PageServer:
         memory = self.memories[number]
         kind, one, two, three = MESSAGE.unpack(said)
         if kind == FAULT:
-            memory.waits.add(two & -PAGE)
+            memory.waits.setdefault(two & -PAGE, time.monotonic())
         elif kind == REMAP:
             memory.move(one, two, three)
         elif kind in (REMOVE, UNMAP):
@@ -285,7 +285,8 @@ class PageServer:
             now = time.monotonic()
             if now > looked + 0.2 or not self.restored:
                 looked = now
-                os.pwrite(left.fileno(), b"%20d\n" % (self.pages.missing * PAGE), 0)
+                waits = min((since for one in self.memories.values() for since in one.waits.values()), default=now)
+                os.pwrite(left.fileno(), b"%20d %9d\n" % (self.pages.missing * PAGE, now - waits), 0)
                 if not noted():
                     return REMOVED
                 if self.over:

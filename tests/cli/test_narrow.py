@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import termios
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -36,7 +37,7 @@ from reconciler.engine.execute import Outcome
 from reconciler.errors import CommandFailed, Diagnostic
 from reconciler.model.event import StepEnded, Untidied
 from reconciler.model.record import Mark, Record, Run, RunState
-from reconciler.model.world import Preflight
+from reconciler.model.world import Following, Preflight
 from reconciler.runtimes import registry
 from tests.core.worlds import container, facts, host, spec, unknown, volume, workload, world
 
@@ -104,7 +105,8 @@ def status():
     row = Standing(
         LONG, "restoring", "h2", {"h1": "held", "h2": "committed"}, 10.0, "r1", f"reconcile resolve {LONG}"
     )
-    return render_status(fleet()[1], [row, row], True)
+    waits = replace(row, following=Following(34 * 2**20, 12.0))
+    return render_status(fleet()[1], [row, waits], True)
 
 
 def findings(width):

@@ -138,6 +138,10 @@ def zeros(count: int) -> int:
     return zlib.crc32(bytes(count * PAGE))
 
 
-def whole(folder: Path) -> bool:
+def looked(folder: Path) -> subprocess.CompletedProcess[str]:
     argv = ["/bin/sh", "-c", host_script("criu", "restorable"), "restorable", str(folder)]
-    return subprocess.run(argv, check=False).returncode == 0
+    return subprocess.run(argv, check=False, capture_output=True, text=True)
+
+
+def whole(folder: Path) -> bool:
+    return looked(folder).returncode == 0

@@ -31,6 +31,7 @@ from tests.drivers.served import (
     Server,
     crc,
     later,
+    looked,
     serves,
     wait_for,
     whole,
@@ -243,6 +244,20 @@ def test_who_heard_of_a_change_and_did_not_note_it_goes_on_no_more(server: Serve
     task.end()
     wait_for(lambda: not serves(server.home))
     assert "killed while it heard" in server.log.read_text()
+
+
+def test_who_looks_hears_what_is_missing_and_for_how_long_somebody_has_waited(
+    server: Server, task: Restored, dump: Path
+) -> None:
+    task.say("sum", 0, 1)
+    wait_for(lambda: looked(server.images).stdout.split() == [str(LATER * PAGE), "1"])
+    feed = server.feed()
+    feed.word()
+    feed.bring(dump, 0, 100)
+    task.answer()
+    wait_for(lambda: looked(server.images).stdout.split() == [str((LATER - 100) * PAGE), "0"])
+    feed.bring(dump, 100, LATER - 100)
+    wait_for(lambda: looked(server.images).stdout == "")
 
 
 def test_a_workload_that_ends_ends_who_serves_it(server: Server, task: Restored) -> None:

@@ -12,7 +12,7 @@ from reconciler.core.accuracy import TOLERANCE, Measured, frozen_seconds
 from reconciler.model.plan import Change
 from reconciler.model.record import Run
 from reconciler.model.units import format_bytes, format_seconds
-from reconciler.model.world import World
+from reconciler.model.world import Following, World
 
 
 def render_status(world: World, rows: Sequence[Standing], color: bool) -> str:
@@ -26,11 +26,19 @@ def render_status(world: World, rows: Sequence[Standing], color: bool) -> str:
             f"{paint('bold', row.workload, color)}  {row.phase}{since}",
             f"    owner       {owner}",
             f"    markers     {where or 'none seen'}",
+            *([f"    memory      {_following(row.following)}"] if row.following else []),
             f"    next        {row.next}",
         ]
     if not rows:
         lines.append(nothing_unfinished(world))
     return "\n".join(lines)
+
+
+def _following(following: Following) -> str:
+    missing = f"{format_bytes(following.missing)} still follow from its source"
+    if following.waits_s < 1:
+        return missing
+    return f"{missing}; it has waited for some of that for {format_seconds(following.waits_s)}"
 
 
 def nothing_unfinished(world: World) -> str:

@@ -30,10 +30,12 @@ class EngineFencing(EngineMoves):
         if facts is None:
             return Alive(exists=False, running=False, detail="no container")
         processes = yield from living(self.tasks_of(facts))
+        restorable, following = yield from standing.images(self.tasks_of(facts))
         return Alive(
             exists=True,
             running=facts.state.has_processes or bool(processes),
-            restorable=(yield from standing.restorable(self.tasks_of(facts))),
+            restorable=restorable,
+            following=following,
             pid=facts.pid,
             detail=facts.state.value,
         )

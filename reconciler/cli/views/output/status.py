@@ -33,6 +33,10 @@ class Unfinished(Part):
     since: str | None = Field(description="ISO 8601, UTC")
     run: str | None
     next: str = Field(description="The command that ends it")
+    memory_missing_bytes: int | None = Field(
+        None, description="Of a post-copy: memory that still follows from the source; null: none does"
+    )
+    memory_waits_s: float | None = Field(None, description="For how long the workload has waited for some of it")
 
 
 class StatusDocument(Document):
@@ -129,6 +133,8 @@ def unfinished(row: Standing) -> Unfinished:
         since=moment(row.since),
         run=row.run or None,
         next=row.next,
+        memory_missing_bytes=row.following.missing if row.following else None,
+        memory_waits_s=row.following.waits_s if row.following else None,
     )
 
 
