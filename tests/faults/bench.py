@@ -38,6 +38,7 @@ ls /run/reconciler/links 2>/dev/null | grep -v '^\\.' | sed 's/^/link: /'
 grep -h reconciler-link /root/.ssh/authorized_keys | sed 's/.* /key: /'
 grep -h pwned /root/.ssh/authorized_keys | sed 's/^/a lie: /'
 pgrep -a -x criu | sed 's/^/process: /'
+pgrep -f 'lazy-pages /[^ ]*userdata$' | sed 's/^/serves memory: /'
 true
 """
 

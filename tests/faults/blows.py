@@ -88,6 +88,7 @@ COUNTER_PIDS = 'for d in /proc/[0-9]*; do [ "$(cat $d/comm 2>/dev/null)" = count
 REPAIR = """
 [ ! -e /usr/sbin/criu.real ] || mv -f /usr/sbin/criu.real /usr/sbin/criu
 rm -f /usr/local/bin/dd /usr/local/bin/podman /run/damage /var/lib/reconciler/filler
+tc qdisc del dev e0 root 2>/dev/null; true
 """
 LARGE_DISK = """
 grep -q ' /var/lib/reconciler tmpfs' /proc/mounts || exit 0
@@ -195,6 +196,40 @@ def stop_pages(lab: Lab, host: str, argument: str) -> None:
     _script(lab, host, "setsid sh /run/kill-pages </dev/null >/dev/null 2>&1 &")
 
 
+HOME = "cd /var/lib/containers/storage/overlay-containers/*/userdata &&"
+SERVING = {
+    "page-server": f"{HOME} kill -9 $(cat lazy-pages.pid)",
+    "keeper": f"{HOME} kill -9 $(cat keeper.pid)",
+    "page-server and keeper": f"{HOME} kill -9 $(cat lazy-pages.pid keeper.pid)",
+    "relay": "pkill -9 -f '[t]here.connect'",
+    "connection": "pkill -9 -f '[l]ink feed 1 none'",
+    "feed": "pkill -9 -f '[a]cknowledged'",
+    "feed's script": "pkill -9 -f '[t]ransfer-feed'",
+}
+
+
+def until_left(lab: Lab, host: str, argument: str) -> None:
+    """Not a blow: wait until no more than this part of a workload's memory is missing on a host."""
+    script = f"""{HOME} read -r all _ <pages.left
+        for round in $(seq 1000); do
+            read -r left _ <pages.left && [ $left -le $((all * PERCENT / 100)) ] && exit
+            sleep 0.02
+        done; exit 1"""
+    percent = round(float(argument) * 100)
+    lab.exec(host, ["sh", "-c", script.replace("PERCENT", str(percent))])
+
+
+def kill_serving(lab: Lab, host: str, argument: str) -> None:
+    """One of those who serve or carry memory that follows."""
+    lab.exec(host, ["sh", "-c", SERVING[argument]])
+
+
+def stop_serving(lab: Lab, host: str, argument: str) -> None:
+    """The page server stands still for so many seconds."""
+    goes_on = f"(sleep {argument}; kill -CONT $pid) </dev/null >/dev/null 2>&1 &"
+    lab.exec(host, ["sh", "-c", f"{HOME} pid=$(cat lazy-pages.pid) && kill -STOP $pid && {goes_on}"])
+
+
 def kill_hook(lab: Lab, host: str, argument: str) -> None:
     _script(lab, host, "pkill -9 -f '[w]orkloads/counter/hook.sh$'; true")
 
@@ -285,6 +320,9 @@ BLOWS: dict[str, Blow] = {
         kill_criu,
         kill_criu_early,
         kill_hook,
+        until_left,
+        kill_serving,
+        stop_serving,
         kill_pages,
         stop_pages,
         hang_podman,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import cycle
 
-from tests.faults import decided
+from tests.faults import decided, drains
 from tests.faults.host_cases import cables, disks, hosts, hung, runtimes, servers, strangers, typed
 from tests.faults.making import (
     BACK,
@@ -229,6 +229,7 @@ def matrix() -> list[Case]:
         restore_back,
         other_shapes,
         *decided.GROUPS,
+        *drains.GROUPS,
     )
     cases = [case for group in groups for case in group()]
     names = [case.name for case in cases]

@@ -74,6 +74,11 @@ class Case:
     small_journal: bool = False
     policy: dict[str, str] = field(default_factory=dict, hash=False)
 
+    @property
+    def moves(self) -> bool:
+        """Whether one workload goes from one host to the other, with its memory."""
+        return self.shape in ("move", "postcopy")
+
 
 @dataclass
 class Verdict:

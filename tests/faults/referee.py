@@ -48,7 +48,7 @@ class Referee:
                 self.bench.watch.stop()
         self.verdict.seconds = round(time.monotonic() - began, 1)
         self.verdict.ok = not self.verdict.problems
-        self.bench.dirty = not self.verdict.ok or self.case.shape != "move"
+        self.bench.dirty = not self.verdict.ok or not self.case.moves
         return self.verdict
 
     def _judge(self) -> None:
@@ -62,7 +62,7 @@ class Referee:
             blows.BLOWS[do](bench.lab, scene.hosts[role], argument)
         bench.watch.start()
         probe = Probe(bench.address, checksums=True)
-        watched = case.shape == "move"
+        watched = case.moves
         if watched:
             probe.start()
         try:
@@ -115,7 +115,7 @@ class Referee:
 
     def _at_once(self, done: Done, scene: Scene) -> None:
         """What an exit code promises holds at once, before anything is made good."""
-        if self.case.shape != "move" or self.case.zombie:
+        if not self.case.moves or self.case.zombie:
             return
         if done.exit == 0 and not scene.as_wanted() and not self._may_be_nowhere():
             self._problem(f"exit 0, but running on {self.bench.running()}")

@@ -28,7 +28,24 @@ class Scene:
         return {"source": self.source, "destination": self.destination}
 
 
+MEMORY, MUCH = 8, 64
+"""MiB of the workload; of one whose memory takes its time."""
+SLOW = "tc qdisc replace dev e0 root tbf rate 80mbit burst 256kb latency 200ms"
+"""Of a source: its memory takes some 7 s."""
+
+
 def move(bench: Bench) -> Scene:
+    return _move(bench, MEMORY)
+
+
+def postcopy(bench: Bench) -> Scene:
+    scene = _move(bench, MUCH)
+    bench.lab.exec(scene.source, ["sh", "-c", SLOW])
+    return scene
+
+
+def _move(bench: Bench, memory: int) -> Scene:
+    bench.dirty, bench.memory = bench.dirty or bench.memory != memory, memory
     source = bench.settle()
     destination = "h2" if source == "h1" else "h1"
     bench.repo.place(NAME, destination)
@@ -120,6 +137,7 @@ def _recreate(
 
 SHAPES: dict[str, Callable[[Bench], Scene]] = {
     "move": move,
+    "postcopy": postcopy,
     "move-volume": move_volume,
     "create": create,
     "start": start,

@@ -101,6 +101,52 @@ def test_memory_is_what_it_was_whatever_breaks(repo: Repo, host: str, struck: st
     assert left_behind(lab) == ""
 
 
+def test_auto_takes_it_where_it_may_and_clients_would_else_wait_for_too_long(repo: Repo) -> None:
+    limit = {"strategy": "auto", "maxDowntime": "500ms"}
+    repo.policy("later", **limit)
+    address = running(repo, 256)
+    refused = repo.apply(expect=None)
+    assert refused.returncode and "allowPostCopy: true, which would keep it" in refused.stdout, refused
+    assert repo.running_on() == ["h1"]
+    repo.policy("later", **limit, allowPostCopy=True)
+    with Probe(address, checksums=True) as probe:
+        assert "post-copy" in repo.run("plan").stdout
+        said = repo.apply()
+        seen = probe.stop()
+    assert seen.survived and seen.memory_intact, seen
+    assert repo.running_on() == ["h2"] and "counter: drain h2" in said.stderr
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("cut", [1, 10, 60])
+def test_while_the_way_is_cut_it_waits_and_status_says_so(repo: Repo, cut: int) -> None:
+    lab = repo.lab
+    address = running(repo, MEMORY)
+    lab.exec("h1", ["sh", "-c", SLOW])
+    told: list[dict] = []
+
+    def strike(_: object) -> None:
+        source, script = str(lab.subnet[0] + 1), CUT.replace("sleep 10", f"sleep {cut}")
+        lab.exec("h2", ["sh", "-c", script.replace("SOURCE", source)])
+        if cut == 60:  # a look takes its time
+            time.sleep(5)
+            told.extend(repo.json("status", expect=None)["unfinished"])
+
+    with Sums(address) as sums:
+        repo.apply_until("+ counter: restore", strike, expect=None)
+        answers, deadline = len(sums.seen), time.monotonic() + 120
+        while len(sums.seen) < answers + 3 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        repo.run("resume")
+    assert repo.running_on() == ["h2"]
+    assert len(set(sums.seen)) == 1 and len(sums.seen) > answers, sums.seen
+    for row in told:
+        assert row["owner"] == "h2" and "reconcile resume" in row["next"], row
+        assert 0 < row["memory_missing_bytes"] <= 2 * MEMORY * 2**20 and row["memory_waits_s"] > 0, row
+    assert bool(told) == (cut == 60)
+    assert left_behind(lab) == ""
+
+
 @pytest.mark.nightly
 def test_it_arrives_without_a_controller_and_another_one_ends_the_move(repo: Repo) -> None:
     address = running(repo, MEMORY)
