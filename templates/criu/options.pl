@@ -17,24 +17,34 @@ my @DROPPED = (    # [NAME, of, level, code]
     ['IPV6_RECVHOPLIMIT', '6', $IP6, 51], ['IPV6_MTU_DISCOVER', '6', $IP6, 23], ['IPV6_DONTFRAG', '6', $IP6, 62],
 );
 my $MOST = 2000;    # sockets whose options are looked at: a server's connections are much alike
-my (%fresh, %has);
+my %usual;
 
 sub number { my ($from, $level, $name) = @_; my $got = getsockopt($from, $level, $name); defined $got && length $got >= 4 ? unpack('i', $got) : undef }
-sub fresh { my $new; socket($new, $_[0], $_[1], $_[2]) ? $new : 0 }
 
 # Of a socket of TCP, UDP or raw IP: those that are not as they are in a new one, as [NAME, level, code, bytes].
 sub differing {
     my ($there, $domain, $type, $protocol) = @_;
     my $kind = $type == 3 ? 'r' : $protocol == $TCP ? number($there, $SOCKET, 30) ? 'tl' : 't' : $protocol == $UDP ? 'u' : '';
     return if !$kind || $MOST-- <= 0;
-    my $default = ($fresh{"$domain $type $protocol"} //= fresh($domain, $type, $protocol)) or return;
-    my $letters = $domain == 10 ? "[${kind}6]" : "[$kind]";
-    $has{"$domain $kind"} //= [grep { $_->[1] =~ $letters && !($_->[2] == $IP && $domain == 10) } @DROPPED];
+    my $usual = ($usual{"$domain $kind $protocol"} //= usual($domain, $type, $protocol, $kind));
     my @found;
-    for my $option (@{$has{"$domain $kind"}}) {
-        my ($name, undef, $level, $code) = @$option;
-        my ($is, $was) = (getsockopt($there, $level, $code), getsockopt($default, $level, $code));
-        push @found, [$name, $level, $code, $is] if defined $is && defined $was && $is ne $was;
+    for (@$usual) {
+        my ($name, $level, $code, $was) = @$_;
+        my $is = getsockopt($there, $level, $code);
+        push @found, [$name, $level, $code, $is] if defined $is && $is ne $was;
     }
     return @found;
+}
+
+# What a new socket of that kind has: [NAME, level, code, bytes].
+sub usual {
+    my ($domain, $type, $protocol, $kind) = @_;
+    my ($letters, @has) = ($domain == 10 ? "[${kind}6]" : "[$kind]");
+    socket(my $new, $domain, $type, $protocol) or return [];
+    for (grep { $_->[1] =~ $letters && !($_->[2] == $IP && $domain == 10) } @DROPPED) {
+        my ($name, undef, $level, $code) = @$_;
+        my $is = getsockopt($new, $level, $code);
+        push @has, [$name, $level, $code, $is] if defined $is;
+    }
+    return \@has;
 }

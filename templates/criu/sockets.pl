@@ -11,7 +11,7 @@ my ($PIDFD_OPEN, $PIDFD_GETFD, $SIOCGIFADDR, $SIOCGIFINDEX, $SIOCGIFNAME) = (434
 my ($ADD_MEMBERSHIP, $JOIN_GROUP, $BLOCK_SOURCE, $JOIN_SOURCE_GROUP, $MSFILTER, $INCLUDE) = (35, 42, 43, 46, 48, 1);
 my $GETSOCKOPT = {x86_64 => 55, aarch64 => 209, riscv64 => 209, ppc64le => 340, s390x => 365}->{$machine};
 my %WHERE_NEEDED = (TCP_CONGESTION => 1);    # a host may lack it, and plans say so
-my $SOURCES = 64;    # that are asked for at first
+my %asked;
 
 sub lines { open my $file, '<', $_[0] or return; return <$file> }
 sub shown { my ($bytes) = @_; length $bytes == 4 ? inet_ntoa($bytes) : Socket::inet_ntop(AF_INET6, $bytes) }
@@ -37,9 +37,9 @@ sub groups {
 sub membership {
     my ($there, $level, $card, $group) = @_;
     return unless defined $GETSOCKOPT;
-    my $room = $SOURCES;
+    my $room = 0;
     while (1) {
-        my $asked = pack('L x4 a128 L L', $card, storage($group), 0, $room) . "\0" x (128 * $room);
+        my $asked = ($asked{"$card $group $room"} //= pack('L x4 a128 L L', $card, storage($group), 0, $room) . "\0" x (128 * $room));
         my $size = pack 'L', length $asked;
         return if syscall($GETSOCKOPT, fileno $there, $level + 0, $MSFILTER, $asked, $size) != 0;
         my ($mode, $count) = unpack 'x136 L L', $asked;
