@@ -23,6 +23,8 @@ NUMBER = 21
 """Of its address on the lab's segment."""
 PROGRAM = "/srv/states"
 READY_SECONDS = 10.0
+PATIENCE = 900.0
+"""Seconds: what an apply may take on a machine that does much else."""
 SOURCES = Path(__file__).with_name("programs")
 TREES = ("/data/tree", "/tree", "/dev/shm/tree", "/scratch/tree")
 BY_HAND = """
@@ -81,7 +83,7 @@ def running(lab: Lab, runtime: str, strategy: str) -> Iterator[Probe]:
     """The probe on h1, ready. Whoever comes next removes it."""
     _compiled(lab)
     with tempfile.TemporaryDirectory(prefix="reconciler-fidelity-") as folder:
-        repo = Repo(Path(folder), lab)
+        repo = Repo(Path(folder), lab, patience=PATIENCE)
         repo.policy("as-asked", strategy=strategy)
         repo.workloads[NAME] = {
             "container": _container(repo, runtime),
