@@ -14,7 +14,7 @@ from rich.console import Console
 from reconciler.errors import CommandFailed, ReconcilerError
 from reconciler.lab import install_packages
 from tests import results
-from tests.bench import clients, copies, figures, manual, ours, picture, report, targets
+from tests.bench import clients, copies, figures, kept, manual, ours, picture, report, targets
 from tests.bench.cells import CELLS, MEMORY_CELL, MIB, VM_CELLS, BrokenRun, Cell, Measured, Run, Series, chosen
 from tests.bench.ground import Ground, ground, touch_for
 from tests.bench.page import page_figures
@@ -78,7 +78,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--cells", nargs="*", default=[], metavar="NAME", help="only these, such as 512-* 4-idle-*"
     )
-    parser.add_argument("--only", choices=("moves", "figures", "copies", "clients"), help="only this part")
+    parser.add_argument("--only", choices=("moves", "figures", "copies", "clients", "kept"), help="only this part")
     parser.add_argument(
         "--profile", action="store_true", help="where the downtime of a move goes; measures nothing else"
     )
@@ -148,6 +148,9 @@ def _in_a_lab(lab: Ground, asked: argparse.Namespace, say: Callable[[str], None]
     if asked.only in (None, "clients"):
         say("clients with data in flight, with a stream, with datagrams")
         found += clients.measure(lab, asked.n)
+    if asked.only in (None, "kept"):
+        say(f"moves of {kept.FILES:,} files with and without ACLs, and of a hole of 100 GB")
+        found += kept.measure(lab, min(asked.n, 3))
     return found
 
 
