@@ -31,8 +31,9 @@ ready: $(VENV)/installed
 unit: $(VENV)/installed
 	@SEEDS=$(SEEDS) $(BIN)/python -m pytest -q -n auto --dist loadfile -m 'not lab and not page and not nightly' tests
 
+# Two labs at a time: a test of real hosts waits more than it computes.
 lab-tests: ready
-	@$(BIN)/python -m pytest -q -m 'lab and not nightly and not vm and not libvirt and not docker and not cri and not kube' tests
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'lab and not nightly and not vm and not libvirt and not docker and not cri and not kube' tests
 
 nightly: ready ## The lab tests that take too long for every change
 	@$(BIN)/python -m pytest -q -m 'nightly and not vm and not libvirt and not docker and not cri and not kube' tests
