@@ -49,6 +49,8 @@ RELEASABLE = frozenset({Phase.COMMITTED, Phase.RETIRED, Phase.FENCED})
 """Phases in which what is frozen may be let go for good."""
 
 RESUMABLE = _ALL - {Phase.COMMITTED, Phase.RETIRED, Phase.FENCED}
-RESUMABLE_LATER = _ALL - {Phase.COMMITTED}
+RESUMABLE_LATER = _ALL - {Phase.COMMITTED, Phase.RETIRED}
 """Phases in which a source may be told to run again: under the same epoch, and under a higher one. A committed one
-is marked `verified` under a higher epoch first, by whoever has fenced the other side."""
+is marked `verified` under a higher epoch first, by whoever has fenced the other side. A retired one has given away
+all that could run: whoever still means to resume it has looked too early, and its marker must not come to say that
+it is held."""

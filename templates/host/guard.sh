@@ -536,9 +536,10 @@ cmd_resume() {
 		# A higher epoch is no proof that nothing runs at the other side: who has it marks this verified first.
 		die $E_COMMITTED "$N is committed under epoch $EPOCH here: the other side has to be fenced first"
 		;;
-	retired | fenced)
+	retired) die $E_COMMITTED "$N is retired under epoch $EPOCH here: nothing is left of it that could resume" ;;
+	fenced)
 		[ "$2" -gt "$EPOCH" ] ||
-			die $E_COMMITTED "$N is $PHASE under epoch $EPOCH here: only a higher epoch brings it back"
+			die $E_COMMITTED "$N is fenced under epoch $EPOCH here: only a higher epoch brings it back"
 		;;
 	esac
 	case $STATE in

@@ -67,6 +67,10 @@ FOUND = (
     # the new container and its data were removed when the host of the old ones was gone for good
     "seed 700809: recreate-elsewhere restart: unhealthy at confirm:before-intent; source-lost at undo"
     " copy-volume:in-effect; source-cut-off at undo start:after-effect",
+    # who was told to resume the source arrived after another controller had retired it, and marked it as held
+    "seed 2013: moves-to-one restart: all-cut-off at reserve:after-outcome;"
+    " controller-stopped-and-replaced-by-one-with-another-journal at transfer:after-effect; all-cut-off at"
+    " commit:in-effect (after 5)",
 )
 HEAD = re.compile(r"seed (\d+): ([a-z-]+)(?: ([a-z_,]+))?: (.*)")
 STRIKE = re.compile(r"([a-z-]+) at (undo )?([a-z-]+):([a-z-]+)(?: \(after (\d+)\))?")
