@@ -23,7 +23,10 @@ from reconciler.runtimes.docker import places
 from reconciler.runtimes.docker.engine import DockerEngine
 from reconciler.runtimes.oci.containers import NO_RESTART
 from reconciler.runtimes.oci.driver import OciDriver
+from reconciler.runtimes.oci.leaving import noting_descriptors
 from reconciler.runtimes.oci.moving import home_of
+
+_RUNC = "/run/docker/runtime-runc/moby"
 
 
 class DockerMoves(DockerEngine, OciDriver):
@@ -44,7 +47,7 @@ class DockerMoves(DockerEngine, OciDriver):
         return self.shell("dump", facts.userdata, facts.id, f"epoch-{handover.move.epoch}")
 
     def under(self, facts: ContainerFacts) -> tuple[str, ...]:
-        return self.shell("held", facts.userdata, facts.id)
+        return noting_descriptors(facts.userdata, f"{_RUNC}/{facts.id}/state.json")
 
     def allow_restore_here(self, handover: Handover, facts: ContainerFacts) -> Program[None]:
         yield from _allow_restore(handover, facts.userdata)

@@ -20,6 +20,7 @@ from reconciler.model.spec import TcpHandling
 from reconciler.model.world import ContainerFacts, InstanceState
 from reconciler.runtimes.base import Handover, Held, Located
 from reconciler.runtimes.oci import folders
+from reconciler.runtimes.oci.containers import shell
 from reconciler.runtimes.oci.moving import EngineMoves
 
 RELEASE_LIMIT: Seconds = 120.0
@@ -198,3 +199,9 @@ def check_kept(facts: ContainerFacts) -> None:
             code="P438",
             fix="let Reconciler make it anew from its spec",
         )
+
+
+def noting_descriptors(home: str, state: str) -> tuple[str, ...]:
+    """A script that a hold runs under where no engine notes what runc needs to know at a restore. `home`: the
+    folder that the images are in; `state`: runc's file about the container."""
+    return shell("held", home, state)

@@ -1,8 +1,8 @@
-# held.sh HOME ID COMMAND...: hold a container by this command of the guard's; when that is done, add to the images what the
-# OCI runtime needs to know at a restore: which of its first descriptors are pipes of the engine's.
-home=$1 id=$2
+# held.sh HOME STATE COMMAND...: hold a container by this command of the guard's; when that is done, add to the images what the
+# OCI runtime needs to know at a restore: which of its first descriptors are pipes of the engine's. STATE: the file of runc that says so.
+home=$1 state=$2
 shift 2
-state=$(cat "/run/docker/runtime-runc/moby/$id/state.json" 2>/dev/null)
+state=$(cat "$state" 2>/dev/null)
 said=$("$@") || { status=$?; printf '%s\n' "$said"; exit "$status"; }
 printf '%s\n' "$said"
 case $said in *'"outcome":"held"'* | *'"outcome":"exited","status":0,'*) ;; *) exit 0 ;; esac
