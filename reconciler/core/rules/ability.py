@@ -49,7 +49,11 @@ def _needed(case: Case) -> Iterator[str]:
     if case.workload and case.workload.spec.health and kind not in (ChangeKind.STOP, ChangeKind.REMOVE):
         yield "checks"
     if case.arrives and wanted:
-        yield from (name for name in ("networks", "volumes") if getattr(wanted, name))
+        there = {network.name for network in case.destination.networks} if case.destination else set()
+        if any(network.name not in there for network in wanted.networks):
+            yield "networks"  # to make them
+        if wanted.volumes:
+            yield "volumes"
     if saved_before(case.change, case.spec):
         yield "captures"
     if case.moves and case.policy.strategy is Strategy.PRECOPY:
