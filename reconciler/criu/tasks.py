@@ -29,6 +29,10 @@ class Tasks:
     makers: str = ""
     paused: bool = False
 
+    def __post_init__(self) -> None:
+        if not self.group:  # everything on the host would be in it
+            raise ValueError("tasks without a cgroup of their own")
+
     @property
     def cgroup(self) -> str:
         """An extended regular expression that finds their lines in /proc/PID/cgroup."""
