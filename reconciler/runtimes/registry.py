@@ -155,9 +155,10 @@ def rules() -> Mapping[str, Rule]:
     runtime may register more where it is loaded. Whoever uses runtimes has them."""
     from reconciler.core.rules import RULES
     from reconciler.runtimes.podman import rules  # isort: skip
+    from reconciler.runtimes.cri import rules as pods  # isort: skip
     from reconciler.runtimes.docker import rules as dockers  # isort: skip
 
-    del rules, dockers  # to import them makes them known
+    del rules, dockers, pods  # to import them makes them known
     return RULES
 
 

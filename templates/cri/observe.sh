@@ -12,6 +12,8 @@ cat /var/lib/reconciler/workloads/*/"$note" 2>/dev/null
 section kubelet
 grep -lsx kubelet /proc/[0-9]*/comm | head -n 1
 [ ! -e /var/lib/kubelet/config.yaml ] || echo configured
+section runc
+runc --version 2>/dev/null | head -n 1
 section disk
 df -B1 --output=avail /var/lib/containerd 2>/dev/null | tail -n 1
 # shellcheck disable=SC2154 # socket is call.sh's

@@ -201,4 +201,4 @@ def test_what_is_not_ours_is_not_looked_at() -> None:
 def test_it_can_what_it_says() -> None:
     from reconciler.runtimes.base import abilities
 
-    assert abilities(CriDriver()) == ("lifecycle", "checks", "images", "captures", "attends")
+    assert abilities(CriDriver()) == ("lifecycle", "checks", "images", "moves", "captures", "attends")

@@ -41,6 +41,18 @@ def address(lab: Lab, host: str) -> str:
     return str(answer.message.status.network.ip)
 
 
+def in_container(lab: Lab, host: str, *words: str) -> str:
+    """Run a command in the one container that runs there; what it prints."""
+    running = "ctr -n k8s.io containers ls -q 'labels.\"io.cri-containerd.kind\"==container'"
+    script = f'exec ctr -n k8s.io tasks exec --exec-id test-$$ "$({running})" "$@"'
+    return lab.exec(host, ["sh", "-c", script, "sh", *words], timeout_seconds=60).stdout
+
+
+def start_containerd(lab: Lab, host: str) -> None:
+    boot = (lab.subnet, lab.controller_address, lab.spec.container_range(host))
+    lab.exec(host, ["sh", "/run/lab/containerd.sh", *map(str, boot)], timeout_seconds=90)
+
+
 @contextmanager
 def cleared(lab: Lab) -> Iterator[Lab]:
     """All hosts up and without pods, before and after."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
@@ -9,21 +10,22 @@ import pytest
 
 from reconciler.errors import HostError, HostUnreachable
 from reconciler.hosts.ssh import SshFleet
-from reconciler.lab import DEMO_IMAGE, Lab
+from reconciler.lab import DEMO_IMAGE, NETWORK, Lab
 from reconciler.load import load
 from reconciler.model.command import Fence
 from reconciler.model.spec import Workload
 from reconciler.runtimes.cri.driver import CriDriver
-from tests.drivers.contract import RuntimeContract
-from tests.drivers.scene import NAME, Scene
+from tests.drivers.contract import CapturesContract, MovesContract, RuntimeContract
+from tests.drivers.scene import NAME, RUN, Scene
 from tests.lab.pods import pods
 
 pytestmark = [pytest.mark.lab, pytest.mark.cri, pytest.mark.timeout(300)]
 
-COUNT = "nsenter -n -t $(pgrep -ox counter) sh -c 'echo q | timeout 2 busybox nc 127.0.0.1 9000'"
+INDEX = 103
+MAC = "02:00:00:00:61:03"
 
 
-def counter() -> Workload:
+def counter(lab: Lab) -> Workload:
     return Workload.model_validate(
         {
             "apiVersion": "reconciler/v1alpha1",
@@ -31,7 +33,11 @@ def counter() -> Workload:
             "metadata": {"name": NAME},
             "spec": {
                 "runtime": "cri",
-                "container": {"image": DEMO_IMAGE, "command": ["/bin/counter", "--memory", "8"]},
+                "container": {
+                    "image": DEMO_IMAGE,
+                    "command": ["/bin/counter", "--memory", "8"],
+                    "networks": [{"name": NETWORK, "ip": str(lab.subnet[INDEX]), "mac": MAC}],
+                },
                 "placement": {"host": "h1"},
                 "health": {"tcp": {"port": 9000}},
             },
@@ -39,14 +45,24 @@ def counter() -> Workload:
     )
 
 
+def ask(lab: Lab) -> int:
+    """The count, over a new connection."""
+    with socket.create_connection((str(lab.subnet[INDEX]), 9000), timeout=20) as connection:
+        connection.sendall(b"?")
+        return int(connection.recv(64))
+
+
 @pytest.fixture
 async def scene(without_pods: Lab) -> AsyncIterator[Scene]:
-    def ask() -> int:
-        said = without_pods.exec("h1", ["sh", "-c", COUNT], check=False, timeout_seconds=30).stdout
-        return int(said.split()[0])
-
+    without_pods.exec("h1", ["mkdir", "-p", f"/var/lib/reconciler/checkpoints/{NAME}/.{RUN}.part"])
     fleet = SshFleet(load([without_pods.inventory_path], allow_empty=True).hosts)
-    yield Scene(fleet=fleet, new_driver=CriDriver, workload=counter(), count=ask, address="")
+    yield Scene(
+        fleet=fleet,
+        new_driver=CriDriver,
+        workload=counter(without_pods),
+        count=lambda: ask(without_pods),
+        address=str(without_pods.subnet[INDEX]),
+    )
     await fleet.close()
 
 
@@ -76,7 +92,7 @@ async def test_what_containerd_lost_is_seen_when_it_is_back(scene: Scene, withou
     assert len(pods(without_pods, "h1")) == 1
 
 
-class TestCri(RuntimeContract):
+class TestCri(RuntimeContract, MovesContract, CapturesContract):
     """The contract, on real hosts."""
 
     runtime = "cri"

@@ -31,8 +31,12 @@ def _owned(host: HostFacts) -> Iterator[Said]:
 @rule("cri.kubelet", alone=_owned)
 def kubelet(case: Case) -> Iterator[Said]:
     """A kubelet ends pods that its cluster does not know, and counts what they use for its own. So nothing is made
-    beside one, whether it runs at the moment or is only set up (/var/lib/kubelet/config.yaml)."""
-    for host, _ in _arrival(case):
+    beside one, and nothing leaves from there, whether it runs at the moment or is only set up
+    (/var/lib/kubelet/config.yaml)."""
+    hosts = [host for host, _ in _arrival(case)]
+    if case.moves and case.source and case.workload and case.workload.spec.runtime == ENGINE:
+        hosts.append(case.source)
+    for host in hosts:
         yield from (Said(said.message, said.fix, host=host.name) for said in _owned(host))
 
 
@@ -51,7 +55,7 @@ def _not_handed_on(host: HostFacts) -> Iterator[Said]:
     known = host.settings.get(ENGINE)
     if known is not None and "criu-annotation" not in known:
         yield Said(
-            f"containerd of {host.name} does not hand on {ANNOTATION_CRIU}: pods there cannot be saved",
+            f"containerd of {host.name} does not hand on {ANNOTATION_CRIU}: pods there cannot be saved or moved",
             f'container_annotations = ["{ANNOTATION_CRIU}"] in the table of its runtime runc in config.toml, then '
             "restart containerd",
         )
@@ -59,8 +63,8 @@ def _not_handed_on(host: HostFacts) -> Iterator[Said]:
 
 @rule("cri.annotation", warns=True, alone=_not_handed_on)
 def not_handed_on(case: Case) -> Iterator[Said]:
-    """A pod is saved by CRIU under a configuration of its own, which an annotation of its container names.
-    containerd hands on only annotations that its configuration lists; without that, pods run and cannot be
-    saved."""
+    """A pod is saved and moved by CRIU under a configuration of its own, which an annotation of its container
+    names. containerd hands on only annotations that its configuration lists; without that, pods run, and can be
+    neither saved nor moved (`cri.not-told`)."""
     for host, _ in _arrival(case):
-        yield from _not_handed_on(host)
+        yield from () if case.moves else _not_handed_on(host)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reconciler.criu import arriving, config
 from reconciler.guard import guard
 from reconciler.model.command import Program
-from reconciler.runtimes.base import Alive, LogWish
-from reconciler.runtimes.cri import calls, capturing, images, lifecycle, looking, observing
+from reconciler.runtimes.base import Handover, LogWish
+from reconciler.runtimes.cri import calls, capturing, coming, images, leaving, lifecycle, looking, observing
 
 
 class CriDriver:
@@ -15,6 +16,7 @@ class CriDriver:
 
     NAME = looking.NAME
     observe = staticmethod(observing.observe)
+    alive = staticmethod(coming.alive)
     prepare_host = staticmethod(guard.install)
     # lifecycle, checks
     create = staticmethod(lifecycle.create)
@@ -34,13 +36,26 @@ class CriDriver:
     # captures
     shadow = staticmethod(capturing.shadow)
     capture = staticmethod(capturing.capture)
-    resume = staticmethod(capturing.resume)
+    # moves: the source
+    locate = staticmethod(leaving.locate)
+    hold = staticmethod(leaving.hold)
+    resume = staticmethod(leaving.resume)
+    retire = staticmethod(leaving.retire)
+    # moves: the destination
+    stage = staticmethod(coming.stage)
+    unstage = staticmethod(coming.unstage)
+    commit_destination = staticmethod(arriving.commit)
+    restore = staticmethod(coming.restore)
+    verify = staticmethod(coming.verify)
+    confirm = staticmethod(coming.confirm)
+    finish = staticmethod(coming.finish)
+    fence_off = staticmethod(coming.fence_off)
 
-    def alive(self, workload: str) -> Program[Alive]:
-        pod = yield from looking.current(workload)
-        if pod is None or pod.facts is None:
-            return Alive(exists=False, running=False, detail="no pod")
-        return Alive(exists=True, running=pod.runs, pid=pod.facts.pid, detail=pod.facts.state.value)
+    def commit_source(self, handover: Handover) -> Program[None]:
+        return guard.commit(handover.fence)
+
+    def hang_up(self, handover: Handover) -> Program[None]:
+        return config.hang_up(handover.name)
 
     # --- attends ---
 

@@ -6,15 +6,12 @@ of what has ended makes the pod anew, from the spec.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 
-from pydantic import ValidationError
-
-from reconciler.core import answers, unwell
+from reconciler.core import unwell
 from reconciler.core.made_from import changed_fields
 from reconciler.criu import rooms
-from reconciler.errors import CommandFailed, HostError
+from reconciler.errors import CommandFailed
 from reconciler.guard import guard
 from reconciler.guard import notes as guard_notes
 from reconciler.model.base import parse_duration
@@ -24,9 +21,10 @@ from reconciler.model.health import HealthCheck
 from reconciler.model.plan import Phase
 from reconciler.model.spec import Workload
 from reconciler.model.world import InstanceState
-from reconciler.runtimes.cri import calls, capturing, configs, images, looking
+from reconciler.runtimes.cri import calls, configs, copies, looking, making
 from reconciler.runtimes.cri.calls import CriCall
 from reconciler.runtimes.cri.looking import NOTE, RAN, OwnPod
+from reconciler.runtimes.cri.making import Phases
 
 GRACE: Seconds = 10.0
 """Between asking a program to end and ending it, unless its spec says."""
@@ -47,29 +45,16 @@ def create(workload: Workload, fence: Fence, *, oci_runtime: str, secrets: Mappi
 def _make(name: str, wanted: Container, fence: Fence) -> Program[str]:
     """A pod and its container, not started, in the place of all that is not set aside; returns the container's
     ID."""
-    image = yield from images.image_id(wanted.image)
-    if image is None:
-        raise HostError(f"the image {wanted.image} is not there", code="H214", fix="pull or copy it first")
     yield from guard.mark(fence, Phase.RUNNING, "owner")
     yield from _clear(name, fence)
-    yield calls.room(calls.NOTES)
-    pod = configs.pod(name, wanted, uuid.uuid4().hex)
-    (ran,) = yield from calls.change(fence, guard.LIVE, CriCall("RunPodSandbox", "runpod", {"config": pod}, "id"))
-    sandbox = answers.full_id(ran.id, "the ID of the pod it made")
-    made = {
-        "pod_sandbox_id": sandbox,
-        "config": configs.container(name, wanted, f"sha256:{image}"),
-        "sandbox_config": pod,
-    }
-    (created,) = yield from calls.change(fence, guard.LIVE, CriCall("CreateContainer", "create", made, "id"))
-    return answers.full_id(created.id, "the ID of the container it made")
+    return (yield from making.to_start(name, wanted, fence, guard.LIVE))
 
 
 def _clear(name: str, fence: Fence) -> Program[None]:
     found, aside = yield from looking.every(name)
     for pod in found:
         if pod.id != aside:
-            yield from _remove(pod, fence)
+            yield from remove_pod(pod, fence)
 
 
 def start(workload: Workload, fence: Fence) -> Program[None]:
@@ -99,44 +84,41 @@ def _start(name: str, wanted: Container, found: OwnPod, fence: Fence) -> Program
 def stop(workload: str, fence: Fence) -> Program[None]:
     found = yield from looking.current(workload)
     if found is not None:
-        yield from _stop(found, fence)
+        yield from stop_pod(found, fence)
 
 
-def _stop(pod: OwnPod, fence: Fence) -> Program[None]:
-    """The pod's addresses are free after it."""
+def stop_pod(
+    pod: OwnPod, fence: Fence, phases: Phases = guard.SETTLED, grace: Seconds | None = None
+) -> Program[None]:
+    """The pod's addresses are free after it. `grace`: as its spec says unless told."""
     if pod.runs or pod.ready:
-        grace = _grace(pod)
+        within = _grace(pod) if grace is None else grace
         asked = [CriCall("StopPodSandbox", "id", {"id": pod.id})]
         if pod.runs and pod.facts is not None:
-            asked.insert(0, CriCall("StopContainer", "stop", {"id": pod.facts.id, "timeout": round(grace)}))
-        yield from calls.change(fence, guard.SETTLED, *asked, limit=grace + calls.LIMIT)
+            asked.insert(0, CriCall("StopContainer", "stop", {"id": pod.facts.id, "timeout": round(within)}))
+        yield from calls.change(fence, phases, *asked, limit=within + calls.LIMIT)
 
 
 def _grace(pod: OwnPod) -> Seconds:
-    made_from = _spec(pod)
-    return parse_duration(made_from.stop_timeout) if made_from and made_from.stop_timeout else GRACE
-
-
-def _spec(pod: OwnPod) -> Container | None:
-    """What it was made from; None where this release cannot read that."""
-    try:
-        return Container.model_validate_json(pod.spec)
-    except ValidationError:
-        return None
+    wanted = looking.made_from(pod.spec)
+    return parse_duration(wanted.stop_timeout) if wanted and wanted.stop_timeout else GRACE
 
 
 def remove(workload: str, fence: Fence) -> Program[None]:
     yield from _clear(workload, fence)
 
 
-def _remove(pod: OwnPod, fence: Fence) -> Program[None]:
-    yield from _stop(pod, fence)
-    if pod.facts is not None and pod.facts.userdata:
-        yield from rooms.free(capturing.tasks(pod.facts), fence, guard.SETTLED)
-    yield from calls.change(fence, guard.SETTLED, CriCall("RemovePodSandbox", "id", {"id": pod.id}))
+def remove_pod(
+    pod: OwnPod, fence: Fence, phases: Phases = guard.SETTLED, grace: Seconds | None = None
+) -> Program[None]:
+    """With what is in our folder of its container. `grace`: as its spec says unless told."""
+    yield from stop_pod(pod, fence, phases, grace)
     home = pod.facts.userdata if pod.facts is not None else ""
+    if pod.facts is not None and home:
+        yield from rooms.free(copies.tasks(pod.facts), fence, phases)
+    yield from calls.change(fence, phases, CriCall("RemovePodSandbox", "id", {"id": pod.id}))
     folders = [folder for folder in (configs.folder(pod.workload, pod.uid), home) if folder]
-    yield from guard.run(fence, guard.SETTLED, ("rm", "-rf", "--", *folders))
+    yield from guard.run(fence, phases, ("rm", "-rf", "--", *folders))
 
 
 def set_aside(workload: str, fence: Fence) -> Program[None]:
@@ -149,7 +131,7 @@ def set_aside(workload: str, fence: Fence) -> Program[None]:
     if pod.id != aside:
         note = f"{pod.id} {RAN if pod.runs else 'not'}\n"
         yield from guard_notes.write(workload, NOTE, note.encode())
-    yield from _stop(pod, fence)
+    yield from stop_pod(pod, fence)
 
 
 def bring_back(workload: str, fence: Fence) -> Program[None]:
@@ -161,12 +143,12 @@ def bring_back(workload: str, fence: Fence) -> Program[None]:
     if old is not None:  # else this was done before, but for the note
         yield from _clear(workload, fence)
     if ran and old is not None:
-        wanted = _spec(old)
+        wanted = looking.made_from(old.spec)
         if wanted is None:
             raise CommandFailed(f"{workload} cannot be started again: nobody can read what it was made from")
         container = yield from _make(workload, wanted, fence)
         yield from calls.change(fence, guard.LIVE, CriCall("StartContainer", "id", {"id": container}))
-        yield from _remove(old, fence)
+        yield from remove_pod(old, fence)
     yield from _forget(workload, fence)
 
 
@@ -174,7 +156,7 @@ def remove_aside(workload: str, fence: Fence) -> Program[None]:
     found, aside = yield from looking.every(workload)
     for pod in found:
         if pod.id == aside:
-            yield from _remove(pod, fence)
+            yield from remove_pod(pod, fence)
     yield from _forget(workload, fence)
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from pydantic import ValidationError
 
 from reconciler.core import answers
 from reconciler.errors import CommandFailed
 from reconciler.guard import guard
 from reconciler.model.command import Command, Program
+from reconciler.model.container import Container
 from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
-from reconciler.model.world import ContainerFacts, InstanceNetwork, InstanceState
-from reconciler.runtimes.cri import calls
+from reconciler.model.world import ContainerFacts, ContainerMount, ContainerOptions, InstanceState
+from reconciler.runtimes.cri import calls, networks
 from reconciler.runtimes.cri.calls import NOT_FOUND, OK, CriAnswer, CriCall
 from reconciler.runtimes.cri.messages import mapping
 
@@ -31,7 +34,8 @@ LISTS = (CriCall("ListPodSandbox", answer="pods"), CriCall("ListContainers", ans
 
 @dataclass(frozen=True)
 class OwnPod:
-    """A pod of ours, with what is in it. `made`: in nanoseconds since the epoch."""
+    """A pod of ours, with what is in it. `made`: in nanoseconds since the epoch. `cgroup`: the path of its
+    container's control group; empty where systemd makes it."""
 
     id: str
     workload: str
@@ -41,6 +45,7 @@ class OwnPod:
     spec: str
     container: Any = None
     facts: ContainerFacts | None = None
+    cgroup: str = ""
 
     @property
     def runs(self) -> bool:
@@ -98,11 +103,16 @@ def with_facts(found: Sequence[OwnPod], said: Iterable[CriAnswer], aside: frozen
 
 def _with(pod: OwnPod, box: Any, inner: Any, aside: bool) -> OwnPod:
     name = pod.workload + ASIDE if aside else pod.workload
+    wanted = made_from(pod.spec)
     ips = [box.network.ip, *(one.ip for one in box.network.additional_ips)]
     four, six = ([answers.address(ip, "an address of a pod") for ip in ips if ip] + [None, None])[:2]
-    network = InstanceNetwork(name="cni", ip=four, ip6=six)
     labels = {LABEL_WORKLOAD: pod.workload, LABEL_SPEC: pod.spec}
-    common = {"name": name, "runtime": NAME, "labels": labels, "networks": (network,) if four else ()}
+    common = {
+        "name": name,
+        "runtime": NAME,
+        "labels": labels,
+        "networks": networks.of_pod(wanted, (four, six)),
+    }
     if inner is None:  # its maker was ended between the two
         return _seen(pod, ContainerFacts(id=pod.id, state=InstanceState.CREATED, **common))
     status = inner.status
@@ -122,21 +132,55 @@ def _with(pod: OwnPod, box: Any, inner: Any, aside: bool) -> OwnPod:
         else 0,
         exit_code=status.exit_code if status.exit_code < 2**31 else -1,
         started_at=status.started_at / _NANO,
+        mounts=tuple(_mount(one) for one in status.mounts),
+        options=_options(wanted),
         oci_runtime="runc",
         **common,
     )
-    return _seen(pod, facts)
+    return _seen(pod, facts, _cgroups_path(spec))
+
+
+def _mount(found: Any) -> ContainerMount:
+    source = answers.shown(found.host_path, "a mount of a container", 4096)
+    target = answers.shown(found.container_path, "a mount of a container", 4096)
+    return ContainerMount(kind="bind", source=source, target=target)
+
+
+def _options(wanted: Container | None) -> ContainerOptions:
+    """What rules about moving it want to know."""
+    if wanted is None:
+        return ContainerOptions()
+    modes = {"pid_mode": wanted.pid, "ipc_mode": wanted.ipc, "network_mode": wanted.network_mode}
+    return ContainerOptions(
+        privileged=wanted.privileged,
+        terminal=wanted.tty,
+        devices=tuple(device.path for device in wanted.devices if device.path),
+        **{name: mode for name, mode in modes.items() if mode == "host"},
+    )
+
+
+def made_from(spec: str) -> Container | None:
+    """What a pod was made from; None where this release cannot read that."""
+    try:
+        return Container.model_validate_json(spec)
+    except ValidationError:
+        return None
+
+
+def _cgroups_path(spec: Mapping[str, Any]) -> str:
+    """A path, or `SLICE:PREFIX:ID` where systemd makes the group, which puts `.scope` behind `PREFIX-ID`."""
+    path = answers.mapping(spec.get("linux"), "the OCI config of a container").get("cgroupsPath")
+    return answers.string(path, "the control group of a container", 4096)
 
 
 def _group(spec: Mapping[str, Any], container_id: str) -> str:
     """The name of its control group, without the `.scope` that systemd puts behind it."""
-    path = answers.mapping(spec.get("linux"), "the OCI config of a container").get("cgroupsPath")
-    _, _, prefix = answers.string(path, "the control group of a container").rpartition(":")[0].rpartition(":")
+    _, _, prefix = _cgroups_path(spec).rpartition(":")[0].rpartition(":")
     return f"{answers.word(prefix, 'the control group')}-{container_id}" if prefix else container_id
 
 
-def _seen(pod: OwnPod, facts: ContainerFacts) -> OwnPod:
-    return OwnPod(pod.id, pod.workload, pod.uid, pod.ready, pod.made, pod.spec, pod.container, facts)
+def _seen(pod: OwnPod, facts: ContainerFacts, path: str = "") -> OwnPod:
+    return replace(pod, facts=facts, cgroup=answers.path(path, "the control group") if path[:1] == "/" else "")
 
 
 def image_id(text: str) -> str:

@@ -11,8 +11,8 @@ from reconciler.errors import HostError
 from reconciler.guard.guard import ROOT
 from reconciler.model.command import Command, Program, Seconds
 from reconciler.model.labels import ANNOTATION_CRIU
-from reconciler.model.world import HostFacts, InstanceState, RuntimeFacts
-from reconciler.runtimes.cri import calls, images, looking
+from reconciler.model.world import HostFacts, InstanceState, RuntimeFacts, Versions
+from reconciler.runtimes.cri import calls, copies, images, looking, networks
 from reconciler.runtimes.cri.calls import UNIMPLEMENTED, CriAnswer, CriCall
 from reconciler.runtimes.cri.messages import mapping
 from reconciler.runtimes.oci.measuring import by_id, measured
@@ -48,12 +48,16 @@ def observe(host: HostFacts) -> Program[RuntimeFacts]:
         for pod in seen
         if pod.facts is not None
     )
+    if instances:
+        instances = yield from copies.with_upper(instances)
     return RuntimeFacts(
+        versions=Versions(runc=version(parts.get("runc", ""))),
         version=version(answers.string(versions.runtime_version, "the version of containerd", 200)),
         settings=tuple(_settings(versions, status, parts)),
         disk_free_bytes=answers.number(parts.get("disk", "").strip(), "the free disk of containerd") or None,
         instances=(yield from measured(instances, by_id(), LISTS_LIMIT)),
         images=tuple(images.facts(one) for one in kept.images),
+        networks=networks.of_host(mapping(status.info)),
     )
 
 
@@ -83,11 +87,15 @@ def _settings(versions: Any, status: Any, parts: Mapping[str, str]) -> Iterator[
         answers.parsed(mapping(status.info).get("config") or "{}", "containerd's configuration"),
         "its configuration",
     )
-    if config.get("enableExperimentalRestoreViaCreate"):
-        yield "restores-by-switch"
+    if config.get("enableExperimentalRestoreViaCreate") is False:  # releases without the switch do not name it
+        yield "restore-off"
+    if config.get("enableCRIU") is False:
+        yield "criu-off"
     handlers = answers.mapping(
         answers.mapping(config.get("containerd"), "its configuration").get("runtimes"), "it"
     )
     runc = answers.mapping(handlers.get("runc"), "its OCI runtime runc")
     if ANNOTATION_CRIU in answers.items(runc.get("ContainerAnnotations"), "the annotations that it hands on"):
         yield "criu-annotation"
+    if answers.mapping(runc.get("options"), "the options of its OCI runtime runc").get("SystemdCgroup"):
+        yield "systemd-cgroup"

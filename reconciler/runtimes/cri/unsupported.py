@@ -25,6 +25,7 @@ TAKEN = frozenset(
         "labels",
         "mounts",
         "devices",
+        "networks",
         "network_mode",
         "dns",
         "dns_search",
@@ -48,7 +49,6 @@ TAKEN = frozenset(
 _OTHERWISE = {
     "restart": ("on a host without a kubelet nothing starts containers again", "leave it out"),
     "restart_retries": ("on a host without a kubelet nothing starts containers again", "leave it out"),
-    "networks": ("pods are on the networks that CNI's configuration of their host names", "leave it out"),
     "volumes": ("CRI has no named volumes", "mount a folder of the host (`mounts`)"),
     "secret_env": ("a container that is started again is made again, without secrets at hand", "use `mounts`"),
     "secret_files": ("CRI has no secrets", "mount a file of the host (`mounts`)"),
@@ -66,6 +66,7 @@ def unsupported(container: Container) -> Iterator[Unsupported]:
             why, hint = _OTHERWISE.get(name, ("CRI has no place for it", "leave it out"))
             yield (field.alias or name,), why, hint
     yield from _of_files(container)
+    yield from _of_networks(container)
     yield from _of_rights(container)
     if container.network_mode == "none":
         yield ("networkMode",), "CNI gives every pod a network", "leave it out, or use `host`"
@@ -75,13 +76,17 @@ def unsupported(container: Container) -> Iterator[Unsupported]:
 
 
 def _of_files(container: Container) -> Iterator[Unsupported]:
-    for number, mount in enumerate(container.mounts):
-        if mount.move or mount.shared:
-            what = "move" if mount.move else "shared"
-            yield ("mounts", number, what), "this runtime does not move", "leave it out"
     for number, device in enumerate(container.devices):
         if device.cdi:
             yield ("devices", number, "cdi"), "CDI devices are not given yet", "give the device by `path`"
+
+
+def _of_networks(container: Container) -> Iterator[Unsupported]:
+    if len(container.networks) > 1:
+        yield ("networks", 1), "CRI gives a pod one network", "name the one that CNI's configuration makes"
+    for number, network in enumerate(container.networks):
+        if network.aliases:
+            yield ("networks", number, "aliases"), "CNI knows no names of containers", "leave it out"
 
 
 def _of_rights(container: Container) -> Iterator[Unsupported]:
