@@ -219,6 +219,15 @@ def until_left(lab: Lab, host: str, argument: str) -> None:
     lab.exec(host, ["sh", "-c", script.replace("PERCENT", str(percent))])
 
 
+def fill_room(lab: Lab, host: str, argument: str) -> None:
+    """The memory for images has room for a little more than is in it."""
+    script = """awk '/userdata.checkpoint/{print $2}' /proc/mounts | while read -r folder; do
+        used=$(df -k --output=used "$folder" | tail -n 1)
+        mount -o remount,size=$((used + 512))k "$folder" || exit
+    done"""
+    _script(lab, host, script)
+
+
 def kill_serving(lab: Lab, host: str, argument: str) -> None:
     """One of those who serve or carry memory that follows."""
     lab.exec(host, ["sh", "-c", SERVING[argument]])
@@ -321,6 +330,7 @@ BLOWS: dict[str, Blow] = {
         kill_criu_early,
         kill_hook,
         until_left,
+        fill_room,
         kill_serving,
         stop_serving,
         kill_pages,

@@ -86,7 +86,7 @@ def hosts() -> Iterator[Case]:
         for when in ("early", "in the middle"):
             yield _case(FORWARD, when, _strike(do, "source"), f"{do} at the source")
     for when in ("early", "in the middle"):
-        strike = _strike("fill_images", "destination")
+        strike = _strike("fill_room", "destination")
         yield _case(BACK, when, strike, "no memory left for images", exits=(PUT_BACK,), keeps=False)
     # What only it had is lost; what runs at the destination stands still at it.
     for when in ("early", "in the middle"):

@@ -142,7 +142,7 @@ def test_while_the_way_is_cut_it_waits_and_status_says_so(repo: Repo, cut: int) 
     assert len(set(sums.seen)) == 1 and len(sums.seen) > answers, sums.seen
     for row in told:
         assert row["owner"] == "h2" and "reconcile resume" in row["next"], row
-        assert 0 < row["memory_missing_bytes"] <= 2 * MEMORY * 2**20 and row["memory_waits_s"] > 0, row
+        assert 0 < row["memoryMissingBytes"] <= 2 * MEMORY * 2**20 and row["memoryWaitsS"] > 0, row
     assert bool(told) == (cut == 60)
     assert left_behind(lab) == ""
 
