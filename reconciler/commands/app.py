@@ -22,6 +22,7 @@ from reconciler.core.points import RULE, Point, told
 from reconciler.core.questions import questions
 from reconciler.core.saga import unended_in
 from reconciler.core.schedule import Slots
+from reconciler.core.unwanted import asked_again, put_back
 from reconciler.engine.execute import Outcome
 from reconciler.engine.lease import Leases, fleet_leases
 from reconciler.engine.lenient import Warn
@@ -39,6 +40,8 @@ from reconciler.state.identity import owner
 from reconciler.state.store import Awaited, Store
 
 log = logging.getLogger("reconciler.commands")
+LATEST = 10
+"""Of a workload's runs so many are looked at for what was put back."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,8 @@ async def look(spec: Spec, fleet: Fleet, journal: Store) -> Seen:
     stock = await restorable(spec, fleet, world, out_of_sight(spec, world), time.time())
     plan = make_plan(spec, world, unfinished(journal), journal.measured(), stock)
     points = await recovery_points(spec, fleet, world.unknown(), time.time())
-    plan = plan.model_copy(update={"findings": (*plan.findings, *told(points))})
+    tried = (found for name in asked_again(plan) for found in put_back(plan, name, journal.runs(name, LATEST)))
+    plan = plan.model_copy(update={"findings": (*plan.findings, *told(points), *tried)})
     found = (len(plan.changes), len(plan.steps), len(plan.findings))
     log.info("planned: %d changes, %d steps, %d findings", *found)
     return Seen(world, plan, points)

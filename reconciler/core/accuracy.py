@@ -66,6 +66,19 @@ def frozen_seconds(run: Run, workload: str) -> Seconds | None:
     return end - begin if begin is not None and end is not None else None
 
 
+def stopped_seconds(run: Run, workload: str, ran_at: float | None = None) -> Seconds | None:
+    """Seconds from when what runs was told to make room for its successor until that, or itself, was started;
+    None where it was not, or runs no more. `ran_at`: when it ran again in another run."""
+    spans, capture = _spans(run, workload), run.plan.captures.get(workload)
+    begin = spans.get((StepKind.SET_ASIDE, Mark.INTENT))
+    end = came_back = spans.get((StepKind.SET_ASIDE, Mark.UNDONE))
+    if came_back is None:
+        end = spans.get((StepKind.START, Mark.DONE))
+    elif capture and capture.goes_back:
+        end = ran_at
+    return end - begin if begin is not None and end is not None else None
+
+
 def measured_moves(runs: Iterable[Run]) -> list[Measured]:
     """Every move that went through, newest run first as given."""
     return [found for run in runs for name in run.plan.moves if (found := _measured(run, name))]

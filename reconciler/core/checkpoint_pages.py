@@ -59,6 +59,13 @@ CHECKPOINT_PAGES: dict[str, Page] = {
         "It was to be undone, but runs by now and was found to be well: another controller has gone on meanwhile. "
         "`reconcile status` says how it stands.",
     ),
+    "C384": Page(
+        "an update that could not go back to its checkpoint yet",
+        "Its successor was taken away, and the host that it ran on does not answer, or nobody can tell any more "
+        "from which spec it was made. It stays set aside there, and its checkpoint is kept. Once the host "
+        "answers: `reconcile resume`. Where it never will: restore the checkpoint elsewhere "
+        "(`reconcile restore`).",
+    ),
     "C380": Page(
         "a checkpoint of others that was not taken in",
         "The archive was on its way to the host that is to keep it, and the way broke, or the host has no "

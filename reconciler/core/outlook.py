@@ -25,6 +25,7 @@ from reconciler.model.outlook import (
     Span,
     VolumeOutlook,
     VolumeWay,
+    WayBack,
 )
 from reconciler.model.plan import Change, ChangeKind
 from reconciler.model.room import on_disk
@@ -168,6 +169,13 @@ def loss(change: Change, index: Index) -> Loss | None:
         rootfs_bytes=instance.rootfs_bytes if files else 0,
         ran_s=_seconds(since) if runs and instance.started_at else None,
     )
+
+
+def way_back(change: Change, to_checkpoint: bool) -> WayBack | None:
+    """Of what is made, or made anew."""
+    if change.source is None:
+        return None
+    return WayBack.CHECKPOINT if to_checkpoint else WayBack.OLD_STARTS
 
 
 def actions(workload: Workload, source: str, host: str) -> tuple[ActionOutlook, ...]:

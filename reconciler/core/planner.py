@@ -18,7 +18,7 @@ from reconciler.core.index import Copy, Index
 from reconciler.core.rules import check_change
 from reconciler.core.rules.ability import can
 from reconciler.core.rules.base import moves_by_itself
-from reconciler.core.saving import AHEAD, capture_step, place_by, planned, saved_before, saved_outlook
+from reconciler.core.saving import AHEAD, capture_step, goes_back, planned, saved_before, saved_outlook
 from reconciler.core.strategy import LAST_ROUND, live_outlook, network_lock
 from reconciler.core.volumes import FoundVolume, wanted_volumes
 from reconciler.model.base import DEFAULT_RUNTIME
@@ -144,15 +144,16 @@ class _Builder:
 
     def _saved(self, change: Change, needs: list[str]) -> list[str]:
         """What has to be done before it is interrupted: these steps, and a checkpoint where its policy says so."""
-        policy = saved_before(change, self.spec)
-        if policy is None:
+        first = saved_before(change, self.spec)
+        if first is None:
             return needs
         assert change.source
         workload = self.spec.workloads[change.workload]
-        copy = next(c for c in self.index.copies[change.workload] if c.host == change.source)
-        at = place_by(policy, self.spec, change.source)
-        facts, limit = self._facts(change.source), policy.freeze_limit
-        capture = planned(workload, copy, facts, at, limit, self.spec, self.index)
+        copy = current_copy(change.workload, self.index)
+        assert copy and copy.host == change.source, change
+        at, facts = first.place(self.spec, change.source), self._facts(change.source)
+        about = (workload, copy, facts, at, first.freeze_limit, self.spec, self.index)
+        capture = planned(*about, goes_back=first.goes_back)
         self.captures[change.workload] = capture
         self.steps.append(capture_step(capture, workload, tuple(needs)))
         return [self.steps[-1].id]
@@ -238,7 +239,7 @@ class _Builder:
         last = self._step(StepKind.CREATE, name, host, needs=first)
         if workload.spec.state is DesiredState.RUNNING:
             last = self._step(StepKind.START, name, host, needs=(last,))
-            if workload.spec.health or coming:
+            if workload.spec.health or coming or goes_back(change, self.spec):
                 last = self._step(StepKind.CONFIRM, name, host, needs=(last,))
         if change.source:
             last = self._step(StepKind.REMOVE, name, change.source, needs=(last,), subject="aside")
@@ -253,7 +254,7 @@ class _Builder:
                 volumes=seen_ahead.volumes(found, host, stay),
                 left_behind=seen_ahead.left_behind(change, self.index, found),
                 loss=seen_ahead.loss(change, self.index) if change.source else None,
-                way_back=WayBack.OLD_STARTS if change.source else None,
+                way_back=seen_ahead.way_back(change, goes_back(change, self.spec)),
                 consent=self._consent(change),
             ),
         )

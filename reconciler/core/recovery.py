@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from reconciler.core.index import Index
+from reconciler.core.returning import failed_run
 from reconciler.core.saga import BEGUN, GroupState, next_actions
 from reconciler.model.plan import Move, Phase, Plan, Step, StepKind
 from reconciler.model.record import Mark, Record, Run
@@ -93,14 +94,19 @@ def _marks_of_comeback(move: Move, steps: Sequence[Step], here: Marker | None) -
 
 def _settled_comeback(move: Move, steps: Sequence[Step], here: Marker | None) -> list[tuple[str, Mark]] | None:
     """It runs, or has run since; or it was undone, after which what is left of it is tidied once more. What was
-    there before a restore that was undone has it under the epoch after the move's: nothing had been staged."""
-    if here is not None and here.phase == Phase.RUNNING and here.epoch == move.epoch + 1:
+    there before a restore that was undone has it under the epoch after the move's: nothing had been staged; and
+    what was set aside is about to run again under the next one."""
+    returns = move.comeback is not None and move.comeback.returns
+    undone = (1, 2) if returns else (1,)
+    left = (StepKind.STAGE, StepKind.FETCH) if returns else (StepKind.STAGE,)
+    if here is not None and here.phase == Phase.RUNNING and here.epoch - move.epoch in undone:
         return [(step.id, Mark.UNDONE) for step in steps if step.kind is not StepKind.FETCH]
     if here is not None and here.phase == Phase.RUNNING and here.epoch >= move.epoch:
-        return [(step.id, Mark.DONE) for step in steps]
+        last = StepKind.RETIRE if here.epoch == move.epoch else None
+        return [(step.id, Mark.DONE) for step in steps if step.kind is not last]
     if here is not None and here.phase in (Phase.FENCED, Phase.RETIRED) and here.epoch > move.epoch:
         over = here.epoch > move.epoch + 1
-        return [(step.id, Mark.UNDONE) for step in steps if over or step.kind is not StepKind.STAGE]
+        return [(step.id, Mark.UNDONE) for step in steps if over or step.kind not in left]
     return None
 
 
@@ -151,6 +157,8 @@ def settling_marks(run: Run, workload: str, world: World) -> list[tuple[str, Mar
     markers = dict(Index.of(world).markers.get(workload, ()))
     source, destination = markers.get(move.source), markers.get(move.destination)
     marks = settled_marks(run.plan, workload, source, destination)
+    if move.comeback and move.comeback.returns:  # the run that led here takes things back, this one fences hosts
+        markers = {host: m for host, m in markers.items() if m.run not in (run.id, failed_run(run.id))}
     if marks is None and not gone_on(move, source, destination) and superseded(move, run.id, markers.values()):
         marks = [(step.id, Mark.UNDONE) for step in run.plan.groups[workload]]
     if marks is None and committed_by_other(run, workload, source):

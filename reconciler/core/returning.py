@@ -9,18 +9,22 @@ from dataclasses import dataclass, field
 from reconciler.core.comeback import next_epoch
 from reconciler.core.digests import spec_digest
 from reconciler.core.index import Index
+from reconciler.core.saving import as_it_was
+from reconciler.model.base import digest
 from reconciler.model.checkpoint import Kept, Manifest
 from reconciler.model.comeback import Comeback
 from reconciler.model.command import Seconds
 from reconciler.model.plan import Change, ChangeKind, Move, Plan, Step, StepKind
-from reconciler.model.spec import Cutover, Spec, Strategy, TcpHandling, Workload
+from reconciler.model.spec import Cutover, MigrationPolicySpec, Spec, Strategy, TcpHandling, Workload
 from reconciler.model.units import format_seconds
 
 
 @dataclass(frozen=True)
 class Return:
     """What comes back, and where to. `gone`: hosts that are off, by `evidence`; `replaces`: what the host has of
-    it is given up; `earlier`: epochs of its runs that only a journal knows; `age_s`: of the checkpoint."""
+    it is given up; `returns`: it goes back where it was, from what has failed; `beside`: hosts that have to be
+    told of it, if not all; `policy`: if not the specs'; `earlier`: epochs of its runs that only a journal knows;
+    `age_s`: of the checkpoint."""
 
     workload: Workload
     kept: Kept
@@ -29,6 +33,9 @@ class Return:
     gone: tuple[str, ...] = ()
     evidence: str = ""
     replaces: bool = False
+    returns: bool = False
+    beside: frozenset[str] | None = None
+    policy: MigrationPolicySpec | None = None
     earlier: tuple[int, ...] = ()
     age_s: Seconds = 0.0
 
@@ -37,13 +44,50 @@ class Return:
         return self.workload.metadata.name
 
 
+def run_back(run: str, workload: str) -> str:
+    """The run in which a workload goes back to the checkpoint that another run has taken of it: one, whoever
+    asks."""
+    return f"{run}-{digest(workload)[:8]}"
+
+
+def failed_run(back: str) -> str:
+    """The run that has led to one in which a workload goes back."""
+    return back.rpartition("-")[0]
+
+
+def going_back(failed: Plan, taken: Manifest, run: str, index: Index) -> Plan | None:
+    """How a workload goes back to the checkpoint that a failed plan has taken of it, by the spec that it was made
+    from then; None where nobody knows that. What comes with it is that plan's. Hosts that had no part in it are
+    not told: none of them was ever to have it."""
+    name = taken.workload
+    capture, host = failed.captures[name], failed.captures[name].host
+    workload = as_it_was(capture)
+    if workload is None or host not in index.seen:
+        return None
+    places = {step.host for step in failed.groups[name]}
+    back = Return(
+        workload=workload,
+        kept=Kept(capture.at, name, run, manifest=taken),
+        manifest=taken,
+        host=host,
+        returns=True,
+        beside=frozenset(places & index.seen.keys()),
+        policy=failed.policy_of(name),
+    )
+    spec = Spec(hosts=failed.hosts, workloads={name: workload}, networks=failed.networks, commit=failed.commit)
+    return comeback_plan(back, spec, index)
+
+
 def comeback_plan(wanted: Return, spec: Spec, index: Index) -> Plan:
     """All hosts that were seen have a part in it: one that is not told of the new epoch could start what it has,
     or what another controller brings there meanwhile."""
     name = wanted.name
     epoch = next_epoch(name, index, wanted.manifest, wanted.earlier)
     # Peers have gone on: connections of then could neither be answered nor end.
-    policy = spec.policy_of(wanted.workload).model_copy(update={"tcp": TcpHandling.CLOSE})
+    how: dict[str, object] = {"tcp": TcpHandling.CLOSE}
+    if wanted.returns:  # there is nothing better to go back to than what ran
+        how["on_unhealthy"] = "stay"
+    policy = (wanted.policy or spec.policy_of(wanted.workload)).model_copy(update=how)
     return Plan(
         changes=(_change(wanted, spec),),
         steps=_Steps(wanted, spec, index).all(),
@@ -93,6 +137,7 @@ def _move(wanted: Return, index: Index, epoch: int) -> Move:
             gone=wanted.gone,
             evidence=wanted.evidence,
             without=tuple(host for host, facts in sorted(index.seen.items()) if runtime not in facts.runtimes),
+            returns=wanted.returns,
             replaces=wanted.replaces,
         ),
     )
@@ -115,7 +160,8 @@ class _Steps:
         reserve = self._add(StepKind.RESERVE, (fetch, *self._networks(), *self._image()))
         stage = self._add(StepKind.STAGE, (reserve,))
         unpack = self._add(StepKind.UNPACK, (stage,))
-        others = [other for other in sorted(self.index.seen) if other != host]
+        told = self.index.seen.keys() if self.wanted.beside is None else self.wanted.beside
+        others = [other for other in sorted(told) if other != host]
         fences = [self._add(StepKind.FENCE, (unpack,), host=other) for other in others]
         commit = self._add(StepKind.COMMIT, (unpack, *fences))
         restore = self._add(StepKind.RESTORE, (commit,))

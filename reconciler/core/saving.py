@@ -3,31 +3,61 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from reconciler.core.checkpoints import place_of
 from reconciler.core.digests import spec_digest
 from reconciler.core.index import Copy, Index
 from reconciler.model.checkpoint import KeptAt, TakenFrom
-from reconciler.model.checkpointing import CheckpointPolicySpec
 from reconciler.model.labels import LABEL_SPEC
 from reconciler.model.outlook import Outlook, SavedOutlook
 from reconciler.model.plan import Change, ChangeKind, Plan, Step, StepKind
 from reconciler.model.saving import PlannedCapture
-from reconciler.model.spec import Spec, Workload
+from reconciler.model.spec import DesiredState, Spec, Workload
+from reconciler.model.updating import UpdateStrategy
 from reconciler.model.world import ContainerFacts, HostFacts
 
 AHEAD = 3
 """How many epochs a checkpoint takes: its own, two above the last as that of a move, and the one of going on."""
 
 
-def saved_before(change: Change, spec: Spec) -> CheckpointPolicySpec | None:
-    """The policy that has a checkpoint taken before this change; None where none has."""
+FREEZE_LIMIT = "1m"
+"""The longest freeze for a checkpoint before something else, where no spec says another."""
+
+
+@dataclass(frozen=True)
+class SavedFirst:
+    """A checkpoint that is taken before a change. `store`: its name, empty for the workload's own host;
+    `goes_back`: the change goes back to it when it fails."""
+
+    store: str
+    freeze_limit: str
+    goes_back: bool = False
+
+    def place(self, spec: Spec, host: str) -> KeptAt:
+        """Where that of what runs on a host is kept."""
+        return place_of(self.store, spec, host)
+
+
+def saved_before(change: Change, spec: Spec) -> SavedFirst | None:
+    """The checkpoint that is taken before this change: by the workload's own `update`, or by its policy."""
     workload = spec.workloads.get(change.workload)
-    if workload is None or workload.spec.checkpoints is None:
+    if workload is None:
         return None
-    policy = spec.checkpoint_policies[workload.spec.checkpoints.policy].spec
-    return policy if set(policy.before) & set(_occasions(change, spec)) else None
+    refs, update, occasions = workload.spec.checkpoints, workload.spec.update, _occasions(change, spec)
+    policy = spec.checkpoint_policies[refs.policy].spec if refs else None
+    limit = policy.freeze_limit if policy else FREEZE_LIMIT
+    store = (policy.store if policy else None) or ""
+    if update and update.strategy is UpdateStrategy.CHECKPOINT_FIRST and "update" in occasions:
+        return SavedFirst(update.store or store, update.freeze_limit or limit, goes_back=True)
+    return SavedFirst(store, limit) if policy and set(policy.before) & set(occasions) else None
+
+
+def goes_back(change: Change, spec: Spec) -> bool:
+    """Whether a change goes back to a checkpoint when it fails."""
+    first = saved_before(change, spec)
+    return first is not None and first.goes_back
 
 
 def _occasions(change: Change, spec: Spec) -> tuple[str, ...]:
@@ -41,9 +71,18 @@ def _occasions(change: Change, spec: Spec) -> tuple[str, ...]:
 
 
 def planned(
-    workload: Workload, copy: Copy, facts: HostFacts, at: KeptAt, limit: str, spec: Spec, index: Index
+    workload: Workload,
+    copy: Copy,
+    facts: HostFacts,
+    at: KeptAt,
+    limit: str,
+    spec: Spec,
+    index: Index,
+    *,
+    goes_back: bool = False,
 ) -> PlannedCapture:
-    """Of what runs there. `limit`: the longest freeze, as specs write it."""
+    """Of what runs there. `limit`: the longest freeze, as specs write it; `goes_back`: what follows goes back to
+    it."""
     instance = copy.instance
     container = instance if isinstance(instance, ContainerFacts) else None
     return PlannedCapture(
@@ -68,6 +107,7 @@ def planned(
         ),
         memory_bytes=instance.memory_bytes,
         rootfs_bytes=instance.rootfs_bytes,
+        goes_back=goes_back,
         made_from=_made_from(workload, copy),
     )
 
@@ -133,9 +173,16 @@ def capture_plan(workload: Workload, capture: PlannedCapture, reason: str, spec:
     )
 
 
-def place_by(policy: CheckpointPolicySpec, spec: Spec, host: str) -> KeptAt:
-    """Where a policy keeps what runs on a host."""
-    return place_of(policy.store or "", spec, host)
+def as_it_was(capture: PlannedCapture) -> Workload | None:
+    """The workload by the spec that what is captured was made from, to be run again; None where that cannot be
+    told."""
+    text = json.dumps(capture.made_from)
+    try:
+        found = Workload.model_validate_json(text)
+    except ValueError:
+        return None
+    there = {"runtime": capture.came_from.runtime, "state": DesiredState.RUNNING}
+    return found.model_copy(update={"spec": found.spec.model_copy(update=there)})
 
 
 def saves_only(plan: Plan) -> bool:

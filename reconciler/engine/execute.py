@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from reconciler.core.accuracy import frozen_seconds
+from reconciler.core.accuracy import frozen_seconds, stopped_seconds
 from reconciler.core.saga import Due, GroupState, Saga, went_with
 from reconciler.core.schedule import Schedule, Slots
 from reconciler.engine.steps import Steps
@@ -26,7 +26,7 @@ from reconciler.errors import (
 )
 from reconciler.model.command import Bytes, Seconds
 from reconciler.model.event import Event, Reporter, StepEnded, StepProgress, StepStarted, ignore
-from reconciler.model.plan import Plan, Step
+from reconciler.model.plan import Plan, Step, StepKind
 from reconciler.model.record import Mark, Record, Run
 from reconciler.model.result import HealthSeen, StepResult, WentBack
 from reconciler.state.store import Writer
@@ -54,6 +54,18 @@ log = logging.getLogger("reconciler.engine")
 
 
 @dataclass(frozen=True)
+class Returned:
+    """How a workload that was set aside went back to its checkpoint, in a run of its own. `state`: how its whole
+    change ended so; `ran_at`: when it ran again, in seconds since the epoch; None where it does not."""
+
+    state: GroupState
+    became: str
+    errors: tuple[tuple[Step, bool, str], ...] = ()
+    failures: tuple[ReconcilerError, ...] = ()
+    ran_at: float | None = None
+
+
+@dataclass(frozen=True)
 class Outcome:
     """How each workload ended, and what went wrong, first cause first."""
 
@@ -65,6 +77,9 @@ class Outcome:
     frozen: dict[str, Seconds] = field(default_factory=dict)
     """How long each move kept its workload frozen: what a client can have waited."""
     cancelled: bool = False
+    stopped: dict[str, Seconds] = field(default_factory=dict)
+    """How long each that was to be made anew did not run: from when it was told to stop until it, or its
+    successor, was started."""
 
 
 @dataclass
@@ -84,6 +99,9 @@ class Executor:
     limits: Slots = field(default_factory=Slots)
     patience: Patience = field(default_factory=Patience)
     while_frozen: Callable[[str], Awaitable[None]] | None = None
+    go_back: Callable[[Executor, str], Awaitable[Returned | None]] | None = None
+    """How a workload that stays set aside goes back to its checkpoint; None where it turns out to run."""
+    _returning: dict[str, asyncio.Future[Returned | None]] = field(default_factory=dict)
     _running: dict[asyncio.Task[None], Due] = field(default_factory=dict)
     _at_work: set[asyncio.Task[None]] = field(default_factory=set)
     """Those whose effect is under way: what may be cut short. What is being written never is."""
@@ -127,6 +145,10 @@ class Executor:
                 self._collect()
                 if self._broken is None:
                     self._start_ready()
+            await asyncio.gather(*self._returning.values(), return_exceptions=True)
+            self._broken = self._broken or next(
+                filter(None, (t.exception() for t in self._returning.values())), None
+            )
             if self._broken is not None:
                 raise self._as_left(self._broken) from self._broken
             return self._outcome()
@@ -135,6 +157,8 @@ class Executor:
                 heartbeat.cancel()
             for task in self._running:
                 task.cancel()
+            for back in self._returning.values():
+                back.cancel()
 
     def _as_left(self, error: BaseException) -> BaseException:
         """A failed journal, with the next command; in doubt when a workload may run nowhere until then."""
@@ -164,6 +188,15 @@ class Executor:
         for action in self._schedule.pick():
             name = f"{'undo ' if action.undo else ''}{action.step.id}"
             self._running[asyncio.create_task(self._act(action), name=name)] = action
+        for name, capture in self.plan.captures.items():
+            if self.go_back and capture.goes_back and name not in self._returning and self._is_aside(name):
+                self._returning[name] = asyncio.ensure_future(self.go_back(self, name))
+
+    def _is_aside(self, workload: str) -> bool:
+        """Whether it was left set aside, for it goes back to its checkpoint."""
+        marks = self._saga.progress
+        steps = self.plan.groups.get(workload, ())
+        return any(s.kind is StepKind.SET_ASIDE and marks.of(s) is Mark.UNDONE for s in steps)
 
     async def _act(self, action: Due) -> None:
         step = action.step
@@ -319,14 +352,23 @@ class Executor:
             if record.mark in (Mark.FAILED, Mark.LOST, Mark.UNDO_FAILED):
                 step = self.plan.step(record.step)
                 errors.setdefault(step.workload, []).append((step, record.mark is Mark.UNDO_FAILED, record.note))
+        returned = {name: back for name, task in self._returning.items() if (back := task.result())}
+        for name, back in returned.items():
+            became[name] = back.became
+            errors.setdefault(name, []).extend(back.errors)
+            self._failures += back.failures
         told = {w: tuple(found) for w, found in errors.items()}
         run = Run(id=self.run, plan=self.plan, started_at=0.0, actor="", records=tuple(self.records))
         spans = {name: frozen_seconds(run, name) for name in self.plan.moves}
+        ended = {n: b.state for n, b in returned.items() if self._saga.states[n] is GroupState.PUT_BACK}
+        ran_at = {name: back.ran_at for name, back in returned.items()}
+        stopped = {name: stopped_seconds(run, name, ran_at.get(name)) for name in self.plan.groups}
         return Outcome(
-            dict(self._saga.states),
+            {**self._saga.states, **ended},
             told,
             became,
             tuple(self._failures),
             {name: seconds for name, seconds in spans.items() if seconds is not None},
             self._saga.cancelled,
+            {name: seconds for name, seconds in stopped.items() if seconds is not None},
         )

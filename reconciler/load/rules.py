@@ -146,6 +146,8 @@ def _policy(entry: Entry, workload: Workload, fleet: SpecFleet) -> Iterator[Diag
         yield from _missing(
             entry, "E145", "CheckpointPolicy", saved.policy, fleet, "spec", "checkpoints", "policy"
         )
+    if (update := workload.spec.update) is not None and update.store is not None:
+        yield from _missing(entry, "E169", "CheckpointStore", update.store, fleet, "spec", "update", "store")
 
 
 def _placement(

@@ -20,4 +20,9 @@ class Comeback(Model):
     gone: tuple[str, ...] = Field((), description="Hosts that are off for sure, and must not answer")
     evidence: str = Field("", description="How somebody knows that")
     without: tuple[str, ...] = Field((), description="Hosts without its runtime: nothing of it can be there")
+    returns: bool = Field(
+        False,
+        description="It goes back where it was: what ran there is set aside, and starts anew when it cannot; its "
+        "volumes are there, and get what the checkpoint has of them",
+    )
     replaces: bool = Field(False, description="What the destination has of it goes, volumes included")

@@ -42,6 +42,11 @@ class Handover:
         """What comes after the move, or goes back from it."""
         return Fence(self.name, self.move.epoch + 1)
 
+    @property
+    def returns(self) -> bool:
+        """Whether it goes back where it was, onto the volumes that are there."""
+        return self.move.comeback is not None and self.move.comeback.returns
+
 
 @dataclass(frozen=True)
 class Held:

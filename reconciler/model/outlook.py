@@ -187,6 +187,7 @@ class WayBack(StrEnum):
     IMAGES_RESTORED = "images-restored"
     UNTIL_SWITCHED = "until-switched"
     OLD_STARTS = "old-starts"
+    CHECKPOINT = "checkpoint"
     VALUES_BEFORE = "values-before"
 
 

@@ -167,7 +167,7 @@ TRAITS: Mapping[StepKind, StepTraits] = {
     StepKind.MIGRATE: StepTraits(one_way=True, interruptible=True, ability="self-moves"),
     StepKind.SETTLE: StepTraits(one_way=True, tidying=True, ability="self-moves"),
     # A checkpoint's files, on their way and laid out. What is laid out goes with what was staged.
-    StepKind.FETCH: StepTraits(undoable=True, interruptible=True, ability=""),
+    StepKind.FETCH: StepTraits(undoable=True, interruptible=True, barred_by=StepKind.STAGE, ability=""),
     StepKind.UNPACK: StepTraits(interruptible=True, ability=""),
     # Not taken back: nothing ran there, and whoever starts it there next does so under a higher epoch.
     StepKind.FENCE: StepTraits(ability="moves"),

@@ -21,6 +21,7 @@ class PlannedCapture(Model):
     came_from: TakenFrom
     memory_bytes: int = 0
     rootfs_bytes: int = Field(0, description="What it changed in its root filesystem")
+    goes_back: bool = Field(False, description="What comes after it goes back to it when it fails")
     made_from: dict[str, JsonValue] = Field({}, description="The spec, with what the container was made from")
 
     @property

@@ -43,6 +43,7 @@ from reconciler.model.place import seat
 from reconciler.model.placement import Placement as Placement
 from reconciler.model.process import ProcessTree
 from reconciler.model.sync import SyncPolicySpec
+from reconciler.model.updating import Update
 
 
 class Metadata(Model):
@@ -110,13 +111,6 @@ class DesiredState(StrEnum):
     ABSENT = "absent"
 
 
-class UpdateConsent(Model):
-    """What an apply may do to this workload while it runs without being told so again: it loses what it holds in
-    memory. Removing it always needs `--allow-removals`."""
-
-    allow: Annotated[list[Literal["recreate", "stop"]], Field(min_length=1, max_length=2)]
-
-
 CUSTOM: Final = "custom"
 PAYLOADS: Final = {
     "container": "container",
@@ -147,7 +141,7 @@ class WorkloadSpec(Model):
     state: DesiredState = DesiredState.RUNNING
     migration: PolicyRefs | None = None
     health: HealthCheck | None = None
-    update: UpdateConsent | None = None
+    update: Update | None = None
     checkpoints: CheckpointRefs | None = None
 
     @model_validator(mode="after")

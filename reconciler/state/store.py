@@ -71,6 +71,12 @@ class Writer(Protocol):
     async def end(self, run_id: str, state: RunState, at: float) -> None:
         """Write down how a run stands, and what its moves took; a run in doubt may be ended again later."""
 
+    async def begin(self, run: Run) -> None:
+        """Write down a run that another one leads to. JournalError when it is known already."""
+
+    def known(self, run_id: str) -> Run | None:
+        """One run with its records; None where there is none of that name."""
+
 
 class Store(Protocol):
     """Runs, their records, and who works on what. What it writes is as a `Writer`'s."""
@@ -146,6 +152,9 @@ class Awaited:
 
     async def begin(self, run: Run) -> None:
         await self._ask(lambda: self.store.begin(run))
+
+    def known(self, run_id: str) -> Run | None:
+        return self.store.run(run_id) if self.store.knows(run_id) else None
 
     async def append(
         self,

@@ -184,5 +184,9 @@ def unpack(folder: str, trees: Iterable[KeptTree], located: Located) -> Program[
             yield Command(shell("unpack", folder, tree.path, "images"), timeout=LIMIT, changes=True)
             continue
         number = by_place[tree.kind if tree.kind == "rootfs" else "volume", tree.name]
-        argv = shell("unpack", folder, tree.path, "tree", str(number))
-        yield Command(argv, timeout=LIMIT, changes=True)
+        yield from unpack_tree(folder, number, tree.path)
+
+
+def unpack_tree(folder: str, number: int, target: str) -> Program[None]:
+    """One tree of a checkpoint, by its number from 1 on, in a folder that is there. What is in it goes."""
+    yield Command(shell("unpack", folder, target, "tree", str(number)), timeout=LIMIT, changes=True)

@@ -8,6 +8,7 @@ from reconciler.model.machine import VirtualMachine
 from reconciler.model.plan import Change, ChangeKind, Finding
 from reconciler.model.process import ProcessTree
 from reconciler.model.spec import MigrationPolicy, PolicyRefs
+from reconciler.model.updating import Update
 from reconciler.model.world import (
     ContainerOptions,
     Preflight,
@@ -44,6 +45,8 @@ class Scene:
     abilities: dict = field(default_factory=dict)
     process: dict | None = None
     machine: str = ""
+    update: dict = field(default_factory=dict)
+    """How it is made anew, where it is that and no move."""
 
     def findings(self) -> list[Finding]:
         wanted = workload(on="h2", **self.wants)
@@ -59,7 +62,10 @@ class Scene:
         if self.policy:
             named = wanted.spec.model_copy(update={"migration": PolicyRefs(policy="p")})
             wanted = wanted.model_copy(update={"spec": named})
-        moves = self.kind is ChangeKind.MOVE
+        if self.update:
+            named = wanted.spec.model_copy(update={"update": Update.model_validate(self.update)})
+            wanted = wanted.model_copy(update={"spec": named})
+        moves = self.kind is ChangeKind.MOVE or bool(self.update)
         of = domain if self.machine else container if self.process is None else tree
         some = {"upper_dir": "/up", "userdata": "/u"} if self.process is None and not self.machine else {}
         on_source = (of(wanted, **{**some, **self.has}),) if moves else ()
@@ -75,7 +81,8 @@ class Scene:
             )
             specs = specs.model_copy(update={"policies": {"p": policy}})
         change = Change(
-            kind=self.kind,
+            kind=ChangeKind.RECREATE if self.update else self.kind,
+            interrupts=bool(self.update),
             workload="web",
             source="h1" if moves else None,
             destination="h2",

@@ -11,7 +11,8 @@ from reconciler.commands.resolve import decide
 from reconciler.core.diff import current_copy, old_copies
 from reconciler.core.index import Index
 from reconciler.core.planner import make_plan
-from reconciler.core.saga import GroupState
+from reconciler.core.returning import run_back
+from reconciler.core.saga import GroupState, Saga
 from reconciler.engine.observe import observe
 from reconciler.hosts.memory import MemoryFleet
 from reconciler.hosts.memory.machine import FROZEN, RUNNING
@@ -101,6 +102,22 @@ class Checks:
             host = move.source if move else self.ran.get(workload) if workload in aside else None
             if host and not self._runs(workload, host):
                 self.watcher.fail("nowhere", f"{workload} was put back and does not run on {host}")
+
+    def _check_returned(self, groups: Groups) -> None:
+        """What went back to its checkpoint is the process that was captured."""
+        for name in self.whole_plan.captures:
+            back = run_back(RUN, name)
+            if (
+                self.watcher.disturbed
+                or groups.get(name) is not GroupState.PUT_BACK
+                or not self.journal.knows(back)
+            ):
+                continue
+            run = self.journal.run(back)
+            if Saga(run.plan, run.records).states[name] is GroupState.DONE:
+                ran = [c.lineage for _, c in self.universe.copies(name) if c.state == RUNNING]
+                if ran != [self.watcher.lineage(name)]:
+                    self.watcher.fail("returned", f"{name} is not what was captured: {ran}")
 
     def _check_actions(self, groups: Groups) -> None:
         """What actions did stays after a move that is done, and only then."""

@@ -49,7 +49,7 @@ def _refused(workload: str, obstacles: list[Obstacle]) -> Plan:
 def checkpoint(b: Builder, name: str, host: str, *, at: str, epoch: int) -> None:
     """One that was taken while it ran on a host, and is kept on another."""
     there = b.universe.machines[host].containers[name]
-    trees = tuple(KeptTree(kind="volume", target=v.name) for v in b.workloads[name].container.volumes)
+    trees = tuple(KeptTree(kind="volume", target=v.target) for v in b.workloads[name].container.volumes)
     manifest = Manifest(
         id="20261126-014639-8584",
         workload=name,

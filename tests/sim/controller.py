@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from reconciler.commands.compose import Outside, wrapped
 from reconciler.core.saga import GroupState
@@ -23,9 +23,9 @@ from reconciler.hosts.memory import MemoryFleet
 from reconciler.hosts.wrap import About, Call, WrappedFleet
 from reconciler.model.event import Event
 from reconciler.model.plan import Plan, Step, StepKind
-from reconciler.model.record import Mark, Record, RunState
+from reconciler.model.record import Mark, Record, Run, RunState
 from reconciler.model.result import StepResult, WentBack
-from reconciler.state.store import Store
+from reconciler.state.store import Store, Writer
 from tests.sim.faults import Point
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Controller:
 
     def start(self, plan: Plan, journal: Store, records: Iterable[Record], recovering: frozenset[str]) -> None:
         self.plan = plan
-        self.outside = Outside(
+        self.outside = Gated(
             wrapped(GatedFleet(MemoryFleet(self.sim.universe), self)),
             drivers=self.sim.scene.drivers,
             secrets=lambda workload: {},
@@ -107,7 +107,6 @@ class Controller:
         self.executor = self.outside.executor(
             plan, self.run, self.journal, report=nobody_reads, records=records, recovering=recovering
         )
-        self.executor.steps = SimSteps.of(self.executor.steps)
         self.task = asyncio.create_task(self._main(), name=self.name)
 
     async def _main(self) -> None:
@@ -154,6 +153,17 @@ def _enter(step: Step, undo: bool) -> None:
         HERE.set(Here(step, undo))
 
 
+@dataclass(frozen=True)
+class Gated(Outside):
+    """Whatever is carried out, also in a run that another one leads to, passes the boundaries."""
+
+    def executor(self, plan: Plan, run: str, journal: Writer, **more: Any) -> Executor:
+        assert isinstance(journal, GatedJournal)
+        executor = super().executor(plan, run, journal.of(plan), **more)
+        executor.steps = SimSteps.of(executor.steps)
+        return executor
+
+
 class GatedJournal:
     """The real journal, with boundaries around each record. Others go on before a record is kept, and before the
     loop knows that it is."""
@@ -192,6 +202,17 @@ class GatedJournal:
         controller.check()
         await asyncio.sleep(0)
         return record
+
+    def of(self, plan: Plan) -> GatedJournal:
+        return GatedJournal(self.inner, self.controller, plan)
+
+    async def begin(self, run: Run) -> None:
+        self.controller.check()
+        self.inner.begin(run)
+
+    def known(self, run_id: str) -> Run | None:
+        self.controller.check()
+        return self.inner.run(run_id) if self.inner.knows(run_id) else None
 
     async def end(self, run_id: str, state: RunState, at: float) -> None:
         self.controller.check()

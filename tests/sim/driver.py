@@ -33,13 +33,14 @@ class SimDriver(Plain):
         if old:
             yield from fenced(fence, settled, "discard", name)
             yield from fenced(fence, settled, "rm", old["id"])
-        for volume in wanted.volumes:
+        volumes = [] if handover.returns else wanted.volumes
+        for volume in volumes:
             ours = marker is not None and marker.role == "destination"
             if marker and ours and marker.phase in (Phase.FENCED, Phase.RESERVED) and marker.run:
                 yield from self.remove_volume(volume.name, fence, marker.run)
             yield from self.check_free(volume.name, fence, handover.run)
         yield from guard.mark(fence, Phase.RESERVED, "destination", run=handover.run, peer=handover.move.source)
-        for volume in wanted.volumes:
+        for volume in volumes:
             yield from self.create_volume(volume.name, fence, handover.run)
         argv = ("create", name, name, handover.move.image_id, "no")
         result = yield from fenced(fence, reserved, *argv, stdin=canonical_json(wanted).encode())
@@ -230,7 +231,7 @@ class SimDriver(Plain):
 def _trees(handover: Handover) -> tuple[Tree, ...]:
     volumes = handover.workload.container.volumes
     images = Tree("images", f"/images/{handover.name}", handover.name, later=handover.move.drains)
-    return (images, *(Tree("volume", f"/volumes/{v.name}", v.name) for v in volumes))
+    return (images, *(Tree("volume", f"/volumes/{v.name}", v.target) for v in volumes))
 
 
 everything: CapturingDriver = SimDriver()

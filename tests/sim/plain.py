@@ -169,12 +169,12 @@ class Plain:
 
     def set_aside(self, workload: str, fence: Fence) -> Program[None]:
         aside = f"{workload}_aside"
-        if (yield from show(aside))["container"]:
-            return
-        shown = yield from show(workload)
+        old, shown = (yield from show(aside))["container"], (yield from show(workload))
         found = shown["container"]
-        if found is None:
+        if found is None or (old and found["state"] not in ("running", "frozen")):
             return
+        if old:
+            yield from self.remove_aside(workload, fence)
         ran = found["state"] in ("running", "frozen")
         if ran or shown["note"] != found["id"]:
             yield memrt("write", workload, found["id"] if ran else "")

@@ -202,7 +202,9 @@ class Simulation(Checks):
                     self.journal.append(self.run, record.step, record.mark, 0.0)
                     self.durable[record.step] = record.mark
         else:
-            await note_settled(self.journal.run(self.run), await self.look(), Awaited(self.journal))
+            world = await self.look()
+            for run in self.journal.open_runs():
+                await note_settled(run, world, Awaited(self.journal))
         return self.journal.run(self.run).records
 
     # --- the end ---
@@ -221,6 +223,7 @@ class Simulation(Checks):
                 fail("stuck", f"{workload} is {state} though every host answers")
         if not (self.journal_lost or lost):
             self._check_put_back(groups)
+            self._check_returned(groups)
         if lost or excused:
             return
         self._check_actions(groups)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 API = "reconciler/v1alpha1"
 LIMIT = "1m"
+FIRST = {"strategy": "checkpoint-first"}
 
 
 def plan_of(scene: Scene, world: World) -> Plan:
@@ -52,12 +53,6 @@ def saved(spec: Spec, before: str) -> Spec:
         metadata={"name": "first"},
         spec=CheckpointPolicySpec(before=[before], store="vault"),
     )
-    store = CheckpointStore(
-        api_version=API,
-        kind="CheckpointStore",
-        metadata={"name": "vault"},
-        spec=CheckpointStoreSpec(directory={"host": "h1"}),
-    )
     web = spec.workloads["web"]
     also = {"checkpoints": CheckpointRefs(policy="first")}
     web = web.model_copy(update={"spec": web.spec.model_copy(update=also)})
@@ -65,8 +60,17 @@ def saved(spec: Spec, before: str) -> Spec:
         update={
             "workloads": {**spec.workloads, "web": web},
             "checkpoint_policies": {"first": policy},
-            "checkpoint_stores": {"vault": store},
+            "checkpoint_stores": {"vault": vault("h1")},
         }
+    )
+
+
+def vault(host: str) -> CheckpointStore:
+    return CheckpointStore(
+        api_version=API,
+        kind="CheckpointStore",
+        metadata={"name": "vault"},
+        spec=CheckpointStoreSpec(directory={"host": host}),
     )
 
 
@@ -91,6 +95,21 @@ def recreate_saved(b: Builder) -> None:
     b.want("web", "h1", image="new")
     b.have("web", "h1", changed=True)
     b.saved_before = "update"
+
+
+def recreate_saved_first(b: Builder) -> None:
+    """Made anew where it is, and it goes back to the checkpoint when that fails."""
+    b.hosts("h1", "h2")
+    b.want("web", "h1", image="new", volumes=comebacks.DATA, update=FIRST)
+    b.have("web", "h1", changed=True, epoch=3)
+
+
+def recreate_elsewhere_saved_first(b: Builder) -> None:
+    """The same on another host; the checkpoint is kept on a third one."""
+    b.hosts("h1", "h2", "h3")
+    b.want("web", "h2", volumes=comebacks.DATA, update={**FIRST, "store": "vault"})
+    b.have("web", "h1", changed=True, epoch=1)
+    b.vault = "h3"
 
 
 def move_saved(b: Builder) -> None:

@@ -14,6 +14,8 @@ from tests.sim.shapes import SHAPES
 
 BY_RUNTIME = "move-by-runtime"
 MOVES = frozenset(shape for shape in SHAPES if shape.startswith(("move", "comeback")) or shape == "swap")
+RETURNS = frozenset(shape for shape in SHAPES if shape.endswith("saved-first"))
+"""Shapes that go back to a checkpoint."""
 SETTINGS: tuple[dict[str, bool], ...] = (
     {},
     {"on_disk": True},
@@ -32,16 +34,17 @@ class Case:
     first: tuple[Strike, ...] = ()
 
 
-def _ways_back(shape: str) -> tuple[Strike, ...]:
-    """Faults that make a shape's plan undo what it did: at the end, and half-way."""
+def _ways_back(shape: str) -> tuple[tuple[Strike, ...], ...]:
+    """Faults that make a shape's plan undo what it did: at the end, and half-way. What then goes back to a
+    checkpoint does so in a run of its own, which may fail, too."""
+    restore = Strike(Boundary(StepKind.RESTORE, False, Point.BEFORE_INTENT), Fault.RESTORE_FAILS)
+    confirm = Strike(Boundary(StepKind.CONFIRM, False, Point.BEFORE_INTENT), Fault.UNHEALTHY)
     if shape == BY_RUNTIME:
-        return (Strike(Boundary(StepKind.MIGRATE, False, Point.BEFORE_INTENT), Fault.MIGRATION_FAILS),)
+        return ((Strike(Boundary(StepKind.MIGRATE, False, Point.BEFORE_INTENT), Fault.MIGRATION_FAILS),),)
     if shape in MOVES:
-        return (
-            Strike(Boundary(StepKind.RESTORE, False, Point.BEFORE_INTENT), Fault.RESTORE_FAILS),
-            Strike(Boundary(StepKind.TRANSFER, False, Point.BEFORE_INTENT), Fault.TRUNCATED_TWICE),
-        )
-    return (Strike(Boundary(StepKind.CONFIRM, False, Point.BEFORE_INTENT), Fault.UNHEALTHY),)
+        copy = Strike(Boundary(StepKind.TRANSFER, False, Point.BEFORE_INTENT), Fault.TRUNCATED_TWICE)
+        return (restore,), (copy,)
+    return ((confirm,), (confirm, restore)) if shape in RETURNS else ((confirm,),)
 
 
 @cache
@@ -50,10 +53,9 @@ def boundaries(shape: str) -> dict[Boundary, tuple[int, tuple[Strike, ...]]]:
     found: dict[Boundary, tuple[int, tuple[Strike, ...]]] = {
         b: (n, ()) for b, n in simulate(Scenario(0, shape, ())).reached.items()
     }
-    for strike in _ways_back(shape):
-        for boundary, times in simulate(Scenario(0, shape, (strike,))).reached.items():
-            if boundary.undo:
-                found.setdefault(boundary, (times, (strike,)))
+    for strikes in _ways_back(shape):
+        for boundary, times in simulate(Scenario(0, shape, strikes)).reached.items():
+            found.setdefault(boundary, (times, strikes))
     return found
 
 
@@ -74,7 +76,7 @@ def cases() -> tuple[Case, ...]:
                     continue
                 if fault in ACTIONS and shape != "move-with-actions":
                     continue
-                leads = first or (_ways_back(shape)[:1] if fault in WHEN_GOING_BACK else ())
+                leads = first or (_ways_back(shape)[0] if fault in WHEN_GOING_BACK else ())
                 skips = range(min(times, 8)) if boundary.point is Point.IN_EFFECT else range(1)
                 group.extend(Case(shape, Strike(boundary, fault, skip), leads) for skip in skips)
             rng.shuffle(group)

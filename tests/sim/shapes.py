@@ -16,7 +16,17 @@ from reconciler.runtimes.base import Runtime
 from tests.sim.comebacks import comeback, comeback_here
 from tests.sim.driver import SimDriver
 from tests.sim.engine import SimEngine
-from tests.sim.savings import checkpoint_elsewhere, checkpoint_here, move_saved, plan_of, recreate_saved, saved
+from tests.sim.savings import (
+    checkpoint_elsewhere,
+    checkpoint_here,
+    move_saved,
+    plan_of,
+    recreate_elsewhere_saved_first,
+    recreate_saved,
+    recreate_saved_first,
+    saved,
+    vault,
+)
 
 API = "reconciler/v1alpha1"
 DATA = [{"name": "data", "target": "/data"}]
@@ -62,6 +72,8 @@ class Builder:
     kept: Kept | None = None
     keeper: str = ""
     saved_before: str = ""
+    vault: str = ""
+    """The host of the store that the specs name, if any."""
 
     def hosts(self, *names: str) -> None:
         for name in names:
@@ -76,6 +88,7 @@ class Builder:
         state: str = "running",
         image: str = "app",
         actions: bool = False,
+        update: dict[str, str] | None = None,
         **container: object,
     ) -> None:
         restart = "always" if self.restart else "no"
@@ -88,6 +101,7 @@ class Builder:
                 "container": {"image": f"localhost/{image}:1", "restart": restart, **container},
                 "placement": {"host": host},
                 "state": state,
+                "update": update,
                 "health": {"tcp": {"port": 80}, "within": "2s"},
                 "migration": {"policy": "p"} | ({"actions": self._actions(name)} if actions else {}),
             },
@@ -155,6 +169,8 @@ class Builder:
         spec = Spec(hosts=hosts, workloads=self.workloads, policies={"p": policy}, networks=self.networks)
         if self.saved_before:
             spec = saved(spec, self.saved_before)
+        if self.vault:
+            spec = spec.model_copy(update={"checkpoint_stores": {"vault": vault(self.vault)}})
         newer = spec.model_copy(update={"workloads": self.workloads | self.newer}) if self.newer else None
         drivers: dict[str, Runtime] = {
             self.runtime: SimEngine() if self.runtime == SimEngine.NAME else SimDriver()
@@ -342,6 +358,8 @@ SHAPES: dict[str, Callable[[Builder], None]] = {
     "checkpoint-elsewhere": checkpoint_elsewhere,
     "checkpoint-here": checkpoint_here,
     "recreate-saved": recreate_saved,
+    "recreate-saved-first": recreate_saved_first,
+    "recreate-elsewhere-saved-first": recreate_elsewhere_saved_first,
     "move-saved": move_saved,
     "comeback": comeback,
     "comeback-here": comeback_here,

@@ -46,6 +46,8 @@ def exit_code(applied: Applied, interrupted: bool) -> int:
 
 
 def _frozen(applied: Applied, name: str) -> str:
+    if applied.outcome and (stopped := applied.outcome.stopped.get(name)) is not None:
+        return f"; it did not run for {stopped:.2f} s"
     move, frozen = applied.plan.moves.get(name), applied.outcome.frozen.get(name) if applied.outcome else None
     if move is None or frozen is None:
         return ""
@@ -120,7 +122,7 @@ def _keeps(change: Change, applied: Applied) -> str:
     """Where a workload runs that was put back: as somebody saw it since, else as going back says."""
     name = change.workload
     if applied.outcome and (became := applied.outcome.became.get(name)):
-        return f"; {became}"
+        return f"; {became}{_frozen(applied, name)}"
     if name in applied.where:
         return f"; it runs on {applied.where[name]}" if applied.where[name] else "; it does not run"
     return f"; it runs on {change.source}" if change.kind is ChangeKind.MOVE else ""

@@ -43,6 +43,8 @@ WAY_BACK = {
     WayBack.IMAGES_RESTORED: "until the destination is healthy the source is restored from its images",
     WayBack.UNTIL_SWITCHED: "until {runtime} has switched over it goes on at the source; after it, forward only",
     WayBack.OLD_STARTS: "the old container is started again when the new one is not healthy",
+    WayBack.CHECKPOINT: "the checkpoint, when the new one is not healthy: memory, root filesystem and volumes as"
+    " they were then; what happened since is lost, and connections are closed",
     WayBack.VALUES_BEFORE: "the values before",
 }
 _NOT = {

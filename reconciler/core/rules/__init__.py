@@ -22,6 +22,7 @@ from reconciler.core.rules import (
     sockets,
     tasks,
     tree,
+    updating,
 )
 from reconciler.core.rules.base import RULES, Case, Rule, case_of, serves_others_only
 from reconciler.core.rules.verdict import Answer, MoveVerdict, verdict
@@ -55,6 +56,7 @@ __all__ = [
     "sockets",
     "tasks",
     "tree",
+    "updating",
     "verdict",
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.core.rules.base import BY_ITSELF, Case, Said, rule
-from reconciler.core.saving import saved_before
+from reconciler.core.saving import goes_back, saved_before
 from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.plan import ChangeKind
 from reconciler.model.spec import Strategy
@@ -33,7 +33,9 @@ def lacks(case: Case) -> Iterator[Said]:
             fix = "see what it can: reconcile runtimes"
             if ability == "captures":
                 fix = "name a CheckpointPolicy without `before`, or none"
-            if ability == "moves":
+            if ability in ("captures", "moves") and goes_back(case.change, case.spec):
+                fix = "leave out `strategy: checkpoint-first`"
+            elif ability == "moves":
                 fix = "remove it (state: absent) and apply, then place it elsewhere: it starts anew there"
             yield Said(f"the runtime {runtime} lacks the ability `{ability}`", fix)
     if case.change.kind is ChangeKind.RECREATE and case.instance and case.instance.runtime != runtime:
@@ -56,6 +58,8 @@ def _needed(case: Case) -> Iterator[str]:
             yield "volumes"
     if saved_before(case.change, case.spec):
         yield "captures"
+    if goes_back(case.change, case.spec):
+        yield "moves"
     if case.moves and case.policy.strategy is Strategy.PRECOPY:
         yield "precopies"
     if case.moves and case.policy.strategy is Strategy.POSTCOPY:

@@ -58,6 +58,11 @@ class Acting:
     def made_anew(self, workload: str) -> bool:
         return any(step.kind is StepKind.CREATE for step in self.plan.groups[workload])
 
+    def goes_back(self, workload: str) -> bool:
+        """Whether what comes after its checkpoint goes back to that."""
+        capture = self.plan.captures.get(workload)
+        return capture is not None and capture.goes_back
+
     def handover(self, step: Step) -> Handover:
         name, plan = step.workload, self.plan
         move = plan.moves[name]

@@ -11,24 +11,27 @@ import asyncio
 from contextlib import suppress
 from dataclasses import replace
 
+from reconciler.core.returning import failed_run
 from reconciler.engine.carry import CheckpointCopy
 from reconciler.engine.effects import back
 from reconciler.engine.effects.base import Acting, Effect
-from reconciler.errors import CommandFailed, HostError, JournalError, ReplyLost
-from reconciler.guard import actions, dossier, guard
+from reconciler.errors import CommandFailed, GuardRefused, HostError, JournalError, ReplyLost
+from reconciler.guard import actions, dossier, guard, notes
 from reconciler.hosts.base import Progress
 from reconciler.model.checkpoint import KeptAt
 from reconciler.model.comeback import Comeback
-from reconciler.model.command import Command, Program
+from reconciler.model.command import Command, Fence, Program
 from reconciler.model.event import Untidied
 from reconciler.model.handover import Handover, Located
 from reconciler.model.plan import Phase, Step, StepKind
-from reconciler.model.result import CheckpointFetched, Staged
+from reconciler.model.result import CheckpointFetched, Staged, WentBack
 from reconciler.model.world import Alive, Marker
 from reconciler.stores import directory
 
 DAMAGED = "C373"
 """The code of a checkpoint whose files are not as they were packed."""
+LAYING = "laying-out"
+"""The note that a workload's own volumes are being laid over."""
 
 
 def comeback_of(acting: Acting, step: Step) -> Comeback | None:
@@ -67,13 +70,56 @@ def _copied(acting: Acting, step: Step) -> str:
     return KeptAt(step.host).of(step.workload, acting.run)
 
 
-async def unfetch(acting: Acting, step: Step) -> None:
+async def unfetch(acting: Acting, step: Step) -> WentBack | None:
     """Only while its store answers: else the copy may be all that is left of the workload."""
+    became = await _as_before(acting, step) if _comeback(acting, step).returns else None
     if step.peer:
         with suppress(CommandFailed):  # somebody has removed it there since
             await acting.on(step.peer, directory.wrong(_comeback(acting, step).folder, ()))
         await acting.on(step.host, directory.discard(_copied(acting, step)))
         await acting.fleet.close_link(step.peer, step.host, acting.link(step))
+    return became
+
+
+async def _as_before(acting: Acting, step: Step) -> WentBack:
+    """What was set aside runs again, from its files, for it could not go back to its checkpoint. Hosts that others
+    may have made it on meanwhile are fenced first. Volumes that were being laid out get all of it: half of each
+    would be worse than either."""
+    handover, driver, kept = acting.handover(step), acting.driver(step), _comeback(acting, step)
+    name, fence = step.workload, Fence(step.workload, handover.move.epoch + 2)
+    for other in acting.plan.groups[name]:
+        if other.kind is StepKind.FENCE:
+            await _fence_again(acting, other, fence.epoch)
+    if await acting.on(step.host, notes.read(name, LAYING)):
+        folder = directory.part_of(_copied(acting, step)) if step.peer else kept.folder
+        for number, tree in enumerate(kept.trees, 1):
+            if tree.kind == "volume" and (there := await _place_of(acting, step, tree.target)):
+                await acting.on(step.host, directory.unpack_tree(folder, number, there))
+        await acting.on(step.host, notes.forget(name, LAYING))
+    await acting.on(step.host, guard.mark(fence, Phase.RUNNING, "owner", run=acting.run))
+    await acting.on(step.host, driver.bring_back(name, fence))
+    return WentBack(became=f"it was started anew on {step.host}, from its files: what it held in memory is lost")
+
+
+async def _fence_again(acting: Acting, step: Step, epoch: int) -> None:
+    """The run that has failed may have taken something back there since, under a higher epoch; nobody else."""
+    try:
+        await _fence(acting, step, epoch)
+    except GuardRefused as refused:
+        shown = await acting.on(step.host, guard.marker(step.workload))
+        if refused.code != guard.LOWER_EPOCH or shown is None or shown.run != failed_run(acting.run):
+            raise
+
+
+async def _place_of(acting: Acting, step: Step, target: str) -> str:
+    """Where on the host is what the workload has mounted there: a volume, or a folder that goes along with it."""
+    workload = acting.plan.workloads[step.workload]
+    for volume in workload.spec.volumes:
+        if volume.target == target:
+            tree = await acting.on(step.host, acting.driver(step).locate_volume(volume.name, step.workload))
+            return tree.path
+    mounts = workload.container.mounts if workload.spec.container else ()
+    return next((mount.source for mount in mounts if mount.target == target and mount.move), "")
 
 
 async def reserve(acting: Acting, step: Step) -> None:
@@ -147,6 +193,8 @@ async def unpack(acting: Acting, step: Step, progress: Progress) -> None:
     if not isinstance(staged, Staged) or fetched is None:
         raise JournalError(f"the journal does not say where {step.workload} was staged", where=acting.run)
     trees = _comeback(acting, step).trees
+    if _comeback(acting, step).returns:
+        await acting.on(step.host, notes.write(step.workload, LAYING, b"begun"))
     await acting.on(step.host, directory.unpack(fetched.folder, trees, staged.destination))
 
 
@@ -159,6 +207,10 @@ def _fetched(acting: Acting, step: Step) -> CheckpointFetched | None:
 async def fence(acting: Acting, step: Step, progress: Progress) -> None:
     """The host does not run the workload, and never starts what it has of it. One that runs meanwhile is left
     alone, and the restore is none."""
+    await _fence(acting, step, acting.handover(step).move.epoch)
+
+
+async def _fence(acting: Acting, step: Step, epoch: int) -> None:
     handover, driver = acting.handover(step), acting.driver(step)
     kept, name = _comeback(acting, step), step.workload
     here = handover.move.model_copy(update={"source": handover.move.destination, "destination": step.host})
@@ -166,11 +218,13 @@ async def fence(acting: Acting, step: Step, progress: Progress) -> None:
     if step.host in kept.without:
         await acting.on(step.host, guard.install())
         peer = handover.move.destination
-        await acting.on(step.host, guard.mark(handover.fence, Phase.FENCED, "owner", run=acting.run, peer=peer))
+        await acting.on(
+            step.host, guard.mark(Fence(name, epoch), Phase.FENCED, "owner", run=acting.run, peer=peer)
+        )
         return
     await acting.on(step.host, driver.prepare_host())
     _refuse_running(step, await acting.on(step.host, driver.alive(name)))
-    await acting.on(step.host, driver.fence_off(fencing, handover.move.epoch))
+    await acting.on(step.host, driver.fence_off(fencing, epoch))
 
 
 def _refuse_running(step: Step, found: Alive) -> None:
@@ -226,6 +280,9 @@ async def retire(acting: Acting, step: Step) -> None:
     """What only the restore needed goes."""
     handover = acting.handover(step)
     await acting.on(step.host, acting.driver(step).finish(handover))
+    if _comeback(acting, step).returns:
+        await acting.on(step.host, acting.driver(step).remove_aside(step.workload, handover.fence))
+        await acting.on(step.host, notes.forget(step.workload, LAYING))
     await acting.on(step.host, directory.discard(_copied(acting, step)))
     store, fetched = acting.plan.sibling(step, StepKind.FETCH).peer, _fetched(acting, step)
     if store and fetched and fetched.link_left:

@@ -51,6 +51,13 @@ async def set_aside(acting: Acting, step: Step, progress: Progress) -> None:
 
 
 async def bring_back(acting: Acting, step: Step) -> None:
+    """What goes back to a checkpoint is not started from its files: it stays aside until it runs again, or until
+    that has failed (`comeback.unfetch`). Where it never stopped there is nothing to go back to."""
+    if acting.goes_back(step.workload):
+        driver = acting.driver(step)
+        if not (await acting.on(step.host, driver.alive(step.workload))).running:
+            return await acting.on(step.host, driver.set_aside(step.workload, acting.fence(step)))
+        await acting.on(step.host, driver.remove_aside(step.workload, acting.fence(step)))
     await acting.on(step.host, acting.driver(step).bring_back(step.workload, acting.fence(step)))
 
 

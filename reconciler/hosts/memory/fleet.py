@@ -92,7 +92,7 @@ class MemoryFleet:
                     raise CommandFailed("what arrived differs", code="C320", where=destination)
                 continue
             if tree.kind == "volume":
-                self._copy_volume(tree.name, target.name, there, here)
+                self._copy_volume(_last(tree.path), _last(target.path), there, here)
             if tree.kind != "images":
                 continue
             images = there.dumps.get(tree.name)
@@ -155,3 +155,8 @@ class MemoryFleet:
             if not end.machine.answers or end.machine.boot != boot:
                 await asyncio.sleep(KEEPALIVE)
                 raise ReplyLost("the connection ended", where=end.name)
+
+
+def _last(path: str) -> str:
+    """The name of the volume whose folder it is."""
+    return path.rpartition("/")[2]

@@ -47,7 +47,7 @@ class EngineDestination(EngineMoves):
         yield from self.check_movable(handover)
         image = yield from self._image(handover)
         old = yield from self.ours(name, name)
-        names = [volume.name for volume in handover.workload.container.volumes]
+        names = [] if handover.returns else [volume.name for volume in handover.workload.container.volumes]
         arrival = yield from arriving.take(
             handover,
             old,
@@ -58,7 +58,8 @@ class EngineDestination(EngineMoves):
         if not arrival.again:
             for volume in names:
                 yield from self.create_volume(volume, fence, handover.run)
-            yield from folders.take(handover, arrival.undone)
+            if not handover.returns:
+                yield from folders.take(handover, arrival.undone)
             yield from self.make_restorable(handover, image, secrets)
         return (yield from self.ready(handover))
 

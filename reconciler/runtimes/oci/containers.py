@@ -117,13 +117,14 @@ class EngineContainers(EngineStores):
         return found
 
     def set_aside(self, workload: str, fence: Fence) -> Program[None]:
-        """What ran is noted before it is stopped: `bring_back` starts it again. No reboot starts it meanwhile."""
+        """What ran is noted before it is stopped: `bring_back` starts it again. No reboot starts it meanwhile. One
+        that is aside beside what runs was left there by a controller that has lost its journal."""
         aside = workload + ASIDE
-        if (yield from self.ours(aside, workload)) is not None:
+        old, found = (yield from self.ours(aside, workload)), (yield from self.ours(workload, workload))
+        if found is None or (old is not None and not found.state.has_processes):
             return
-        found = yield from self.ours(workload, workload)
-        if found is None:
-            return
+        if old is not None:
+            yield from self.remove_aside(workload, fence)
         if found.state.has_processes or (yield from _noted(workload)) != found.id:
             ran = found.id if found.state.has_processes else ""
             yield from guard_notes.write(workload, "aside", ran.encode())

@@ -1,5 +1,6 @@
 """What a move would not keep as it is."""
 
+from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.world import InstanceNetwork
 from tests.core.rule_scene import LAN, Scene, held, options
 
@@ -17,7 +18,13 @@ def shared(said: str) -> dict[str, object]:
     return {"preflight": {"shared": {"/srv/data": said}}}
 
 
+FIRST = {"strategy": "checkpoint-first"}
+
 PAIRS: dict[str, tuple[Scene, Scene]] = {
+    "update.way-back": (
+        Scene(update=FIRST, has={"labels": {LABEL_WORKLOAD: "web", LABEL_SPEC: "torn"}}),
+        Scene(update=FIRST),
+    ),
     "process.sqlite": (
         Scene(wants=DATA, has=held(sqlite=("/data/x.db",)), there={"preflight": {"paths": {"/srv/data": "xfs"}}}),
         Scene(wants=DATA, has=held(sqlite=("/data/x.db",)), there={"preflight": {"paths": {"/srv/data": "nfs"}}}),

@@ -43,6 +43,9 @@ class DoneChange(Part):
     state: GroupState
     became: str | None = Field(description="What became of one that was put back, where it does not simply run on")
     move: DoneMove | None
+    stopped_s: float | None = Field(
+        description="How long one that was to be made anew did not run; null when it did, or runs no more"
+    )
     errors: tuple[StepError, ...]
 
 
@@ -126,6 +129,7 @@ def _change(change: Change, applied: Applied) -> DoneChange:
         state=outcome.groups[name],
         became=outcome.became.get(name),
         move=_move(name, applied),
+        stopped_s=rounded(outcome.stopped.get(name)),
         errors=tuple(errors),
     )
 
