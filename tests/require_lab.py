@@ -8,7 +8,7 @@ import sys
 from reconciler.errors import ReconcilerError
 from reconciler.lab import install_packages
 
-TEST_PROGRAMS = {"busybox": "busybox-static", "git": "git", "sshd": "openssh-server"}
+TEST_PROGRAMS = {"busybox": "busybox-static", "git": "git", "restic": "restic", "sshd": "openssh-server"}
 
 
 def main() -> int:

@@ -21,7 +21,7 @@ from reconciler.commands.tracing import spans
 from reconciler.core.moving import Moving, moving
 from reconciler.core.saga import GroupState
 from reconciler.core.schedule import Slots
-from reconciler.engine.effects import Secrets
+from reconciler.engine.effects import Secrets, StoreKeys
 from reconciler.engine.execute import Executor, Outcome
 from reconciler.engine.lease import Leases
 from reconciler.engine.lenient import Warn, lenient, unsaid
@@ -33,6 +33,7 @@ from reconciler.hosts.relay import Relay
 from reconciler.hosts.wrap import Backoff, RetryFleet, Traced, TraceFleet, log_of
 from reconciler.hosts.wrap import log as hosts_log
 from reconciler.model.base import canonical_json
+from reconciler.model.checkpoint import KeptAt
 from reconciler.model.cluster import MachineRef
 from reconciler.model.cluster_machine import ClusterMachine
 from reconciler.model.command import Seconds
@@ -72,6 +73,23 @@ def secrets_of(workload: Workload) -> dict[str, bytes]:
         name: _secret(one, f"workload {workload.metadata.name}, {field}", whole=name.startswith("/"))
         for name, (field, one) in asked.items()
     }
+
+
+def keys_of(at: KeptAt) -> dict[str, bytes]:
+    """Values of the secrets that a store of checkpoints refers to. InputError names what is missing, or cannot be
+    a variable."""
+    if at.repository is None:
+        return {}
+    asked = {name: (f"env {name}", one) for name, one in at.repository.env.items()}
+    if at.repository.password is not None:
+        asked["RESTIC_PASSWORD"] = ("password", at.repository.password)
+    found = {}
+    for name, (of, one) in asked.items():
+        where = f"store {at}, {of}"
+        found[name] = _secret(one, where, whole=False)
+        if not found[name] or b"\n" in found[name] or b"\0" in found[name]:
+            raise InputError("a secret is empty, or has several lines", code="E180", where=where)
+    return found
 
 
 def _secret(reference: SecretRef, where: str, *, whole: bool) -> bytes:
@@ -215,6 +233,7 @@ class Outside:
     fleet: Fleet
     drivers: Mapping[str, Runtime] = field(default_factory=drivers)
     secrets: Secrets = secrets_of
+    keys: StoreKeys = keys_of
     now: Callable[[], float] = time.time
     sleep: Callable[[Seconds], Awaitable[None]] = asyncio.sleep
     warn: Warn = unsaid
@@ -246,7 +265,7 @@ class Outside:
         return Executor(
             plan=plan,
             run=run,
-            steps=Steps(plan, run, self.fleet, self.drivers, self.secrets, now=self.now),
+            steps=Steps(plan, run, self.fleet, self.drivers, self.secrets, now=self.now, keys=self.keys),
             journal=journal,
             now=self.now,
             sleep=self.sleep,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reconciler.commands.compose import drivers, open_fleet
+from reconciler.commands.compose import drivers, keys_of, open_fleet
+from reconciler.core.checkpoints import places_of
 from reconciler.core.feasible import possible_moves, verdicts
 from reconciler.core.pages import PAGES
 from reconciler.core.questions import questions_of
@@ -15,10 +16,11 @@ from reconciler.core.rules import MoveVerdict, check_host
 from reconciler.engine.lenient import Warn
 from reconciler.engine.observe import observe
 from reconciler.engine.preflight import look_closer
-from reconciler.errors import InputError
+from reconciler.errors import InputError, ReconcilerError
 from reconciler.facts.rights import lacking
-from reconciler.hosts.base import pump
+from reconciler.hosts.base import Fleet, pump
 from reconciler.hosts.scripts import script
+from reconciler.model.checkpoint import KeptAt
 from reconciler.model.place import cluster_of, node_of, seat
 from reconciler.model.plan import Finding
 from reconciler.model.question import Question
@@ -26,6 +28,7 @@ from reconciler.model.spec import Host, Spec
 from reconciler.model.world import HostFacts, HostUnknown, HostView, World
 from reconciler.runtimes import registry
 from reconciler.runtimes.registry import FoundRuntime
+from reconciler.stores import restic
 
 SECURITY = "security.floor"
 
@@ -105,8 +108,9 @@ async def examine(spec: Spec, names: Sequence[str], warn: Warn, *, moves: bool =
             **questions_of(possible, spec, world),
         }
         world = await look_closer(fleet, drivers(), world, asked)
+        stores = await _repositories(spec, fleet, set(world.seen()))
     examined = tuple(
-        _in_cluster(name, view, rights.get(name, ())) if cluster_of(name) else _examined(hosts[name], view)
+        _in_cluster(name, view, rights.get(name, ())) if cluster_of(name) else _examined(hosts[name], view, stores)
         for name, view in sorted(world.hosts.items())
     )
     unusable = tuple(found for found in registry.everything() if found.problem)
@@ -137,11 +141,36 @@ def _in_cluster(name: str, view: HostView, rights: tuple[str, ...] | None) -> Ex
     return Examined(name, view, tuple(found))
 
 
-def _examined(host: Host, view: HostView) -> Examined:
+async def _repositories(spec: Spec, fleet: Fleet, seen: Collection[str]) -> list[Finding]:
+    """What is wrong with the repositories that these hosts work on."""
+    places = [at for at in places_of(spec) if at.repository is not None and at.host in seen]
+
+    async def probe(at: KeptAt) -> ReconcilerError | None:
+        try:
+            await pump(restic.probe(at, keys_of(at)), fleet.host(at.host))
+        except ReconcilerError as error:
+            return error
+        return None
+
+    return [
+        Finding(
+            rule=restic.UNUSABLE,
+            severity="warn",
+            workload="",
+            host=at.host,
+            message=f"{error.what}: {error.why}" if error.why else error.what,
+            fix=error.fix or f"set what {error.where} names",
+        )
+        for at, error in zip(places, await asyncio.gather(*map(probe, places)), strict=True)
+        if error is not None
+    ]
+
+
+def _examined(host: Host, view: HostView, more: Iterable[Finding] = ()) -> Examined:
     name = host.metadata.name
     if isinstance(view, HostUnknown):
         return Examined(name, view, (_unknown(host, view),))
-    found = check_host(view)
+    found = [*check_host(view), *(one for one in more if one.host == name)]
     if view.preflight_error:
         message = f"it could not be looked at closely: {view.preflight_error}"
         found.append(

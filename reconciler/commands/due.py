@@ -10,20 +10,19 @@ from pathlib import Path
 
 from reconciler.commands.checkpoint import Take
 from reconciler.commands.compose import open_fleet
-from reconciler.commands.kept import stock, whole_one
+from reconciler.commands.kept import discard, stock, whole_one
 from reconciler.commands.points import last_time
 from reconciler.core.checkpoints import newest_first
 from reconciler.core.points import policies
 from reconciler.core.retention import age, doomed, is_due, is_late
 from reconciler.engine.lenient import unsaid
 from reconciler.errors import Interrupted, ReconcilerError
-from reconciler.hosts.base import Fleet, pump
+from reconciler.hosts.base import Fleet
 from reconciler.model.base import parse_duration
 from reconciler.model.checkpoint import Kept
 from reconciler.model.checkpointing import CheckpointPolicySpec
 from reconciler.model.command import Seconds
 from reconciler.model.spec import Spec
-from reconciler.stores import directory
 
 
 @dataclass(frozen=True)
@@ -100,5 +99,5 @@ class TakeDue:
         there = [one for one in kept if (one.at.host, one.at.folder) == here]
         if gone := doomed(there, policy.keep):
             await whole_one([one for one in newest_first(there) if one not in gone], fleet, taken.workload)
-        await asyncio.gather(*(pump(directory.discard(one.folder), fleet.host(one.at.host)) for one in gone))
+        await discard(gone, fleet)
         return gone

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from reconciler.commands.compose import open_fleet, open_relay
 from reconciler.commands.interruptible import new_run_id
-from reconciler.commands.kept import one_kept, verified
+from reconciler.commands.kept import in_a_folder, one_kept, verified
 from reconciler.core.causes import telling
 from reconciler.engine.lenient import lenient
 from reconciler.errors import CommandFailed, InputError, Refused
@@ -64,9 +64,12 @@ class Export:
                         fix="export another one: reconcile checkpoints list",
                     )
                 found = KeptLook(self.reference, manifest)
-                found.take(await pump(directory.look(kept.folder, len(manifest.trees)), fleet.host(kept.at.host)))
-                lines = self._lines(manifest, found, section)
-                await self._fetch(kept, exporting.archives(manifest, section), lines, fleet, sink)
+                async with in_a_folder(kept, manifest, fleet, self.untidied.append) as folder:
+                    looked = await pump(directory.look(folder, len(manifest.trees)), fleet.host(kept.at.host))
+                    found.take(looked)
+                    lines = self._lines(manifest, found, section)
+                    archives = exporting.archives(manifest, section)
+                    await self._fetch(kept.at.host, folder, archives, lines, fleet, sink)
             await asyncio.to_thread(look, part)
         return Exported(kept, self.path, self.path.stat().st_size)
 
@@ -82,12 +85,17 @@ class Export:
         return exporting.config_dump(manifest, section, found.oci), exporting.spec_dump(found.oci), deleted
 
     async def _fetch(
-        self, kept: Kept, archives: tuple[str, ...], lines: tuple[str, str, str], fleet: Fleet, sink: int
+        self,
+        host: str,
+        folder: str,
+        archives: tuple[str, ...],
+        lines: tuple[str, str, str],
+        fleet: Fleet,
+        sink: int,
     ) -> None:
-        host = kept.at.host
-        out = f"{kept.at.folder}/{kept.workload}/.export.{new_run_id()}"
+        out = f"{folder.rpartition('/')[0]}/.export.{new_run_id()}"
         try:
-            if untold := await pump(directory.lay(kept.folder, out, archives, *lines), fleet.host(host)):
+            if untold := await pump(directory.lay(folder, out, archives, *lines), fleet.host(host)):
                 raise Refused(
                     f"{self.reference} cannot be exported",
                     code="P454",

@@ -4,18 +4,23 @@ host that keeps some is asked."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from reconciler.commands.compose import open_fleet
+from reconciler.commands.compose import keys_of, open_fleet
+from reconciler.commands.interruptible import new_run_id
 from reconciler.core.checkpoints import newest_first, place_of, places_of
 from reconciler.core.comeback import LATEST, parse_reference
-from reconciler.engine.lenient import unsaid
+from reconciler.engine.lenient import Warn, lenient, unsaid
 from reconciler.errors import InputError, ReconcilerError, Refused
 from reconciler.hosts.base import Fleet, pump
-from reconciler.model.checkpoint import Kept, Manifest
+from reconciler.model.checkpoint import Kept, KeptAt, Manifest
 from reconciler.model.spec import Spec
-from reconciler.stores import directory
+from reconciler.stores import directory, restic, shelf
+
+UNASKED = frozenset({restic.UNUSABLE, "E180"})
+"""Codes of errors that say that a store could not be listed, though its host answers."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +42,7 @@ class Verified:
 async def stock(spec: Spec, fleet: Fleet, where: str = "", workload: str = "") -> FoundKept:
     """All checkpoints in one place, or wherever the specs' hosts may keep some."""
     places = [place_of(where, spec, "")] if where else places_of(spec)
-    asked = (pump(directory.listed(at, workload), fleet.host(at.host)) for at in places)
-    answers = await asyncio.gather(*asked, return_exceptions=True)
+    answers = await asyncio.gather(*(ask(at, fleet, workload) for at in places), return_exceptions=True)
     found: list[Kept] = []
     unknown: dict[str, ReconcilerError] = {}
     for at, answer in zip(places, answers, strict=True):
@@ -50,6 +54,37 @@ async def stock(spec: Spec, fleet: Fleet, where: str = "", workload: str = "") -
             found += answer
     found.sort(key=lambda one: (one.id, one.workload, str(one.at)), reverse=True)
     return FoundKept(tuple(found), unknown)
+
+
+async def ask(at: KeptAt, fleet: Fleet, workload: str = "", newest: int = 0) -> tuple[Kept, ...]:
+    """What one store has. ReconcilerError also where a secret that it needs is not there."""
+    return await pump(shelf.listed(at, keys_of(at), workload, newest), fleet.host(at.host))
+
+
+async def discard(gone: Iterable[Kept], fleet: Fleet) -> None:
+    """Remove checkpoints, a store's all at once."""
+    by_store: dict[tuple[str, str], list[Kept]] = {}
+    for one in gone:
+        by_store.setdefault((one.at.host, one.at.folder), []).append(one)
+    for mine in by_store.values():
+        at = mine[0].at
+        await pump(shelf.discard(at, keys_of(at), mine), fleet.host(at.host))
+
+
+@asynccontextmanager
+async def in_a_folder(kept: Kept, manifest: Manifest, fleet: Fleet, warn: Warn) -> AsyncIterator[str]:
+    """Where its files are on the store's host, for as long as they are used."""
+    at = kept.at
+    if at.repository is None:
+        yield kept.folder
+        return
+    host, folder = fleet.host(at.host), restic.brought_to(at, new_run_id())
+    try:
+        await pump(restic.bring(at, keys_of(at), kept.workload, kept.id, folder, manifest.bytes), host)
+        yield folder
+    finally:
+        with lenient("C375", "files of a checkpoint stay there for a day", warn, at.host):
+            await asyncio.shield(pump(directory.clear(folder), host))
 
 
 async def listing(spec: Spec, workload: str = "", where: str = "") -> FoundKept:
@@ -106,7 +141,7 @@ async def verified(kept: Kept, fleet: Fleet) -> Verified:
     """What of a checkpoint is not as it was packed."""
     if kept.manifest is None:
         return Verified(kept, (kept.broken,))
-    wrong = await pump(directory.wrong(kept.folder, kept.manifest.files), fleet.host(kept.at.host))
+    wrong = await pump(shelf.wrong(kept, keys_of(kept.at)), fleet.host(kept.at.host))
     return Verified(kept, wrong)
 
 
@@ -127,7 +162,7 @@ async def pin(spec: Spec, reference: str, where: str = "", *, on: bool = True) -
     async with open_fleet(spec, unsaid) as fleet:
         mine = chosen(one_of(reference), await stock(spec, fleet, where, parse_reference(reference)[0]))
         for kept in mine:
-            await pump(directory.pin(kept.folder, on=on), fleet.host(kept.at.host))
+            await pump(shelf.pin(kept, keys_of(kept.at), on=on), fleet.host(kept.at.host))
         return mine
 
 
@@ -148,8 +183,7 @@ async def remove(spec: Spec, references: Sequence[str], where: str = "", *, last
                     code="P453",
                     fix="take another one first, or say --last",
                 )
-        for one in doomed:
-            await pump(directory.discard(one.folder), fleet.host(one.at.host))
+        await discard(doomed, fleet)
         return doomed
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from reconciler.commands.compose import open_fleet
-from reconciler.commands.kept import one_kept
+from reconciler.commands.kept import in_a_folder, one_kept
 from reconciler.engine.lenient import unsaid
 from reconciler.hosts.base import Fleet, pump
 from reconciler.inspection.facts import Checkpoint
@@ -38,5 +38,6 @@ async def look_into(texts: Sequence[str], spec: Callable[[], Spec], where: str =
 async def _kept(reference: str, spec: Spec, fleet: Fleet, where: str) -> Checkpoint:
     kept, manifest = await one_kept(spec, fleet, reference, where)
     host, found = fleet.host(kept.at.host), KeptLook(f"{kept.workload}@{kept.id}", manifest)
-    found.take(await pump(directory.look(kept.folder, len(manifest.trees)), host))
-    return found.told(await pump(directory.slices(kept.folder, found.asked), host))
+    async with in_a_folder(kept, manifest, fleet, unsaid) as folder:
+        found.take(await pump(directory.look(folder, len(manifest.trees)), host))
+        return found.told(await pump(directory.slices(folder, found.asked), host))

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 
+from reconciler.commands.kept import ask, verified
 from reconciler.core.checkpoints import newest_first, place_of, places_of
 from reconciler.core.failing import Restorable
 from reconciler.core.points import Point, point, policies
 from reconciler.errors import ReconcilerError
-from reconciler.hosts.base import Fleet, pump
+from reconciler.hosts.base import Fleet
 from reconciler.load.cron import came, comes
 from reconciler.model.checkpoint import Kept
 from reconciler.model.checkpointing import CheckpointPolicySpec
 from reconciler.model.spec import Spec
 from reconciler.model.world import World
-from reconciler.stores import directory
 
 ENOUGH = 3
 """Checkpoints of each workload that are looked at in a store: the newest may be none that can be used."""
@@ -27,7 +27,7 @@ async def recovery_points(spec: Spec, fleet: Fleet, unseen: Collection[str], now
     if not wanted:
         return {}
     places = [at for at in places_of(spec) if at.host not in unseen]
-    asked = (pump(directory.listed(at, newest=ENOUGH), fleet.host(at.host)) for at in places)
+    asked = (ask(at, fleet, newest=ENOUGH) for at in places)
     found: dict[str, list[Kept]] = {}
     unknown = set(unseen)
     for at, answer in zip(places, await asyncio.gather(*asked, return_exceptions=True), strict=True):
@@ -50,10 +50,14 @@ async def restorable(spec: Spec, fleet: Fleet, world: World, names: Collection[s
         found: list[Kept] = []
         for at in places_of(spec):
             if at.host in world.seen():
-                found += await pump(directory.listed(at, name), fleet.host(at.host))
+                try:
+                    found += await ask(at, fleet, name)
+                except ReconcilerError as error:
+                    if at.repository is None:
+                        raise
+                    skipped[name] = (*skipped.get(name, ()), f"{at}, which may have a newer one: {error}")
         for kept in newest_first(found):
-            assert kept.manifest is not None
-            bad = await pump(directory.wrong(kept.folder, kept.manifest.files), fleet.host(kept.at.host))
+            bad = (await verified(kept, fleet)).wrong
             if not bad:
                 best[name] = kept
                 break

@@ -13,7 +13,7 @@ from pathlib import Path
 from reconciler.commands.checkpoint import refuse_open, wanted
 from reconciler.commands.compose import Outside, kept_runs, open_fleet, secrets_of
 from reconciler.commands.interruptible import Interruptible
-from reconciler.commands.kept import chosen, stock, usable
+from reconciler.commands.kept import UNASKED, chosen, stock, usable
 from reconciler.core.comeback import (
     LATEST,
     Obstacle,
@@ -120,6 +120,11 @@ class Restore(Interruptible):
 
     async def _candidates(self, fleet: Fleet) -> list[Kept]:
         found = await stock(self.spec, fleet, self.where, parse_reference(self.reference)[0])
+        for host, error in found.unknown.items():
+            if error.code in UNASKED:  # a host that does not answer is another matter: it may run there
+                self.untidied.append(
+                    Untidied("C382", f"a newer one may be kept where nobody can look: {error}", host)
+                )
         return usable(self.reference, chosen(self.reference, found))
 
     async def _first_good(

@@ -6,9 +6,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from reconciler.commands.compose import open_fleet
+from reconciler.commands.compose import keys_of, open_fleet
 from reconciler.commands.interruptible import new_run_id
-from reconciler.commands.kept import chosen, one_of, stock, usable, whole_one
+from reconciler.commands.kept import ask, chosen, discard, in_a_folder, one_of, stock, usable, whole_one
 from reconciler.core.checkpoints import newest_first, place_of
 from reconciler.core.comeback import parse_reference
 from reconciler.core.retention import doomed
@@ -19,7 +19,7 @@ from reconciler.hosts.base import Fleet, pump
 from reconciler.model.checkpoint import Kept, KeptAt, Manifest
 from reconciler.model.event import Untidied
 from reconciler.model.spec import Spec
-from reconciler.stores import directory
+from reconciler.stores import directory, shelf
 
 
 @dataclass
@@ -37,25 +37,26 @@ class CopyKept:
         async with open_fleet(self.spec, self.untidied.append) as fleet:
             name = parse_reference(self.reference)[0]
             mine = chosen(one_of(self.reference), await stock(self.spec, fleet, self.where, name))
-            there = [one for one in await pump(directory.listed(at, name), fleet.host(at.host)) if one.manifest]
+            there = [one for one in await ask(at, fleet, name) if one.manifest]
             for one in there:
                 if one.id in {kept.id for kept in mine}:
                     return one
             first = usable(self.reference, mine)[0]
             assert first.manifest is not None
-            return await self._carry(first, first.manifest, at, fleet)
+            async with in_a_folder(first, first.manifest, fleet, self.untidied.append) as source:
+                return await self._carry(first, first.manifest, source, at, fleet)
 
-    async def _carry(self, kept: Kept, manifest: Manifest, at: KeptAt, fleet: Fleet) -> Kept:
+    async def _carry(self, kept: Kept, manifest: Manifest, source: str, at: KeptAt, fleet: Fleet) -> Kept:
         """It is listed there only once all of it has arrived as it was packed."""
         folder, there = at.of(kept.workload, kept.id), fleet.host(at.host)
         part, warn = directory.part_of(folder), self.untidied.append
         try:
             if at.host == kept.at.host:
                 await pump(directory.begin(part), there)
-                await pump(directory.copy_files(kept.folder, part, manifest.files), there)
+                await pump(directory.copy_files(source, part, manifest.files), there)
             else:
                 link = f"{new_run_id()}-{kept.workload}"
-                ends = (kept.at.host, at.host, link, kept.folder, part)
+                ends = (kept.at.host, at.host, link, source, part)
                 await CheckpointCopy(fleet, *ends, kept.at.host, warn).carry()
             if bad := await pump(directory.wrong(part, manifest.files), there):
                 raise CommandFailed(
@@ -65,12 +66,15 @@ class CopyKept:
                     why="; ".join(bad),
                     fix=f"see whether it is whole where it is: reconcile checkpoints verify {self.reference}",
                 )
+            if at.repository is not None:
+                await pump(shelf.take(at, keys_of(at), part, manifest), there)
         except BaseException:
             with lenient("C375", "a half of it stays there", warn, at.host):
                 await asyncio.shield(pump(directory.discard(folder), there))
             raise
-        await pump(directory.seal(part, folder, manifest), there)
-        await pump(directory.pin(folder, on=False), there)
+        if at.repository is None:
+            await pump(directory.seal(part, folder, manifest), there)
+            await pump(directory.pin(folder, on=False), there)
         return Kept(at, kept.workload, kept.id, manifest=manifest)
 
 
@@ -101,6 +105,5 @@ async def prune(spec: Spec, workload: str = "", where: str = "", *, really: bool
                 continue
             stays = await whole_one([one for one in newest_first(all_there) if one not in goes], fleet, name)
             done.append(Pruned(stays, tuple(goes)))
-        for one in (kept for pruned in done for kept in pruned.goes if really):
-            await pump(directory.discard(one.folder), fleet.host(one.at.host))
+        await discard((kept for pruned in done for kept in pruned.goes if really), fleet)
     return done

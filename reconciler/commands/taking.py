@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.commands.checkpoint import wanted
-from reconciler.commands.compose import open_fleet, open_relay
+from reconciler.commands.compose import keys_of, open_fleet, open_relay
 from reconciler.commands.interruptible import new_run_id
 from reconciler.core.causes import telling
 from reconciler.core.checkpoints import place_of
@@ -22,7 +22,7 @@ from reconciler.inspection.taking import ROOTFS, Foreign, foreign, repack
 from reconciler.model.checkpoint import Kept, KeptAt, KeptFile, KeptTree, Manifest, TakenFrom
 from reconciler.model.event import Untidied
 from reconciler.model.spec import Spec, Workload
-from reconciler.stores import directory
+from reconciler.stores import directory, shelf
 
 _IMAGE = re.compile(r"[0-9a-f]{64}")
 _NOT_TAKEN = 4
@@ -52,10 +52,11 @@ class TakeIn:
             try:
                 await pump(directory.begin(part), host)
                 await self._send(found, trees, at, part)
-                files = await pump(directory.pack(part, directory.taken_images(part)), host)
+                plain = at.repository is not None
+                files = await pump(directory.pack(part, directory.taken_images(part), plain=plain), host)
                 await pump(directory.clear(f"{part}/in"), host)
                 manifest = self._manifest(workload, found, run, tuple(trees), files)
-                await pump(directory.seal(part, folder, manifest), host)
+                await pump(shelf.take(at, keys_of(at), part, manifest), host)
             except BaseException:
                 await self._tidy(fleet, at, folder)
                 raise

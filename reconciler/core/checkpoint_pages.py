@@ -78,6 +78,14 @@ CHECKPOINT_PAGES: dict[str, Page] = {
         "checkpoint "
         "these folders are root's, for all to read; where the image has them otherwise, set that after a restore.",
     ),
+    "C382": Page(
+        "a repository of restic that cannot be used",
+        "The host that works on it has no restic, cannot reach it, finds none there, finds it locked by somebody "
+        "who is at work, or has the wrong password; the message says which, in restic's words. Nothing was "
+        "changed. A checkpoint that was to go there is kept on the workload's own host until `reconcile "
+        "checkpoints copy` brings it there. A lock that a dead process has left is removed, and one that somebody "
+        "holds is waited for, about a minute.",
+    ),
     "P450": Page(
         "a workload cannot be saved now",
         "A checkpoint is taken of what runs, and of nothing whose hand-over has not ended. The message says "

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from reconciler.errors import InputError
 from reconciler.model.checkpoint import FORMAT, Kept, KeptAt, Manifest
 from reconciler.model.checkpointing import DEFAULT_FOLDER, FOLDER
+from reconciler.model.restic import STAGING
 from reconciler.model.spec import Spec
 
 REFUSED = "E201"
@@ -19,7 +20,9 @@ def place_of(text: str, spec: Spec, here: str) -> KeptAt:
     """Where checkpoints are kept, as users say it: a store of the specs, `HOST` or `HOST:/FOLDER`; empty for the
     host `here` itself."""
     if (store := spec.checkpoint_stores.get(text)) is not None:
-        return KeptAt(store.spec.directory.host, store.spec.directory.folder, text)
+        if (found := store.spec.directory) is not None:
+            return KeptAt(found.host, found.folder, text)
+        return KeptAt(store.spec.host, f"{STAGING}/{text}", text, store.spec.restic)
     host, colon, folder = (text or here).partition(":")
     if host not in spec.hosts:
         known = ", ".join(sorted({*spec.hosts, *spec.checkpoint_stores}))

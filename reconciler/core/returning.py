@@ -132,6 +132,7 @@ def _move(wanted: Return, index: Index, epoch: int) -> Move:
             checkpoint=kept.id,
             host=kept.at.host,
             folder=kept.folder,
+            repository=kept.at.repository,
             files=manifest.files,
             trees=manifest.trees,
             gone=wanted.gone,

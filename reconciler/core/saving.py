@@ -90,6 +90,7 @@ def planned(
         keeper=at.host,
         folder=at.folder,
         store=at.name,
+        repository=at.repository,
         epoch=index.epoch(workload.metadata.name) + 2,
         freeze_limit=limit,
         tcp=spec.policy_of(workload).tcp.value,

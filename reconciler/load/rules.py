@@ -127,8 +127,8 @@ def _sync(entry: Entry, policy: SyncPolicy, fleet: SpecFleet) -> Iterator[Diagno
 
 def _kept_where(entry: Entry, model: CheckpointPolicy | CheckpointStore, fleet: SpecFleet) -> Iterator[Diagnostic]:
     if isinstance(model, CheckpointStore):
-        at = ("spec", "directory", "host")
-        yield from _missing(entry, "E146", "Host", model.spec.directory.host, fleet, *at)
+        at = ("spec", "directory", "host") if model.spec.directory else ("spec", "restic", "on")
+        yield from _missing(entry, "E146", "Host", model.spec.host, fleet, *at)
         return
     if (store := model.spec.store) is not None:
         yield from _missing(entry, "E169", "CheckpointStore", store, fleet, "spec", "store")

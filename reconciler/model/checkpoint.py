@@ -10,6 +10,7 @@ from pydantic import Field, JsonValue
 from reconciler.model.base import Model, Name, digest
 from reconciler.model.checkpointing import DEFAULT_FOLDER
 from reconciler.model.command import Bytes
+from reconciler.model.restic import ResticStore
 from reconciler.model.world import Versions
 
 FORMAT = 1
@@ -99,11 +100,13 @@ class Manifest(Model):
 
 @dataclass(frozen=True)
 class KeptAt:
-    """A folder of checkpoints on a host. `name`: of the store that a spec defines; empty for one it does not."""
+    """A folder of checkpoints on a host. `name`: of the store that a spec defines; empty for one it does not.
+    `repository`: what they are in, where that is no folder; the folder is where they are while they are used."""
 
     host: str
     folder: str = DEFAULT_FOLDER
     name: str = ""
+    repository: ResticStore | None = None
 
     def __str__(self) -> str:
         return self.name or (self.host if self.folder == DEFAULT_FOLDER else f"{self.host}:{self.folder}")

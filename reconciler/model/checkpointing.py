@@ -8,6 +8,7 @@ from pydantic import Field, Strict, model_validator
 
 from reconciler.model.base import Duration, Model, Name, parse_duration
 from reconciler.model.fields import OneLine
+from reconciler.model.restic import ResticStore
 
 DEFAULT_FOLDER = "/var/lib/reconciler/checkpoints"
 """Where a host keeps checkpoints unless told otherwise."""
@@ -95,7 +96,19 @@ class DirectoryStore(Model):
 class CheckpointStoreSpec(Model):
     """Where checkpoints are kept."""
 
-    directory: DirectoryStore
+    directory: DirectoryStore | None = None
+    restic: ResticStore | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.directory is None) == (self.restic is None):
+            raise ValueError("give exactly one of `directory` and `restic`")
+        return self
+
+    @property
+    def host(self) -> str:
+        """The one that works on it."""
+        return self.directory.host if self.directory else self.restic.on if self.restic else ""
 
 
 class CheckpointRefs(Model):

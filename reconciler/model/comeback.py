@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from reconciler.model.base import Model
-from reconciler.model.checkpoint import CheckpointId, KeptFile, KeptTree
+from reconciler.model.checkpoint import CheckpointId, KeptAt, KeptFile, KeptTree
+from reconciler.model.restic import ResticStore
 
 
 class Comeback(Model):
@@ -15,6 +16,7 @@ class Comeback(Model):
     checkpoint: CheckpointId
     host: str = Field(description="The host that keeps it")
     folder: str
+    repository: ResticStore | None = Field(None, description="What it is kept in, where that is no folder")
     files: tuple[KeptFile, ...]
     trees: tuple[KeptTree, ...]
     gone: tuple[str, ...] = Field((), description="Hosts that are off for sure, and must not answer")
@@ -26,3 +28,9 @@ class Comeback(Model):
         "volumes are there, and get what the checkpoint has of them",
     )
     replaces: bool = Field(False, description="What the destination has of it goes, volumes included")
+
+    @property
+    def at(self) -> KeptAt:
+        """The store that it is in; without its name where that is a folder."""
+        folder = self.folder.rsplit("/", 2)[0]
+        return KeptAt(self.host, folder, folder.rpartition("/")[2] if self.repository else "", self.repository)

@@ -6,6 +6,7 @@ from pydantic import Field, JsonValue
 
 from reconciler.model.base import Duration, Model
 from reconciler.model.checkpoint import KeptAt, TakenFrom
+from reconciler.model.restic import ResticStore
 
 
 class PlannedCapture(Model):
@@ -15,6 +16,7 @@ class PlannedCapture(Model):
     keeper: str = Field(description="The host that keeps it")
     folder: str = Field(description="The folder there")
     store: str = Field("", description="The name of the store, where a spec defines it")
+    repository: ResticStore | None = Field(None, description="What it is kept in, where that is no folder")
     epoch: int = Field(description="The epoch that the workload is frozen under; going on has the next one")
     freeze_limit: Duration
     tcp: str = ""
@@ -26,4 +28,4 @@ class PlannedCapture(Model):
 
     @property
     def at(self) -> KeptAt:
-        return KeptAt(self.keeper, self.folder, self.store)
+        return KeptAt(self.keeper, self.folder, self.store, self.repository)

@@ -36,9 +36,10 @@ def begin(part: str) -> Program[Bytes]:
     return answers.number(free, "the free space of a store")
 
 
-def pack(part: str, images: str) -> Program[tuple[KeptFile, ...]]:
-    """Make the files of a checkpoint from what was captured in the folder, and from the images of memory."""
-    said = yield Command(shell("pack", part, images), timeout=LIMIT, changes=True)
+def pack(part: str, images: str, *, plain: bool = False) -> Program[tuple[KeptFile, ...]]:
+    """Make the files of a checkpoint from what was captured in the folder, and from the images of memory. `plain`:
+    not compressed, for a store that finds again what it has of them."""
+    said = yield Command(shell("pack", part, images, *(("plain",) if plain else ())), timeout=LIMIT, changes=True)
     return tuple(_files(said.stdout))
 
 

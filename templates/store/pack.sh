@@ -1,10 +1,11 @@
-# pack.sh FOLDER IMAGES: what was captured in FOLDER becomes the files of a checkpoint, with the images of memory; says
-# `packed FILE BYTES SHA256` for each. Where there is no zstd they are not compressed.
+# pack.sh FOLDER IMAGES [plain]: what was captured in FOLDER becomes the files of a checkpoint, with the images of memory; says
+# `packed FILE BYTES SHA256` for each. They are compressed, but for stores that
+# find again what they have (`plain`), and where there is no zstd.
 umask 077
 export LC_ALL=C
 cd "$1" || exit 1
 images=$2
-if command -v zstd >/dev/null; then end=.zst; else end=; fi
+if [ "${3:-}" != plain ] && command -v zstd >/dev/null; then end=.zst; else end=; fi
 squeeze() { if [ -n "$end" ]; then zstd -q -1 -c; else cat; fi; }
 pack() { # FILE, made from what comes in
     squeeze >"$1$end" || exit 1

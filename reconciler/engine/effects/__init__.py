@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reconciler.engine.effects import artifacts, comeback, moving, plain, saving, selfmoving
-from reconciler.engine.effects.base import Acting, Effect, Secrets
+from reconciler.engine.effects.base import Acting, Effect, Secrets, StoreKeys
 from reconciler.model.plan import StepKind
 
 EFFECTS: Mapping[StepKind, Effect] = {
@@ -17,4 +17,4 @@ EFFECTS: Mapping[StepKind, Effect] = {
     **saving.EFFECTS,
 }
 
-__all__ = ["EFFECTS", "Acting", "Effect", "Secrets"]
+__all__ = ["EFFECTS", "Acting", "Effect", "Secrets", "StoreKeys"]

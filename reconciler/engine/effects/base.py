@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from reconciler.guard import dossier
 from reconciler.hosts.base import CopyReport, Fleet, Progress, each, pump
+from reconciler.model.checkpoint import KeptAt
 from reconciler.model.command import Fence, Program
 from reconciler.model.plan import Plan, Step, StepKind
 from reconciler.model.result import CopyMade, StepResult, WentBack
@@ -20,6 +21,12 @@ from reconciler.runtimes.base import Driver, Handover, Runtime
 T = TypeVar("T")
 
 Secrets = Callable[[Workload], Mapping[str, bytes]]
+StoreKeys = Callable[[KeptAt], Mapping[str, bytes]]
+
+
+def no_keys(_: KeptAt) -> Mapping[str, bytes]:
+    """For stores without secrets."""
+    return {}
 
 
 @dataclass
@@ -42,6 +49,7 @@ class Acting:
     undoing: bool = False
     now: Callable[[], float] = time.time
     arriving: dict[tuple[str, str], asyncio.Lock] = field(default_factory=dict)
+    keys: StoreKeys = no_keys
 
     def driver(self, step: Step) -> Driver:
         """The runtime of a step's workload, which can do what its kind needs."""

@@ -15,6 +15,7 @@ from reconciler.core.returning import failed_run
 from reconciler.engine.carry import CheckpointCopy
 from reconciler.engine.effects import back
 from reconciler.engine.effects.base import Acting, Effect
+from reconciler.engine.lenient import Warn, lenient, unsaid
 from reconciler.errors import CommandFailed, GuardRefused, HostError, JournalError, ReplyLost
 from reconciler.guard import actions, dossier, guard, notes
 from reconciler.hosts.base import Progress
@@ -26,7 +27,7 @@ from reconciler.model.handover import Handover, Located
 from reconciler.model.plan import Phase, Step, StepKind
 from reconciler.model.result import CheckpointFetched, Staged, WentBack
 from reconciler.model.world import Alive, Marker
-from reconciler.stores import directory
+from reconciler.stores import directory, restic
 
 DAMAGED = "C373"
 """The code of a checkpoint whose files are not as they were packed."""
@@ -49,11 +50,14 @@ def _comeback(acting: Acting, step: Step) -> Comeback:
 async def fetch(acting: Acting, step: Step, progress: Progress) -> CheckpointFetched:
     """The checkpoint's files are on the host, all of them as they were packed."""
     kept, folder, left = _comeback(acting, step), _comeback(acting, step).folder, list[Untidied]()
+    if kept.repository is not None:
+        folder = await _bring(acting, step)
     if step.peer:
-        folder = directory.part_of(_copied(acting, step))
+        there, folder = folder, directory.part_of(_copied(acting, step))
         ends = (step.peer, step.host, acting.link(step))
-        copy = CheckpointCopy(acting.fleet, *ends, kept.folder, folder, step.host, left.append)
+        copy = CheckpointCopy(acting.fleet, *ends, there, folder, step.host, left.append)
         await copy.carry()
+        await _forget_brought(acting, step, left.append)
     if bad := await acting.on(step.host, directory.wrong(folder, kept.files)):
         raise CommandFailed(
             f"the checkpoint {step.workload}@{kept.checkpoint} is damaged",
@@ -65,6 +69,25 @@ async def fetch(acting: Acting, step: Step, progress: Progress) -> CheckpointFet
     return CheckpointFetched(folder=folder, link_left=bool(left))
 
 
+async def _bring(acting: Acting, step: Step) -> str:
+    """Out of its repository, into a folder of the host that works on that."""
+    kept, name = _comeback(acting, step), step.workload
+    folder = (
+        restic.brought_to(kept.at, acting.link(step)) if step.peer else directory.part_of(_copied(acting, step))
+    )
+    size = sum(file.bytes for file in kept.files)
+    keys = acting.keys(kept.at)
+    await acting.on(kept.host, restic.bring(kept.at, keys, name, kept.checkpoint, folder, size))
+    return folder
+
+
+async def _forget_brought(acting: Acting, step: Step, warn: Warn) -> None:
+    kept = _comeback(acting, step)
+    if kept.repository is not None and step.peer:
+        with lenient("C375", "files of a checkpoint stay there for a day", warn, step.peer):
+            await acting.on(step.peer, directory.clear(restic.brought_to(kept.at, acting.link(step))))
+
+
 def _copied(acting: Acting, step: Step) -> str:
     """What a copy of the checkpoint is called on the host that it is restored on."""
     return KeptAt(step.host).of(step.workload, acting.run)
@@ -72,11 +95,16 @@ def _copied(acting: Acting, step: Step) -> str:
 
 async def unfetch(acting: Acting, step: Step) -> WentBack | None:
     """Only while its store answers: else the copy may be all that is left of the workload."""
-    became = await _as_before(acting, step) if _comeback(acting, step).returns else None
+    kept = _comeback(acting, step)
+    became = await _as_before(acting, step) if kept.returns else None
+    if kept.repository is not None:
+        await acting.on(kept.host, restic.probe(kept.at, acting.keys(kept.at)))
+        await acting.on(step.host, directory.discard(_copied(acting, step)))
     if step.peer:
         with suppress(CommandFailed):  # somebody has removed it there since
-            await acting.on(step.peer, directory.wrong(_comeback(acting, step).folder, ()))
+            await acting.on(step.peer, directory.wrong(kept.folder, ()))
         await acting.on(step.host, directory.discard(_copied(acting, step)))
+        await _forget_brought(acting, step, unsaid)
         await acting.fleet.close_link(step.peer, step.host, acting.link(step))
     return became
 
@@ -91,7 +119,8 @@ async def _as_before(acting: Acting, step: Step) -> WentBack:
         if other.kind is StepKind.FENCE:
             await _fence_again(acting, other, fence.epoch)
     if await acting.on(step.host, notes.read(name, LAYING)):
-        folder = directory.part_of(_copied(acting, step)) if step.peer else kept.folder
+        copied = step.peer or kept.repository is not None
+        folder = directory.part_of(_copied(acting, step)) if copied else kept.folder
         for number, tree in enumerate(kept.trees, 1):
             if tree.kind == "volume" and (there := await _place_of(acting, step, tree.target)):
                 await acting.on(step.host, directory.unpack_tree(folder, number, there))

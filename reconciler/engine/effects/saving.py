@@ -6,6 +6,7 @@ written last of all nothing lists the checkpoint; from then on it stays, whateve
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import cast
@@ -26,7 +27,7 @@ from reconciler.model.saving import PlannedCapture
 from reconciler.model.spec import Cutover, Strategy
 from reconciler.model.units import format_bytes
 from reconciler.runtimes.base import CapturingDriver
-from reconciler.stores import directory
+from reconciler.stores import directory, restic
 
 
 @dataclass
@@ -72,8 +73,13 @@ class _Taking:
     @property
     def near(self) -> str:
         """Its folder on the workload's own host; there for as long as it is not elsewhere."""
-        at = self.planned.at if not self.step.peer else KeptAt(self.step.host)
+        elsewhere = self.step.peer or self.planned.repository
+        at = KeptAt(self.step.host) if elsewhere else self.planned.at
         return at.of(self.step.workload, self.acting.run)
+
+    @property
+    def keys(self) -> Mapping[str, bytes]:
+        return self.acting.keys(self.planned.at)
 
     def part(self, folder: str) -> str:
         """Each controller has its own, so that a former one which wakes up writes into none of ours."""
@@ -81,21 +87,36 @@ class _Taking:
 
     async def run(self) -> Manifest:
         """Taken, or found whole where an earlier try has left it."""
+        _ = self.keys  # what is missing is said before anything is frozen
         if (whole := await self._whole()) is not None:
             return await self._goes_on(whole)
         acting, host, part = self.acting, self.step.host, self.part(self.near)
-        await acting.on(host, self.driver.prepare_host())
-        self._check_room(await acting.on(host, directory.begin(part)))
-        manifest = await self._capture(part)
-        if self.step.peer:
+        manifest = await self._read(host, self.near) if self.planned.repository else None
+        if manifest is None:
+            await acting.on(host, self.driver.prepare_host())
+            self._check_room(await acting.on(host, directory.begin(part)))
+            manifest = await self._capture(part)
+            if self.planned.repository or not self.step.peer:
+                await acting.on(host, directory.seal(part, self.near, manifest))
+        if self.planned.repository:
+            await self._upload(manifest)
+        elif self.step.peer:
             await self._send(part, manifest)
-        else:
-            await acting.on(host, directory.seal(part, self.near, manifest))
         return await self._goes_on(manifest)
 
     async def _whole(self) -> Manifest | None:
+        planned, name = self.planned, self.step.workload
+        if planned.repository is None:
+            return await self._read(planned.keeper, self.there)
+        with suppress(CommandFailed, HostError):  # as below
+            for kept in await self.acting.on(planned.keeper, restic.listed(planned.at, self.keys, name)):
+                if kept.id == self.acting.run and kept.manifest is not None:
+                    return kept.manifest
+        return None
+
+    async def _read(self, host: str, folder: str) -> Manifest | None:
         with suppress(InputError, HostError):  # a store that does not answer is told of when it is to take it
-            text = await self.acting.on(self.planned.keeper, directory.manifest_text(self.there))
+            text = await self.acting.on(host, directory.manifest_text(folder))
             return read_manifest(text, self.step.workload, self.acting.run) if text else None
         return None
 
@@ -127,7 +148,8 @@ class _Taking:
         taken_at = acting.now()
         try:
             held = await acting.on(host, driver.capture(handover, part))
-            files = await acting.on(host, directory.pack(part, located.trees[0].path))
+            pack = directory.pack(part, located.trees[0].path, plain=planned.repository is not None)
+            files = await acting.on(host, pack)
         finally:
             # Whatever came of it, and also when the user interrupts: it must run on.
             became = await asyncio.shield(acting.on(host, driver.resume(handover, handover.fence)))
@@ -170,15 +192,43 @@ class _Taking:
         with lenient("C375", f"what was sent stays there, too, in {part}", self.left.append, host):
             await acting.on(host, directory.discard(part))
 
+    async def _upload(self, manifest: Manifest) -> None:
+        """Into the repository, from the host that works on it. It is kept here until it is there."""
+        acting, host, there = self.acting, self.step.host, self.planned.keeper
+        folder = self.near
+        try:
+            if self.step.peer:
+                folder = self.part(self.there)
+                await CheckpointCopy(
+                    acting.fleet, host, there, acting.link(self.step), self.near, folder, host, self.left.append
+                ).carry()
+                if bad := await acting.on(there, directory.wrong(folder, manifest.files)):
+                    raise CommandFailed("it arrived damaged", code="C372", where=there, why="; ".join(bad))
+            await acting.on(there, restic.upload(self.planned.at, self.keys, folder, manifest))
+        except (CommandFailed, HostError, ReplyLost) as error:
+            again = f"reconcile checkpoints copy {manifest.workload}@{manifest.id} --to {self.planned.at}"
+            raise self._not_taken(manifest, error, f"{self._stays}; when that is mended: {again}") from error
+        with lenient("C375", "a copy of what was stored stays there, too", self.left.append, host):
+            if self.step.peer:
+                await acting.on(there, directory.clear(folder))
+            await acting.on(host, directory.discard(self.near))
+
+    @property
+    def _stays(self) -> str:
+        return f"it is kept on {self.step.host} for now, in {self.near}"
+
     async def _keep_here(self, part: str, manifest: Manifest, error: ReconcilerError) -> None:
         await self.acting.on(self.step.host, directory.seal(part, self.near, manifest))
-        raise CommandFailed(
+        raise self._not_taken(manifest, error, self._stays) from error
+
+    def _not_taken(self, manifest: Manifest, error: ReconcilerError, fix: str) -> CommandFailed:
+        return CommandFailed(
             f"{self.planned.at} did not take the checkpoint {manifest.workload}@{manifest.id}",
             code="C372",
             where=self.planned.keeper,
             why=str(error),
-            fix=f"it is kept on {self.step.host} for now, in {self.near}",
-        ) from error
+            fix=fix,
+        )
 
     async def tidy(self) -> None:
         """What is whole stays: it may be all that is left of the workload."""

@@ -93,6 +93,7 @@ def _tool(machine: Machine, argv: Sequence[str], stdin: bytes) -> Result:
         machine.files[f"{argv[4]}/dossier"] = stdin.decode()
     if argv[0] == "rm":
         machine.files.pop(argv[-1], None)
+        machine.kept.pop(argv[-1], None)
     return Result(0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from reconciler.hosts.memory.machine import Dump, ImageSet, Machine
 from reconciler.model.command import Result
 
-VERBS = ("begin", "pack", "seal", "sums", "unpack", "change")
+VERBS = ("begin", "pack", "seal", "sums", "unpack", "change", "restic")
 FREE = 50 * 2**30
 IMAGES = f"1 {'ab' * 32}"
 """Size and digest of what is packed here."""
@@ -39,7 +40,7 @@ def call(machine: Machine, argv: Sequence[str], stdin: bytes = b"") -> Result:
         case "begin", part:
             _drop(machine, f"{part.rpartition('/')[0]}/.")
             return Result(0, f"free {FREE}\n")
-        case "pack", part, images:
+        case "pack", part, images, *_:
             return _pack(machine, part, images.rpartition("/")[2])
         case "seal", part, folder:
             return _seal(machine, part, folder, stdin)
@@ -57,7 +58,51 @@ def call(machine: Machine, argv: Sequence[str], stdin: bytes = b"") -> Result:
             return Result(0)
         case "unpack", folder, target, _, *number:
             return _unpack(machine, folder, target.rpartition("/")[2], int(number[0]) if number else 0)
+        case "restic", _, verb, folder, _, *words:
+            return _restic(machine, verb, folder, words, stdin.partition(b"\n\n")[2])
     return Result(2, "", f"{verb} is not known here\n")
+
+
+def _restic(machine: Machine, verb: str, folder: str, words: Sequence[str], rest: bytes) -> Result:
+    """A repository, which is with the host that works on it: what is in it has the names that a folder would give
+    it. Whole at once, and not without its manifest."""
+    there = {
+        path.removesuffix("/manifest.json"): text
+        for path, text in machine.files.items()
+        if path.startswith(f"{folder}/") and path.endswith("/manifest.json")
+    }
+    match verb, *words:
+        case "list", *_:
+            return Result(0, json.dumps([_snapshot(path, text) for path, text in there.items()]))
+        case "manifests", *_:
+            return Result(0, "".join(f"{_digest(text)} {text.strip()}\n" for text in there.values()))
+        case "upload", workload, checkpoint, part:
+            path = f"{folder}/{workload}/{checkpoint}"
+            if path in there:
+                return Result(0)
+            if part not in machine.kept or machine.take("full"):
+                return Result(1, "", "no space left on device\n")
+            machine.kept[path] = machine.kept[part]
+            machine.files[f"{path}/manifest.json"] = rest.decode()
+            machine.changed(f"{path} is in the repository")
+            return Result(0)
+        case "bring", workload, checkpoint, part, _:
+            found = machine.kept.get(f"{folder}/{workload}/{checkpoint}")
+            if found is None or machine.take("full"):
+                return Result(28, "", "no room\n")
+            machine.kept[part] = found
+            machine.changed(f"{part} came out of the repository")
+            return Result(0)
+    return Result(2, "", f"{verb} is not known here\n")
+
+
+def _snapshot(path: str, text: str) -> dict[str, object]:
+    workload, checkpoint = path.split("/")[-2:]
+    return {"id": _digest(path), "tree": _digest(text), "tags": [f"workload={workload}", f"id={checkpoint}"]}
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _drop(machine: Machine, halves: str) -> None:

@@ -34,7 +34,8 @@ class KeptCheckpoint(Part):
     id: str
     workload: str
     host: str = Field(description="The host that keeps it")
-    folder: str = Field(description="Its folder there")
+    folder: str = Field(description="Its folder there; of one in a repository where it is while it is used")
+    repository: str | None = Field(description="What it is in, where that is no folder")
     store: str | None = Field(description="The name of the store, where a spec defines it")
     pinned: bool
     broken: str = Field(description="Why it cannot be used; empty when it can")
@@ -106,6 +107,7 @@ def kept_part(kept: Kept) -> KeptCheckpoint:
         workload=kept.workload,
         host=kept.at.host,
         folder=kept.folder,
+        repository=kept.at.repository.repository if kept.at.repository else None,
         store=kept.at.name or None,
         pinned=kept.pinned,
         broken=kept.broken,
