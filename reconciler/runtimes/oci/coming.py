@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from reconciler.core.made_from import changed_fields
-from reconciler.criu import arriving, config, restoring, rooms
+from reconciler.criu import arriving, config, folders, restoring, rooms
 from reconciler.criu.tasks import living, stop_pages_argv
 from reconciler.errors import CommandFailed, HostError
 from reconciler.guard import guard
@@ -16,7 +16,7 @@ from reconciler.model.labels import LABEL_SPEC
 from reconciler.model.plan import Phase
 from reconciler.model.world import ContainerFacts, InstanceState
 from reconciler.runtimes.base import Handover, Located
-from reconciler.runtimes.oci import folders, verifying
+from reconciler.runtimes.oci import verifying
 from reconciler.runtimes.oci.moving import EngineMoves, home_of
 from reconciler.runtimes.volumes import SYNC_LIMIT
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import replace
 
-from reconciler.criu import config, holding, rooms
+from reconciler.criu import config, folders, holding, rooms
 from reconciler.criu.tasks import living
 from reconciler.errors import CommandFailed, Refused
 from reconciler.guard import guard
@@ -19,7 +19,6 @@ from reconciler.model.plan import Phase
 from reconciler.model.spec import TcpHandling
 from reconciler.model.world import ContainerFacts, InstanceState
 from reconciler.runtimes.base import Handover, Held, Located
-from reconciler.runtimes.oci import folders
 from reconciler.runtimes.oci.containers import shell
 from reconciler.runtimes.oci.moving import EngineMoves
 

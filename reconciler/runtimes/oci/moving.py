@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from reconciler.criu import config, restoring
+from reconciler.criu import config, folders, restoring
 from reconciler.errors import CommandFailed
 from reconciler.guard import guard, notes
 from reconciler.model.command import Bytes, Command, Fence, Program, Seconds, Tree
@@ -13,7 +13,6 @@ from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.plan import Phase
 from reconciler.model.world import ContainerFacts
 from reconciler.runtimes.base import Handover, Located
-from reconciler.runtimes.oci import folders
 from reconciler.runtimes.oci.containers import EngineContainers
 from reconciler.runtimes.oci.engine import INSPECTION, saved_inspection
 

@@ -1,15 +1,15 @@
-"""Folders of bind mounts that go along with a workload: claimed on both hosts, dropped where they are no more.
-What a host's script does and refuses is in `folder.sh`."""
+"""Folders of the host that go along with a workload: claimed on both hosts, dropped where they are no more. What a
+host's script does and refuses is in `folder.sh`."""
 
 from __future__ import annotations
 
+from reconciler.criu.tasks import shell
 from reconciler.errors import CommandFailed, Refused
 from reconciler.guard import guard
 from reconciler.model.command import Fence, Program, Seconds
 from reconciler.model.container import Mount
+from reconciler.model.handover import Handover
 from reconciler.model.plan import Phase
-from reconciler.runtimes.base import Handover
-from reconciler.runtimes.oci.containers import shell
 
 LIMIT: Seconds = 600.0
 _NOT_OURS = 3
@@ -19,7 +19,7 @@ Phases = tuple[Phase | str, ...] | str
 
 def of(handover: Handover) -> tuple[Mount, ...]:
     """In the order of where they are mounted, which is the same on both hosts."""
-    return tuple(sorted((m for m in handover.workload.container.mounts if m.move), key=lambda m: m.target))
+    return tuple(sorted((m for m in handover.workload.spec.mounts if m.move), key=lambda m: m.target))
 
 
 def own(handover: Handover) -> Program[None]:
