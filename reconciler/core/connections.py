@@ -26,6 +26,12 @@ def tcp_established(text: str) -> tuple[TcpConnection, ...]:
     return tuple(found)
 
 
+def between(text: str) -> frozenset[tuple[str, str]]:
+    """Both ends of each connection in rows of `/proc/net/tcp`, those within a host included."""
+    rows = [fields for line in text.splitlines() if len(fields := line.split()) > 2 and ":" in fields[1]]
+    return frozenset((endpoint(fields[1]), endpoint(fields[2])) for fields in rows)
+
+
 def endpoint(text: str) -> str:
     """`6401010A:2328` of /proc/net as `10.1.1.100:9000`."""
     return _text(_endpoint(text))

@@ -76,6 +76,16 @@ PLAN_PAGES: dict[str, Page] = {
         "Its connections end at the host's own address, which does not move. Give it `networks`, or a policy "
         "with `tcp: close`, after which clients connect again to its new host.",
     ),
+    "P456": Page(
+        "what runs cannot be attached to",
+        "It changed since the plan was made: it is not there, or not one that may be taken up, for the reason "
+        "that is given (rule attach.found). Nothing was done with it.",
+    ),
+    "P457": Page(
+        "it can only be held",
+        "What is attached to shares its host's network, so it moves with the cut-over `transactional` only (rule "
+        "attach.cutover). It runs on where it was.",
+    ),
     "C362": Page(
         "Docker does not answer",
         "dockerd is not running on that host, its socket is not at /var/run/docker.sock, or the user may not use "

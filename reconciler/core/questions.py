@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from reconciler.core.diff import diff
 from reconciler.model.labels import LABEL_WORKLOAD
@@ -12,6 +13,7 @@ from reconciler.model.question import Question
 from reconciler.model.spec import Spec, Workload
 from reconciler.model.world import HostFacts, Instance, TreeFacts, World
 
+_ATTACHES = (ChangeKind.CREATE, ChangeKind.START)
 _ARRIVES = (ChangeKind.MOVE, ChangeKind.CREATE, ChangeKind.RECREATE)
 
 
@@ -26,7 +28,8 @@ def questions_of(changes: Iterable[Change], spec: Spec, world: World) -> dict[st
     asked: dict[str, Question] = {}
     for change in changes:
         workload = spec.workloads.get(change.workload)
-        files = _mapped(change, seen)
+        trees = _trees(change, seen)
+        files = tuple(path for tree in trees for path in tree.mapped)
         moves = change.kind is ChangeKind.MOVE
         if change.destination in seen and workload and change.kind in _ARRIVES:
             part = Question(
@@ -38,8 +41,13 @@ def questions_of(changes: Iterable[Change], spec: Spec, world: World) -> dict[st
                 files=files,
                 contents=_contents(workload) if moves else (),
                 shared=_shared(workload) if moves else (),
+                **_coming(workload, trees),
             )
             asked[change.destination] = _joined(asked.get(change.destination), part)
+        attach = workload.spec.process.attach if workload and workload.spec.process else None
+        host = change.destination or change.source
+        if attach and change.kind in _ATTACHES and host in seen:
+            asked[host] = _joined(asked.get(host), Question(attach=((change.workload, *attach.by),)))
         if moves and change.source in seen:
             found = [c for c in seen[change.source].instances if _is(c, change.workload)]
             folders = _folders(workload) if workload else ()
@@ -88,12 +96,23 @@ def _profiles(workload: Workload) -> tuple[str, ...]:
     return (name,) if name and name != "unconfined" else ()
 
 
-def _mapped(change: Change, seen: Mapping[str, HostFacts]) -> tuple[str, ...]:
-    """The files of the hosts' own that a tree of processes which moves has mapped."""
+def _trees(change: Change, seen: Mapping[str, HostFacts]) -> tuple[TreeFacts, ...]:
+    """The trees of processes that move."""
     source = seen.get(change.source or "") if change.kind is ChangeKind.MOVE else None
     found = source.instances if source else ()
-    trees = (c for c in found if isinstance(c, TreeFacts) and _is(c, change.workload))
-    return tuple(path for tree in trees for path in tree.mapped)
+    return tuple(c for c in found if isinstance(c, TreeFacts) and _is(c, change.workload))
+
+
+def _coming(workload: Workload, trees: Iterable[TreeFacts]) -> dict[str, Any]:
+    """What must be free where processes come that live among their hosts' own, or there already."""
+    attach = workload.spec.process.attach if workload.spec.process else None
+    if attach is None:
+        return {}
+    return {
+        "ids": tuple(one for tree in trees if tree.found for one in tree.found.ids),
+        "cards": tuple(address.card for address in attach.addresses),
+        "own": tuple(address.ip for address in attach.addresses),
+    }
 
 
 def _fresh(change: Change) -> bool:
@@ -143,6 +162,10 @@ def _joined(one: Question | None, other: Question) -> Question:
         files=tuple(dict.fromkeys(one.files + other.files)),
         contents=tuple(dict.fromkeys(one.contents + other.contents)),
         shared=tuple(dict.fromkeys(one.shared + other.shared)),
+        attach=tuple(dict.fromkeys(one.attach + other.attach)),
+        ids=tuple(dict.fromkeys(one.ids + other.ids)),
+        cards=tuple(dict.fromkeys(one.cards + other.cards)),
+        own=tuple(dict.fromkeys(one.own + other.own)),
     )
 
 

@@ -6,7 +6,9 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, Self
 
 from pydantic import Field, model_validator
+from pydantic.alias_generators import to_camel
 
+from reconciler.model.attach import Attach
 from reconciler.model.base import Model, Name
 from reconciler.model.container import Limits, Mount, NetworkAttachment, RestartPolicy, SecretRef, VolumeMount
 from reconciler.model.fields import CONTAINER_USER, EnvName, Flag, Path, Target
@@ -20,16 +22,17 @@ _GROUP: Final = r"^[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,63}$"
 _DONE: Final = {"source", "target", "read_only", "name", "ip", "mac", "memory", "cpus", "pids"}
 """Of the models that it shares with containers, what a tree of processes has."""
 _NOT_YET: Final = {
-    "attach": "this release moves only trees that it has started itself, in namespaces of their own",
     "files": "executables and libraries have to be the same on both hosts, which the plan compares",
 }
 
 
 class ProcessTree(Model):
-    """A command in namespaces and a control group of its own. A change here means that it is started anew."""
+    """A command in namespaces and a control group of its own, or a daemon that runs already (`attach`). A change
+    here means that it is started anew."""
 
-    command: list[str] = Field(
-        description="Program and arguments; the program is found by PATH", json_schema_extra={"minItems": 1}
+    command: list[str] = Field([], description="Program and arguments; the program is found by PATH")
+    attach: Attach | None = Field(
+        None, description="What runs already, instead of `command`; nothing else can be said of it"
     )
     env: dict[EnvName, str] = {}
     secret_env: dict[EnvName, SecretRef] = {}
@@ -75,6 +78,26 @@ class ProcessTree(Model):
         for target in [*(m.target for m in self.mounts), *(v.target for v in self.volumes)]:
             if target in taken or target.startswith(("/proc/", "/dev/", f"{OWN_FOLDER}/")):
                 raise ValueError(f"nothing can be mounted on {target}, which a tree has for itself")
-        if not any(self.command[:1]):
-            raise ValueError("`command` names no program")
+        if self.attach is not None:
+            self._runs_already()
+        elif not any(self.command[:1]):
+            raise ValueError("`command` names no program" if self.command else "give `command` or `attach`")
         return self
+
+    def _runs_already(self) -> None:
+        for name, field in type(self).model_fields.items():
+            if name != "attach" and getattr(self, name) != field.get_default():
+                what = f"`{to_camel(name)}` is for what Reconciler starts"
+                raise ValueError(f"{what}; what it attaches to is as it was started")
+
+    @property
+    def address(self) -> str:
+        """Where what it attaches to answers; empty where its host's own address is all there is, or `networks`
+        say it."""
+        return self.attach.addresses[0].ip if self.attach and self.attach.addresses else ""
+
+    @property
+    def carried(self) -> list[Mount]:
+        """Folders of the host that go along."""
+        folders = self.attach.folders if self.attach else []
+        return [Mount(source=folder, target=folder, move=True) for folder in folders]

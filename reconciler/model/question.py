@@ -12,7 +12,9 @@ class Question:
     first process) of what moves away; `profiles`: of AppArmor, by name; `folders`: bind-mount
     sources that go along; `files`: what is executed or mapped
     there, and has to be the same on both hosts; `contents`: what is mounted read-only, to be compared;
-    `shared`: what should be the same folder on both."""
+    `shared`: what should be the same folder on both; `attach`: workloads that are to be attached to, by
+    `pidfile` or `unit`, and which; `ids`: of processes that come there, with the `cards` that their addresses
+    `own` are on."""
 
     host: bool = True
     paths: tuple[str, ...] = ()
@@ -24,3 +26,7 @@ class Question:
     files: tuple[str, ...] = ()
     contents: tuple[str, ...] = ()
     shared: tuple[str, ...] = ()
+    attach: tuple[tuple[str, str, str], ...] = ()
+    ids: tuple[int, ...] = ()
+    cards: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()

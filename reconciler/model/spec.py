@@ -179,7 +179,7 @@ class WorkloadSpec(Model):
 
     @property
     def mounts(self) -> list[Mount]:
-        return self._listed("mounts")
+        return [*self._listed("mounts"), *self._listed("carried")]
 
     @property
     def ports(self) -> list[PublishedPort]:
@@ -188,8 +188,8 @@ class WorkloadSpec(Model):
     @property
     def address(self) -> str:
         """Where it answers: its first static address, else its host's own."""
-        if self.virtual_machine and self.virtual_machine.address:
-            return self.virtual_machine.address
+        if found := getattr(self.payload, "address", ""):
+            return str(found)
         return next((joined.ip for joined in self.networks if joined.ip), "127.0.0.1")
 
     @property

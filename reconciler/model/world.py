@@ -8,6 +8,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, SerializeAsAny
 
+from reconciler.model.attach import Ahead as Ahead
+from reconciler.model.attach import FoundTree as FoundTree
 from reconciler.model.base import DEFAULT_RUNTIME, Model
 from reconciler.model.command import Bytes, Seconds
 from reconciler.model.held import ContainerOptions as ContainerOptions
@@ -114,7 +116,9 @@ class TreeFacts(Instance):
     restart: str = "no"
     home: str = Field("", description="The folder on its host that what belongs to it is in")
     mounted: tuple[str, ...] = Field((), description="The named volumes it uses")
-    mapped: tuple[str, ...] = Field((), description="Files of its host's own that it executes or has mapped")
+    mapped: tuple[str, ...] = Field((), description="Files of its host's that it executes, has mapped or reads")
+    attached: bool = Field(False, description="Whether it was started by others, and is only attached to")
+    found: FoundTree | None = Field(None, description="Of what was attached to, and runs")
 
     @property
     def volumes(self) -> tuple[str, ...]:
@@ -239,6 +243,8 @@ class Preflight(Model):
     profiles: tuple[str, ...] = Field((), description="Those of AppArmor that are loaded, of the ones asked about")
     files: dict[str, str] = Field({}, description="SHA-256 of each, empty when it is not there")
     contents: dict[str, str] = Field({}, description="Digests of what is below each path; empty where not known")
+    found: dict[str, FoundTree] = Field({}, description="What there is to attach to, by workload")
+    tree: Ahead = Ahead()
     shared: dict[str, str] = Field(
         {}, description="File system and inode number of folders; empty where not known"
     )

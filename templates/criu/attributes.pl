@@ -24,6 +24,7 @@ sub unhex { my ($hex) = @_; $hex =~ /^(?:[0-9a-f]{2})*$/ ? pack 'H*', $hex : und
 # What is kept in memory, by the container's own mounts: the kernel's and the engine's own are left out.
 sub in_memory {
     my @found;
+    return @found if (readlink("/proc/$_[0]/ns/mnt") // '') eq (readlink('/proc/self/ns/mnt') // '');    # the host's
     for (split /\n/, content("/proc/$_[0]/mountinfo")) {
         my ($target, $kind) = /^\S+ \S+ \S+ \/ (\S+) .* - (\S+) / or next;
         next if $kind ne 'tmpfs' || $target =~ m{^/(?:proc|sys)(?:/|$)|^/dev$|^/run/(?:secrets|\.containerenv)} || $target =~ m{\\|/\.\.?(?:/|$)};

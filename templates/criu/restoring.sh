@@ -2,7 +2,8 @@
 #   post-setup-namespaces  sockets are not there yet: their network becomes what it was, but with a smaller MTU for as long
 #                          as they are restored
 #   network-unlock         all sockets and mounts are there; the tasks do not run yet
-#   post-restore           all is restored, and nothing runs yet: is it fenced off meanwhile? Then it must not come up
+#   post-restore           all is restored, and nothing runs yet: is it fenced off meanwhile? Then it must not come up. In
+#                          the host's own network this is what `network-unlock` is elsewhere
 #   pre-resume             the tasks are whole, and do not run yet: may they what they might?
 #   late                   by restore.sh, when the tasks run, where the OCI runtime has CRIU run no script
 #
@@ -136,7 +137,10 @@ network-unlock)
 	rm -f "$home/unshield"
 	mask_by_own_null </dev/null >/dev/null 2>&1 & # clients wait; truth.sh looks whether it was done
 	;;
-post-restore) [ ! -e "$home/fenced" ] || exit 1 ;;
+post-restore)
+	[ ! -e "$home/fenced" ] || exit 1
+	own_network || [ ! -e "$home/unshield" ] || nft -f "$home/unshield" # CRIU says nothing of unlocking the host's own
+	;;
 pre-resume)
 	put_attributes_back 2>/dev/null &
 	put_sockets_back 2>/dev/null &

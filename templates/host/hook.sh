@@ -3,7 +3,9 @@
 #
 # CRIU runs it without arguments, as .../workloads/NAME/hook.sh. It acts only under a hold of the guard:
 #   pre-dump       freezes the tasks' cgroup (CRIU would look once, then sleep for 100 ms) and starts to take the
-#                  interfaces down, beside the dump
+#                  interfaces down, beside the dump. Tasks in the host's own network have addresses of theirs there, as the
+#                  file `addresses` says: these are taken away before CRIU goes on, for nothing else keeps clients'
+#                  packets from the sockets, and CRIU says nothing later
 #   network-lock   the same for tasks that the cgroup did not freeze in time: CRIU has by now
 #   network-unlock the dump has failed: the interfaces are put back
 #   post-dump      the images are complete and the tasks still frozen. Exit 0: CRIU kills them. Exit 1: they run on.
@@ -189,9 +191,31 @@ readdress() { # the kernel keeps neither link-local addresses of IPv6 nor those 
 	done <"$H/net.six"
 }
 
+# Tasks in the host's own network may have addresses there: lines of ADDRESS CARD.
+has_addresses() { [ -s "$W/addresses" ] && same_netns "$1"; } # INIT_PID
+
+part() { # addresses leave the host
+	: >"$H/net.parted"
+	: >"$H/net.fenced"
+	while read -r ADDRESS DEV; do
+		$IP addr del "$ADDRESS/32" dev "$DEV"
+		! $IP -o -4 addr show | grep -F " $ADDRESS/" || return 1
+	done <"$W/addresses"
+}
+
+rejoin() { # they come back, and neighbours are told
+	RC=0
+	while read -r ADDRESS DEV; do
+		$IP -o -4 addr show dev "$DEV" | grep -qF " $ADDRESS/" || $IP addr add "$ADDRESS/32" dev "$DEV" || RC=1
+	done <"$W/addresses"
+	# shellcheck disable=SC2046 # addresses and cards are words
+	! command -v perl >/dev/null || perl "$W/announce" $(cat "$W/addresses")
+	return $RC
+}
+
 isolate() { # INIT_PID: netdown in there; the outcome is in net.done
 	RC=0
-	same_netns "$1" || in_netns "$1" netdown || RC=1
+	if ! same_netns "$1"; then in_netns "$1" netdown || RC=1; elif has_addresses "$1"; then part || RC=1; fi
 	printf '%s\n' $RC >"$H/net.done"
 	[ $RC != 0 ] || same_netns "$1" || shield
 }
@@ -291,7 +315,7 @@ isolated() { # wait for `isolate`; fails unless it was started and all interface
 unfence() { # INIT_PID
 	[ -e "$H/net.fenced" ] || return 0
 	unshield
-	in_netns "$1" netup || say 'the network was not put back completely, see hook/log'
+	if [ -e "$H/net.parted" ]; then rejoin; else in_netns "$1" netup; fi || say 'the network was not put back completely, see hook/log'
 	mv "$H/net.fenced" "$H/net.back"
 }
 
@@ -300,6 +324,11 @@ unfence() { # INIT_PID
 hang_up() { # inside the tasks' network namespace, whose interfaces are up
 	netunlock # else the filter by which CRIU locks it eats what tells them
 	ss -K -tn state connected 'not dst 127.0.0.0/8 and not dst [::1]' >"$H/hung-up"
+}
+
+cut() { # the same where the network is the host's own: once CRIU has given the tasks their sockets back
+	[ -e "$W/hang-up" ] && [ -e "$H/net.parted" ] || return 0
+	while read -r ADDRESS _; do ss -K -tn state connected src "$ADDRESS" >>"$H/hung-up"; done <"$W/addresses"
 }
 
 netunlock() { # inside the tasks' network namespace: the filter by which CRIU locks it
@@ -332,7 +361,9 @@ REPAIRED='
 	}'
 
 unlock() { # INIT_PID: what a killed CRIU has left locked, for tasks that run on; before they hear anything
-	say 'CRIU was killed while it dumped: the tasks run on, but connections that were in use may have ended'
+	if same_netns "$1"; then say 'the dump came to no end: the tasks run on'; else
+		say 'CRIU was killed while it dumped: the tasks run on, but connections that were in use may have ended'
+	fi
 	word "$H/cgroup" && PIDS=$(cat "$WORD/cgroup.procs" 2>/dev/null) || PIDS=$1
 	# shellcheck disable=SC2086
 	if command -v perl >/dev/null; then
@@ -341,6 +372,12 @@ unlock() { # INIT_PID: what a killed CRIU has left locked, for tasks that run on
 		say 'there is no perl here: connections that CRIU had stopped stay so'
 	fi
 	same_netns "$1" || in_netns "$1" netunlock
+}
+
+take_away() { # before CRIU dumps anything; once the tasks have a warden, who gives it back whatever becomes of CRIU
+	[ -e "$H/warden" ] || { say 'the tasks are not in their control group, and cannot be held' && return 1; }
+	lock_network
+	isolated
 }
 
 # --- the freezer of cgroup v2 ---
@@ -426,6 +463,7 @@ warden() { # CRIU_PID CRIU_START INIT_PID FREEZE
 	if [ -e "$H/joined" ]; then
 		thaw
 		thaw_at_last
+		cut
 		exit 0
 	fi
 	if [ -e "$H/unlocked" ]; then
@@ -610,7 +648,10 @@ case ${1-} in
 	ours || exit 0
 	case $CRTOOLS_SCRIPT_ACTION in
 	post-dump) hook ;;
-	pre-dump) word "$H/verdict" || freeze "$INIT" ;;
+	pre-dump)
+		word "$H/verdict" || freeze "$INIT"
+		! has_addresses "$INIT" || take_away || exit 1
+		;;
 	network-lock)
 		thaw # done by CRIU, unless it froze another cgroup than ours; the tasks are stopped now
 		lock_network

@@ -1,5 +1,6 @@
 # observe.sh FOLDER...: trees of processes that Reconciler has made on this host; without FOLDER all. Changes nothing.
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+# include attached
 section() { printf '\n@@ %s\n' "$*"; }
 root=/var/lib/reconciler
 cgroups=/sys/fs/cgroup
@@ -18,13 +19,15 @@ for home; do
     [ ! -s "$home/own/exit" ] || echo "exit $(number "$home/own/exit")"
     [ ! -s "$home/checkpoint/inventory.img" ] || echo "images 1"
     [ "$(cat "$group/cgroup.freeze" 2>/dev/null)" != 1 ] || echo "frozen 1"
-    count=0 files='' init=''
+    count=0 files='' init='' members=''
+    attached=$(number "$home/own/attached" 2>/dev/null)
     for pid in $(cat "$group/cgroup.procs" 2>/dev/null); do
         status=$(cat "/proc/$pid/status" 2>/dev/null) || continue
         case $status in *State:?[ZX]*) continue ;; esac
-        count=$((count + 1)) files="$files /proc/$pid/smaps_rollup"
+        count=$((count + 1)) files="$files /proc/$pid/smaps_rollup" members="$members $pid"
+        [ "$pid" != "$attached" ] || init=$pid
         # The first of its own PID namespace, one below the host's.
-        printf '%s\n' "$status" | grep -qE '^NSpid:[[:space:]]+[0-9]+[[:space:]]+1$' && init=$pid
+        ! printf '%s\n' "$status" | grep -qE '^NSpid:[[:space:]]+[0-9]+[[:space:]]+1$' || [ -n "$attached" ] || init=$pid
     done
     echo "processes $count"
     [ -z "$init" ] || echo "pid $init"
@@ -36,6 +39,19 @@ for home; do
     for file in $files; do
         [ "$file" = "${file%/smaps_rollup}" ] || sed -n 's/^[^/]*\(\/.*\)$/\1/p' "${file%/smaps_rollup}/maps" 2>/dev/null
     done | sort -u | head -n 500
+    if [ -n "$attached" ]; then
+        section "found $name"
+        if [ -s "$home/unit" ]; then
+            read -r unit < "$home/unit"
+            printf 'unit %s\nenabled %s\n' "$unit" "$(of_unit UnitFileState "$unit")"
+        fi
+        # shellcheck disable=SC2086
+        describe "$init" $members
+        section "tcp $name"
+        # shellcheck disable=SC2086
+        connections $members
+        continue
+    fi
     section "tcp $name"
     awk '$4 == "01"' "/proc/$init/net/tcp" "/proc/$init/net/tcp6" 2>/dev/null
 done

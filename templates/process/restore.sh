@@ -12,9 +12,21 @@ if [ "$(setting network)" != host ]; then
     net=/run/netns/$space
     set -- "$@" --inherit-fd 'fd[9]:net'
 fi
+rm -f "$home/restored.init"
+set -- --config "$config" --work-dir "$home" --images-dir "$home/checkpoint" --log-file restore.log -v4 --manage-cgroups=ignore \
+    --pidfile "$home/restored.init" --restore-detached "$@"
+if [ -s "$home/own/attached" ]; then # among the host's own processes, as it was
+    # shellcheck disable=SC2016
+    if /bin/sh -c 'echo $$ >"$1/cgroup.procs" && shift && exec criu restore "$@"' restore "$group" "$@"; then
+        announce # where it was asked for meanwhile, the source was told of
+        exit 0
+    fi
+    status=$?
+    net_down
+    exit "$status"
+fi
 root=$(setting root)
 [ "$root" != host ] || root=/
-rm -f "$home/restored.init"
 # The root has to be a mount point whose parent is private: in a mount namespace of CRIU's own.
 # shellcheck disable=SC2016
 unshare --mount --propagation private /bin/sh -c 'root=$1 at=$2 net=$3 group=$4
@@ -22,9 +34,7 @@ unshare --mount --propagation private /bin/sh -c 'root=$1 at=$2 net=$3 group=$4
     echo $$ >"$group/cgroup.procs" || exit 1
     mount --bind "$root" "$at" || exit 1
     [ -z "$net" ] || exec 9<"$net"
-    exec criu restore "$@"' restore "$root" "$home/root" "$net" "$group" --config "$config" --root "$home/root" --work-dir "$home" \
-    --images-dir "$home/checkpoint" --log-file restore.log -v4 --manage-cgroups=ignore --pidfile "$home/restored.init" \
-    --restore-detached "$@" && exit
+    exec criu restore "$@"' restore "$root" "$home/root" "$net" "$group" --root "$home/root" "$@" && exit
 status=$?
 net_down # before the shield goes: where nobody listens, the kernel would end clients' connections
 exit "$status"

@@ -13,6 +13,11 @@ living() { # PIDs of the tree that live
     done
 }
 first() { # PID of its first process
+    if [ -s "$home/own/attached" ]; then # in the host's own namespaces
+        read -r one < "$home/own/attached"
+        living | grep -x -- "$one"
+        return
+    fi
     for pid in $(living); do
         awk -v pid="$pid" '/^NSpid:/ && NF == 3 && $3 == 1 {print pid}' "/proc/$pid/status" 2>/dev/null
     done
@@ -32,9 +37,24 @@ make_group() {
     limit pids.max "$(setting pids)"
     limit cpu.max "$(setting cpu)"
 }
+addresses() { setting address; } # of the host's, that go along: lines of ADDRESS<tab>CARD
+announce() { # neighbours learn that they are here
+    command -v perl >/dev/null || return 0
+    # shellcheck disable=SC2046 # addresses and cards are words
+    perl - $(addresses) <<'END'
+# include announce.pl
+END
+}
 make_net() { # up|down: its network namespace, with the address on a card that is up or not
     kind=$(setting network | cut -f1)
-    [ "$kind" != host ] || return 0
+    if [ "$kind" = host ]; then
+        [ "$1" = up ] || return 0
+        addresses | while IFS=$tab read -r address card; do
+            ip -o -4 addr show dev "$card" | grep -qF " $address/" || ip addr add "$address/32" dev "$card" || exit
+        done || { echo "its address cannot be given to this host" >&2; exit 1; }
+        announce
+        return 0
+    fi
     if [ ! -e "/run/netns/$space" ]; then
         ip netns add "$space"
         ip -n "$space" link set lo up
@@ -63,6 +83,7 @@ make_net() { # up|down: its network namespace, with the address on a card that i
     [ "$gateway" = - ] || ip -n "$space" route replace default via "$gateway" dev eth0
 }
 net_down() { # nobody hears from its address any more
+    addresses | while IFS=$tab read -r address card; do ip addr del "$address/32" dev "$card" 2>/dev/null || true; done
     [ ! -e "/run/netns/$space" ] || ! ip -n "$space" link show eth0 >/dev/null 2>&1 || ip -n "$space" link set eth0 down
 }
 drop_net() { [ ! -e "/run/netns/$space" ] || ip netns del "$space"; }

@@ -65,7 +65,7 @@ class Scene:
         if self.update:
             named = wanted.spec.model_copy(update={"update": Update.model_validate(self.update)})
             wanted = wanted.model_copy(update={"spec": named})
-        moves = self.kind is ChangeKind.MOVE or bool(self.update)
+        moves = self.kind in (ChangeKind.MOVE, ChangeKind.REMOVE) or bool(self.update)
         of = domain if self.machine else container if self.process is None else tree
         some = {"upper_dir": "/up", "userdata": "/u"} if self.process is None and not self.machine else {}
         on_source = (of(wanted, **{**some, **self.has}),) if moves else ()

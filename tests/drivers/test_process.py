@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 
+from reconciler.core.unattached import words
 from reconciler.errors import HostError, Refused
 from reconciler.facts.adding import with_runtime
 from reconciler.hosts.base import pump
@@ -18,7 +20,7 @@ from reconciler.model.network import NetworkDefinition
 from reconciler.model.process import ProcessTree
 from reconciler.model.question import Question
 from reconciler.model.spec import Workload
-from reconciler.model.world import HostFacts, InstanceState, Versions
+from reconciler.model.world import HostFacts, InstanceState, TreeFacts, Versions
 from reconciler.runtimes.process import observing, settings, stores, verifying
 from tests.core.worlds import API
 from tests.unit.lies import LIES, Liar, harmless
@@ -82,6 +84,7 @@ def test_dump_and_restore_name_the_same_mounts() -> None:
     "fields",
     [
         {"attach": {"pidfile": "/run/x"}},
+        {"command": [], "restart": "always", "attach": {"pidfile": "/run/x"}},
         {"files": "carry"},
         {"command": []},
         {"command": [""]},
@@ -98,6 +101,113 @@ def test_dump_and_restore_name_the_same_mounts() -> None:
 def test_what_cannot_be_meant_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"."):
         workload(**fields)
+
+
+IP = "10.77.0.9"
+ATTACH = {"pidfile": "/run/app.pid", "addresses": [{"ip": IP, "card": "e0"}], "folders": ["/srv/app"]}
+
+
+def attached(**fields: Any) -> Workload:
+    spec = {"runtime": "process", "process": {"attach": {**ATTACH, **fields}}, "placement": {"host": "h1"}}
+    return Workload.model_validate(
+        {"apiVersion": API, "kind": "Workload", "metadata": {"name": "web"}, "spec": spec}
+    )
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"pidfile": None},
+        {"unit": "app.service"},
+        {"pidfile": None, "unit": "app"},
+        {"pidfile": None, "unit": "--all.service"},
+        {"pidfile": "/run/../x"},
+        {"addresses": [{"ip": IP, "card": "e0 dev"}]},
+        {"addresses": [{"ip": "fd00::1", "card": "e0"}]},
+        {"folders": ["/srv"]},
+        {"folders": ["/etc/app"]},
+        {"folders": ["/var/lib"]},
+        {"folders": ["/srv/app", "/srv/app/log"]},
+        {"folders": ["/srv/app", "/srv/app"]},
+    ],
+)
+def test_what_cannot_be_attached_to_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        attached(**fields)
+
+
+def test_what_is_attached_to_is_its_hosts_own_and_has_nothing_of_ours() -> None:
+    wanted = attached()
+    spec = settings.process_of(wanted)
+    assert Workload.model_validate_json(wanted.model_dump_json(by_alias=True)) == wanted
+    assert wanted.spec.address == IP and [m.source for m in wanted.spec.mounts if m.move] == ["/srv/app"]
+    assert settings.dump_options("web", spec) == settings.restore_options("web", spec) == []
+    files = dict(line.split(b" ") for line in settings.files(wanted, {}).splitlines())
+    rows = base64.b64decode(files[b"settings"]).decode().splitlines()
+    assert "network\thost" in rows and f"address\t{IP}\te0" in rows
+
+
+TOLD = """pid 77
+program app
+unit app.service
+enabled enabled
+id 77
+id 78
+writes /srv/app/log
+reads /etc/app.conf
+stray 90
+session 3
+terminal /dev/pts/0
+deleted /usr/bin/app"""
+OUTSIDE = "0: 09004D0A:2328 FE004D0A:9C40 01 00000000:00000000 00:00000000 00000000 0 0 5 1"
+WITHIN = "1: 0100007F:2328 0100007F:9C40 01\n2: 0100007F:9C40 0100007F:2328 01"
+
+
+async def test_what_a_host_tells_of_what_is_attached_to() -> None:
+    made = json.dumps({"workload": "web", "spec": canonical_json(settings.process_of(attached()))})
+    mapped = "/usr/lib/libc.so.6\n/srv/app/plugin.so"
+    told = {"made web": f"{made}\n{ID}", "found web": TOLD, "tcp web": f"{OUTSIDE}\n{WITHIN}"}
+    (tree,) = (await observed(seen(**told, **{"mapped web": mapped}))).instances
+    assert isinstance(tree, TreeFacts) and tree.attached and tree.found is not None
+    assert tree.mapped == ("/etc/app.conf", "/usr/lib/libc.so.6"), "what goes along needs no comparing"
+    known = tree.found
+    assert (known.ids, known.strays, known.sessions, known.peers) == ((77, 78), (90,), (3,), (IP,))
+    assert (known.writes, known.terminals) == (("/srv/app/log",), ("/dev/pts/0",))
+    assert known.deleted == ("/usr/bin/app",)
+    assert (known.program, known.unit, known.enabled) == ("app", "app.service", "enabled")
+
+
+async def test_what_is_in_its_way_is_asked() -> None:
+    question = Question(ids=(77, 78), cards=("e0",), own=(IP,), attach=(("web", "pidfile", "/run/app.pid"),))
+    answer = (
+        f"@@ found web\nproblem owner 1000\n@@ cards\ne0\n@@ addresses\n{IP}\n@@ ids\n77 sh\n78 above\n@@ end\n"
+    )
+    facts = await pump(observing.hashes(HOST, question), Liar("h1", lambda _: answer))
+    assert facts.preflight is not None
+    ahead = facts.preflight.tree
+    assert (ahead.taken, ahead.above, ahead.cards, ahead.addresses) == ({77: "sh"}, (78,), ("e0",), (IP,))
+    message, fix = words(facts.preflight.found["web"].problem, ("pidfile", "/run/app.pid"))
+    assert "/run/app.pid belongs to the user 1000" in message and fix
+    assert "say why" in words("", ("unit", "a.service"))[0]
+
+
+def _says(text: str, _: object) -> str:
+    return text
+
+
+@pytest.mark.parametrize("lie", [*LIES, "9" * 5000, "-1"])
+async def test_hosts_that_lie_of_what_is_attached_to(lie: str) -> None:
+    for key in ("pid", "id", "writes", "reads", "unit", "terminal", "problem", "program"):
+        text = f"@@ found web\n{key} {lie}\n@@ cards\n{lie}\n@@ ids\n{lie}\n@@ end\n"
+        question = Question(ids=(77,), cards=("e0",), attach=(("web", "pidfile", "/run/app.pid"),))
+        try:
+            facts = await pump(observing.hashes(HOST, question), Liar("h1", partial(_says, text)))
+        except HostError as error:
+            refusal(error, "h1")
+        else:
+            assert facts.preflight is not None
+            told = facts.preflight.found["web"]
+            assert all(harmless(word) for word in (told.problem, told.unit, told.program, *told.terminals))
 
 
 @pytest.mark.parametrize("network", [{"driver": "bridge"}, {"driver": "macvlan", "parent": "e0"}])

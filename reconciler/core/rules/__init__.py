@@ -6,6 +6,7 @@ from __future__ import annotations
 from reconciler.core.index import Index
 from reconciler.core.rules import (
     ability,
+    attached,
     capacity,
     cluster,
     container,
@@ -38,6 +39,7 @@ __all__ = [
     "Rule",
     "ability",
     "accepted",
+    "attached",
     "capacity",
     "check_change",
     "check_host",

@@ -222,9 +222,9 @@ def mount_not_shared(case: Case) -> Iterator[Said]:
 def mount_not_movable(case: Case) -> Iterator[Said]:
     """A bind mount with `move: true` goes along as a folder. A file, a link or a place where something else is
     mounted cannot."""
-    if not (case.moves and case.wanted and case.source and case.source.preflight):
+    if not (case.moves and case.workload and case.source and case.source.preflight):
         return
-    for mount in case.wanted.mounts:
+    for mount in case.workload.spec.mounts:
         kind = case.source.preflight.folders.get(mount.source, Folder()).kind if mount.move else ""
         if kind in ("link", "other", "mountpoint"):
             words = {"link": "a link", "other": "no folder", "mountpoint": "a mount point"}
@@ -239,9 +239,9 @@ def mount_not_movable(case: Case) -> Iterator[Said]:
 def mount_taken(case: Case) -> Iterator[Said]:
     """The place on the destination for a folder that goes along has files already, perhaps somebody else's.
     Nothing is written over them."""
-    if not (case.moves and case.wanted and case.ahead):
+    if not (case.moves and case.workload and case.ahead):
         return
-    for mount in case.wanted.mounts:
+    for mount in case.workload.spec.mounts:
         there = case.ahead.folders.get(mount.source, Folder()) if mount.move else Folder()
         if there.kind in ("", "absent", "empty"):
             continue

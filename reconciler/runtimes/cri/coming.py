@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from reconciler.core.made_from import changed_fields
-from reconciler.criu import arriving, config, rooms, standing
+from reconciler.criu import arriving, config, folders, rooms, standing
 from reconciler.criu import restoring as criu_restoring
 from reconciler.criu.tasks import Tasks, end_argv, living, spoke, stop_pages_argv
 from reconciler.errors import CommandFailed, HostError, ReplyLost
@@ -18,7 +18,7 @@ from reconciler.model.world import ContainerFacts, InstanceState
 from reconciler.runtimes.base import Alive, Handover, Located
 from reconciler.runtimes.cri import calls, copies, images, leaving, lifecycle, networks, restoring
 from reconciler.runtimes.cri.looking import OwnPod
-from reconciler.runtimes.oci import folders, verifying
+from reconciler.runtimes.oci import verifying
 from reconciler.runtimes.volumes import SYNC_LIMIT
 
 _FENCED = (Phase.FENCED,)

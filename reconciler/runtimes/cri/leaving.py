@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reconciler.criu import config, holding, rooms
+from reconciler.criu import config, folders, holding, rooms
 from reconciler.errors import CommandFailed, Refused
 from reconciler.guard import guard
 from reconciler.model.command import Bytes, Fence, Program, Seconds, Tree
@@ -13,7 +13,6 @@ from reconciler.model.spec import Cutover, TcpHandling
 from reconciler.model.world import ContainerFacts
 from reconciler.runtimes.base import Handover, Held, Located
 from reconciler.runtimes.cri import calls, copies, dumping, lifecycle, looking, restoring
-from reconciler.runtimes.oci import folders
 from reconciler.runtimes.oci.leaving import noting_descriptors
 
 RELEASE_LIMIT: Seconds = 120.0

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from reconciler.core.made_from import changed_fields
-from reconciler.criu import arriving, config, restoring, rooms, standing
+from reconciler.criu import arriving, config, folders, restoring, rooms, standing
 from reconciler.criu.tasks import living, spoke, stop_pages_argv
 from reconciler.errors import CommandFailed
 from reconciler.guard import guard
@@ -16,7 +16,16 @@ from reconciler.model.labels import LABEL_SPEC
 from reconciler.model.plan import Phase
 from reconciler.model.world import InstanceState, TreeFacts
 from reconciler.runtimes.base import Alive, Handover, Located
-from reconciler.runtimes.process import leaving, lifecycle, observing, places, settings, stores, verifying
+from reconciler.runtimes.process import (
+    attaching,
+    leaving,
+    lifecycle,
+    observing,
+    places,
+    settings,
+    stores,
+    verifying,
+)
 from reconciler.runtimes.volumes import SYNC_LIMIT
 
 
@@ -37,6 +46,7 @@ def stage(handover: Handover, *, secrets: Mapping[str, bytes]) -> Program[Locate
     else:
         for volume in names:
             yield from stores.VOLUMES.create_volume(volume, fence, handover.run)
+        yield from folders.take(handover, arrival.undone)
         tree_id = yield from lifecycle.make(handover.workload, fence, arriving.RESERVED, secrets)
     yield from guard.run(fence, arriving.RESERVED, places.shell("stage", places.home(name)))
     yield from rooms.make(handover, places.tasks(name, tree_id))
@@ -67,6 +77,7 @@ def unstage(handover: Handover) -> Program[None]:
         yield from _discard(facts, fence, arriving.UNDONE)
     for volume in settings.process_of(handover.workload).volumes:
         yield from stores.VOLUMES.remove_volume(volume.name, fence, handover.run)
+    yield from folders.drop(handover, fence, guard.ANY)
     yield from config.write(name)
     yield from config.forget(name)
     yield from guard.mark(fence, Phase.FENCED, "destination", run=handover.run, peer=handover.move.source)
@@ -108,6 +119,8 @@ def confirm(handover: Handover) -> Program[None]:
         folders = [tree.path for tree in leaving.located(handover, facts.id).trees if tree.kind != "images"]
         yield Command(("sync", "-f", "--", *folders), timeout=SYNC_LIMIT, changes=True)
     yield from guard.mark(handover.fence, Phase.RUNNING, "owner", run=handover.run, peer=handover.move.source)
+    if attach := settings.process_of(handover.workload).attach:
+        yield from attaching.show_pid(handover.name, attach, handover.fence, (Phase.RUNNING,))
 
 
 def finish(handover: Handover) -> Program[None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reconciler.criu import config, holding, restoring, rooms
+from reconciler.criu import config, folders, holding, restoring, rooms
 from reconciler.criu.tasks import config_file
 from reconciler.errors import CommandFailed, Refused
 from reconciler.guard import guard
@@ -14,7 +14,7 @@ from reconciler.model.plan import Phase
 from reconciler.model.spec import TcpHandling
 from reconciler.model.world import InstanceState, TreeFacts
 from reconciler.runtimes.base import Handover, Held, Located
-from reconciler.runtimes.process import lifecycle, observing, places, settings, stores
+from reconciler.runtimes.process import attaching, lifecycle, observing, places, settings, stores
 
 RELEASE_LIMIT: Seconds = 120.0
 _HOLDING = ("starting", "held")
@@ -28,6 +28,7 @@ def located(handover: Handover, tree_id: str, expected_bytes: Bytes = 0) -> Loca
         Tree("images", places.tasks(handover.name, tree_id).images, expected_bytes=expected_bytes),
         Tree("rootfs", f"{home}/own"),
         *(Tree("volume", places.volume_data(v.name), name=v.target) for v in volumes),
+        *(Tree("volume", mount.source, name=mount.target) for mount in folders.of(handover)),
     )
     return Located(tree_id, trees)
 
@@ -48,12 +49,18 @@ def locate(handover: Handover) -> Program[Located]:
             code="P448",
             fix="give it `networks`, or move it with a policy that has tcp: close",
         )
+    if spec.attach:
+        attaching.check(handover, spec.attach)
     yield from guard.mark(
         handover.fence, Phase.RESERVED, "source", run=handover.run, peer=handover.move.destination
     )
+    yield from folders.own(handover)
     tasks = places.tasks(name, facts.id)
     yield from rooms.make(handover, tasks)
-    yield from config.for_dump(handover, tasks)
+    if spec.attach:
+        yield from attaching.note_addresses(name, spec.attach)
+    # What is kept from sockets in the host's own network is kept by taking their addresses away (hook.sh).
+    yield from config.for_dump(handover, tasks, *(("network-lock skip",) if spec.attach else ()))
     return located(handover, facts.id)
 
 
@@ -82,7 +89,7 @@ def restore(handover: Handover, fence: Fence, phase: Phase, tree_id: str, *, laz
         now = yield from observing.tree(name)
         return now is not None and now.id == tree_id and now.state.has_processes
 
-    addresses = [network.ip for network in spec.networks if network.ip]
+    addresses = [network.ip for network in spec.networks if network.ip] or list(filter(None, [spec.address]))
     tasks = places.tasks(name, tree_id)
     yield from restoring.restore(handover, fence, phase, tasks, command, addresses=addresses, runs=runs, lazy=lazy)
 
@@ -137,6 +144,7 @@ def _ended(handover: Handover, fence: Fence, facts: TreeFacts) -> Program[str]:
 
 def retire(handover: Handover) -> Program[None]:
     name, peer = handover.name, handover.move.destination
+    attach = settings.process_of(handover.workload).attach
     shown = yield from guard.show(name)
     marker = shown[0].marker if shown else None
     if marker is not None and marker.phase == Phase.RETIRED and marker.epoch == handover.fence.epoch:
@@ -149,9 +157,12 @@ def retire(handover: Handover) -> Program[None]:
     if facts is not None:
         phases = (Phase.COMMITTED, Phase.FENCED)
         yield from guard.run(handover.fence, phases, rooms.free_argv(places.tasks(name, facts.id)))
+        if attach:
+            yield from attaching.hide_pid(name, attach, handover.fence, phases)
         yield from lifecycle.end(name, handover.fence, phases, remove=True)
     for volume in settings.process_of(handover.workload).volumes:
         yield from stores.VOLUMES.drop_volume(volume.name, handover.fence)
+    yield from folders.drop(handover, handover.fence, (Phase.COMMITTED, Phase.FENCED))
     yield from config.forget(name)
     yield from guard.mark(handover.fence, Phase.RETIRED, "source", run=handover.run, peer=peer)
     yield from guard.clean(name)

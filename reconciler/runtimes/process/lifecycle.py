@@ -16,7 +16,7 @@ from reconciler.model.labels import LABEL_SPEC
 from reconciler.model.plan import Phase
 from reconciler.model.spec import Workload
 from reconciler.model.world import InstanceState, TreeFacts
-from reconciler.runtimes.process import observing, places, settings, stores
+from reconciler.runtimes.process import attaching, observing, places, settings, stores
 
 GRACE: Seconds = 10.0
 """Between asking a command to end and ending its tree."""
@@ -47,13 +47,16 @@ def create(workload: Workload, fence: Fence, *, oci_runtime: str, secrets: Mappi
 
 
 def start(workload: Workload, fence: Fence) -> Program[None]:
-    name = workload.metadata.name
+    name, attach = workload.metadata.name, settings.process_of(workload).attach
     found = yield from observing.tree(name)
     if found is None:
         raise CommandFailed(f"{name} cannot be started: it was not made here")
     if found.state is InstanceState.PAUSED:
         freezer = f"/sys/fs/cgroup/{places.tasks(name, found.id).group}/cgroup.freeze"
         yield from guard.run(fence, guard.LIVE, ("/bin/sh", "-c", 'echo 0 > "$1"', "thaw", freezer))
+    elif attach and not found.pid:
+        yield from guard.mark(fence, Phase.RUNNING, "owner")
+        yield from attaching.adopt(name, attach, fence)
     elif not found.state.has_processes:
         yield from guard.mark(fence, Phase.RUNNING, "owner")
         yield from run(name, fence, guard.LIVE)
@@ -71,7 +74,9 @@ def run(name: str, fence: Fence, phases: tuple[Phase | str, ...]) -> Program[Non
 
 def stop(workload: str, fence: Fence) -> Program[None]:
     found = yield from observing.tree(workload)
-    if found is not None and found.state.has_processes:
+    if found is not None and found.attached:
+        yield from attaching.let_go(workload, fence, guard.SETTLED)
+    elif found is not None and found.state.has_processes:
         argv = places.shell("stop", places.home(workload), str(round(GRACE)))
         yield from guard.run(fence, guard.SETTLED, argv, timeout=_LIMIT)
 
@@ -83,7 +88,10 @@ def end(name: str, fence: Fence, phases: tuple[Phase | str, ...], *, remove: boo
 
 
 def remove(workload: str, fence: Fence) -> Program[None]:
-    if (yield from observing.tree(workload)) is not None:
+    found = yield from observing.tree(workload)
+    if found is not None and found.attached:
+        yield from attaching.let_go(workload, fence, guard.SETTLED, remove=True)
+    elif found is not None:
         yield from stop(workload, fence)
         yield from end(workload, fence, guard.SETTLED, remove=True)
 

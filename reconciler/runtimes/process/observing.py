@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from pydantic import ValidationError
 
@@ -24,7 +24,7 @@ from reconciler.model.world import (
     TreeFacts,
     VolumeFacts,
 )
-from reconciler.runtimes.process import places, settings
+from reconciler.runtimes.process import attached, places, settings
 
 NAME = "process"
 LIMIT: Seconds = 60.0
@@ -63,6 +63,10 @@ def _trees(parts: Mapping[str, str]) -> dict[str, TreeFacts]:
             name = answers.name(name, "the name of a tree")
             found[name] = _tree(name, text, parts.get(f"now {name}", ""), parts.get(f"tcp {name}", ""))
             mapped = _mapped(found[name], parts.get(f"mapped {name}", ""))
+            if (said := parts.get(f"found {name}")) is not None:
+                there = attached.found(name, said, parts.get(f"tcp {name}", ""))
+                mapped = tuple(sorted({*mapped, *_outside(there.reads, found[name])}))
+                found[name] = found[name].model_copy(update={"found": there})
             found[name] = found[name].model_copy(update={"mapped": mapped})
     return found
 
@@ -90,6 +94,7 @@ def _tree(name: str, made: str, now: str, tcp: str) -> TreeFacts:
         rootfs_bytes=seen["own"],
         tcp_established=tcp_established(tcp),
         processes=seen["processes"],
+        attached=bool(process and process.attach),
         restart=process.restart.value if process else "no",
         home=places.home(name),
     )
@@ -102,16 +107,27 @@ def _mapped(tree: TreeFacts, text: str) -> tuple[str, ...]:
     if process is None:
         return ()
     root = "" if process.root == HOST_ROOT else process.root.rstrip("/")
-    own = tuple(f"{target}/" for target in settings.targets(process) - {"/"})
-    found = []
-    for line in text.splitlines():
-        if not line.startswith(own) and not line.endswith(" (deleted)") and not line.startswith("/memfd:"):
-            found.append(root + answers.path(line, f"a file that {tree.name} has mapped"))
-    return tuple(found)
+    lines = [
+        answers.path(line, f"a file that {tree.name} has mapped")
+        for line in text.splitlines()
+        if not line.endswith(" (deleted)") and not line.startswith("/memfd:")
+    ]
+    return tuple(root + line for line in _outside(lines, tree))
+
+
+def _outside(paths: Iterable[str], tree: TreeFacts) -> tuple[str, ...]:
+    """Those that are their host's: in none of the places that a tree has for itself, or that go along."""
+    process = _spec(tree.labels[LABEL_SPEC])
+    if process is None:
+        return ()
+    own = {mount.target for mount in process.carried} if process.attach else settings.targets(process) - {"/"}
+    return tuple(path for path in paths if not path.startswith(tuple(f"{target}/" for target in own)))
 
 
 def hashes(host: HostFacts, question: Question) -> Program[HostFacts]:
-    """The host's facts with what its files are that trees which move have mapped. Changes nothing."""
+    """The host's facts with what its files are that trees which move have mapped, and what those that are attached
+    to meet. Changes nothing."""
+    host = yield from attached.closer(host, question)
     if not question.files:
         return host
     result = yield Command(places.shell("files", *question.files), timeout=LIMIT)

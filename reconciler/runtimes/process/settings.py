@@ -54,6 +54,7 @@ def _settings(name: str, spec: ProcessTree) -> str:
         ("workdir", spec.workdir or "/"),
         ("network", *_network(spec)),
     ]
+    rows += [("address", one.ip, one.card) for one in spec.attach.addresses] if spec.attach else []
     rows += [("user", spec.user)] if spec.user else []
     rows += [("groups", ",".join(spec.groups))] if spec.groups else []
     rows += [("memory", str(parse_size(limits.memory)))] if limits.memory else []
@@ -65,7 +66,7 @@ def _settings(name: str, spec: ProcessTree) -> str:
 
 
 def _network(spec: ProcessTree) -> tuple[str, ...]:
-    if spec.host_network:
+    if spec.host_network or spec.attach:
         return ("host",)
     return next((("macvlan", n.name, n.ip or "", n.mac or "") for n in spec.networks), ("none",))
 
@@ -79,6 +80,8 @@ def mounts(spec: ProcessTree) -> list[tuple[str, str, str, str]]:
 
 def _outside(name: str, spec: ProcessTree) -> Iterator[tuple[str, str, str]]:
     """Mounts that are no part of the images: their key, their place in the tree, and what is there on the host."""
+    if spec.attach:
+        return  # it has the host's own
     yield "own", OWN_FOLDER, f"{places.home(name)}/own"
     for node in _NODES:
         yield node, f"/dev/{node}", f"/dev/{node}"

@@ -15,6 +15,7 @@ from reconciler.model.world import TreeFacts
 from reconciler.runtimes.process import settings
 
 _UNLIMITED = "max"
+_SPACES = {"mnt", "net", "pid", "uts", "ipc"}
 
 
 def problems(spec: ProcessTree, facts: TreeFacts, truth: str) -> list[str]:
@@ -49,6 +50,10 @@ def _rights(spec: ProcessTree, parts: dict[str, str]) -> Iterator[str]:
 
 
 def _places(spec: ProcessTree, parts: dict[str, str]) -> Iterator[str]:
+    if spec.attach:
+        if apart := sorted(_SPACES - set(parts.get("shared", "").split())):
+            yield f"it has not its host's own {', '.join(apart)}"
+        return
     have = {line.replace("\\040", " ") for line in parts.get("mounts", "").splitlines()} - {""}
     wanted = settings.targets(spec)
     if extra := sorted(have - wanted):
