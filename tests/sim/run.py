@@ -10,7 +10,7 @@ from functools import reduce
 
 from reconciler.commands.recover import note_settled, rebuilt_runs
 from reconciler.core.saga import GroupState
-from reconciler.errors import ReconcilerError
+from reconciler.errors import HostUnreachable, ReconcilerError
 from reconciler.guard import dossier
 from reconciler.hosts.memory import Deadlock, MemoryFleet, run_virtual
 from reconciler.hosts.memory.machine import REBOOT_TIME, RUNNING
@@ -137,7 +137,11 @@ class Simulation(Checks):
             if number >= HEALED_AFTER:
                 self.heal()
                 await asyncio.sleep(REBOOT_TIME + 1)
-            records = () if fresh else await self._recover()
+            try:
+                records = () if fresh else await self._recover()
+            except HostUnreachable as error:  # it went away in the middle of the look, as people are told
+                self.universe.note(f"{controller.name} did not begin: {error}")
+                continue
             names = frozenset(step.workload for step in self.plan.steps)
             fresh = fresh or (self.journal_lost and not records)
             controller.run = self.run
