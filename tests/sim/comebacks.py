@@ -11,6 +11,7 @@ from reconciler.core.returning import Return, comeback_plan
 from reconciler.hosts.memory.stores import MemoryKept
 from reconciler.model.checkpoint import Kept, KeptAt, KeptFile, KeptTree, Manifest, TakenFrom
 from reconciler.model.plan import Finding, Plan
+from reconciler.model.restic import STAGING, ResticStore
 from reconciler.model.spec import Network
 from reconciler.model.world import World
 
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
     from tests.sim.shapes import Builder, Scene
 
 DATA = [{"name": "data", "target": "/data"}]
+
+
+def repository(host: str) -> ResticStore:
+    """One that a host works on."""
+    raw = {"on": host, "repository": "/srv/repository", "fleet": "sim", "passwordFile": "/etc/password"}
+    return ResticStore.model_validate(raw)
+
+
+def vault(store: ResticStore) -> KeptAt:
+    return KeptAt(store.on, f"{STAGING}/vault", "vault", store)
 
 
 def plan_of(scene: Scene, world: World) -> Plan:
@@ -46,8 +57,10 @@ def _refused(workload: str, obstacles: list[Obstacle]) -> Plan:
     return Plan(findings=tuple(told))
 
 
-def checkpoint(b: Builder, name: str, host: str, *, at: str, epoch: int) -> None:
-    """One that was taken while it ran on a host, and is kept on another."""
+def checkpoint(
+    b: Builder, name: str, host: str, *, at: str, epoch: int, within: ResticStore | None = None
+) -> None:
+    """One that was taken while it ran on a host, and is kept on another; `within`: a repository."""
     there = b.universe.machines[host].containers[name]
     trees = tuple(KeptTree(kind="volume", target=v.target) for v in b.workloads[name].container.volumes)
     manifest = Manifest(
@@ -60,10 +73,12 @@ def checkpoint(b: Builder, name: str, host: str, *, at: str, epoch: int) -> None
         trees=trees,
         files=(KeptFile(name="images.tar", bytes=1, sha256="ab" * 32),),
     ).sealed()
-    b.kept = Kept(KeptAt(at), name, manifest.id, manifest=manifest)
+    b.kept = Kept(vault(within) if within else KeptAt(at), name, manifest.id, manifest=manifest)
     files = {file.name: f"{file.bytes} {file.sha256}" for file in manifest.files}
     data = tuple(f"data of {name}" for _ in trees)
     b.universe.machines[at].kept[b.kept.folder] = MemoryKept(name, there.lineage, files, data)
+    if within:
+        b.universe.machines[at].files[f"{b.kept.folder}/manifest.json"] = manifest.text
 
 
 def comeback(b: Builder) -> None:
@@ -76,6 +91,16 @@ def comeback(b: Builder) -> None:
     b.want("web", "h2", networks=[{"name": "lan"}], volumes=DATA)
     b.have("web", "h1", epoch=3)
     checkpoint(b, "web", "h1", at="h3", epoch=5)
+    b.universe.machines["h1"].up = False
+    _ended(b, "h1")
+
+
+def comeback_from_repository(b: Builder) -> None:
+    """Its host died; a checkpoint is in a repository that another works on."""
+    b.hosts("h1", "h2", "h3")
+    b.want("web", "h2", volumes=DATA)
+    b.have("web", "h1", epoch=3)
+    checkpoint(b, "web", "h1", at="h3", epoch=5, within=repository("h3"))
     b.universe.machines["h1"].up = False
     _ended(b, "h1")
 

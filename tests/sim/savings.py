@@ -31,6 +31,8 @@ def plan_of(scene: Scene, world: World) -> Plan:
     copy = current_copy("web", index)
     assert copy is not None
     at = KeptAt(scene.keeper)
+    if scene.repository is not None:
+        at = comebacks.vault(scene.repository)
     capture = planned(workload, copy, index.seen[copy.host], at, LIMIT, scene.spec, index)
     return capture_plan(workload, capture, "asked for", scene.spec)
 
@@ -87,6 +89,17 @@ def checkpoint_here(b: Builder) -> None:
     b.want("web", "h1")
     b.have("web", "h1")
     b.keeper = "h1"
+
+
+def repository_elsewhere(b: Builder) -> None:
+    """Of what runs on h1, in a repository that h2 works on."""
+    checkpoint_elsewhere(b)
+    b.repository = comebacks.repository("h2")
+
+
+def repository_here(b: Builder) -> None:
+    checkpoint_here(b)
+    b.repository = comebacks.repository("h1")
 
 
 def recreate_saved(b: Builder) -> None:

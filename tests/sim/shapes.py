@@ -10,10 +10,11 @@ from reconciler.model.base import canonical_json
 from reconciler.model.checkpoint import Kept
 from reconciler.model.container import Container as ContainerSpec
 from reconciler.model.plan import Plan
+from reconciler.model.restic import ResticStore
 from reconciler.model.spec import Host, MigrationPolicy, Network, Spec, Workload
 from reconciler.model.world import World
 from reconciler.runtimes.base import Runtime
-from tests.sim.comebacks import comeback, comeback_here
+from tests.sim.comebacks import comeback, comeback_from_repository, comeback_here
 from tests.sim.driver import SimDriver
 from tests.sim.engine import SimEngine
 from tests.sim.savings import (
@@ -24,6 +25,8 @@ from tests.sim.savings import (
     recreate_elsewhere_saved_first,
     recreate_saved,
     recreate_saved_first,
+    repository_elsewhere,
+    repository_here,
     saved,
     vault,
 )
@@ -48,6 +51,8 @@ class Scene:
     """A checkpoint of `web`, from which it comes back where it runs nowhere."""
     keeper: str = ""
     """The host on which a checkpoint of `web` is wanted, by itself."""
+    repository: ResticStore | None = None
+    """What it is wanted in there, where that is no folder."""
 
     def plan(self, world: World) -> Plan:
         return plan_of(self, world)
@@ -71,6 +76,7 @@ class Builder:
     runtime: str = SimDriver.NAME
     kept: Kept | None = None
     keeper: str = ""
+    repository: ResticStore | None = None
     saved_before: str = ""
     vault: str = ""
     """The host of the store that the specs name, if any."""
@@ -175,7 +181,8 @@ class Builder:
         drivers: dict[str, Runtime] = {
             self.runtime: SimEngine() if self.runtime == SimEngine.NAME else SimDriver()
         }
-        return Scene(self.universe, spec, self.wanted, self.effects, newer, drivers, self.kept, self.keeper)
+        kept = (self.kept, self.keeper, self.repository)
+        return Scene(self.universe, spec, self.wanted, self.effects, newer, drivers, *kept)
 
 
 def create(b: Builder) -> None:
@@ -356,6 +363,8 @@ SHAPES: dict[str, Callable[[Builder], None]] = {
     "move-and-more": move_and_more,
     "move-by-runtime": move_by_runtime,
     "checkpoint-elsewhere": checkpoint_elsewhere,
+    "checkpoint-repository-elsewhere": repository_elsewhere,
+    "checkpoint-repository-here": repository_here,
     "checkpoint-here": checkpoint_here,
     "recreate-saved": recreate_saved,
     "recreate-saved-first": recreate_saved_first,
@@ -363,6 +372,7 @@ SHAPES: dict[str, Callable[[Builder], None]] = {
     "move-saved": move_saved,
     "comeback": comeback,
     "comeback-here": comeback_here,
+    "comeback-repository": comeback_from_repository,
 }
 
 
