@@ -13,10 +13,12 @@ from reconciler.guard import guard
 from reconciler.model.base import parse_duration
 from reconciler.model.command import Program, Seconds
 from reconciler.model.handover import Handover, Held
+from reconciler.model.plan import Phase
 from reconciler.model.spec import Cutover
 from reconciler.resources import host_script
 
 DUMP_LIMIT: Seconds = 900.0
+RELEASE_LIMIT: Seconds = 120.0
 _UNUSABLE = 3
 """How `held.sh` ends when the source is held and its images cannot be used."""
 
@@ -87,3 +89,16 @@ def _around(handover: Handover, tasks: Tasks, addresses: Sequence[str]) -> tuple
     folder = guard.workload_dir(handover.name)
     held = "held" if handover.move.cutover is Cutover.TRANSACTIONAL else ""
     return shell("held", tasks.home, folder, tasks.cgroup, tasks.monitor, held, ",".join(addresses))
+
+
+def let_go(handover: Handover) -> Program[bool]:
+    """What is held ends here, for the destination runs. False where the source is retired already."""
+    name, fence, run = handover.name, handover.fence, handover.run
+    marker = yield from guard.marker(name)
+    if marker is not None and marker.phase == Phase.RETIRED and marker.epoch == fence.epoch:
+        return False
+    if marker is None:
+        # Deleted. Who lets go has proof that the destination runs, which is what it would say.
+        yield from guard.mark(fence, Phase.COMMITTED, "source", run=run, peer=handover.move.destination)
+    yield from guard.release(fence, timeout=RELEASE_LIMIT)
+    return True

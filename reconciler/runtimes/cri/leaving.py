@@ -7,7 +7,7 @@ from dataclasses import replace
 from reconciler.criu import config, folders, holding, rooms
 from reconciler.errors import CommandFailed, Refused
 from reconciler.guard import guard
-from reconciler.model.command import Bytes, Fence, Program, Seconds, Tree
+from reconciler.model.command import Bytes, Fence, Program, Tree
 from reconciler.model.plan import Phase
 from reconciler.model.spec import Cutover, TcpHandling
 from reconciler.model.world import ContainerFacts
@@ -15,7 +15,6 @@ from reconciler.runtimes.base import Handover, Held, Located
 from reconciler.runtimes.cri import calls, copies, dumping, lifecycle, looking, restoring
 from reconciler.runtimes.oci.leaving import noting_descriptors
 
-RELEASE_LIMIT: Seconds = 120.0
 _HOLDING = ("starting", "held")
 _GOES = (Phase.COMMITTED, Phase.FENCED)
 """Phases in which what a source has may go."""
@@ -140,13 +139,8 @@ def _from_images(handover: Handover, fence: Fence, old: ContainerFacts) -> Progr
 
 def retire(handover: Handover) -> Program[None]:
     name, peer, fence = handover.name, handover.move.destination, handover.fence
-    marker = yield from guard.marker(name)
-    if marker is not None and marker.phase == Phase.RETIRED and marker.epoch == fence.epoch:
+    if not (yield from holding.let_go(handover)):
         return
-    if marker is None:
-        # Deleted. Who lets go has proof that the destination runs, which is what it would say.
-        yield from guard.mark(fence, Phase.COMMITTED, "source", run=handover.run, peer=peer)
-    yield from guard.release(fence, timeout=RELEASE_LIMIT)
     for pod in (yield from copies.others(name)):
         # The images as well under the fence: another controller may be on its way back to them.
         yield from lifecycle.remove_pod(pod, fence, _GOES, grace=0)

@@ -13,7 +13,7 @@ from reconciler.criu import config, folders, holding, rooms
 from reconciler.criu.tasks import living
 from reconciler.errors import CommandFailed, Refused
 from reconciler.guard import guard
-from reconciler.model.command import Fence, Program, Seconds
+from reconciler.model.command import Fence, Program
 from reconciler.model.container import RestartPolicy
 from reconciler.model.plan import Phase
 from reconciler.model.spec import TcpHandling
@@ -22,7 +22,6 @@ from reconciler.runtimes.base import Handover, Held, Located
 from reconciler.runtimes.oci.containers import shell
 from reconciler.runtimes.oci.moving import EngineMoves
 
-RELEASE_LIMIT: Seconds = 120.0
 _HOLDING = ("starting", "held")
 _GOES = (Phase.COMMITTED, Phase.FENCED)
 """Phases in which what a source has may go."""
@@ -170,13 +169,8 @@ class EngineSource(EngineMoves):
 
     def retire(self, handover: Handover) -> Program[None]:
         name, peer, fence = handover.name, handover.move.destination, handover.fence
-        marker = yield from guard.marker(name)
-        if marker is not None and marker.phase == Phase.RETIRED and marker.epoch == fence.epoch:
+        if not (yield from holding.let_go(handover)):
             return
-        if marker is None:
-            # Deleted. Who lets go has proof that the destination runs, which is what it would say.
-            yield from guard.mark(fence, Phase.COMMITTED, "source", run=handover.run, peer=peer)
-        yield from guard.release(fence, timeout=RELEASE_LIMIT)
         facts = yield from self.copy_here(name)
         if facts is not None:
             # The images as well under the fence: another controller may be on its way back to them.

@@ -8,7 +8,7 @@ from reconciler.criu import config, folders, holding, restoring, rooms
 from reconciler.criu.tasks import config_file
 from reconciler.errors import CommandFailed, Refused
 from reconciler.guard import guard
-from reconciler.model.command import Bytes, Fence, Program, Seconds, Tree
+from reconciler.model.command import Bytes, Fence, Program, Tree
 from reconciler.model.container import RestartPolicy
 from reconciler.model.plan import Phase
 from reconciler.model.spec import TcpHandling
@@ -16,7 +16,6 @@ from reconciler.model.world import InstanceState, TreeFacts
 from reconciler.runtimes.base import Handover, Held, Located
 from reconciler.runtimes.process import attaching, lifecycle, observing, places, settings, stores
 
-RELEASE_LIMIT: Seconds = 120.0
 _HOLDING = ("starting", "held")
 
 
@@ -145,14 +144,8 @@ def _ended(handover: Handover, fence: Fence, facts: TreeFacts) -> Program[str]:
 def retire(handover: Handover) -> Program[None]:
     name, peer = handover.name, handover.move.destination
     attach = settings.process_of(handover.workload).attach
-    shown = yield from guard.show(name)
-    marker = shown[0].marker if shown else None
-    if marker is not None and marker.phase == Phase.RETIRED and marker.epoch == handover.fence.epoch:
+    if not (yield from holding.let_go(handover)):
         return
-    if marker is None:
-        # Deleted. Who lets go has proof that the destination runs, which is what it would say.
-        yield from guard.mark(handover.fence, Phase.COMMITTED, "source", run=handover.run, peer=peer)
-    yield from guard.release(handover.fence, timeout=RELEASE_LIMIT)
     facts = yield from observing.tree(name)
     if facts is not None:
         phases = (Phase.COMMITTED, Phase.FENCED)
