@@ -99,11 +99,12 @@ async def unfetch(acting: Acting, step: Step) -> WentBack | None:
     became = await _as_before(acting, step) if kept.returns else None
     if kept.repository is not None:
         await acting.on(kept.host, restic.probe(kept.at, acting.keys(kept.at)))
-        await acting.on(step.host, directory.discard(_copied(acting, step)))
-    if step.peer:
+    elif step.peer:
         with suppress(CommandFailed):  # somebody has removed it there since
             await acting.on(step.peer, directory.wrong(kept.folder, ()))
+    if step.peer or kept.repository is not None:
         await acting.on(step.host, directory.discard(_copied(acting, step)))
+    if step.peer:
         await _forget_brought(acting, step, unsaid)
         await acting.fleet.close_link(step.peer, step.host, acting.link(step))
     return became
