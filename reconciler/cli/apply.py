@@ -70,12 +70,12 @@ def apply(
     A saved plan is carried out for the specs, the commit, the repository and the hosts it was made for, as they
     were; anything else is refused (8).
 
-    Exit codes: 0 done or nothing to do; 1 failed and put back, or refused; 4 bad input; 5 in doubt;
-    6 locked; 7 no host could be seen, or one that is needed cannot be used; 8 stale plan; 130 interrupted, after
-    putting back.
+    Exit codes: 0 done or nothing to do; 1 failed and put back, refused, or not agreed to; 4 bad input; 5 in
+    doubt; 6 locked; 7 no host could be seen, or one that is needed cannot be used; 8 stale plan; 130 interrupted,
+    after putting back.
     """
     from reconciler.cli.signals import answer_to, run_until_done
-    from reconciler.cli.views.apply import exit_code, render_applied
+    from reconciler.cli.views.apply import render_applied
     from reconciler.cli.views.failure import warned
     from reconciler.cli.views.layout import say
     from reconciler.cli.views.plan import render_plan
@@ -103,7 +103,7 @@ def apply(
     def show(seen: Seen) -> None:
         plan = seen.plan
         if shown == "text" and (plan.changes or plan.findings or plan.unknown_hosts):
-            say(render_plan(plan, color_of(sys.stdout), seen=len(seen.world.seen())))
+            say(render_plan(seen, color_of(sys.stdout)))
 
     async def ask(seen: Seen) -> bool:
         if not sys.stdin.isatty():
@@ -122,12 +122,12 @@ def apply(
             report=report,
         )
         applied, interrupted = run_until_done(job, job.cancel)
-    status = exit_code(applied, interrupted)
+    ending = applied.ending(interrupted)
     if shown != "text":
         from reconciler.cli.views.output.apply import apply_document
         from reconciler.cli.views.output.base import emit
 
-        document = apply_document(applied, status)
+        document = apply_document(applied, ending)
         if shown == "json":
             emit(document)
         else:
@@ -137,8 +137,8 @@ def apply(
 
             typer.echo(render_applied_report(document, shown, templates, warned, partial(origin_of, spec)))
     else:
-        say(render_applied(applied, color_of(sys.stdout)))
-    return status
+        say(render_applied(applied, ending, color_of(sys.stdout)))
+    return ending.exit_code
 
 
 def _specs_of(

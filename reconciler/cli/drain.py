@@ -39,7 +39,7 @@ def drain(
     6 locked; 7 the cluster cannot be used; 130 interrupted: the node stays cordoned.
     """
     from reconciler.cli.signals import answer_to, run_until_done
-    from reconciler.cli.views.drain import exit_code, render_beforehand, render_drained
+    from reconciler.cli.views.drain import render_beforehand, render_drained
     from reconciler.cli.views.failure import warned
     from reconciler.cli.views.layout import say
     from reconciler.cli.views.progress import progress_view
@@ -64,15 +64,15 @@ def drain(
     with progress_view() as report:
         job = Drain(spec, place, journal, show, None if yes else ask, report, warned)
         drained, interrupted = run_until_done(job, job.cancel)
-    status = exit_code(drained, interrupted)
+    ending = drained.ending(interrupted)
     if as_json:
         from reconciler.cli.views.output.base import emit
         from reconciler.cli.views.output.drain import drain_document
 
-        emit(drain_document(drained, status))
+        emit(drain_document(drained, ending))
     else:
-        say(render_drained(drained, color_of(sys.stdout)))
-    return status
+        say(render_drained(drained, interrupted, color_of(sys.stdout)))
+    return ending.exit_code
 
 
 def _given_back(spec: Spec, place: str, as_json: bool) -> int:

@@ -80,12 +80,7 @@ def plan(
     binding = bind(spec, seen.world, repository_of(paths, spec)) if out else None
     if out and binding:
         write_plan(SavedPlan(seen.plan, binding), out)
-    if seen.world.blind:
-        status = 7
-    elif seen.plan.errored:
-        status = 1
-    else:
-        status = 2 if detailed_exitcode and seen.plan.changes else 0
+    status = seen.state.exit_code(detailed_exitcode)
     if shown != "text":
         from reconciler.cli.views.output.base import emit
         from reconciler.cli.views.output.plan import plan_document
@@ -96,7 +91,7 @@ def plan(
         else:
             typer.echo(render_plan_report(document, shown, templates))
     else:
-        text = render_plan(seen.plan, color_of(sys.stdout), seen=len(seen.world.seen()))
+        text = render_plan(seen, color_of(sys.stdout))
         unchanged = "" if rehearse else " Nothing was changed."
         say(text + unchanged)
         if binding:

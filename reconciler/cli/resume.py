@@ -39,12 +39,12 @@ def resume(
     with progress_view() as report:
         job = Resume(spec=spec, journal_path=journal, report=report)
         resumed, interrupted = run_until_done(job, job.cancel)
-    status = 130 if interrupted else resumed.exit_code
+    ending = resumed.ending(interrupted)
     if as_json:
         from reconciler.cli.views.output.apply import resume_document
         from reconciler.cli.views.output.base import emit
 
-        emit(resume_document(resumed, status))
+        emit(resume_document(resumed, ending))
     else:
-        say(render_resumed(resumed, color_of(sys.stdout)))
-    return status
+        say(render_resumed(resumed, ending, color_of(sys.stdout)))
+    return ending.exit_code

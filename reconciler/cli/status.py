@@ -39,7 +39,7 @@ def status(
         from reconciler.cli.views.output.base import emit
         from reconciler.cli.views.output.status import status_document
 
-        emit(status_document(survey.world, rows, survey.exit_code))
+        emit(status_document(survey.world, rows, survey.ending))
     else:
         say(render_status(survey.world, rows, color_of(sys.stdout)))
-    return survey.exit_code
+    return survey.ending.exit_code

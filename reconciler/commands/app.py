@@ -20,7 +20,7 @@ from reconciler.core.failing import out_of_sight
 from reconciler.core.planner import make_plan
 from reconciler.core.points import RULE, Point, told
 from reconciler.core.questions import questions
-from reconciler.core.saga import unended_in
+from reconciler.core.saga import GroupState, unended_in
 from reconciler.core.schedule import Slots
 from reconciler.core.unwanted import asked_again, put_back
 from reconciler.engine.execute import Outcome
@@ -30,6 +30,7 @@ from reconciler.engine.observe import observe
 from reconciler.engine.preflight import look_closer
 from reconciler.errors import Locked, Refused, StalePlan
 from reconciler.hosts.base import Fleet
+from reconciler.model.ending import Ending, PlanState
 from reconciler.model.event import Reporter, Untidied, ignore
 from reconciler.model.place import leased
 from reconciler.model.plan import ChangeKind, Plan
@@ -53,6 +54,14 @@ class Seen:
     points: Mapping[str, Point] = field(default_factory=dict)
     """Recovery points of the workloads that are saved by policy."""
 
+    @property
+    def state(self) -> PlanState:
+        if self.world.blind:
+            return PlanState.UNSEEN
+        if self.plan.errored:
+            return PlanState.PARTLY if self.plan.applyable else PlanState.REFUSED
+        return PlanState.CHANGES if self.plan.changes else PlanState.NOTHING
+
 
 @dataclass(frozen=True)
 class Applied:
@@ -71,6 +80,41 @@ class Applied:
     @property
     def state(self) -> RunState:
         return run_state(self.outcome) if self.outcome else RunState.DONE
+
+    def ending(self, interrupted: bool = False) -> Ending:
+        """How the command that this was all of ended."""
+        if self.state is RunState.IN_DOUBT:
+            return Ending.IN_DOUBT
+        if interrupted:
+            return Ending.INTERRUPTED
+        if self.outcome is None:
+            return self._untouched
+        if self.state is RunState.DONE and self.plan.errored:
+            return Ending.PARTLY
+        return Ending(self.state)
+
+    @property
+    def _untouched(self) -> Ending:
+        if self.blind:
+            return Ending.UNSEEN
+        if self.plan.steps:
+            return Ending.DECLINED
+        return Ending.REFUSED if self.plan.errored else Ending.DONE
+
+    @property
+    def counted(self) -> str:
+        """How many changes are done and how many are not; empty where none was begun."""
+        if self.outcome is None:
+            return ""
+        done = sum(state is GroupState.DONE for state in self.outcome.groups.values())
+        refused = {f.workload for f in self.plan.findings if f.severity == "refuse"} - self.outcome.groups.keys()
+        return counted(done, len(self.outcome.groups) - done, len(refused))
+
+
+def counted(done: int, bad: int, refused: int) -> str:
+    """In words."""
+    parts = [f"{done} done", *([f"{bad} not"] if bad else []), *([f"{refused} refused"] if refused else [])]
+    return ", ".join(parts)
 
 
 async def look(spec: Spec, fleet: Fleet, journal: Store) -> Seen:

@@ -19,6 +19,7 @@ from reconciler.engine.lenient import Warn
 from reconciler.engine.observe import observe
 from reconciler.errors import HostError, InputError, Interrupted
 from reconciler.hosts.base import Fleet, pump
+from reconciler.model.ending import Ending
 from reconciler.model.event import Reporter, ignore
 from reconciler.model.place import cluster_of, node_of, seat
 from reconciler.model.plan import Plan
@@ -42,6 +43,13 @@ class Drained:
     def left(self) -> bool:
         """Whether workloads of ours have to stay."""
         return bool(self.draining.nowhere)
+
+    def ending(self, interrupted: bool = False) -> Ending:
+        """As of `apply`; done in part where workloads have to stay."""
+        if self.applied is None:
+            return Ending.INTERRUPTED if interrupted else Ending.DECLINED
+        ending = self.applied.ending(interrupted)
+        return Ending.PARTLY if ending is Ending.DONE and self.left else ending
 
 
 @dataclass

@@ -27,6 +27,7 @@ from reconciler.engine.survey import Survey, take_survey
 from reconciler.guard import dossier
 from reconciler.hosts.base import Fleet, pump
 from reconciler.hosts.wrap import WithoutFleet
+from reconciler.model.ending import Ending
 from reconciler.model.event import Reporter, Untidied, ignore
 from reconciler.model.plan import Plan
 from reconciler.model.record import Mark, Record, Run, RunState
@@ -61,10 +62,14 @@ class Resumed:
     left: Survey
     untidied: tuple[Untidied, ...] = ()
 
+    def ending(self, interrupted: bool = False) -> Ending:
+        """As `status` would say it now: undoing what was interrupted is what was asked for."""
+        now = self.left.ending
+        return Ending.INTERRUPTED if interrupted and now is not Ending.IN_DOUBT else now
+
     @property
     def exit_code(self) -> int:
-        """As `status` would say it now: undoing what was interrupted is what was asked for."""
-        return self.left.exit_code
+        return self.ending().exit_code
 
 
 @dataclass

@@ -18,6 +18,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.guard import dossier
 from reconciler.hosts.base import Fleet, pump
 from reconciler.model.command import Seconds
+from reconciler.model.ending import Ending
 from reconciler.model.plan import Plan
 from reconciler.model.record import Record, Run
 from reconciler.model.world import HostFacts, Marker, World
@@ -60,13 +61,13 @@ class Survey:
     open: Mapping[str, Open]
 
     @property
-    def exit_code(self) -> int:
-        """5 when something is in doubt, 1 when something is unfinished, 7 when no host could be seen, else 0."""
+    def ending(self) -> Ending:
+        """In doubt before unfinished; that no host could be seen where neither is known."""
         if any(not found.verdict.owner for found in self.open.values()):
-            return 5
+            return Ending.IN_DOUBT
         if self.open:
-            return 1
-        return 7 if self.world.blind else 0
+            return Ending.OPEN
+        return Ending.UNSEEN if self.world.blind else Ending.DONE
 
     def runs_on(self, workload: str) -> str:
         """The host it was seen to run on, if there is one."""

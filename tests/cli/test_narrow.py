@@ -26,7 +26,7 @@ from reconciler.cli.views.progress import ended_line
 from reconciler.cli.views.runtimes import render_runtimes
 from reconciler.cli.views.status import render_accuracy, render_history, render_status
 from reconciler.cli.views.stock import render_stock
-from reconciler.commands.app import Applied
+from reconciler.commands.app import Applied, Seen
 from reconciler.commands.doctor import Examination, _examined
 from reconciler.commands.recover import Standing
 from reconciler.core.accuracy import Measured
@@ -123,8 +123,8 @@ def progress():
 
 
 VIEWS = {
-    "plan": lambda width: render_plan(plan(), True, seen=2),
-    "apply": lambda width: render_applied(applied(), True),
+    "plan": lambda width: render_plan(Seen(fleet()[1], plan()), True),
+    "apply": lambda width: render_applied(applied(), applied().ending(), True),
     "get": lambda width: render_stock(*fleet(), True, width),
     "status": lambda width: status(),
     "history": lambda width: history(None),

@@ -141,7 +141,7 @@ def test_an_apply_as_annotations_has_what_failed_first_and_how_long_workloads_we
     first, second, *_, last = applied(Form.GITHUB, done).splitlines()
     assert first.startswith("::error title=db apply.put-back::put-back: hold on h1: a]]>") and "%0A" in first
     assert second.startswith("::error file=specs/web.yaml,line=4,col=1,title=web volume.taken::no")
-    assert last.startswith("::notice title=reconcile apply::1 changes done, 1 not; frozen for at most ")
+    assert last.startswith("::notice title=reconcile apply::1 done, 1 not; frozen for at most ")
     assert applied(Form.GITHUB, DONE).startswith("::notice"), "nothing is wrong, so nothing is annotated"
 
 
@@ -249,6 +249,6 @@ def test_through_the_command_line(
     assert main.run(["apply", "--yes", "--format", "markdown"]) == 0
     assert "nothing was to be done" in capsys.readouterr().out
     assert main.run(["apply", "--yes", "--format", "github"]) == 0
-    assert capsys.readouterr().out.startswith("::notice title=reconcile apply::0 changes done")
+    assert capsys.readouterr().out.startswith("::notice title=reconcile apply::nothing was to be done")
     assert main.run(["apply", "--yes", "--format", "sarif"]) == 0
     assert json.loads(capsys.readouterr().out)["runs"][0]["results"] == []

@@ -281,7 +281,7 @@ class Course:
 
     def _told(self, resumed):
         """Where resume says that it runs, it does; its exit code is what status says now."""
-        text = render_resumed(resumed, False)
+        text = render_resumed(resumed, resumed.ending(), False)
         running = {m.name for m, c in self.universe.copies("web") if c.state == "running"}
         for host in re.findall(r"put back; it runs on (\w+)", text):
             if host not in running:

@@ -12,12 +12,21 @@ from reconciler.commands.recover import Resumed, rows
 from reconciler.core.criu_errors import translate
 from reconciler.core.saga import GroupState
 from reconciler.engine.execute import INTERRUPTED, Outcome
+from reconciler.model.ending import Ending
 from reconciler.model.event import Untidied
 from reconciler.model.plan import Change, ChangeKind, Step, StepKind
-from reconciler.model.record import RunState
 
 MOST_LINES = 6
 """Lines of an error that are shown after its first one."""
+
+NOTHING = "Nothing to do: the hosts are as specified."
+UNTOUCHED = {
+    Ending.REFUSED: "Refused; nothing was changed.",
+    Ending.DECLINED: "Nothing was changed.",
+    Ending.UNSEEN: "No host could be seen; nothing was changed.",
+    Ending.INTERRUPTED: "Interrupted; nothing was changed.",
+}
+"""Of an apply that began nothing, although it was not as specified."""
 
 DONE_WORD = {
     ChangeKind.CREATE: "created on {destination}",
@@ -32,19 +41,6 @@ DONE_WORD = {
 }
 
 
-def exit_code(applied: Applied, interrupted: bool) -> int:
-    """0 done, 1 failed and put back or refused, 5 in doubt, 7 as no host was seen, 130 interrupted."""
-    if applied.state is RunState.IN_DOUBT:
-        return 5
-    if interrupted:
-        return 130
-    if applied.blind:
-        return 7
-    if applied.state is not RunState.DONE or applied.plan.errored:
-        return 1
-    return 0
-
-
 def _frozen(applied: Applied, name: str) -> str:
     if applied.outcome and (stopped := applied.outcome.stopped.get(name)) is not None:
         return f"; it did not run for {stopped:.2f} s"
@@ -56,33 +52,24 @@ def _frozen(applied: Applied, name: str) -> str:
     return f"; frozen for {frozen:.2f} s, predicted {predicted}"
 
 
-def render_applied(applied: Applied, color: bool) -> str:
+def render_applied(applied: Applied, ending: Ending, color: bool) -> str:
     """The end of an apply, workload by workload, and what could not be tidied after it."""
-    return "\n".join([_render_outcome(applied, color), *_untidied(applied.untidied, color)])
+    return "\n".join([_render_outcome(applied, ending, color), *_untidied(applied.untidied, color)])
 
 
 def _untidied(warnings: Sequence[Untidied], color: bool) -> list[str]:
     return [f"{paint('yellow', '!', color)} {text}" for text in warnings]
 
 
-def _render_outcome(applied: Applied, color: bool) -> str:
+def _render_outcome(applied: Applied, ending: Ending, color: bool) -> str:
     if applied.outcome is None:
-        if applied.plan.errored:
-            return paint("red", "Refused; nothing was changed.", color)
-        if applied.blind:
-            return paint("red", "No host could be seen; nothing was changed.", color)
-        return "Nothing was changed." if applied.plan.steps else "Nothing to do: the hosts are as specified."
+        return paint("red", UNTOUCHED[ending], color) if ending in UNTOUCHED else NOTHING
     lines = [""]
     for change in applied.plan.changes:
         state = applied.outcome.groups[change.workload]
         lines += _workload(change, state, applied, color)
-    done = sum(state is GroupState.DONE for state in applied.outcome.groups.values())
-    failed = len(applied.outcome.groups) - done
-    lines.append("")
-    lines.append(
-        f"{done} done, {failed} not. Run {applied.run}." if failed else f"{done} done. Run {applied.run}."
-    )
-    return "\n".join(lines)
+    told = ending.told(applied.counted)
+    return "\n".join([*lines, "", f"{told[0].upper()}{told[1:]}. Run {applied.run}."])
 
 
 def _workload(change: Change, state: GroupState, applied: Applied, color: bool) -> list[str]:
@@ -158,9 +145,11 @@ def _verdict(
             return "stopped before its end", "reconcile resume"
 
 
-def render_resumed(resumed: Resumed, color: bool) -> str:
+def render_resumed(resumed: Resumed, ending: Ending, color: bool) -> str:
     """The end of a resume: every run that was taken up again, and what is still unfinished, as `status` says."""
-    parts = [render_applied(applied, color).lstrip("\n") for applied in resumed.runs]
+    parts = [render_applied(applied, Ending(applied.state), color).lstrip("\n") for applied in resumed.runs]
     if resumed.left.open or resumed.left.world.unknown():
         parts.append(render_status(resumed.left.world, rows(resumed.left), color))
+    if ending is Ending.INTERRUPTED:
+        parts.append(paint("red", "Interrupted.", color))
     return "\n".join([*(parts or ["Nothing is unfinished."]), *_untidied(resumed.untidied, color)])

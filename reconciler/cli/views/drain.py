@@ -9,21 +9,15 @@ from reconciler.commands.app import Seen
 from reconciler.commands.drain import Drained
 from reconciler.core.draining import Draining
 from reconciler.core.rules.base import together
+from reconciler.model.ending import Ending
 from reconciler.model.place import node_of
-
-
-def exit_code(drained: Drained, interrupted: bool) -> int:
-    """As of `apply`; 1 also where workloads have to stay, or somebody said no."""
-    if drained.applied is None:
-        return 130 if interrupted else 1
-    return apply.exit_code(drained.applied, interrupted) or int(drained.left)
 
 
 def render_beforehand(seen: Seen, draining: Draining, color: bool) -> str:
     """The plan of the moves, and what stays."""
     plan = seen.plan
     shown = plan.changes or plan.findings or plan.unknown_hosts
-    lines = [render_plan(plan, color, seen=len(seen.world.seen()))] if shown else ["No workload runs there."]
+    lines = [render_plan(seen, color)] if shown else ["No workload runs there."]
     return "\n".join([*lines, *_staying(draining, color)])
 
 
@@ -36,11 +30,13 @@ def _staying(draining: Draining, color: bool) -> list[str]:
     return found
 
 
-def render_drained(drained: Drained, color: bool) -> str:
+def render_drained(drained: Drained, interrupted: bool, color: bool) -> str:
     """How the moves ended, and how the node is given back."""
     if drained.applied is None:
         return "Nothing was changed."
-    lines = [apply.render_applied(drained.applied, color)] if drained.applied.outcome else []
+    ending = drained.applied.ending(interrupted)
+    told = drained.applied.outcome or ending is not Ending.DONE
+    lines = [apply.render_applied(drained.applied, ending, color)] if told else []
     node = node_of(drained.place)
     if drained.theirs:
         lines.append(f"{node} was cordoned before; whoever did that gives it back: kubectl uncordon {node}")

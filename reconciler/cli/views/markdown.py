@@ -35,7 +35,7 @@ def markdown(plan: PlanDocument, templates: Path | None = None) -> str:
         refused = refusals[:shown]
         then = changes[: max(0, shown - len(refused))]
         left = len(refusals) + len(changes) - len(refused) - len(then)
-        return _rendered(body, refused, then, left, templates)
+        return _rendered(body, plan.state.told, refused, then, left, templates)
 
     return _fitting(len(refusals) + len(changes), first)
 
@@ -80,7 +80,7 @@ def _tidy(text: str) -> str:
 
 
 def _rendered(
-    body: dict[str, Any], refusals: list[Any], changes: list[Any], left: int, templates: Path | None
+    body: dict[str, Any], told: str, refusals: list[Any], changes: list[Any], left: int, templates: Path | None
 ) -> str:
     specs = body["specs"]
     at = (
@@ -90,8 +90,8 @@ def _rendered(
     )
     refused = sum(found["severity"] == "error" for found in body["findings"])
     summary = f"{_count(len(body['changes']), 'change')}, {_count(refused, 'refusal')}"
-    told = {"refusals": refusals, "changes": changes, "left": left, "at": at, "summary": summary}
-    return _tidy(render_report("plan.md.j2", templates, plan=body, **told))
+    shown = {"refusals": refusals, "changes": changes, "left": left, "at": at, "summary": summary, "told": told}
+    return _tidy(render_report("plan.md.j2", templates, plan=body, **shown))
 
 
 def _count(number: int, word: str) -> str:

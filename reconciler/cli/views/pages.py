@@ -16,6 +16,7 @@ from reconciler.cli.views.outlook import rows
 from reconciler.cli.views.output.apply import ApplyDocument, DoneChange
 from reconciler.cli.views.output.base import as_json
 from reconciler.cli.views.output.plan import PlanDocument, PlannedChange
+from reconciler.commands.app import counted
 from reconciler.load.render_reports import render_report
 from reconciler.model.units import format_bytes
 from reconciler.text import printable
@@ -32,6 +33,7 @@ def plan_page(plan: PlanDocument, templates: Path | None = None) -> str:
         **plain(
             {
                 "plan": as_json(plan),
+                "told": plan.state.told,
                 "changes": [_change(change) for change in plan.changes],
                 "downtimes": [_downtime(change, most) for change in moves],
                 "rooms": room(plan.changes),
@@ -123,8 +125,8 @@ def _measured(change: DoneChange, most: float) -> dict[str, Any]:
 
 def ended(done: ApplyDocument) -> str:
     """How it ended, in a few words."""
-    fine = sum(change.state.value == "done" for change in done.changes)
     if not done.changes:
-        return "refused, nothing was changed" if done.refused else "nothing was to be done"
-    bad = len(done.changes) - fine
-    return f"{fine} done, {bad} not" if bad else f"{fine} done"
+        return done.state.told()
+    fine = sum(change.state.value == "done" for change in done.changes)
+    refused = {found.where.workload for found in done.refused} - {change.workload for change in done.changes}
+    return done.state.told(counted(fine, len(done.changes) - fine, len(refused)))

@@ -7,6 +7,8 @@ from collections import Counter
 from reconciler.cli.views.layout import labelled
 from reconciler.cli.views.outlook import rows as outlook_rows
 from reconciler.cli.views.style import paint
+from reconciler.commands.app import Seen
+from reconciler.model.ending import PlanState
 from reconciler.model.plan import Change, ChangeKind, Finding, Plan
 
 STYLE = {
@@ -22,8 +24,9 @@ STYLE = {
 }
 
 
-def render_plan(plan: Plan, color: bool, *, seen: int) -> str:
+def render_plan(looked: Seen, color: bool) -> str:
     """The whole plan: each change with why, how, cost and way back; refusals; a summary line."""
+    plan, seen = looked.plan, len(looked.world.seen())
     at = f" · specs at {plan.commit[:7]}{' with uncommitted changes' if plan.dirty else ''}" if plan.commit else ""
     lines = [f"{seen} host{'s' * (seen != 1)} seen, {len(plan.unknown_hosts)} unknown{at}"]
     for host, reason in sorted(plan.unknown_hosts.items()):
@@ -39,7 +42,7 @@ def render_plan(plan: Plan, color: bool, *, seen: int) -> str:
             lines += ["", *_finding(finding, "red", "refused", color)]
         elif finding.workload not in shown:
             lines += ["", *_finding(finding, "yellow", "warning", color)]
-    blind = plan.unknown_hosts and not seen
+    blind = looked.state is PlanState.UNSEEN
     return "\n".join([*lines, "", "No host could be seen: nothing can be said." if blind else summary(plan)])
 
 

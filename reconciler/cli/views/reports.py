@@ -12,18 +12,21 @@ from reconciler import __version__
 from reconciler.cli.views.output.apply import ApplyDocument, DoneChange
 from reconciler.cli.views.output.base import Finding, Where
 from reconciler.cli.views.output.plan import PlanDocument
+from reconciler.cli.views.pages import ended
 from reconciler.core.saga import GroupState
 from reconciler.engine.lenient import Warn
 from reconciler.errors import InputError
 from reconciler.load.render_reports import check_templates
+from reconciler.model.ending import Ending, PlanState
 from reconciler.model.event import Untidied
 from reconciler.model.spec import Origin
 
 if TYPE_CHECKING:
-    from junitparser import TestSuite
+    from junitparser import TestCase, TestSuite
 
 Placed = Callable[[str], Origin | None]
 
+UNSEEN = f"plan.{PlanState.UNSEEN}"
 MOST_ANNOTATIONS = 10
 """Errors, and warnings, that GitHub shows of one step; it drops the others without a word."""
 
@@ -97,11 +100,11 @@ def render_plan_report(plan: PlanDocument, form: Form, templates: Path | None = 
 
             return markdown(plan, templates)
         case Form.GITHUB:
-            return workflow_commands("reconcile plan", _planned(plan), plan.findings)
+            return workflow_commands("reconcile plan", _planned(plan), planned_findings(plan))
         case Form.JUNIT:
             return junit(plan)
         case Form.SARIF:
-            return sarif(plan.findings)
+            return sarif(planned_findings(plan))
     raise ValueError(f"{form} is no report")
 
 
@@ -118,25 +121,44 @@ def workflow_commands(title: str, summary: str, findings: Sequence[Finding]) -> 
 
 def _planned(plan: PlanDocument) -> str:
     moves = [change.move for change in plan.changes if change.move]
-    told = f"{len(plan.changes)} changes, {len(moves)} of them moves"
+    told = f"{plan.state.told}: {len(plan.changes)} changes, {len(moves)} of them moves"
     if moves:
         told += f" of at most {max(move.predicted_most_s for move in moves):.1f} s of downtime each"
     unseen = f"; {len(plan.unknown_hosts)} hosts not seen" if plan.unknown_hosts else ""
     return told + unseen
 
 
+def planned_findings(plan: PlanDocument) -> tuple[Finding, ...]:
+    """What is wrong with a plan: what its rules found, and that no host could be seen."""
+    if plan.state is not PlanState.UNSEEN:
+        return plan.findings
+    return (_of_all(UNSEEN, plan.state.told, "reconcile doctor"), *plan.findings)
+
+
 def _applied(done: ApplyDocument) -> str:
-    ended = [change.state is GroupState.DONE for change in done.changes]
     frozen = [change.move.frozen_s for change in done.changes if change.move and change.move.frozen_s is not None]
-    told = f"{sum(ended)} changes done, {len(ended) - sum(ended)} not"
+    told = ended(done)
     return f"{told}; frozen for at most {max(frozen):.2f} s" if frozen else told
 
 
 def applied_findings(done: ApplyDocument, placed: Placed) -> tuple[Finding, ...]:
     """What is wrong after an apply: changes that were not done, what was refused, warnings, what is untidy."""
     failed = (_failed(change) for change in done.changes if change.state is not GroupState.DONE)
-    found = (*failed, *done.refused, *done.warnings, *done.untidied)
+    found = (*_ended(done), *failed, *done.refused, *done.warnings, *done.untidied)
     return tuple(_in_specs(finding, placed) for finding in found)
+
+
+def _ended(done: ApplyDocument) -> tuple[Finding, ...]:
+    """What no change and no refusal says: that no host was seen, that nobody agreed, that it was interrupted."""
+    if done.state not in (Ending.UNSEEN, Ending.DECLINED, Ending.INTERRUPTED):
+        return ()
+    fix = "reconcile doctor" if done.state is Ending.UNSEEN else "reconcile apply"
+    return (_of_all(f"apply.{done.state}", ended(done), fix),)
+
+
+def _of_all(code: str, message: str, fix: str) -> Finding:
+    """An error that is about no workload."""
+    return Finding(code=code, severity="error", message=message, where=Where(), fix=fix)
 
 
 def _failed(change: DoneChange) -> Finding:
@@ -189,7 +211,7 @@ def junit(plan: PlanDocument) -> str:
     from junitparser import Failure, TestCase, TestSuite
 
     suite = TestSuite("reconcile plan")
-    for row in plan.verdicts:
+    for row in (row for row in plan.verdicts if row.workload):
         case = TestCase(_xml(row.workload), classname="plan")
         findings = [finding for finding in plan.findings if finding.where.workload == row.workload]
         refused = [finding for finding in findings if finding.severity == "error"]
@@ -201,7 +223,23 @@ def junit(plan: PlanDocument) -> str:
         if warnings:
             case.system_out = _xml("\n".join(warnings))
         suite.add_testcase(case)
+    suite.add_testcases([_refused(finding, "plan") for finding in planned_findings(plan) if _nobodys(finding)])
     return _xml_of(suite)
+
+
+def _nobodys(finding: Finding) -> bool:
+    """Whether it is an error, and no workload's."""
+    return finding.severity == "error" and not finding.where.workload
+
+
+def _refused(finding: Finding, kind: str) -> TestCase:
+    from junitparser import Failure, TestCase
+
+    case = TestCase(_xml(finding.where.workload or finding.where.host or "all"), classname=kind)
+    failure = Failure(_xml(finding.message), _xml(finding.code))
+    failure.text = _xml(_sentence(finding))
+    case.result = [failure]
+    return case
 
 
 def applied_junit(done: ApplyDocument) -> str:
@@ -221,12 +259,8 @@ def applied_junit(done: ApplyDocument) -> str:
             failure.text = _xml("\n".join(_errors(change)))
             case.result = [failure]
         suite.add_testcase(case)
-    for finding in done.refused:
-        case = TestCase(_xml(finding.where.workload or finding.where.host or "all"), classname="refused")
-        failure = Failure(_xml(finding.message), _xml(finding.code))
-        failure.text = _xml(_sentence(finding))
-        case.result = [failure]
-        suite.add_testcase(case)
+    suite.add_testcases([_refused(finding, "apply") for finding in _ended(done)])
+    suite.add_testcases([_refused(finding, "refused") for finding in done.refused])
     return _xml_of(suite)
 
 
@@ -271,6 +305,8 @@ def sarif(findings: Sequence[Finding]) -> str:
 
 
 def _help(code: str) -> str:
+    if code in (UNSEEN, f"apply.{Ending.UNSEEN}"):
+        return "reconcile doctor"
     return "reconcile status" if code.startswith("apply.") else f"reconcile explain {code}"
 
 

@@ -11,8 +11,10 @@ from reconciler.cli.views.output.status import Unfinished, unfinished
 from reconciler.commands.app import Applied
 from reconciler.commands.recover import Resumed, rows
 from reconciler.core.saga import GroupState
+from reconciler.model.ending import Ending
 from reconciler.model.plan import Change, ChangeKind, StepKind
-from reconciler.model.record import RunState
+
+_STATE = "`partly`: what was begun is done, the rest was refused; `declined`: not agreed to; `open`: unfinished"
 
 
 class StepError(Part):
@@ -53,7 +55,7 @@ class DoneRun(Part):
     """One run that was carried out, or taken up again."""
 
     run: str | None = Field(description="As in the history; null when there was nothing to do")
-    state: RunState
+    state: Ending
     changes: tuple[DoneChange, ...]
     refused: tuple[Finding, ...]
     warnings: tuple[Finding, ...]
@@ -64,7 +66,7 @@ class ApplyDocument(Document):
 
     command: Literal["apply"] = "apply"
     run: str | None = Field(description="As in the history; null when nothing was to be done")
-    state: RunState
+    state: Ending = Field(description=_STATE)
     changes: tuple[DoneChange, ...]
     refused: tuple[Finding, ...] = Field(description="What was not begun, and why")
     warnings: tuple[Finding, ...]
@@ -75,15 +77,16 @@ class ResumeDocument(Document):
     """`reconcile resume --json`"""
 
     command: Literal["resume"] = "resume"
+    state: Ending = Field(description="How it is now: `open` when something is unfinished")
     runs: tuple[DoneRun, ...]
     unfinished: tuple[Unfinished, ...]
     untidied: tuple[Finding, ...]
 
 
-def apply_document(applied: Applied, exit_code: int) -> ApplyDocument:
-    done = done_run(applied)
+def apply_document(applied: Applied, ending: Ending) -> ApplyDocument:
+    done = done_run(applied, ending)
     return ApplyDocument(
-        exit_code=exit_code,
+        exit_code=ending.exit_code,
         run=done.run,
         state=done.state,
         changes=done.changes,
@@ -93,21 +96,22 @@ def apply_document(applied: Applied, exit_code: int) -> ApplyDocument:
     )
 
 
-def resume_document(resumed: Resumed, exit_code: int) -> ResumeDocument:
+def resume_document(resumed: Resumed, ending: Ending) -> ResumeDocument:
     return ResumeDocument(
-        exit_code=exit_code,
-        runs=tuple(done_run(applied) for applied in resumed.runs),
+        exit_code=ending.exit_code,
+        state=ending,
+        runs=tuple(done_run(applied, Ending(applied.state)) for applied in resumed.runs),
         unfinished=tuple(unfinished(row) for row in rows(resumed.left)),
         untidied=tuple(untidied(left) for left in resumed.untidied),
     )
 
 
-def done_run(applied: Applied) -> DoneRun:
+def done_run(applied: Applied, ending: Ending) -> DoneRun:
     findings = applied.plan.findings
     changed = applied.plan.changes if applied.outcome else ()
     return DoneRun(
         run=applied.run,
-        state=applied.state,
+        state=ending,
         changes=tuple(_change(change, applied) for change in changed),
         refused=tuple(of_rule(f) for f in findings if f.severity == "refuse"),
         warnings=tuple(of_rule(f) for f in findings if f.severity != "refuse"),

@@ -9,6 +9,7 @@ from pydantic import Field
 from reconciler.cli.views.output.apply import DoneRun, done_run
 from reconciler.cli.views.output.base import Document, Finding, Part, untidied
 from reconciler.commands.drain import Drained
+from reconciler.model.ending import Ending
 
 
 class StayingWorkload(Part):
@@ -26,24 +27,33 @@ class DrainDocument(Document):
     cordoned: bool = Field(description="Whether it takes nothing new now")
     staying: tuple[StayingWorkload, ...]
     strangers: tuple[str, ...] = Field(description="Machines there that no spec names: NAMESPACE/NAME")
+    state: Ending
     applied: DoneRun | None = Field(description="How the moves ended; null when nothing was begun")
     untidied: tuple[Finding, ...]
 
 
-def drain_document(drained: Drained, exit_code: int) -> DrainDocument:
+def drain_document(drained: Drained, ending: Ending) -> DrainDocument:
     staying = sorted(drained.draining.nowhere.items())
     return DrainDocument(
-        exit_code=exit_code,
+        exit_code=ending.exit_code,
+        state=ending,
         place=drained.place,
         cordoned=drained.cordoned,
         staying=tuple(StayingWorkload(workload=name, why=why) for name, why in staying),
         strangers=drained.draining.strangers,
-        applied=done_run(drained.applied) if drained.applied else None,
+        applied=done_run(drained.applied, drained.applied.ending()) if drained.applied else None,
         untidied=tuple(map(untidied, drained.applied.untidied if drained.applied else ())),
     )
 
 
 def given_back_document(place: str, cordoned: bool) -> DrainDocument:
     return DrainDocument(
-        exit_code=0, place=place, cordoned=cordoned, staying=(), strangers=(), applied=None, untidied=()
+        exit_code=0,
+        place=place,
+        cordoned=cordoned,
+        staying=(),
+        strangers=(),
+        state=Ending.DONE,
+        applied=None,
+        untidied=(),
     )

@@ -20,6 +20,7 @@ from reconciler.cli.views.output.base import (
 from reconciler.commands.app import Seen
 from reconciler.commands.binding import Binding
 from reconciler.core.rules import Answer, verdict
+from reconciler.model.ending import PlanState
 from reconciler.model.outlook import Outlook
 from reconciler.model.plan import Change, ChangeKind, Move, Step, StepKind
 from reconciler.model.spec import Origin, Spec
@@ -117,6 +118,7 @@ class PlanDocument(Document):
 
     command: Literal["plan"] = "plan"
     specs: Specs
+    state: PlanState = Field(description="`partly`: some of it is refused; `unseen`: no host could be seen")
     hosts_seen: int
     unknown_hosts: tuple[UnknownHost, ...]
     applyable: bool = Field(description="Whether there is something to do that is not refused")
@@ -145,6 +147,7 @@ def plan_document(
     return PlanDocument(
         exit_code=exit_code,
         specs=Specs(commit=plan.commit, dirty=plan.dirty, digest=plan.spec_digest),
+        state=seen.state,
         hosts_seen=len(seen.world.seen()),
         unknown_hosts=unknown_hosts(seen.world),
         applyable=plan.applyable,

@@ -10,6 +10,7 @@ from pydantic import Field
 from reconciler.cli.views.output.base import Document, Part, UnknownHost, known, moment, rounded, unknown_hosts
 from reconciler.commands.recover import Standing
 from reconciler.core.accuracy import TOLERANCE, Measured, frozen_seconds
+from reconciler.model.ending import Ending
 from reconciler.model.plan import Change, ChangeKind
 from reconciler.model.record import Mark, Run, RunState
 from reconciler.model.spec import Strategy
@@ -43,6 +44,7 @@ class StatusDocument(Document):
     """`reconcile status --json`"""
 
     command: Literal["status"] = "status"
+    state: Ending = Field(description="`open`: something is unfinished; `unseen`: no host could be seen")
     hosts_seen: int
     unknown_hosts: tuple[UnknownHost, ...]
     unfinished: tuple[Unfinished, ...]
@@ -115,9 +117,10 @@ class AccuracyDocument(Document):
     moves: tuple[MeasuredMove, ...]
 
 
-def status_document(world: World, rows: Sequence[Standing], exit_code: int) -> StatusDocument:
+def status_document(world: World, rows: Sequence[Standing], ending: Ending) -> StatusDocument:
     return StatusDocument(
-        exit_code=exit_code,
+        exit_code=ending.exit_code,
+        state=ending,
         hosts_seen=len(world.seen()),
         unknown_hosts=unknown_hosts(world),
         unfinished=tuple(unfinished(row) for row in rows),
