@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from reconciler.core.copied import copied
 from reconciler.core.diff import diff
+from reconciler.core.index import Index
 from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.plan import Change, ChangeKind
 from reconciler.model.question import Question
@@ -24,7 +26,7 @@ def questions(spec: Spec, world: World) -> dict[str, Question]:
 
 def questions_of(changes: Iterable[Change], spec: Spec, world: World) -> dict[str, Question]:
     """The same for given changes, such as the moves that `doctor` only thinks of."""
-    seen = world.seen()
+    seen, index = world.seen(), Index.of(world)
     asked: dict[str, Question] = {}
     for change in changes:
         workload = spec.workloads.get(change.workload)
@@ -56,6 +58,8 @@ def questions_of(changes: Iterable[Change], spec: Spec, world: World) -> dict[st
             if workload:
                 part = replace(part, contents=_contents(workload), shared=_shared(workload))
             asked[change.source] = _joined(asked.get(change.source), part)
+        for host, what in copied(change, spec, index):
+            asked[host] = _joined(asked.get(host), Question(deep=(what,)))
     return asked
 
 
@@ -130,18 +134,23 @@ TOGETHER = 4
 
 def parts(question: Question) -> tuple[Question, ...]:
     """A question in parts that a busy host answers in time: the host itself, then a few containers each."""
-    held = question.containers
-    groups = [held[first : first + TOGETHER] for first in range(0, len(held), TOGETHER)]
-    return (replace(question, containers=()), *(Question(host=False, containers=group) for group in groups))
+    held, deep = question.containers, question.deep
+    groups = [Question(host=False, containers=held[at : at + TOGETHER]) for at in range(0, len(held), TOGETHER)]
+    groups += [Question(host=False, deep=deep[at : at + TOGETHER]) for at in range(0, len(deep), TOGETHER)]
+    return (replace(question, containers=(), deep=()), *groups)
 
 
 def smaller(part: Question) -> tuple[Question, ...]:
-    """The part again, each container by itself."""
-    return tuple(replace(part, containers=(one,)) for one in part.containers) or (part,)
+    """The part again, each container and each folder by itself."""
+    alone = [replace(part, containers=(one,), deep=()) for one in part.containers]
+    alone += [replace(part, containers=(), deep=(one,)) for one in part.deep]
+    return tuple(alone) or (part,)
 
 
 def unseen(host: HostFacts, part: Question, why: str) -> HostFacts:
     """The host's facts, with what could not be looked at said."""
+    if part.deep:
+        host = host.model_copy(update={"deep": {**host.deep, **dict.fromkeys(part.deep)}})
     if part.host:
         host = host.model_copy(update={"preflight_error": why})
     missing = {instance_id for instance_id, _ in part.containers}
@@ -166,6 +175,7 @@ def _joined(one: Question | None, other: Question) -> Question:
         ids=tuple(dict.fromkeys(one.ids + other.ids)),
         cards=tuple(dict.fromkeys(one.cards + other.cards)),
         own=tuple(dict.fromkeys(one.own + other.own)),
+        deep=tuple(dict.fromkeys(one.deep + other.deep)),
     )
 
 

@@ -14,7 +14,7 @@ class Question:
     there, and has to be the same on both hosts; `contents`: what is mounted read-only, to be compared;
     `shared`: what should be the same folder on both; `attach`: workloads that are to be attached to, by
     `pidfile` or `unit`, and which; `ids`: of processes that come there, with the `cards` that their addresses
-    `own` are on."""
+    `own` are on; `deep`: what is copied beside what moves: folders, and first processes whose files are saved."""
 
     host: bool = True
     paths: tuple[str, ...] = ()
@@ -30,3 +30,4 @@ class Question:
     ids: tuple[int, ...] = ()
     cards: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
+    deep: tuple[str, ...] = ()

@@ -294,6 +294,10 @@ class HostFacts(Model):
     ready: bool = Field(True, description="Whether a node's cluster hears of it")
     preflight: Preflight | None = Field(None, description="Only of hosts that a change concerns")
     preflight_error: str = ""
+    deep: dict[str, tuple[str, ...] | None] = Field(
+        {},
+        description="Of what is copied, as it was asked about: paths that are too long; null: nobody could look",
+    )
 
     @property
     def containers(self) -> tuple[ContainerFacts, ...]:

@@ -176,13 +176,19 @@ health() {
     [ "${image#* }" = null ] || [ "${image#* }" = "$has" ] || echo 'health other'
 } 2>/dev/null </dev/null
 
-# Paths of its root filesystem and volumes that no program can be given whole to copy them (hosts/link.py has the limit).
+# The first path below FOLDER, which is called PLACE, that no program can be given whole to copy it (hosts/link.py has the
+# limit).
+too_deep() {
+    timeout 5 find "$1" -mindepth 15 -xdev -printf '%P\0' 2>/dev/null | tr '\n\0' ' \n' |
+        awk -v place="$2" 'length > 4062 {print "long", length, "bytes in", place ":", substr($0, 1, 60) "..."; exit}'
+}
+
+# The same for a root filesystem and volumes.
 long_paths() {
     awk -v root="/proc/$1/root" '
         $5 == "/" && match($0, /[ ,]upperdir=[^,]*/) {print "/", substr($0, RSTART + 10, RLENGTH - 10); next}
         $4 ~ "/_data$" {print $5, root $5}' "/proc/$1/mountinfo" 2>/dev/null | while read -r place folder; do
-        timeout 5 find "$(printf '%b' "$folder")" -mindepth 15 -xdev -printf '%P\0' 2>/dev/null | tr '\n\0' ' \n' |
-            awk -v place="$place" 'length > 4062 {print "long", length, "bytes in", place ":", substr($0, 1, 60) "..."; exit}'
+        too_deep "$(printf '%b' "$folder")" "$place"
     done
 }
 
@@ -241,6 +247,10 @@ while [ $# -ge 2 ]; do
     profile)
         section "profile $2"
         grep -qF "$2 (" /sys/kernel/security/apparmor/profiles 2>/dev/null && echo loaded
+        ;;
+    deep)
+        section "deep $2"
+        case $2 in /*) too_deep "$2" "$2" ;; *) long_paths "$2" ;; esac
         ;;
     address) addresses="$addresses $2" ;;
     name)

@@ -137,6 +137,9 @@ def test_paths_that_nobody_can_name_are_refused_while_it_runs(repo: Repo) -> Non
         "h2", ["podman", "volume", "inspect", "--format", "{{.Mountpoint}}", "counter-data"]
     )
     repo.lab.exec("h2", ["python3", "-c", DEEPER, mountpoint.stdout.strip(), "e"])
+    started = ["podman", "container", "inspect", "--format", "{{.State.StartedAt}} {{.State.Pid}}", "counter"]
+    before = repo.lab.exec("h2", started).stdout
     said = repo.apply(*YES, expect=1).stdout
-    assert "4222 bytes" in said
-    assert repo.running_on() == ["h2"] and data(repo, "h2") == "first 640 1234:4321"
+    assert "container.long-paths" in said and "4220 bytes in" in said and "Refused; nothing was changed." in said
+    assert repo.running_on() == ["h2"] and repo.lab.exec("h2", started).stdout == before, "it was not touched"
+    assert data(repo, "h2") == "first 640 1234:4321"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reconciler.core.copied import copied
 from reconciler.core.rules.base import Case, Said, rule, together
 from reconciler.model.container import RestartPolicy
 from reconciler.model.inplace import LOSES_UPDATES
@@ -144,13 +145,18 @@ def file_flags(case: Case) -> Iterator[Said]:
 @rule("container.long-paths")
 def long_paths(case: Case) -> Iterator[Said]:
     """Linux takes paths of 4,095 bytes at once. Folders of a volume or of the root filesystem can be deeper, made
-    step by step, and then no program can be told such a path to copy it."""
-    if case.held and case.held.long_paths:
-        yield Said(
-            f"paths are too long to be copied: {together(case.held.long_paths)}",
-            "in the workload, move or rename what is so deep (cd into its folder first), or remove it",
-            host=case.origin,
-        )
+    step by step, and then no program can be told such a path to copy it: for a move, for a checkpoint before an
+    update, or when volumes go along to where a container is made."""
+    found = {case.origin: case.held.long_paths} if case.held and case.held.long_paths else {}
+    for host, what in copied(case.change, case.spec, case.index):
+        found[host] = (*found.get(host, ()), *(case.index.seen[host].deep.get(what) or ()))
+    for host, paths in found.items():
+        if paths:
+            yield Said(
+                f"paths are too long to be copied: {together(paths)}",
+                "in the workload, move or rename what is so deep (cd into its folder first), or remove it",
+                host=host,
+            )
 
 
 @rule("container.devices", acceptable=True)

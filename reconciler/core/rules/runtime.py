@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from reconciler.core.copied import copied
 from reconciler.core.obstacles import (
     KEEPER,
     SERVER,
@@ -338,3 +339,6 @@ def incomplete(case: Case) -> Iterator[Said]:
     if case.moves and case.container and case.container.unseen:
         text = f"its processes could not be looked at: {case.container.unseen}"
         yield Said(text, fix, host=case.origin, warn=warn)
+    for where, what in copied(case.change, case.spec, case.index):
+        if case.index.seen[where].deep.get(what, ()) is None:
+            yield Said("what is copied of it could not be looked at", fix, host=where, warn=warn)

@@ -40,7 +40,8 @@ def preflight(host: HostFacts, question: Question) -> Program[HostFacts]:
         for facts in host.instances
     )
     looked_at = of_host(parts, question) if question.host else host.preflight
-    return host.model_copy(update={"preflight": looked_at, "instances": instances})
+    deep = {**host.deep, **{asked: _deep(parts.get(f"deep {asked}", "")) for asked in question.deep}}
+    return host.model_copy(update={"preflight": looked_at, "instances": instances, "deep": deep})
 
 
 def arguments(question: Question) -> Sequence[str]:
@@ -60,6 +61,8 @@ def arguments(question: Question) -> Sequence[str]:
         words += ["shared", path]
     for profile in question.profiles:
         words += ["profile", profile]
+    for asked in question.deep:
+        words += ["deep", asked]
     for container_id, pid in question.containers:
         words += ["container", container_id, str(pid)]
     return words
@@ -102,6 +105,10 @@ def of_host(parts: Mapping[str, str], question: Question) -> Preflight:
         },
         units={name: _names(parts.get(f"units {name}", "")) for name in question.names},
     )
+
+
+def _deep(text: str) -> tuple[str, ...]:
+    return tuple(sorted(answers.shown(row, "a path") for row in _rows(text).get("long", ())))
 
 
 def _folder(text: str) -> Folder:
