@@ -64,6 +64,30 @@ def test_made_anew_on_another_host_where_it_is_not_healthy(repo: Repo) -> None:
     assert volumes(repo, "h2") == []
 
 
+RACED = """#!/bin/sh
+case $* in
+"create "* | --runtime*" create "*) rm /run/race 2>/dev/null && /usr/bin/podman volume rm counter-data >&2 ;;
+esac
+exec /usr/bin/podman "$@"
+"""
+"""Somebody who removes the volume right before the container is made."""
+
+
+def test_a_volume_that_is_removed_right_before_the_container_is_made(repo: Repo) -> None:
+    change(repo, "2", "h2")
+    place = "touch /run/race; cat >/usr/local/bin/podman; chmod 755 /usr/local/bin/podman"
+    repo.lab.exec("h2", ["sh", "-c", place], input=RACED)
+    try:
+        said = repo.apply(*YES, expect=1).stdout
+    finally:
+        left = repo.lab.exec("h2", ["sh", "-c", "rm -f /usr/local/bin/podman; ls /run/race; true"]).stdout
+    assert left == "" and "a volume of counter went away while its container was made" in said
+    assert repo.running_on() == ["h1"] and data(repo, "h1") == "first 640 1234:4321"
+    assert volumes(repo, "h2") == [], "what the engine has made is gone too"
+    repo.apply(*YES)
+    assert repo.running_on() == ["h2"] and data(repo, "h2") == "first 640 1234:4321"
+
+
 @pytest.mark.parametrize("step", ["copy-volume", "remove-volume"])
 def test_a_controller_that_dies_at_the_copy_loses_nothing(repo: Repo, step: str) -> None:
     change(repo, "2", "h2")

@@ -42,7 +42,7 @@ class SimDriver(Plain):
         yield from guard.mark(fence, Phase.RESERVED, "destination", run=handover.run, peer=handover.move.source)
         for volume in volumes:
             yield from self.create_volume(volume.name, fence, handover.run)
-        argv = ("create", name, name, handover.move.image_id, "no")
+        argv = ("create", name, name, handover.move.image_id, "no", name)
         result = yield from fenced(fence, reserved, *argv, stdin=canonical_json(wanted).encode())
         return Located(result.stdout, _trees(handover))
 

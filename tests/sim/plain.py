@@ -119,15 +119,21 @@ class Plain:
         found = (yield from show(name))["container"]
         text = canonical_json(wanted)
         if found:
-            if found["state"] in ("running", "frozen") or found["spec"] == text:
+            if found["state"] in ("running", "frozen"):
+                return str(found["id"])
+            if found["spec"] == text:
+                yield from self._mounts_its_own(workload)
                 return str(found["id"])
             yield from fenced(fence, SETTLED, "rm", found["id"])
-        for volume in wanted.volumes:
-            yield from self.locate_volume(volume.name, name)
+        yield from self._mounts_its_own(workload)
         yield from guard.mark(fence, Phase.RUNNING, "owner")
-        argv = ("create", name, name, image_name(wanted.image), wanted.restart.value)
+        argv = ("create", name, name, image_name(wanted.image), wanted.restart.value, name)
         result = yield from fenced(fence, LIVE, *argv, stdin=text.encode())
         return result.stdout
+
+    def _mounts_its_own(self, workload: Workload) -> Program[None]:
+        for volume in workload.container.volumes:
+            yield from self.locate_volume(volume.name, workload.metadata.name)
 
     def start(self, workload: Workload, fence: Fence) -> Program[None]:
         name = workload.metadata.name
@@ -135,6 +141,8 @@ class Plain:
         if found is None:
             raise CommandFailed(f"{name} cannot be started: its container is not there")
         if found["state"] != "running":
+            if found["state"] == "created":
+                yield from self._mounts_its_own(workload)
             yield from guard.mark(fence, Phase.RUNNING, "owner")
             yield from fenced(fence, LIVE, "start", found["id"])
 

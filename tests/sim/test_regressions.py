@@ -67,6 +67,12 @@ FOUND = (
     # the new container and its data were removed when the host of the old ones was gone for good
     "seed 700809: recreate-elsewhere restart: unhealthy at confirm:before-intent; source-lost at undo"
     " copy-volume:in-effect; source-cut-off at undo start:after-effect",
+    # a person removed a volume between the look at it and the container's making, and it was made again, empty
+    *(
+        f"seed {seed}: create-where-data-is-elsewhere stay: {APART} at create-volume:before-intent; reply-lost at"
+        " undo start:in-effect (after 4)"
+        for seed in (1691, 63)
+    ),
     # who was told to resume the source arrived after another controller had retired it, and marked it as held
     "seed 2013: moves-to-one restart: all-cut-off at reserve:after-outcome;"
     " controller-stopped-and-replaced-by-one-with-another-journal at transfer:after-effect; all-cut-off at"

@@ -229,7 +229,8 @@ class MemoryRuntime:
         if self.machine.volumes.pop(name, None):
             self.machine.changed(f"volume {name} removed")
 
-    def create(self, name: str, workload: str, image: str, restart: str) -> str:
+    def create(self, name: str, workload: str, image: str, restart: str, mounts: str = "") -> str:
+        """`mounts`: the workload whose all volumes must be, where that is looked at."""
         if self.machine.take("full"):
             raise Failed("no space left on device")
         if name in self.machine.containers:
@@ -238,6 +239,9 @@ class MemoryRuntime:
             raise Failed("image not known")
         made = MemoryContainer(self.machine.universe.new_id(), name, workload, self.stdin.decode(), image)
         made.restart = restart == "always"
+        missing = Volume("")
+        if mounts and any(self.machine.volumes.get(v, missing).workload != mounts for v in _volumes(made)):
+            raise Failed("somebody removed a volume right before")
         self.machine.containers[name] = made
         for volume in _volumes(made):  # a runtime makes what is missing, without a label
             self.machine.volumes.setdefault(volume, Volume(""))

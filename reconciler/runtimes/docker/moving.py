@@ -59,7 +59,7 @@ class DockerMoves(DockerEngine, OciDriver):
 
     def make_restorable(self, handover: Handover, image: str, secrets: Mapping[str, bytes]) -> Program[None]:
         how = self.making_from(handover.workload, image, NO_RESTART, secrets)
-        yield from self.make(how, handover.fence, arriving.RESERVED)
+        yield from self.make(how, handover.workload, handover.fence, arriving.RESERVED)
 
     def ready(self, handover: Handover) -> Program[Located]:
         name, move = handover.name, handover.move

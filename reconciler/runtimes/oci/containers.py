@@ -26,6 +26,8 @@ NO_RESTART = RestartPolicy.NO.value
 AT_ONCE: Seconds = 0.5
 """In which a program that cannot work has mostly given up."""
 STOP_LIMIT: Seconds = 60.0
+_WENT = 76
+"""How `make.sh` ends when a volume went away."""
 _SLACK: Seconds = 20.0
 """What a last attempt of a check may take beyond its `within`."""
 
@@ -45,9 +47,19 @@ class EngineContainers(EngineStores):
             )
         return found
 
-    def make(self, how: Making, fence: Fence, phases: Phases) -> Program[str]:
-        """Make a container; returns its ID."""
-        made = yield from guard.run(fence, phases, how.argv, stdin=how.stdin, secret=how.secret)
+    def make(self, how: Making, workload: Workload, fence: Fence, phases: Phases) -> Program[str]:
+        """Make a container; returns its ID. CommandFailed, and nothing is left of it, where somebody has removed
+        one of its volumes right before."""
+        volumes = (volume.name for volume in workload.container.volumes)
+        argv = shell("make", self.NAME, LABEL_WORKLOAD, fence.workload, *volumes, "--", *how.argv)
+        made = yield from guard.run(fence, phases, argv, stdin=how.stdin, secret=how.secret, ok=(0, _WENT))
+        if made.status == _WENT:
+            raise CommandFailed(
+                f"a volume of {fence.workload} went away while its container was made",
+                code="C350",
+                why=made.stderr.strip(),
+                fix="plan again; nothing was started without its data",
+            )
         return answers.full_id(made.stdout.strip().rpartition("\n")[2], "the ID of the container it made")
 
     def create(
@@ -56,17 +68,24 @@ class EngineContainers(EngineStores):
         name, spec = workload.metadata.name, workload.container
         found = yield from self.ours(name, name)
         if found is not None:
-            if found.state.has_processes or not changed_fields(spec, found.labels.get(LABEL_SPEC, "")):
+            if found.state.has_processes:
+                return found.id
+            if not changed_fields(spec, found.labels.get(LABEL_SPEC, "")):
+                yield from self._mounts_its_own(workload)
                 return found.id
             yield from self.discard(found, fence, guard.SETTLED, whole=False)
         if (yield from self.image_id(spec.image)) is None:
             raise HostError(f"the image {spec.image} is not there", code="H214", fix="pull or copy it first")
-        for volume in spec.volumes:  # engines make a missing one, empty and without a label
-            yield from self.locate_volume(volume.name, name)
+        yield from self._mounts_its_own(workload)
         restart = spec.restart_option
         how = yield from self.making(workload, oci_runtime=oci_runtime, restart=restart, secrets=secrets)
         yield from guard.mark(fence, Phase.RUNNING, "owner")
-        return (yield from self.make(how, fence, guard.LIVE))
+        return (yield from self.make(how, workload, fence, guard.LIVE))
+
+    def _mounts_its_own(self, workload: Workload) -> Program[None]:
+        """Refused unless its volumes are there with its label: engines make a missing one, empty and without."""
+        for volume in workload.container.volumes:
+            yield from self.locate_volume(volume.name, workload.metadata.name)
 
     def start(self, workload: Workload, fence: Fence) -> Program[None]:
         name = workload.metadata.name
@@ -76,6 +95,8 @@ class EngineContainers(EngineStores):
         if found.state is InstanceState.PAUSED:
             yield from guard.run(fence, guard.LIVE, self.command("unpause", found.id))
         elif found.state is not InstanceState.RUNNING:
+            if found.state is InstanceState.CREATED:  # a host that went down may have kept `make` from looking
+                yield from self._mounts_its_own(workload)
             yield from guard.mark(fence, Phase.RUNNING, "owner")
             yield from guard.run(fence, guard.LIVE, self.command("start", found.id))
         if workload.spec.health is None:  # else the check finds out

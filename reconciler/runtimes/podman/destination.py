@@ -17,6 +17,7 @@ from reconciler.model.container import RestartPolicy
 from reconciler.model.world import ContainerFacts, InstanceState
 from reconciler.runtimes.base import Handover, Located
 from reconciler.runtimes.oci.coming import EngineDestination
+from reconciler.runtimes.oci.engine import Making
 from reconciler.runtimes.podman import options, parse, paths
 from reconciler.runtimes.podman.engine import PodmanEngine, init_path, store_secrets
 
@@ -35,7 +36,7 @@ class PodmanDestination(PodmanEngine, EngineDestination):
             attach=False,
             init_path=(yield from init_path(handover.workload)),
         )
-        yield from guard.run(handover.fence, arriving.RESERVED, argv)
+        yield from self.make(Making(argv), handover.workload, handover.fence, arriving.RESERVED)
         yield from self._dry_start(handover)
 
     def _dry_start(self, handover: Handover) -> Program[None]:
