@@ -16,6 +16,7 @@ import pytest
 
 from reconciler.errors import LabError
 from reconciler.lab import DEMO_IMAGE, Lab, Probe
+from tests.lab.repo import Repo
 
 pytestmark = [pytest.mark.lab, pytest.mark.vm, pytest.mark.timeout(1200)]
 MAC = "02:00:00:00:01:00"
@@ -124,6 +125,61 @@ def test_a_container_moves_with_its_connection(vms: Lab) -> None:
     assert result.survived, result.error
     assert result.replies > replies
     assert result.memory_intact
+
+
+LIMITS = """set -e
+pid=$(podman inspect --format '{{.State.Pid}}' counter)
+for file in memory.max cpu.max pids.max; do
+    group=$(sed -n 's/^0:://p' "/proc/$pid/cgroup")
+    while [ "$group" != / ]; do
+        value=$(cat "/sys/fs/cgroup$group/$file")
+        case $value in max*) group=${group%/*}; group=${group:-/} ;; *) break ;; esac
+    done
+    echo "$file $value"
+done
+podman inspect --format '{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}} {{.HostConfig.NanoCpus}}' counter
+podman inspect --format '{{.State.Pid}} {{.State.StartedAt}}' counter
+"""
+"""What the kernel and Podman say of them; last, which process it is."""
+
+
+def test_limits_change_while_it_runs(tmp_path: Path, vms: Lab) -> None:
+    """Where control groups have all their controllers: same process, memory and connection, other limits. What the
+    kernel refuses leaves all as it was; what would end processes is not done while it runs."""
+    repo = Repo(tmp_path, vms, patience=600)
+    address = repo.counter(container={"limits": {"memory": "256MiB", "cpus": 1, "pids": 100, "cpuset": "0"}})
+    wanted = repo.workloads["counter"]
+    wanted["health"]["within"] = "60s"
+    repo.write()
+    repo.apply()
+
+    def limits() -> list[str]:
+        return vms.exec("h1", ["sh", "-c", LIMITS]).stdout.splitlines()
+
+    *before, process = limits()
+    assert before[:3] == [f"memory.max {256 * 2**20}", "cpu.max 100000 100000", "pids.max 100"]
+    with Probe(address, checksums=True) as probe:
+        wanted["container"]["limits"] |= {"memory": "128MiB", "cpus": 0.5, "pids": 50}
+        repo.write()
+        assert "1 to update" in repo.run("plan").stdout
+        repo.apply()
+        *changed, same = limits()
+        assert changed[:3] == [f"memory.max {128 * 2**20}", "cpu.max 50000 100000", "pids.max 50"]
+        assert same == process
+        repo.run("plan", "--detailed-exitcode")
+        wanted["container"]["limits"] |= {"cpuset": "0-9999", "pids": 70}  # more than any kernel has
+        repo.write()
+        assert "failed, put back" in repo.apply(expect=1).stdout
+        assert limits() == [*changed, process]
+        wanted["container"]["limits"] |= {"memory": "8MiB", "cpuset": "0", "pids": 50}
+        repo.write()
+        repo.apply(expect=1)  # below what it uses it would be made anew, which nobody has agreed to
+        assert limits() == [*changed, process]
+        wanted["container"]["limits"]["memory"] = "128MiB"
+        repo.write()
+        repo.run("plan", "--detailed-exitcode")
+        result = probe.stop()
+    assert result.survived and result.memory_intact, result.error
 
 
 PRECOPY = """set -e
