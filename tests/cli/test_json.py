@@ -165,7 +165,7 @@ WORKS: dict[str, list[tuple[str, str, int, Before]]] = {
             lambda s: s.decided(Decided("web", "h1", fenced=("h2",), evidence="seen")),
         )
     ],
-    "forget": [("forget", "forget h2 --evidence gone", 0, gone)],
+    "forget": [("forget", "forget h2 --evidence gone", 1, gone)],
     "top": [("top", "top", 0, moving)],
     "history": [
         ("history", "history", 0, moved),
