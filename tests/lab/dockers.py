@@ -38,6 +38,11 @@ def running_on(lab: Lab, program: str = "counter") -> list[str]:
     return [name for name in found if lab.exec(name, ["pgrep", "-x", program], check=False).returncode == 0]
 
 
+def start_dockerd(lab: Lab, host: str) -> None:
+    boot = (lab.subnet, lab.controller_address, lab.spec.container_range(host))
+    lab.exec(host, ["sh", "/run/lab/dockerd.sh", *map(str, boot)])
+
+
 @contextmanager
 def cleared(lab: Lab) -> Iterator[Lab]:
     """All hosts up and without containers, before and after."""
