@@ -81,8 +81,8 @@ bench: $(VENV)/installed ## Against the manual sequence, in the lab: make bench 
 soak: $(VENV)/installed ## Simulated faults, nightly: make soak SEEDS=50000
 	@SEEDS=$(SEEDS) $(BIN)/python -m pytest -q tests/sim --timeout=0 -s
 
-faults: ready ## Faults on real hosts
-	@$(BIN)/python -m tests.faults
+faults: ready ## Faults on real hosts; of other runtimes: make faults ARGS="--runtime docker"
+	@$(BIN)/python -m tests.faults $(ARGS)
 
 compat: ready ## Real programs (redis, postgres, node, ...) moved there and back with clients attached
 	@$(BIN)/python -m tests.compat --write-docs

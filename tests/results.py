@@ -1,4 +1,5 @@
-"""Results for programs that read them, in build/NAME.json: rows of just these fields, whatever else was measured.
+"""Results for programs that read them, in build/NAME.json or build/NAME-PART.json: rows of just these fields,
+whatever else was measured.
 
 All that was measured is beside it, in build/NAME-details.json, where the test program keeps more.
 """
@@ -27,5 +28,6 @@ def write(name: str, rows: Iterable[Mapping[str, object]]) -> None:
     """Replace build/NAME.json at once."""
     BUILD.mkdir(exist_ok=True)
     fresh = BUILD / f".{name}.new"
-    fresh.write_text(json.dumps([{field: row[field] for field in FIELDS[name]} for row in rows], indent=1) + "\n")
+    fields = FIELDS[name.partition("-")[0]]
+    fresh.write_text(json.dumps([{field: row[field] for field in fields} for row in rows], indent=1) + "\n")
     fresh.replace(BUILD / f"{name}.json")

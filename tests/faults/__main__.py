@@ -1,5 +1,5 @@
 """`make faults`: every case of the matrix on real hosts, two labs at a time; results in build/faults.json
-and build/faults-details.json."""
+and build/faults-details.json, of other runtimes than Podman in build/faults-RUNTIME.json."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from pathlib import Path
 from reconciler.lab import Lab, lab_names, remove
 from tests import results
 from tests.faults.bench import HOSTS, Bench
-from tests.faults.cases import matrix
+from tests.faults.cases import everywhere, matrix
+from tests.faults.grounds import GROUNDS, PODMAN, Ground
 from tests.faults.model import Case, Verdict
 from tests.faults.referee import Referee
 
-RESULTS = results.details("faults")
 FIGURES = results.BUILD / "faults-figures.json"
 """How long clients wait when a move is taken back at the last moment."""
 
@@ -34,8 +34,11 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: _stop())
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a case of its own, also under `nohup`
     options = _options()
-    cases = [c for c in matrix() if not options.only or _matches(c.name, options.only)]
-    kept = _passed() if options.again else {}
+    ground = GROUNDS[options.runtime]
+    known = matrix() if ground is PODMAN else everywhere()
+    cases = [c for c in known if not options.only or _matches(c.name, options.only)]
+    file = results.details(ground.results)
+    kept = _passed(file, {case.name for case in known}) if options.again else {}
     cases = [c for c in cases if c.name not in kept]
     if options.list:
         for case in cases:
@@ -43,10 +46,10 @@ def main() -> int:
         print(f"{len(cases)} cases")
         return 0
     began = time.monotonic()
-    verdicts = run_all(cases, options.labs, kept)
+    verdicts = run_all(cases, options.labs, kept, ground)
     minutes = (time.monotonic() - began) / 60
     figures: dict[str, object] = {}
-    if not options.only or options.figures:
+    if ground is PODMAN and (not options.only or options.figures):
         from tests.faults.figures import measure
 
         figures = measure()
@@ -54,7 +57,7 @@ def main() -> int:
     if figures:
         FIGURES.write_text(json.dumps(figures, indent=1))
     table(verdicts)
-    print(f"\n{passed} of {len(verdicts)} cases passed in {minutes:.1f} minutes; details in {RESULTS}")
+    print(f"\n{passed} of {len(verdicts)} cases passed in {minutes:.1f} minutes; details in {file}")
     for name, value in figures.items():
         print(f"{name}: {value}")
     return 0 if passed == len(verdicts) else 1
@@ -72,6 +75,9 @@ def _stop() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--only", metavar="PATTERN", action="append", help="names of cases, e.g. '*commit*'")
+    parser.add_argument(
+        "--runtime", choices=GROUNDS, default=PODMAN.runtime, help="whose moves; the others have fewer cases"
+    )
     parser.add_argument("--list", action="store_true", help="name the cases and end")
     parser.add_argument("--labs", type=int, default=2, help="how many labs work at once")
     parser.add_argument("--again", action="store_true", help="only what has not passed by the last results")
@@ -79,26 +85,26 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _passed() -> dict[str, Verdict]:
+def _passed(file: Path, known: set[str]) -> dict[str, Verdict]:
     """Verdicts of the last run, or of the one that was interrupted."""
-    found = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
-    names = {case.name for case in matrix()}
-    return {row["case"]: Verdict(**row) for row in found if row["ok"] and row["case"] in names}
+    found = json.loads(file.read_text()) if file.exists() else []
+    return {row["case"]: Verdict(**row) for row in found if row["ok"] and row["case"] in known}
 
 
-def _save(verdicts: list[Verdict]) -> None:
-    RESULTS.parent.mkdir(exist_ok=True)
-    fresh = RESULTS.with_suffix(".new")
+def _save(name: str, verdicts: list[Verdict]) -> None:
+    file = results.details(name)
+    file.parent.mkdir(exist_ok=True)
+    fresh = file.with_suffix(".new")
     fresh.write_text(json.dumps([asdict(v) for v in verdicts], indent=1))
-    fresh.replace(RESULTS)
-    results.write("faults", map(asdict, verdicts))
+    fresh.replace(file)
+    results.write(name, map(asdict, verdicts))
 
 
 def _matches(name: str, patterns: list[str]) -> bool:
     return any(fnmatch(name, p) or p in name for p in patterns)
 
 
-def run_all(cases: list[Case], labs: int, kept: dict[str, Verdict]) -> list[Verdict]:
+def run_all(cases: list[Case], labs: int, kept: dict[str, Verdict], ground: Ground) -> list[Verdict]:
     """Run the cases on so many labs, which are taken down whatever happens. Results are kept after each case."""
     work: queue.SimpleQueue[Case] = queue.SimpleQueue()
     for case in cases:
@@ -111,9 +117,9 @@ def run_all(cases: list[Case], labs: int, kept: dict[str, Verdict]) -> list[Verd
         atexit.register(remove, name)
 
     def worker(name: str) -> None:
-        lab = Lab.up(name, hosts=len(HOSTS))
+        lab = Lab.up(name, hosts=len(HOSTS), backend=ground.backend)
         with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-            bench = Bench(lab, Path(folder))
+            bench = Bench(lab, Path(folder), ground=ground)
             while not work.empty():
                 case = work.get()
                 verdict = Referee(bench, case).judge()
@@ -121,7 +127,7 @@ def run_all(cases: list[Case], labs: int, kept: dict[str, Verdict]) -> list[Verd
                     return
                 with saving:
                     verdicts[case.name] = verdict
-                    _save(list(verdicts.values()))
+                    _save(ground.results, list(verdicts.values()))
                 line = (
                     f"{'ok  ' if verdict.ok else 'FAIL'} {case.name}  {verdict.outcome}  {verdict.seconds:.0f} s"
                 )

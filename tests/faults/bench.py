@@ -14,33 +14,14 @@ from typing import Any
 from reconciler.lab import Lab
 from tests.faults import blows, controller
 from tests.faults.controller import Job
+from tests.faults.grounds import PODMAN, Ground
 from tests.faults.model import Strike
 from tests.faults.watch import Watch
 from tests.lab.repo import Repo
 
-NAME = "counter"
 HOSTS = ("h1", "h2")
 SILENCE = "15s"  # longer than the next command takes to come on a busy machine
 PATIENCE_SECONDS = 150.0
-TIDY = """
-pkill -9 -x criu
-podman rm --all --force --time 0 >/dev/null 2>&1
-podman volume rm --all --force >/dev/null 2>&1
-awk '/userdata.checkpoint/{print $2}' /proc/mounts | xargs -r umount
-rm -rf /var/lib/reconciler/workloads /run/reconciler
-sed -i /reconciler-link:/d /root/.ssh/authorized_keys
-pkill -9 -x criu; pkill -x ssh; true
-"""
-LEFTOVERS = """
-podman ps --all --format '{{.Names}} {{.State}}' | grep -v -x 'counter running'
-awk '/userdata.checkpoint/{print "mounted:", $2}' /proc/mounts
-ls /run/reconciler/links 2>/dev/null | grep -v '^\\.' | sed 's/^/link: /'
-grep -h reconciler-link /root/.ssh/authorized_keys | sed 's/.* /key: /'
-grep -h pwned /root/.ssh/authorized_keys | sed 's/^/a lie: /'
-pgrep -a -x criu | sed 's/^/process: /'
-pgrep -f 'lazy-pages /[^ ]*userdata$' | sed 's/^/serves memory: /'
-true
-"""
 
 
 @dataclass
@@ -55,8 +36,9 @@ class Done:
 class Bench:
     """One lab. `memory` is the workload's, in MiB."""
 
-    def __init__(self, lab: Lab, folder: Path, memory: int = 8) -> None:
+    def __init__(self, lab: Lab, folder: Path, memory: int = 8, ground: Ground = PODMAN) -> None:
         self.lab = lab
+        self.ground = ground
         self.folder = folder
         self.memory = memory
         self.repo = Repo(folder, lab)
@@ -64,6 +46,7 @@ class Bench:
         self.watch: Watch | None = None
         self._runs = 0
         self.policy({})
+        ground.prepare(lab, folder)
 
     # --- the workload ---
 
@@ -77,7 +60,7 @@ class Bench:
 
     def declare(self, host: str, **more: Any) -> None:
         """Say in the specs that the workload belongs on a host."""
-        self.repo.counter(NAME, on=host, memory=self.memory, **({"migration": {"policy": "fast"}} | more))
+        self.ground.declare(self.repo, host, self.memory, {"migration": {"policy": "fast"}} | more)
 
     def settle(self) -> str:
         """The workload runs on one host, cleanly; returns that host."""
@@ -102,7 +85,7 @@ class Bench:
         blows.repair(self.lab)
         blows.large_disks(self.lab)
         for host in HOSTS:
-            self.lab.exec(host, ["sh", "-c", TIDY])
+            self.lab.exec(host, ["sh", "-c", self.ground.tidy])
         for file in self.folder.glob("*.db*"):
             if file.is_file():
                 file.unlink()
@@ -112,16 +95,16 @@ class Bench:
         assert self.watch
         return sorted(task.host for task in self.watch.tasks() if task.runs)
 
-    def podman_running(self) -> list[str]:
-        """Hosts on which Podman says that it runs."""
-        argv = ["podman", "ps", "--filter", f"name=^{NAME}$", "--format", "{{.State}}"]
-        return [host for host in HOSTS if self.lab.exec(host, argv).stdout.strip() == "running"]
+    def said_to_run(self) -> list[str]:
+        """Hosts on which the runtime says that it runs."""
+        argv = ["sh", "-c", self.ground.says]
+        return [host for host in HOSTS if self.lab.exec(host, argv, check=False).stdout.strip() == "running"]
 
     def leftovers(self) -> list[str]:
         """What a finished hand-over should have removed."""
         found = []
         for host in HOSTS:
-            lines = self.lab.exec(host, ["sh", "-c", LEFTOVERS]).stdout.splitlines()
+            lines = self.lab.exec(host, ["sh", "-c", self.ground.left]).stdout.splitlines()
             found += [f"left on {host}: {line}" for line in lines]
         return found
 

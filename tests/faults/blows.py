@@ -16,7 +16,7 @@ Blow = Callable[[Lab, str, str], None]
 
 CRIU = "/usr/sbin/criu"
 BROKEN_CRIU = """#!/bin/sh
-[ "$1" = swrk ] && { echo 'this CRIU was broken on purpose' >&2; exit 1; }
+case $1 in swrk | dump | restore) echo 'this CRIU was broken on purpose' >&2; exit 1 ;; esac
 exec /usr/sbin/criu.real "$@"
 """
 DD_THAT_DAMAGES = """#!/bin/sh

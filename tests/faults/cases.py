@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import cycle
 
 from tests.faults import decided, drains
-from tests.faults.host_cases import cables, disks, hosts, hung, runtimes, servers, strangers, typed
+from tests.faults.host_cases import (
+    cables,
+    deaths,
+    disks,
+    hosts,
+    hung,
+    keepers,
+    runtimes,
+    servers,
+    strangers,
+    typed,
+)
 from tests.faults.making import (
     BACK,
     BEFORE,
@@ -206,31 +217,36 @@ def other_shapes() -> Iterator[Case]:
                 yield case(FORWARD, strike, exits=(DONE,), shape=shape, keeps=False)
 
 
+EVERYWHERE = (
+    killed,
+    killed_in_effects,
+    interrupted,
+    outputs,
+    replies,
+    servers,
+    cables,
+    keepers,
+    deaths,
+    hosts,
+    controllers,
+    undos,
+    *decided.GROUPS,
+)
+"""What befalls a move under any runtime with a cut-over. The others use Podman's own commands or files."""
+
+
 def matrix() -> list[Case]:
     """All cases, each with its own name."""
-    groups = (
-        killed,
-        killed_in_effects,
-        interrupted,
-        outputs,
-        replies,
-        servers,
-        cables,
-        disks,
-        runtimes,
-        hosts,
-        controllers,
-        typed,
-        played,
-        hung,
-        strangers,
-        undos,
-        liars,
-        restore_back,
-        other_shapes,
-        *decided.GROUPS,
-        *drains.GROUPS,
-    )
+    others = (disks, runtimes, typed, played, hung, strangers, liars, restore_back, other_shapes, *drains.GROUPS)
+    return _named(*EVERYWHERE, *others)
+
+
+def everywhere() -> list[Case]:
+    """The cases that need nothing of Podman's."""
+    return _named(*EVERYWHERE)
+
+
+def _named(*groups: Callable[[], Iterator[Case]]) -> list[Case]:
     cases = [case for group in groups for case in group()]
     names = [case.name for case in cases]
     assert len(names) == len(set(names)), [name for name in names if names.count(name) > 1]

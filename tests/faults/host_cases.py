@@ -87,6 +87,28 @@ def runtimes() -> Iterator[Case]:
         strike = Strike("fail_restored", "restore", Point.AFTER_INTENT, host="destination")
         name = f"{strategy}: podman fails, and the tasks that it restored run"
         yield case(EITHER, strike, name=name, policy={"strategy": strategy}, keeps=False, tells=True)
+    # No image is complete yet: the tasks run on. A connection in a blocking read fails at that moment.
+    early = Strike("kill_criu_early", "hold", Point.AFTER_INTENT, host="source")
+    yield case(BACK, early, exits=(PUT_BACK,), keeps=False)
+    hangs = Strike("kill_criu_early", "hold", Point.AFTER_INTENT, host="source", argument="STOP")
+    limit = {"freezeLimit": "8s"}
+    yield case(BACK, hangs, name="CRIU hangs in the middle of its dump", policy=limit, exits=(PUT_BACK,))
+    stands = Strike("stop_pages", "restore", Point.AFTER_INTENT, host="destination", argument="2")
+    yield case(EITHER, stands, name="page daemon stands still for 2 s of the restore", keeps=False)
+    for wait in ("", "0.1", "0.3"):
+        # What the destination has answered until then, its client has from a copy that is ended.
+        strike = Strike("kill_pages", "restore", Point.AFTER_INTENT, host="destination", argument=wait)
+        yield case(EITHER, strike, name=f"page daemon dies {wait or 0} s into the restore", keeps=False)
+    for how in ("truncate", "change"):
+        once = (("damage", "destination", f"{how} once"),)
+        always = (("damage", "destination", f"{how} always"),)
+        strike = Strike("nothing", "transfer", Point.AFTER_INTENT)
+        yield case(FORWARD, strike, name=f"images: {how} once on the way", before=once, exits=(DONE,))
+        yield case(BACK, strike, name=f"images: {how} always on the way", before=always, exits=(PUT_BACK,))
+
+
+def keepers() -> Iterator[Case]:
+    """Who keeps the source frozen is killed."""
     for do in ("kill_criu", "kill_hook"):
         for kind in ("hold", "transfer"):
             strike = Strike(
@@ -106,24 +128,10 @@ def runtimes() -> Iterator[Case]:
         yield case(BACK, first, second, exits=exits)
     first = Strike("kill_criu", "transfer", Point.AFTER_INTENT, host="source")
     yield case(BACK, first, Strike("kill", "transfer", Point.AFTER_OUTCOME), exits=(DEAD,), forget=True)
-    # No image is complete yet: the tasks run on. A connection in a blocking read fails at that moment.
-    early = Strike("kill_criu_early", "hold", Point.AFTER_INTENT, host="source")
-    yield case(BACK, early, exits=(PUT_BACK,), keeps=False)
-    hangs = Strike("kill_criu_early", "hold", Point.AFTER_INTENT, host="source", argument="STOP")
-    limit = {"freezeLimit": "8s"}
-    yield case(BACK, hangs, name="CRIU hangs in the middle of its dump", policy=limit, exits=(PUT_BACK,))
-    stands = Strike("stop_pages", "restore", Point.AFTER_INTENT, host="destination", argument="2")
-    yield case(EITHER, stands, name="page daemon stands still for 2 s of the restore", keeps=False)
-    for wait in ("", "0.1", "0.3"):
-        # What the destination has answered until then, its client has from a copy that is ended.
-        strike = Strike("kill_pages", "restore", Point.AFTER_INTENT, host="destination", argument=wait)
-        yield case(EITHER, strike, name=f"page daemon dies {wait or 0} s into the restore", keeps=False)
-    for how in ("truncate", "change"):
-        once = (("damage", "destination", f"{how} once"),)
-        always = (("damage", "destination", f"{how} always"),)
-        strike = Strike("nothing", "transfer", Point.AFTER_INTENT)
-        yield case(FORWARD, strike, name=f"images: {how} once on the way", before=once, exits=(DONE,))
-        yield case(BACK, strike, name=f"images: {how} always on the way", before=always, exits=(PUT_BACK,))
+
+
+def deaths() -> Iterator[Case]:
+    """The application dies."""
     dies = Strike("kill_app", "restore", Point.BEFORE_OUTCOME, host="destination")
     yield case(BACK, dies, name="application dies right after restore", exits=(PUT_BACK,), keeps=False)
     dies = Strike("kill_app", "transfer", Point.AFTER_INTENT, host="source")

@@ -10,7 +10,8 @@ from contextlib import suppress
 
 from reconciler.lab.probe import Probe, ProbeResult
 from tests.faults import blows, controller
-from tests.faults.bench import HOSTS, NAME, Bench, Done, placed
+from tests.faults.bench import HOSTS, Bench, Done, placed
+from tests.faults.grounds import NAME
 from tests.faults.model import Case, Outcome, Verdict
 from tests.faults.shapes import SHAPES, Scene
 from tests.faults.watch import Watch
@@ -206,8 +207,8 @@ class Referee:
         planned = self.bench.run("plan", "--detailed-exitcode", journal=self.journal)
         if planned.exit != 0:
             self._problem(f"a plan after it: {planned.exit}: {planned.output[-600:]}")
-        if scene.runs and self.bench.podman_running() != [scene.destination]:
-            self._problem(f"Podman says it runs on {self.bench.podman_running()}")
+        if scene.runs and (said := self.bench.said_to_run()) != [scene.destination]:
+            self._problem(f"{self.bench.ground.runtime} says it runs on {said}")
         tasks = self.bench.watch.tasks() if self.bench.watch else []
         if len(tasks) != int(scene.runs):
             self._problem(f"processes of the workload: {tasks}")

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.faults.bench import NAME, Bench
+from tests.faults.bench import Bench
+from tests.faults.grounds import NAME
 
 INTERRUPTS = ("apply", "--yes", "--allow-interruptions", "1")
 

@@ -7,17 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from reconciler.lab import Lab
+from tests.lab.tidying import END_HOLDS
 
-END_HOLDS = """
-for guard in /var/lib/reconciler/bin/guard-*.sh; do
-    for hook in /var/lib/reconciler/workloads/*/hook; do
-        [ -d "$hook" ] || continue
-        folder=${hook%/hook}
-        rm -f "$folder/marker"
-        sh "$guard" resume "${folder##*/}" 999999999
-    done
-done
-"""
 CLEAR = """
 docker version >/dev/null 2>&1 || sh /run/lab/dockerd.sh "$1" "$2" "$3"
 docker container ls --all --quiet | xargs -r docker rm --force --volumes

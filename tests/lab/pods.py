@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from reconciler.lab import DEMO_IMAGE, Lab
 from reconciler.runtimes.cri import calls, looking
 from reconciler.runtimes.cri.calls import CriCall
-from tests.lab.dockers import END_HOLDS
+from tests.lab.tidying import END_HOLDS
 
 CLEAR = """
 ctr version >/dev/null 2>&1 || sh /run/lab/containerd.sh "$1" "$2" "$3"

@@ -1,0 +1,179 @@
+"""What a runtime's hosts are like for the matrix: how the workload is declared there, how a host is made empty,
+what must not be left on it, and what the runtime says that runs."""
+
+from __future__ import annotations
+
+import base64
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from reconciler.lab import Lab
+from reconciler.lab.demo import build_counter
+from tests.lab import pods
+from tests.lab.repo import Repo
+from tests.lab.tidying import END_HOLDS, END_TREES
+
+NAME = "counter"
+_EMPTY = """
+pkill -9 -x criu
+rm -rf /var/lib/reconciler/workloads /run/reconciler
+sed -i /reconciler-link:/d /root/.ssh/authorized_keys
+pkill -9 -x criu; pkill -x ssh; true
+"""
+_LEFT = """
+awk '/[.]checkpoint/{print "mounted:", $2}' /proc/mounts
+ls /run/reconciler/links 2>/dev/null | grep -v '^\\.' | sed 's/^/link: /'
+grep -h reconciler-link /root/.ssh/authorized_keys | sed 's/.* /key: /'
+grep -h pwned /root/.ssh/authorized_keys | sed 's/^/a lie: /'
+pgrep -a -x criu | sed 's/^/process: /'
+true
+"""
+
+
+def _container(repo: Repo, host: str, memory: int, more: dict[str, Any]) -> None:
+    repo.counter(NAME, on=host, memory=memory, **more)
+
+
+def _nothing(lab: Lab, folder: Path) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Hosts of one runtime. `tidy` and `left` are run by their shells; `left` prints a line for each thing that a
+    finished move leaves there and should not, with the workload running on one of them; `says` prints `running`
+    where the runtime says so."""
+
+    runtime: str
+    tidy: str
+    left: str
+    says: str
+    backend: str | None = None
+    declare: Callable[[Repo, str, int, dict[str, Any]], None] = _container
+    prepare: Callable[[Lab, Path], None] = _nothing
+
+    @property
+    def results(self) -> str:
+        """What the results of its matrix are called."""
+        return "faults" if self.runtime == "podman" else f"faults-{self.runtime}"
+
+
+PODMAN = Ground(
+    "podman",
+    tidy="""
+pkill -9 -x criu
+podman rm --all --force --time 0 >/dev/null 2>&1
+podman volume rm --all --force >/dev/null 2>&1
+awk '/userdata.checkpoint/{print $2}' /proc/mounts | xargs -r umount
+"""
+    + _EMPTY,
+    left="podman ps --all --format '{{.Names}} {{.State}}' | grep -v -x 'counter running'\n"
+    + _LEFT
+    + "pgrep -f 'lazy-pages /[^ ]*userdata$' | sed 's/^/serves memory: /'; true\n",
+    says="podman ps --filter name='^counter$' --format '{{.State}}'",
+)
+
+
+def _of_docker(repo: Repo, host: str, memory: int, more: dict[str, Any]) -> None:
+    repo.counter(NAME, on=host, memory=memory, runtime="docker", **more)
+
+
+DOCKER = Ground(
+    "docker",
+    tidy=END_HOLDS
+    + """
+docker container ls --all --quiet | xargs -r docker rm --force --volumes >/dev/null
+docker volume ls --quiet | xargs -r docker volume rm --force >/dev/null
+awk '/[.]checkpoint/{print $2}' /proc/mounts | xargs -r umount
+rm -rf /var/lib/reconciler/docker
+"""
+    + _EMPTY,
+    left="docker ps --all --format '{{.Names}} {{.State}}' | grep -v -x 'counter running'\n"
+    "docker ps --quiet | grep -q . || ls -A /var/lib/reconciler/docker 2>/dev/null | sed 's/^/ours: /'\n" + _LEFT,
+    says="docker ps --filter name='^/counter$' --format '{{.State}}'",
+    backend="docker",
+    declare=_of_docker,
+)
+
+
+def _of_containerd(repo: Repo, host: str, memory: int, more: dict[str, Any]) -> None:
+    repo.counter(NAME, on=host, memory=memory, runtime="cri", **more)
+
+
+def _images(lab: Lab, folder: Path) -> None:
+    for host in lab.hosts:
+        pods.start_containerd(lab, host.name)
+
+
+_POD = 'labels."io.cri-containerd.kind"==container'
+CONTAINERD = Ground(
+    "cri",
+    tidy=END_HOLDS
+    + """
+for task in $(ctr -n k8s.io tasks ls -q); do ctr -n k8s.io tasks kill -s KILL $task; done
+sleep 1
+for one in $(ctr -n k8s.io tasks ls -q); do ctr -n k8s.io tasks rm -f $one; done >/dev/null 2>&1
+awk '/[.]checkpoint/{print $2}' /proc/mounts | xargs -r umount
+rm -rf /var/lib/reconciler/cri /var/log/pods/*
+"""
+    + _EMPTY,
+    left=_LEFT,
+    says=f"""for id in $(ctr -n k8s.io containers ls -q '{_POD}'); do
+    ctr -n k8s.io tasks ls | awk -v id=$id '$1 == id && $3 == "RUNNING" {{ print "running" }}'
+done""",
+    backend="containerd",
+    declare=_of_containerd,
+    prepare=_images,
+)
+
+_PROGRAM = "/usr/local/bin/counter"
+
+
+def _tree(repo: Repo, host: str, memory: int, more: dict[str, Any]) -> None:
+    segment = {"driver": "macvlan", "parent": "e0", "ipam": {"subnet": str(repo.lab.subnet)}}
+    network = {"apiVersion": "reconciler/v1alpha1", "kind": "Network", "metadata": {"name": "segment"}}
+    (repo.folder / "specs" / "network.yaml").write_text(yaml.safe_dump(network | {"spec": segment}))
+    process = {
+        "command": [_PROGRAM, "--memory", str(memory)],
+        "networks": [{"name": "segment", "ip": repo.address(), "mac": "02:00:00:00:61:05"}],
+    }
+    repo.workloads[NAME] = {
+        "runtime": "process",
+        "process": process,
+        "placement": {"host": host},
+        "health": {"tcp": {"port": 9000}, "within": "5s"},
+    } | more
+    repo.write()
+
+
+def _program(lab: Lab, folder: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=folder) as made:
+        built = Path(made) / "counter"
+        build_counter(built)
+        text = base64.b64encode(built.read_bytes()).decode()
+    for host in lab.hosts:
+        lab.exec(host.name, ["sh", "-c", f"base64 -d >{_PROGRAM} && chmod 755 {_PROGRAM}"], input=text)
+
+
+PROCESS = Ground(
+    "process",
+    tidy=END_HOLDS
+    + END_TREES
+    + """
+awk '/[.]checkpoint/{print $2}' /proc/mounts | xargs -r umount
+rm -rf /var/lib/reconciler/processes
+"""
+    + _EMPTY,
+    left="ls -A /var/lib/reconciler/processes 2>/dev/null | grep -v -x counter\n"
+    "pgrep -x counter >/dev/null || ls -A /var/lib/reconciler/processes 2>/dev/null | sed 's/^/ours: /'\n" + _LEFT,
+    says="pgrep -x counter >/dev/null && echo running",
+    declare=_tree,
+    prepare=_program,
+)
+
+GROUNDS = {ground.runtime: ground for ground in (PODMAN, DOCKER, CONTAINERD, PROCESS)}
