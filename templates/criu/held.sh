@@ -8,69 +8,77 @@ shift 6
 # include living
 # include rights
 # include named
-attributes() { # what CRIU does not keep of tasks PID..., and of files in memory
+kept() { # FOLDER PID...: what CRIU does not keep of tasks, of files in memory, and of sockets
     command -v perl >/dev/null || return 0
     perl - note "$(uname -m)" "$@" <<'END'
-# include attributes.pl
+# include kept.pl
 END
 }
-sockets() { # what it drops of sockets of tasks PID...
-    command -v perl >/dev/null || return 0
-    nsenter --net="/proc/$1/ns/net" perl - note "$(uname -m)" "$@" <<'END'
-# include sockets.pl
-END
-}
-keep_more() { # FOLDER PID...: names and addresses that somebody may have edited, attributes, and what sockets have
+keep_more() { # FOLDER PID...: what they may do, names and addresses that somebody may have edited, and what CRIU does not keep
     into=$1
     shift
     first=$1
     for pid; do case $(grep '^NSpid:' "/proc/$pid/status") in *[!0-9]1) first=$pid && break ;; esac; done
-    attributes "$first" "$@" >"$into/attributes" &
-    sockets "$first" "$@" >"$into/sockets" &
+    kept "$into" "$first" "$@" &
     for file in hosts resolv.conf; do
         at=$(named "$first" "$file") && cp "$at" "$into/$file" && stat -c %.9Y "$at" >"$into/$file.time"
     done
     cat /etc/resolv.conf /run/systemd/resolve/resolv.conf >"$into/resolv.conf.host"
-    wait
+    rights "$@" >"$into/rights" || return
+    wait $!
+    printf '%s\n' "$*" >"$into/tasks"
 } 2>/dev/null
-network=$folder/hook noted=
-if [ -z "$held" ]; then
+tasks() { cat "$(cat "$folder/hook/cgroup")/cgroup.procs" || living "$cgroup" "$monitor" | cut -d ' ' -f 1; }
+# As soon as the tasks stand still, which the hook says, beside their dump. The other end of the fifo is this shell's alone:
+# it ends with it.
+keep_beside() { # FOLDER
+    rm -f "$folder/still" && mkfifo -m 600 "$folder/still" || return
+    # shellcheck disable=SC2094 # of a fifo
+    exec 4<>"$folder/still" 5<"$folder/still"
+    {
+        exec 4>&-
+        read -r _ <&5 || exit 1
+        # shellcheck disable=SC2046 # PIDs are words
+        keep_more "$1" $(tasks)
+    } >/dev/null 2>&1 &
+    keeper=$!
+    exec 5<&-
+}
+network=$folder/hook noted=$home/noted keeper=
+rm -rf "$noted" && mkdir -m 700 "$noted" || exit 1
+if [ -n "$held" ]; then
+    keep_beside "$noted"
+else
     pids=$(living "$cgroup" "$monitor" | cut -d ' ' -f 1)
-    # shellcheck disable=SC2086
-    noted=$(rights $pids)
     network=$home/network
     rm -rf "$network" && mkdir -m 700 "$network" || exit 1
     # shellcheck disable=SC2086
-    keep_more "$network" $pids
+    keep_more "$noted" $pids
     for pid in $pids; do
         [ "$(readlink "/proc/$pid/ns/net")" = "$(readlink /proc/self/ns/net)" ] ||
             nsenter --net="/proc/$pid/ns/net" /bin/sh "$folder/hook.sh" remember "$network"
         break
     done
 fi
-said=$("$@") || { status=$?; printf '%s\n' "$said"; exit "$status"; }
+said=$("$@" 4>&-) || { status=$?; printf '%s\n' "$said"; exit "$status"; }
+[ -z "$keeper" ] || exec 4>&-
 printf '%s\n' "$said"
 case $said in *'"outcome":"held"'* | *'"outcome":"exited","status":0,'*) ;; *) exit 0 ;; esac
 [ -s "$home/checkpoint/inventory.img" ] || { echo "no complete dump in $home/checkpoint" >&2; exit 3; }
 keep_state() {
-    # Until they were frozen they may have changed.
     rm -rf "$home/checkpoint/state" && mkdir -m 700 "$home/checkpoint/state" || return
     if [ -n "$held" ]; then
         # shellcheck disable=SC2046 # PIDs are words
-        set -- $(cat "$(cat "$folder/hook/cgroup")/cgroup.procs" || living "$cgroup" "$monitor" | cut -d ' ' -f 1)
-        keep_more "$home/checkpoint/state" "$@" &
-        noted=$(rights "$@")
-    else
-        for file in attributes sockets hosts hosts.time resolv.conf resolv.conf.time resolv.conf.host; do
-            [ ! -e "$network/$file" ] || cp "$network/$file" "$home/checkpoint/state/"
-        done
+        set -- $(tasks)
+        # Those that were there when they stood still, unless one of them had just made another.
+        wait "${keeper:-0}" && [ "$(cat "$noted/tasks")" = "$*" ] || keep_more "$noted" "$@" || return
     fi
+    rm -f "$noted/tasks" "$folder/still"
+    cp "$noted"/* "$home/checkpoint/state/" && rm -rf "$noted" || return
     # Secrets as the engine gave them when it made the container: what they are by now no process of it knows.
     [ ! -d "$home/secrets" ] || cp -Rp "$home/secrets" "$home/checkpoint/state/" || return
-    printf '%s\n' "$noted" >"$home/checkpoint/state/rights" || return
     printf '%s\n' "$addresses" >"$home/checkpoint/state/addresses" || return
     [ ! -e "$network/net.cards" ] || cp "$network"/net.* "$home/checkpoint/state/" || return # not there for a host's own network
-    wait
 } 2>/dev/null
 keep_state || exit 3
 set -- "$home"/checkpoint/*

@@ -112,15 +112,55 @@ neighbours() {
 		sed -n 's/^\([0-9a-f.:]* dev [A-Za-z0-9@._-]* lladdr [0-9a-f:]*\) *PERMANENT *$/neigh replace \1 nud permanent/p'
 }
 
-sysctls() { # of cards too, so after these. Twice, for `all` sets all others
-	for _ in all each; do
-		grep -vxFf "$work/net.sysctls" -e '' "$state/net.sysctls" | while IFS=: read -r knob value; do
-			case $knob in *..* | *[!A-Za-z0-9/._-]*) continue ;; /proc/sys/net/*) ;; *) continue ;; esac
-			[ ! -w "$knob" ] || [ "$(cat "$knob")" = "$value" ] || printf '%s\n' "$value" >"$knob"
-		done
-	done
+sysctls() { # of cards too, so after these. `all` sets all others, which are put back after it
+	set_sysctls
+	grep -q '^[^:]*/all/' "$work/knobs" || return 0
+	grep -rsH . /proc/sys/net >"$work/net.sysctls"
+	set_sysctls
+}
+set_sysctls() {
+	awk 'FILENAME == ARGV[1] {here[$0]; next} !($0 in here)' "$work/net.sysctls" "$state/net.sysctls" >"$work/knobs"
+	while IFS=: read -r knob value; do
+		case $knob in *..* | *[!A-Za-z0-9/._-]*) continue ;; /proc/sys/net/*) ;; *) continue ;; esac
+		[ ! -w "$knob" ] || printf '%s\n' "$value" >"$knob"
+	done <"$work/knobs"
 }
 
+# Most often all is as it was, and one look at everything says so: clients wait. Left out is what is about this host alone,
+# and what the kernel makes by itself.
+as_it_was() {
+	[ -z "$(xtables)" ] || return
+	set --
+	for from in "$work" "$state"; do
+		for name in cards every neighbours rules4 rules6 all4 all6 nft; do set -- "$@" "$from/net.$name"; done
+	done
+	awk -v work="$work/" '
+		function after(word) {return match($0, " " word " [^ \\\\]+") ? substr($0, RSTART, RLENGTH) : ""}
+		FNR == 1 {name = FILENAME; sub(/.*\/net\./, "", name); here = index(FILENAME, work) == 1; n = skip = 0}
+		/^#/ {next}
+		name == "nft" {
+			if (/^table /) skip = $3 ~ /^CRIU/
+			if (skip) next
+		}
+		name == "cards" {
+			card = $2; sub(/[@:].*/, "", card)
+			flags = ($3 ~ /[<,]UP[,>]/) ($3 ~ /PROMISC/) ($3 ~ /ALLMULTI/)
+			$0 = card " " flags after("mtu") after("qlen") after("alias")
+		}
+		name == "every" {
+			if (/ scope link/ || / dynamic/) next
+			sub(/^[0-9]+: /, ""); sub(/\\.*/, ""); gsub(/ (tentative|proto kernel_[a-z]+)/, "")
+		}
+		name ~ /^all/ && (/ proto kernel/ || /^fe80::/) {next}
+		{n++}
+		here {is[name, n] = $0; most[name] = n; next}
+		is[name, n] != $0 {other = 1; exit}
+		{had[name] = n}
+		END {
+			for (name in most) if (had[name] != most[name]) other = 1
+			exit other
+		}' "$@"
+}
 # Tables of nftables that are not here. CRIU's own locks are nobody's, and what iptables has made only that can make again.
 tables() {
 	for family in ip ip6; do
@@ -170,6 +210,7 @@ replay() { # STATE WORK HOOK, inside the namespace; says what could not be made 
 	alike=yes
 	for one in $(printf %s "$given" | tr , ' '); do grep -qF " $one/" "$work/net.every" || alike=; done
 	sysctls
+	! as_it_was || return 0
 	[ -n "$(unlike)" ] || return 0
 	to_change >"$work/batch"
 	grep -v '^-6 ' "$work/batch" | sed 's/^-4 //' | ip -force -batch - >&2

@@ -35,9 +35,13 @@ own_network() { [ "$(readlink "/proc/$INIT/ns/net")" != "$(readlink /proc/self/n
 
 put_network_back() {
 	[ -f "$images/state/net.cards" ] || return 0
-	rm -rf "$home/network" && mkdir -m 700 "$home/network" || return
+	mkdir -m 700 "$home/network" || return
 	inside /bin/sh "$0" replay "$images/state" "$home/network" >>"$home/unlike"
 } </dev/null 2>"$home/restoring.log"
+
+cards_up() { # as they are by now
+	if [ -s "$home/network/net.cards" ]; then grep '[<,]UP[,>]' "$home/network/net.cards"; else inside ip -o link show up; fi
+}
 
 # Names that somebody has edited in /etc/hosts, and resolvers: the engine has made these files anew. What is about this host,
 # or about the addresses that the container has here, stays as it was made.
@@ -69,23 +73,22 @@ fill_shm() {
 	[ ! -f "$images/shm.tar" ] || tar -C "$home/shm" --extract --same-owner --same-permissions --numeric-owner -f "$images/shm.tar"
 }
 
-others() { cat "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$INIT/cgroup")/cgroup.procs" | grep -vx "$INIT"; }
-put_attributes_back() {
-	[ -s "$images/state/attributes" ] && command -v perl >/dev/null || return 0
-	others=$(others)
+# PIDS: the tasks, the first one first.
+tasks() {
+	group=
+	while IFS=: read -r number _ name; do [ "$number" != 0 ] || group=$name; done <"/proc/$INIT/cgroup"
+	PIDS=$INIT
+	while read -r pid; do [ "$pid" = "$INIT" ] || PIDS="$PIDS $pid"; done <"/sys/fs/cgroup$group/cgroup.procs"
+} 2>/dev/null
+
+# What of sockets could not be put back is told.
+put_back() {
+	{ [ -s "$images/state/attributes" ] || [ -s "$images/state/sockets" ]; } && command -v perl >/dev/null || return 0
 	# shellcheck disable=SC2086
-	perl - apply "$(uname -m)" "$images/state/attributes" "$INIT" $others <<'END'
-# include attributes.pl
+	perl - apply "$(uname -m)" "$images/state" $PIDS >>"$home/unlike" <<'END'
+# include kept.pl
 END
-}
-# Options and memberships in multicast groups. What could not be put back is told.
-put_sockets_back() {
-	[ -s "$images/state/sockets" ] && command -v perl >/dev/null || return 0
-	# shellcheck disable=SC2046
-	perl - apply "$(uname -m)" "$images/state/sockets" "$INIT" $(others) >>"$home/unlike" <<'END'
-# include sockets.pl
-END
-}
+} 2>/dev/null
 
 # The OCI runtime has CRIU mount the host's own /dev/null over what is masked, where root of the container could change
 # what anybody on the host may do with it: the container's own hides it as well.
@@ -100,9 +103,8 @@ mask_by_own_null() {
 
 compare_rights() {
 	[ -f "$images/state/rights" ] || return 0 # of a release that did not note them
-	pids=$(cat "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$INIT/cgroup")/cgroup.procs") || pids=$INIT
 	# shellcheck disable=SC2086
-	rights $pids | awk -F '; ' '
+	rights $PIDS | awk -F '; ' '
 		/^map/ {if (FNR == NR) map = $0; else other = map != $0; next}
 		FNR == NR {had[$1] = $0; next}
 		$1 in had && had[$1] != $0 {
@@ -116,13 +118,13 @@ compare_rights() {
 
 case $CRTOOLS_SCRIPT_ACTION in
 post-setup-namespaces)
-	rm -f "$mtus" "$home/unlike"
+	rm -rf "$mtus" "$home/unlike" "$home/network"
 	printf '%s\n' "$INIT" >"$home/restored.pid" # for who tells the segment where they are now
 	{ put_files_back && fill_shm; } </dev/null >/dev/null 2>&1 & # clients wait: beside the network
 	! own_network || put_network_back
 	wait
 	own_network && [ -e "$home/unshield" ] || exit 0 # no connections come along
-	inside ip -o link show up | while read -r _ device _ _ mtu _; do
+	cards_up | while read -r _ device _ _ mtu _; do
 		device=${device%:}
 		device=${device%%@*}
 		printf 'link set dev %s mtu %s\n' "$device" "$mtu" >&3
@@ -142,18 +144,18 @@ post-restore)
 	own_network || [ ! -e "$home/unshield" ] || nft -f "$home/unshield" # CRIU says nothing of unlocking the host's own
 	;;
 pre-resume)
-	put_attributes_back 2>/dev/null &
-	put_sockets_back 2>/dev/null &
+	tasks
+	put_back &
 	compare_rights </dev/null 2>/dev/null
 	wait
 	;;
 late)
-	rm -f "$home/unlike"
+	rm -rf "$home/unlike" "$home/network"
 	printf '%s\n' "$INIT" >"$home/restored.pid"
 	! own_network || put_network_back
 	{ put_files_back && fill_shm; } </dev/null >/dev/null 2>&1
-	put_attributes_back 2>/dev/null
-	put_sockets_back 2>/dev/null
+	tasks
+	put_back
 	compare_rights </dev/null 2>/dev/null
 	mask_by_own_null </dev/null >/dev/null 2>&1
 	;;

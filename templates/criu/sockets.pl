@@ -1,23 +1,24 @@
-# sockets.pl note MACHINE PID... | apply MACHINE FILE PID...: what CRIU drops of sockets: options, and memberships in multicast
-# groups, which the kernel tells only who asks for each by its name.
+# What CRIU drops of sockets: options, and memberships in multicast groups, which the kernel tells only who asks for each by
+# its name; a part of kept.pl.
 # `note`, in the tasks' network namespace, whose new sockets say what is the default: prints what differs from that, of the
 # sockets of these processes. `apply` reads FILE, which comes from another host, and puts it back before the tasks run; it
-# prints what it could not. Each descriptor is borrowed for an instant (pidfd_getfd) and given back.
-use strict; use warnings; no warnings 'portable';
-use Socket;
+# prints what it could not. Each descriptor is borrowed for an instant (pidfd_getfd) and given back. Without modules: clients
+# wait for them.
+package Sockets;
 # include options.pl
-my ($do, $machine, @rest) = @ARGV;
+my ($INET, $INET6, $STREAM) = (2, 10, 1);
 my ($PIDFD_OPEN, $PIDFD_GETFD, $SIOCGIFADDR, $SIOCGIFINDEX, $SIOCGIFNAME) = (434, 438, 0x8915, 0x8933, 0x8910);
 my ($ADD_MEMBERSHIP, $JOIN_GROUP, $BLOCK_SOURCE, $JOIN_SOURCE_GROUP, $MSFILTER, $INCLUDE) = (35, 42, 43, 46, 48, 1);
-my $GETSOCKOPT = {x86_64 => 55, aarch64 => 209, riscv64 => 209, ppc64le => 340, s390x => 365}->{$machine};
+my $GETSOCKOPT;
+sub known { $GETSOCKOPT = {x86_64 => 55, aarch64 => 209, riscv64 => 209, ppc64le => 340, s390x => 365}->{$_[0]} }    # MACHINE
 my %WHERE_NEEDED = (TCP_CONGESTION => 1);    # a host may lack it, and plans say so
 my %asked;
 
 sub lines { open my $file, '<', $_[0] or return; return <$file> }
-sub shown { my ($bytes) = @_; length $bytes == 4 ? inet_ntoa($bytes) : Socket::inet_ntop(AF_INET6, $bytes) }
-sub address { my ($bytes) = @_; length $bytes == 4 ? pack_sockaddr_in(0, $bytes) : pack_sockaddr_in6(0, $bytes) }
+sub shown { my ($bytes) = @_; require Socket; Socket::inet_ntop(length $bytes == 4 ? $INET : $INET6, $bytes) }
+sub address { my ($bytes) = @_; length $bytes == 4 ? pack('S x2 a4 x8', $INET, $bytes) : pack('S x6 a16 x4', $INET6, $bytes) }
 sub storage { pack 'a128', address($_[0]) }
-sub bytes_of { my ($storage) = @_; unpack('S', $storage) == AF_INET ? substr($storage, 4, 4) : substr($storage, 8, 16) }
+sub bytes_of { my ($storage) = @_; unpack('S', $storage) == $INET ? substr($storage, 4, 4) : substr($storage, 8, 16) }
 sub card_named { my $asked = pack 'Z16 x24', $_[1]; ioctl($_[0], $SIOCGIFINDEX, $asked) ? unpack 'x16 i', $asked : 0 }
 sub card_numbered { my $asked = pack 'x16 i x20', $_[1]; ioctl($_[0], $SIOCGIFNAME, $asked) ? unpack 'Z16', $asked : '' }
 
@@ -65,13 +66,13 @@ sub note {
             next unless $target =~ /^socket:/ && !$seen{$target}++;
             my $there = borrow($task, $fd) or next;
             my ($domain, $type, $protocol) = map { number($there, $SOCKET, $_) } 39, 3, 38;
-            next unless defined $protocol && ($domain == AF_INET || $domain == AF_INET6);
+            next unless defined $protocol && ($domain == $INET || $domain == $INET6);
             for (differing($there, $domain, $type, $protocol)) {
                 my ($name, undef, undef, $value) = @$_;
                 $value = card_numbered($there, unpack 'i', $value) if $name eq 'IPV6_MULTICAST_IF';
                 print "option $inside $fd $name ", unpack('H*', $value), "\n";
             }
-            next if $type == SOCK_STREAM;
+            next if $type == $STREAM;
             for (@groups) {
                 my ($level, $card, $group) = @$_;
                 my ($mode, @sources) = membership($there, $level, $card, $group) or next;
@@ -137,5 +138,3 @@ sub apply {
         print "process $inside lacks $what on its socket $fd", defined $there ? ": $!" : '', "\n" unless defined $there && $put->($there);
     }
 }
-
-$do eq 'note' ? note(@rest) : apply(@rest);

@@ -86,37 +86,48 @@ same_netns() { [ "$(readlink "/proc/$1/ns/net")" = "$(readlink /proc/self/ns/net
 
 set_knob() { [ ! -w "$1" ] || printf '%s\n' "$2" >"$1"; } # PATH VALUE
 
-list_routes() { # FAMILY: in the words of `ip route replace`
-	$IP -o "-$1" route show table all 2>/dev/null | sed -e '/^\(local\|broadcast\|anycast\|multicast\|ff00::\/8\) /d' \
-		-e '/ proto ra/d' -e '/ dev lo /d' -e 's/\\/ /g' -e 's/ linkdown//g' -e 's/ dead//g' -e 's/ expires [0-9]*sec//' -e 's/ *$//'
-}
+# Of awk: a route in the words of `ip route replace`, without those that come by themselves.
+ROUTES='
+	/^(local|broadcast|anycast|multicast|ff00::\/8) / || / proto ra/ || / dev lo / {next}
+	{gsub(/\\/, " "); gsub(/ linkdown| dead/, ""); sub(/ expires [0-9]+sec/, ""); sub(/ *$/, "")}'
 
-routes() { # FAMILY: first those that the kernel makes for addresses, then direct ones, then those by way of others
-	grep ' proto kernel' "$H/net.all$1" >"$H/net.routes$1"
-	# What gateways need first; of several to one place with one metric the first counts, so they keep their order.
-	awk '
-		/ proto kernel/ {next}
-		{key = $0; gsub(/ (via|dev|src|proto|scope) [^ ]+/, "", key); line[++n] = $0; is[n] = key; count[key]++}
-		END {
-			for (i = 1; i <= n; i++) if (count[is[i]] == 1 && line[i] !~ / via /) print line[i]
-			for (i = 1; i <= n; i++) if (count[is[i]] == 1 && line[i] ~ / via /) print line[i]
-			for (i = 1; i <= n; i++) if (count[is[i]] > 1) print line[i]
-		}' "$H/net.all$1" >>"$H/net.routes$1"
-	return 0
-}
+list_routes() { $IP -o "-$1" route show table all 2>/dev/null | awk "$ROUTES {print}"; } # FAMILY
 
-remember() { # FOLDER: inside the tasks' network namespace, of which CRIU saves nothing. All at once, for clients wait
-	$IP -o -d link show >"$1/net.cards" &
-	$IP -o addr show >"$1/net.every" &
-	$IP neigh show nud permanent >"$1/net.neighbours" &
-	for F in 4 6; do
-		$IP -$F rule show >"$1/net.rules$F" 2>/dev/null &
-		list_routes $F >"$1/net.all$F" &
-	done
+remember() { # FOLDER: inside the tasks' network namespace, of which CRIU saves nothing. With few programs, for clients wait
 	grep -rsH . /proc/sys/net >"$1/net.sysctls" &
-	! command -v nft >/dev/null || nft list ruleset >"$1/net.nft" &
-	for TOOL in $(xtables); do "$TOOL-save" -c >"$1/net.$TOOL" & done
+	filters "$1" &
+	for FILE in cards every neighbours rules4 rules6 all4 all6; do : >"$1/net.$FILE"; done
+	{
+		printf 'link show\naddr show\nneigh show nud permanent\n' | $IP -o -d -force -batch -
+		for F in 4 6; do
+			printf 'family %s\n' $F
+			printf 'rule show\nroute show table all\n' | $IP -o -$F -force -batch -
+		done
+	} 2>/dev/null | awk -v to="$1/net." '
+		$1 == "family" {family = $2; next}
+		!family && /^[0-9]+: [^ ]+: </ {print >(to "cards"); next}
+		!family && /^[0-9]+: / {print >(to "every"); next}
+		!family {print >(to "neighbours"); next}
+		/^[0-9]+:/ {print >(to "rules" family); next}
+		'"$ROUTES"'
+		{print >(to "all" family)}'
 	wait
+}
+
+filters() { # FOLDER
+	OF=xtables
+	if command -v nft >/dev/null; then
+		nft list ruleset >"$1/net.nft" && OF=legacy
+		while read -r KEY _ TABLE _; do
+			case "$KEY $TABLE" in 'table CRIU-'*) ;; 'table '*) OF=xtables && break ;; esac
+		done <"$1/net.nft"
+	fi
+	for TOOL in $($OF); do "$TOOL-save" -c >"$1/net.$TOOL" & done
+	wait
+}
+
+legacy() { # where nftables has nothing, its own kind of iptables has nothing to say either
+	xtables | grep legacy
 }
 
 xtables() { # that rules may have been made with; each kind but once
@@ -130,27 +141,59 @@ xtables() { # that rules may have been made with; each kind but once
 	done
 }
 
+# From what is remembered, with few programs, for clients wait: cards that are up, their addresses, those of IPv6, of
+# which the kernel keeps some no longer than the card is up; cards to be taken down; their routes in the order to put them back:
+# first those that the kernel makes for addresses, then direct ones, then those by way of others. Of several to one place
+# with one metric the first counts, so they keep their order. Knobs as PATH:VALUE.
+taken_down() {
+	awk -v to="$H/net." '
+		FILENAME ~ /cards$/ {
+			if ($3 !~ /[<,]UP[,>]/) next
+			name = $2; sub(/[:@].*/, "", name); up[name]
+			print >(to "links")
+			if ($3 !~ /LOOPBACK/) {print name >(to "devices"); down[name]}
+			next
+		}
+		FILENAME ~ /every$/ {
+			if (!($2 in up)) next
+			if (/ scope global /) print >(to "addresses")
+			if ($3 == "inet6") {gsub(/[0-9]sec/, "&|"); gsub(/sec[|]/, ""); print >(to "six")}
+			next
+		}
+		FILENAME ~ /sysctls$/ {
+			split($0, part, "/")
+			if (part[6] == "conf" && part[7] in down) {
+				split(part[8], knob, ":")
+				if (part[5] == "ipv6" && knob[1] ~ /^(keep_addr_on_down|accept_dad|ndisc_notify)$/ ||
+					part[5] == "ipv4" && knob[1] == "arp_notify") print >(to "knobs")
+			}
+			next
+		}
+		{
+			family = FILENAME ~ /4$/ ? 4 : 6
+			if (/ proto kernel/) {print >(to "routes" family); next}
+			key = $0; gsub(/ (via|dev|src|proto|scope) [^ ]+/, "", key)
+			line[family, ++n[family]] = $0; is[family, n[family]] = key; count[family, key]++
+		}
+		END {
+			for (family = 4; family <= 6; family += 2) for (pass = 1; pass <= 3; pass++) for (i = 1; i <= n[family]; i++) {
+				of = count[family, is[family, i]] > 1 ? 3 : line[family, i] ~ / via / ? 2 : 1
+				if (of == pass) print line[family, i] >(to "routes" family)
+			}
+		}' "$H/net.cards" "$H/net.every" "$H/net.sysctls" "$H/net.all4" "$H/net.all6"
+}
+
 netdown() { # inside the tasks' network namespace: interfaces down, so that IP and MAC may come up elsewhere
-	$IP -o link show up >"$H/net.links" || return 1
-	$IP -o addr show up scope global >"$H/net.addresses"
-	$IP -6 -o addr show up 2>/dev/null | sed 's/\([0-9]\)sec/\1/g' >"$H/net.six"
-	routes 4
-	routes 6
-	: >"$H/net.knobs"
-	: >"$H/net.devices"
-	while read -r _ DEV FLAGS _; do
-		case $FLAGS in *LOOPBACK*) continue ;; esac
-		DEV=${DEV%:}
-		DEV=${DEV%%@*}
+	[ -s "$H/net.cards" ] || return 1
+	for WHAT in links devices addresses six knobs routes4 routes6; do : >"$H/net.$WHAT"; done
+	taken_down || return 1
+	while read -r DEV; do
 		V4=/proc/sys/net/ipv4/conf/$DEV V6=/proc/sys/net/ipv6/conf/$DEV
-		# What they were, as PATH:VALUE. Not by `read`: the kernel gives these files to one whole read only.
-		grep -sH . "$V6/keep_addr_on_down" "$V6/accept_dad" "$V4/arp_notify" "$V6/ndisc_notify" >>"$H/net.knobs"
 		set_knob "$V6/keep_addr_on_down" 1 # else IPv6 addresses are lost
 		set_knob "$V6/accept_dad" 0 # else they are unusable for a second
 		set_knob "$V4/arp_notify" 1 # tell the segment when it comes up again
 		set_knob "$V6/ndisc_notify" 1
-		printf '%s\n' "$DEV" >>"$H/net.devices"
-	done <"$H/net.links"
+	done <"$H/net.devices"
 	: >"$H/net.fenced"
 	while read -r DEV; do $IP link set dev "$DEV" down || return 1; done <"$H/net.devices"
 	! $IP -o link show up | grep -v LOOPBACK
@@ -244,9 +287,16 @@ shield() {
 	[ -n "$MACS" ] && [ -n "$CARDS" ] && [ -n "$FOUR$SIX" ] || return 0
 	printf 'reconciler_%s\n' "$(printf %s "${W##*/}" | sed 's/-/_m/g; s/\./_p/g')" >"$H/shielded" # one for each name
 	word "$H/shielded"
+	ARP=''
+	[ -z "$FOUR" ] || ARP='arp saddr ip @four drop'
 	[ -z "$FOUR" ] || FOUR="elements = { $FOUR }"
 	[ -z "$SIX" ] || SIX="elements = { $SIX }"
-	nft -f - <<-TABLE || rm -f "$H/shielded"
+	{ arriving && leaving; } | nft -f - || arriving | nft -f - || rm -f "$H/shielded"
+	return 0
+}
+
+arriving() {
+	cat <<-TABLE
 		table netdev $WORD {
 			set mac { type ether_addr; elements = { $MACS }
 			}
@@ -261,17 +311,13 @@ shield() {
 			}
 		}
 	TABLE
-	mute
 }
 
 # Whoever starts the container by hand when its hold is released has its engine bring its addresses up before an OCI hook can
 # refuse: what announces them, or answers clients there, must not leave the host. By MAC, which a router changes and a
 # bridge's ports are not asked about: what only passes through here is not meant. Linux since 5.16.
-mute() {
-	word "$H/shielded" || return 0
-	ARP=''
-	[ -z "$FOUR" ] || ARP='arp saddr ip @four drop'
-	nft -f - <<-TABLE
+leaving() {
+	cat <<-TABLE
 		table netdev $WORD {
 			chain leaving {
 				type filter hook egress devices = { $CARDS } priority 0; policy accept;
@@ -280,7 +326,6 @@ mute() {
 			}
 		}
 	TABLE
-	return 0
 }
 
 isolate_ended() { if word "$H/net.pid"; then end_isolate "$WORD" "$REST"; fi; }
@@ -405,10 +450,15 @@ freeze() { # INIT_PID: sets nothing where it is not in the cgroup it was given, 
 	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 		sleep 0.001
 		is_frozen "$GROUP" || continue
+		still
 		lock_network
 		return
 	done
 	thaw # it takes long: CRIU waits in its own way
+}
+
+still() { # who waits to look at the tasks as they are dumped may do so
+	[ ! -p "$W/still" ] || printf 'x\n' 1<>"$W/still"
 }
 
 is_frozen() { # CGROUP
@@ -654,6 +704,7 @@ case ${1-} in
 		;;
 	network-lock)
 		thaw # done by CRIU, unless it froze another cgroup than ours; the tasks are stopped now
+		still
 		lock_network
 		;;
 	network-unlock)

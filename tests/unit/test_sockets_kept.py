@@ -1,4 +1,4 @@
-"""`templates/criu/sockets.pl`: what CRIU drops of sockets is noted, and put back into those of another process.
+"""`templates/criu/kept.pl`: what CRIU drops of sockets is noted, and put back into those of another process.
 Real: the kernel's sockets, Perl."""
 
 from __future__ import annotations
@@ -108,23 +108,28 @@ def stack() -> Iterator[ExitStack]:
         yield made
 
 
-def perl(*arguments: object) -> str:
-    words = ["perl", "-", str(arguments[0]), platform.machine(), *map(str, arguments[1:])]
-    done = subprocess.run(words, input=host_script("criu", "sockets", "pl"), capture_output=True, text=True)
+def perl(do: str, folder: Path, pid: int) -> str:
+    words = ["perl", "-", do, platform.machine(), folder, str(pid)]
+    done = subprocess.run(words, input=host_script("criu", "kept", "pl"), capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
 
+def noted(folder: Path, pid: int) -> str:
+    assert perl("note", folder, pid) == ""
+    return (folder / "sockets").read_text()
+
+
 def test_another_process_gets_it_and_can_leave_as_it_came(stack: ExitStack, tmp_path: Path) -> None:
     before, after = Task(stack, changed), Task(stack, new, leaves)
-    noted = perl("note", before.pid)
-    assert "group" in noted and "IPV6_MULTICAST_IF" in noted and "TCP_USER_TIMEOUT" in noted
-    assert "e8010101 1 0a000001 0a000002\n" in noted
-    file = tmp_path / "sockets"
-    file.write_text(noted.replace(f" {before.inside} ", f" {after.inside} "))
-    assert perl("apply", file, after.pid) == ""
-    assert perl("note", after.pid) == file.read_text()
-    assert perl("apply", file, after.pid) == ""  # once more: a reply was lost
+    had = noted(tmp_path, before.pid)
+    assert "group" in had and "IPV6_MULTICAST_IF" in had and "TCP_USER_TIMEOUT" in had
+    assert "e8010101 1 0a000001 0a000002\n" in had
+    wanted = had.replace(f" {before.inside} ", f" {after.inside} ")
+    (tmp_path / "sockets").write_text(wanted)
+    assert perl("apply", tmp_path, after.pid) == ""
+    assert perl("apply", tmp_path, after.pid) == ""  # once more: a reply was lost
+    assert noted(tmp_path, after.pid) == wanted
     assert after.ends_well()
 
 
@@ -139,7 +144,7 @@ def test_what_cannot_be_put_back_is_told(stack: ExitStack, tmp_path: Path) -> No
         f"option {at} TCP_CONGESTION 6e6f6e65\n"
         "group x 1 0 lo ef010203 0\n"
     )
-    told = perl("apply", file, after.pid).splitlines()
+    told = perl("apply", tmp_path, after.pid).splitlines()
     assert [line.partition(" on its socket")[0] for line in told] == [
         f"process {after.inside} lacks the multicast group 239.1.2.3 on gone0",
         f"process {after.inside} lacks the option TCP_USER_TIMEOUT",
