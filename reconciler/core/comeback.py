@@ -90,7 +90,7 @@ def misfits(manifest: Manifest, workload: Workload, facts: HostFacts) -> Iterato
         lacking &= X86_INSTRUCTIONS
     if lacking:
         yield Obstacle(f"the CPU of {name} lacks {', '.join(sorted(lacking)[:6])}", another)
-    here, there = source.versions.criu, facts.versions.criu
+    here, there = source.versions.get("criu", ""), facts.version("criu")
     if there and version_tuple(there) < version_tuple(here):
         yield Obstacle(f"CRIU is {there} on {name}, and {here} took it", f"upgrade criu on {name}, or {another}")
     if source.cgroup_version and facts.cgroup_version and source.cgroup_version != facts.cgroup_version:

@@ -33,11 +33,10 @@ def can_hold(instance: Instance, source: HostFacts) -> MoveObstacle | None:
 
 def reads_config(container: ContainerFacts, host: HostFacts) -> MoveObstacle | None:
     """Why a container's own CRIU config has no effect there; None when it has."""
-    if container.oci_runtime == "crun" and version_tuple(host.versions.crun) < _CRUN_READS:
+    crun = host.version("crun", container.runtime)
+    if container.oci_runtime == "crun" and version_tuple(crun) < _CRUN_READS:
         needed = ".".join(map(str, _CRUN_READS))
-        return MoveObstacle(
-            code=ObstacleCode.CONFIG_NOT_READ, host=host.name, found=host.versions.crun, needed=needed
-        )
+        return MoveObstacle(code=ObstacleCode.CONFIG_NOT_READ, host=host.name, found=crun, needed=needed)
     return None
 
 

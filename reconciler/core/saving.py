@@ -100,7 +100,7 @@ def planned(
             oci_runtime=container.oci_runtime if container else "",
             image=container.image_name if container else "",
             image_id=instance.image_id,
-            versions=facts.versions,
+            versions=facts.versions_with(instance.runtime),
             arch=facts.arch,
             cpu_flags=facts.cpu_flags,
             cgroup_version=facts.cgroup_version,

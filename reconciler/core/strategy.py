@@ -146,7 +146,7 @@ def network_lock(source: HostFacts, destination: HostFacts) -> str:
     """What CRIU keeps packets away from dumped connections with: nftables where both hosts can (5 to 10 ms to
     unlock, where iptables takes 40 to 60), else CRIU's default. The images name it, so both hosts need it."""
     able = all(
-        _LOCK_FEATURE in host.features and version_tuple(host.versions.criu) >= _LOCK_FROM
+        _LOCK_FEATURE in host.features and version_tuple(host.version("criu")) >= _LOCK_FROM
         for host in (source, destination)
     )
     return "nftables" if able else ""

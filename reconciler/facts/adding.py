@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reconciler.model.world import HostFacts, RuntimeFacts, Versions
+from reconciler.model.world import HostFacts, RuntimeFacts
 
 
 def with_runtime(host: HostFacts, runtime: str, found: RuntimeFacts) -> HostFacts:
@@ -19,9 +19,8 @@ def with_runtime(host: HostFacts, runtime: str, found: RuntimeFacts) -> HostFact
         told["settings"] = {**host.settings, runtime: found.settings}
     if found.disk_free_bytes is not None:
         told["disks"] = {**host.disks, runtime: found.disk_free_bytes}
-    said = {name: value for name in Versions.model_fields if (value := getattr(found.versions, name))}
-    if said:
-        told["versions"] = host.versions.model_copy(update=said)
+    if found.versions:
+        told["programs"] = {**host.programs, runtime: found.versions}
     return host.model_copy(update=told)
 
 

@@ -7,7 +7,7 @@ from reconciler.core.quantity import quantity
 from reconciler.model.command import ApiCall, Program, Verb
 from reconciler.model.place import seat
 from reconciler.model.resources import NODE
-from reconciler.model.world import HostFacts, Versions
+from reconciler.model.world import HostFacts
 
 ZONE = "topology.kubernetes.io/zone"
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -36,7 +36,7 @@ def _node(cluster: str, raw: object) -> HostFacts:
     return HostFacts(
         name=seat(cluster, answers.name(metadata.get("name"), "the name of a node")),
         arch=_MACHINES.get(arch, arch),
-        versions=Versions(kernel=answers.word(info.get("kernelVersion"), "a kernel")),
+        versions={"kernel": answers.word(info.get("kernelVersion"), "a kernel")},
         memory_free_bytes=quantity(memory, "a node's memory"),
         labels=labels,
         zone=labels.get(ZONE, ""),

@@ -10,7 +10,7 @@ from reconciler.core.lines import numbers, sections, version
 from reconciler.errors import HostError
 from reconciler.guard import guard
 from reconciler.model.command import Command, Program, Seconds
-from reconciler.model.world import HostFacts, Versions
+from reconciler.model.world import HostFacts
 from reconciler.resources import host_script
 
 LIMIT: Seconds = 60.0
@@ -38,10 +38,10 @@ def look(host: str) -> Program[HostFacts]:
         machine=answers.word("/".join(parts.get("machine", "").split()), "its identity"),
         arch=answers.word(parts.get("arch", "").strip(), "its architecture"),
         cpu_flags=cpu_flags(parts.get("cpu", "")),
-        versions=Versions(
-            criu=version(parts.get("version criu", "")),
-            kernel=answers.word(parts.get("kernel", "").strip(), "its kernel"),
-        ),
+        versions={
+            "criu": version(parts.get("version criu", "")),
+            "kernel": answers.word(parts.get("kernel", "").strip(), "its kernel"),
+        },
         features=_words(parts, "features"),
         tools=_words(parts, "tools"),
         memory_free_bytes=numbers(parts.get("memory", ""), ("available",))["available"] * 1024,

@@ -11,7 +11,6 @@ from reconciler.model.base import Model, Name, digest
 from reconciler.model.checkpointing import DEFAULT_FOLDER
 from reconciler.model.command import Bytes
 from reconciler.model.restic import ResticStore
-from reconciler.model.world import Versions
 
 FORMAT = 1
 CheckpointId = Annotated[str, Field(pattern=r"^[0-9a-z][0-9a-z-]{3,40}$")]
@@ -43,7 +42,7 @@ class TakenFrom(Model):
     oci_runtime: str = ""
     image: str = ""
     image_id: str = ""
-    versions: Versions = Versions()
+    versions: dict[str, str] = Field({}, description="By program, as they were where its runtime was at work")
     arch: str = ""
     cpu_flags: tuple[str, ...] = ()
     cgroup_version: int = 0

@@ -204,14 +204,6 @@ class Alive:
     following: Following | None = None
 
 
-class Versions(Model):
-    podman: str = ""
-    runc: str = ""
-    crun: str = ""
-    criu: str = ""
-    kernel: str = ""
-
-
 class Folder(Model):
     """A place that a bind mount with `move: true` comes from or goes to. `kind`: `absent`, `empty`, `folder`,
     `link`, `mountpoint` or `other`; empty when nobody asked. `owner`: the workload it came along with."""
@@ -254,7 +246,7 @@ class RuntimeFacts(Model):
     """What one runtime has on a host. `version` None: it is not installed there, and has nothing."""
 
     version: str | None = None
-    versions: Versions = Field(Versions(), description="Of the programs that are its own")
+    versions: dict[str, str] = Field({}, description="Of what it runs with, by name; empty where that is missing")
     settings: tuple[str, ...] = Field((), description="What rules ask of how it is set up, in words of its own")
     disk_free_bytes: int | None = Field(None, description="Where it keeps things; None: as the host itself")
     instances: tuple[SerializeAsAny[Instance], ...] = ()
@@ -271,7 +263,8 @@ class HostFacts(Model):
     machine: str = Field("", description="The same for hosts that are one machine; empty where that is not known")
     arch: str = ""
     cpu_flags: tuple[str, ...] = ()
-    versions: Versions = Versions()
+    versions: dict[str, str] = Field({}, description="Of what serves all runtimes: kernel, criu")
+    programs: dict[str, dict[str, str]] = Field({}, description="Versions of what each runtime runs with")
     runtimes: dict[str, str] = Field({}, description="Version of each runtime that is installed, by name")
     settings: dict[str, tuple[str, ...]] = Field({}, description="How each runtime is set up, in words of its own")
     features: tuple[str, ...] = Field((), description="CRIU features present, e.g. uffd, mem_dirty_track")
@@ -308,6 +301,29 @@ class HostFacts(Model):
     def least_disk_bytes(self) -> int:
         """Free in the fullest of the places where anything is kept."""
         return min((self.disk_free_bytes, *self.disks.values()))
+
+    def versions_with(self, runtime: str) -> dict[str, str]:
+        """By program, as they are where that runtime is at work: the host's, its own, what it runs with. Empty for
+        what it looked for and did not find; what nobody looked for is not there."""
+        own = {name: version for name, version in self.runtimes.items() if name == runtime}
+        return self.versions | own | self.programs.get(runtime, {})
+
+    def version(self, program: str, runtime: str = "") -> str:
+        """Of a program where that runtime is at work; empty where it is not known."""
+        return self.versions_with(runtime).get(program, "")
+
+    @property
+    def installed(self) -> tuple[tuple[str, str], ...]:
+        """Programs with their versions, runtimes first; one that two runtimes have in two versions is there twice.
+        A kernel is nothing that one installs."""
+        told = (self.programs.get(name, {}) for name in self.runtimes)
+        found = [
+            (name, its)
+            for programs in (*told, self.versions)
+            for name, its in programs.items()
+            if its and name != "kernel"
+        ]
+        return tuple(dict.fromkeys((*self.runtimes.items(), *found)))
 
     def of(self, runtime: str) -> HostFacts:
         """As a runtime sees it: its own disk, and without the images and networks that only others have."""

@@ -16,7 +16,6 @@ from reconciler.model.world import (
     NetworkFacts,
     Preflight,
     ProcessFacts,
-    Versions,
     World,
 )
 
@@ -98,7 +97,8 @@ def _facts(name: str, containers: list[ContainerFacts]) -> HostFacts:
     return HostFacts(
         name=name,
         arch="x86_64",
-        versions=Versions(podman="5.4.2", runc="1.1.15", crun="1.21", criu="4.2", kernel="6.18.0"),
+        versions={"criu": "4.2", "kernel": "6.18.0"},
+        programs={"podman": {"runc": "1.1.15", "crun": "1.21"}},
         runtimes={"podman": "5.4.2"},
         features=("uffd",),
         tools=("iptables-restore", "perl", *NEEDED_TOOLS),

@@ -10,11 +10,11 @@ from reconciler.cli.views.doctor import render_examination
 from reconciler.cli.views.output.base import as_json
 from reconciler.cli.views.output.hosts import doctor_document
 from reconciler.commands.doctor import PROGRAMS, Examination, Health, _examined, sudoers
-from reconciler.model.world import HostUnknown, Preflight, Versions
+from reconciler.model.world import HostUnknown, Preflight
 from tests.core.worlds import facts, host
 
 PACKAGE = Path(__file__).parent.parent.parent / "reconciler"
-GOOD = Versions(podman="6.1.2", runc="1.4.0", criu="4.2", kernel="6.18.0")
+GOOD = {"podman": "6.1.2", "runc": "1.4.0", "criu": "4.2", "kernel": "6.18.0"}
 
 
 def examined(**changes):
@@ -38,7 +38,7 @@ def test_details_come_before_the_verdict_line():
 
 
 def test_known_holes_are_counted_and_listed_on_demand():
-    old = examined(versions=GOOD.model_copy(update={"runc": "1.1.15"}))
+    old = examined(versions=GOOD | {"runc": "1.1.15"})
     assert old.health is Health.READY
     assert "1 security notes" in render_examination(Examination((old,)), False, security=False)
     assert "CVE-2025-31133" in render_examination(Examination((old,)), False, security=True)

@@ -14,7 +14,6 @@ from reconciler.model.world import (
     Preflight,
     ProcessFacts,
     TcpConnection,
-    Versions,
 )
 from reconciler.runtimes import registry
 from tests.core.worlds import API, container, domain, facts, host, spec, tree, workload, world
@@ -69,7 +68,7 @@ class Scene:
         of = domain if self.machine else container if self.process is None else tree
         some = {"upper_dir": "/up", "userdata": "/u"} if self.process is None and not self.machine else {}
         on_source = (of(wanted, **{**some, **self.has}),) if moves else ()
-        has = {"runtimes": {"libvirt": "11.3.0"} if self.machine else {"podman": "5.4.2"}}
+        has = {"runtimes": {"libvirt": "11.3.0"}} if self.machine else {}
         if self.process is not None:
             has = {"runtimes": {"process": "4.2"}}
         source = facts("h1", *on_source, *self.here_too, **_host(has | self.here))
@@ -99,7 +98,7 @@ def _host(changes: dict) -> dict:
     asked = changes.pop("preflight", {})
     answers = None if asked is None else Preflight(**{"capabilities": ("CHOWN", "KILL"), **asked})
     changes["preflight"] = answers
-    return {"versions": Versions(**{**GOOD, **versions}), **changes}
+    return {"versions": {**GOOD, **versions}, **changes}
 
 
 def held(**facts_of_processes) -> dict:

@@ -193,7 +193,7 @@ def test_criu_is_not_given_a_network_lock_that_it_crashes_on():
     for release in ("4.1.1", "4.2.1"):
         able = {
             "features": ("uffd", "network_lock_nftables"),
-            "versions": VERSIONS.model_copy(update={"criu": release, "kernel": "6.12.0"}),
+            "versions": VERSIONS | {"criu": release, "kernel": "6.12.0"},
         }
         plan = make_plan(spec(H1, H2, after), world(facts("h1", container(before), **able), facts("h2", **able)))
         locks[release] = plan.moves["web"].network_lock

@@ -17,7 +17,6 @@ from reconciler.model.world import (
     Marker,
     NetworkFacts,
     TreeFacts,
-    Versions,
     VolumeFacts,
     World,
 )
@@ -94,7 +93,8 @@ def volume(name, of="web", epoch=1):
     return VolumeFacts(name=name, labels={LABEL_WORKLOAD: of, LABEL_EPOCH: str(epoch), LABEL_RUN: "earlier"})
 
 
-VERSIONS = Versions(podman="5.4.2", runc="1.1.15", crun="1.21", criu="4.2", kernel="6.18.0")
+VERSIONS = {"podman": "5.4.2", "runc": "1.1.15", "crun": "1.21", "criu": "4.2", "kernel": "6.18.0"}
+OWN = ("criu", "kernel")
 
 
 def facts(name, *containers, **more):
@@ -102,8 +102,11 @@ def facts(name, *containers, **more):
     more.setdefault(
         "networks", (NetworkFacts(name="lab", driver="macvlan", subnets=("10.77.0.0/24",), parent="e0"),)
     )
-    more.setdefault("versions", VERSIONS)
-    more.setdefault("runtimes", {"podman": "5.4.2"})
+    named = dict(more.pop("versions", VERSIONS))
+    more["versions"] = {name: named.pop(name) for name in OWN}
+    engine = named.pop("podman")
+    more.setdefault("runtimes", {"podman": engine})
+    more.setdefault("programs", dict.fromkeys(more["runtimes"], named))
     more.setdefault(
         "tools", ("iptables-restore", "nsenter", "flock", "setsid", "timeout", "tar", "ip", "perl", "python3")
     )

@@ -124,7 +124,7 @@ async def observed(text: str = RECORDED, **host: Any) -> HostFacts:
 
 async def test_recorded_answers() -> None:
     facts = await observed()
-    assert facts.runtimes["docker"] == "26.1.5" and facts.versions.runc == "1.1.15"
+    assert facts.runtimes["docker"] == "26.1.5" and facts.version("runc", "docker") == "1.1.15"
     assert facts.settings["docker"] == ("experimental", "live-restore", "storage=overlay2", "runtime=runc")
     (copy,) = facts.containers
     assert (copy.name, copy.state, copy.runtime) == ("contract", InstanceState.RUNNING, "docker")

@@ -20,14 +20,14 @@ from reconciler.model.network import NetworkDefinition
 from reconciler.model.process import ProcessTree
 from reconciler.model.question import Question
 from reconciler.model.spec import Workload
-from reconciler.model.world import HostFacts, InstanceState, TreeFacts, Versions
+from reconciler.model.world import HostFacts, InstanceState, TreeFacts
 from reconciler.runtimes.process import observing, settings, stores, verifying
 from tests.core.worlds import API
 from tests.unit.lies import LIES, Liar, harmless
 from tests.unit.test_lying_answers import refusal
 
 ID = "ab" * 32
-HOST = HostFacts(name="h1", versions=Versions(criu="4.2.1"))
+HOST = HostFacts(name="h1", versions={"criu": "4.2.1"})
 SPEC = {
     "command": ["/bin/app", "a b", "line\nbreak\n", ""],
     "env": {"A": "1\n2"},

@@ -14,7 +14,7 @@ from reconciler.model.health import HealthCheck
 from reconciler.model.network import NetworkDefinition
 from reconciler.model.plan import Phase
 from reconciler.model.spec import Workload
-from reconciler.model.world import HostFacts, ImageFacts, NetworkFacts, RuntimeFacts, Versions
+from reconciler.model.world import HostFacts, ImageFacts, NetworkFacts, RuntimeFacts
 from reconciler.runtimes.base import Alive, Pull
 from tests.sim.memrt import (
     LIVE,
@@ -40,7 +40,7 @@ class Plain:
         had = yield from seen()
         return RuntimeFacts(
             version="5.4.2",
-            versions=Versions(podman="5.4.2", runc="1.1.15", crun="1.28"),
+            versions={"runc": "1.1.15", "crun": "1.28"},
             instances=tuple(container_facts(c) for c in had["containers"]),
             images=tuple(
                 ImageFacts(id=i, names=(f"localhost/{i}:1",), size_bytes=s) for i, s in had["images"].items()

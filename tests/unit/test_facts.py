@@ -8,14 +8,16 @@ import pytest
 
 from reconciler.core.planner import make_plan
 from reconciler.core.rules import check_host
+from reconciler.core.rules.security import floors
 from reconciler.errors import HostError
 from reconciler.facts.adding import with_runtime
 from reconciler.facts.host import look
 from reconciler.hosts.base import pump
-from reconciler.model.world import HostFacts, ImageFacts, NetworkFacts, RuntimeFacts, Versions
+from reconciler.model.checkpoint import TakenFrom
+from reconciler.model.world import HostFacts, ImageFacts, NetworkFacts, RuntimeFacts
 from reconciler.runtimes.podman import observing
 from reconciler.runtimes.process import ProcessDriver
-from tests.core.worlds import container, facts, host, spec, workload, world
+from tests.core.worlds import VERSIONS, container, facts, host, spec, workload, world
 from tests.unit.lies import Liar
 
 IMAGE = ImageFacts(id="9", names=("plain/app:1",))
@@ -51,7 +53,7 @@ async def test_a_host_is_known_without_any_runtime() -> None:
     seen = await looked()
     assert (seen.machine, seen.versions, seen.runtimes) == (
         "boot/1:2",
-        Versions(criu="4.2.1", kernel="6.18.0"),
+        {"criu": "4.2.1", "kernel": "6.18.0"},
         {},
     )
     assert (seen.cpu_flags, seen.tools, seen.memory_free_bytes) == (("aes", "fpu"), ("ip", "tar"), 4096)
@@ -97,10 +99,11 @@ def both(**plain: object) -> HostFacts:
 
 
 def test_what_each_has_is_put_together_with_its_name() -> None:
-    seen = both(images=(IMAGE,), disk_free_bytes=3, versions=Versions(crun="1.28"))
+    seen = both(images=(IMAGE,), disk_free_bytes=3, versions={"crun": "1.28"})
     assert [(c.name, c.runtime) for c in seen.containers] == [("web", "podman"), ("db", "plain")]
     assert seen.runtimes == {"podman": "5.4.2", "plain": "1"}
-    assert (seen.versions.podman, seen.versions.crun, seen.versions.criu) == ("5.4.2", "1.28", "4.2")
+    assert (seen.version("crun", "podman"), seen.version("crun", "plain")) == ("1.21", "1.28")
+    assert (seen.version("runc", "plain"), seen.version("criu", "plain")) == ("", "4.2")
     assert (seen.of("podman").disk_free_bytes, seen.of("plain").disk_free_bytes, seen.least_disk_bytes) == (
         5,
         3,
@@ -125,3 +128,27 @@ def test_a_missing_runtime_is_said_of_workloads_that_want_it_only() -> None:
     found = make_plan(spec(host("h1"), workload("web", on="h1"), other), world(bare)).findings
     assert {f.workload for f in found if f.rule == "runtime.missing"} == {"web"}
     assert not any(f.rule == "runtime.missing" for f in check_host(bare))
+
+
+def test_what_two_runtimes_run_with_may_have_two_versions() -> None:
+    seen = both(versions={"runc": "1.2.7", "crun": "1.21"})
+    assert (seen.version("runc", "podman"), seen.version("runc", "plain")) == ("1.1.15", "1.2.7")
+    assert [its for name, its in seen.installed if name == "runc"] == ["1.1.15", "1.2.7"]
+    assert len(seen.installed) == len(set(seen.installed)) == 6  # two runtimes, runc twice, crun, criu
+    old = {said.message.split()[1] for said in floors(seen) if said.message.startswith("runc ")}
+    assert old == {"1.1.15", "1.2.7"}
+
+
+def test_a_hole_in_containerd_is_found_where_pods_are() -> None:
+    seen = with_runtime(
+        HostFacts(name="h1"), "cri", RuntimeFacts(version="2.1.8", versions={"containerd": "2.1.8"})
+    )
+    assert [said.fix for said in floors(seen)] == ["upgrade containerd on h1"]
+
+
+def test_a_checkpoint_of_an_earlier_release_names_programs_by_the_same_words() -> None:
+    named = {"podman": "5.4.2", "runc": "1.1.15", "crun": "", "criu": "4.2", "kernel": "6.18.0"}
+    taken = TakenFrom.model_validate({"host": "h1", "runtime": "podman", "versions": named})
+    assert taken.model_dump(mode="json")["versions"] == named  # what its seal was made of
+    seen = facts("h1")
+    assert seen.versions_with("podman") == {**VERSIONS}

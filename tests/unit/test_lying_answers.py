@@ -204,7 +204,7 @@ async def test_observation(name: str, lie: str) -> None:
         assert isinstance(facts, HostFacts)
         for found in (*facts.containers, *facts.images, *facts.volumes):
             check(found)
-        assert harmless("".join((facts.arch, *facts.tools, *facts.features, facts.versions.kernel)))
+        assert harmless("".join((facts.arch, *facts.tools, *facts.features, facts.version("kernel"))))
 
 
 async def test_the_closer_look() -> None:

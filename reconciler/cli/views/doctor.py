@@ -51,12 +51,9 @@ def _finding(finding: Finding, color: bool) -> list[str]:
 def _facts(host: Examined, security: bool) -> str:
     if not isinstance(host.view, HostFacts):
         return ""
-    have = host.view.versions
-    named = [f"{n} {v}" for n in ("podman", "runc", "crun", "criu") if (v := getattr(have, n))]
-    named += [f"{n} {v}".strip() for n, v in host.view.runtimes.items() if n not in type(have).model_fields]
     parts = [
-        *named,
-        f"Linux {have.kernel}",
+        *(f"{name} {version}".strip() for name, version in host.view.installed),
+        f"Linux {host.view.version('kernel')}",
         f"{format_bytes(host.view.memory_free_bytes)} of memory and"
         f" {format_bytes(host.view.least_disk_bytes)} of disk free",
     ]

@@ -197,7 +197,7 @@ def host_rule(
 
 def serves_others_only(host: HostFacts) -> bool:
     """Whether a host has runtimes, but not the one that moves by CRIU unless told otherwise, and no CRIU."""
-    return bool(host.runtimes) and not (DEFAULT_RUNTIME in host.runtimes or host.versions.criu)
+    return bool(host.runtimes) and not (DEFAULT_RUNTIME in host.runtimes or host.version("criu"))
 
 
 def register(added: Rule) -> None:

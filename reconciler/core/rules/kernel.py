@@ -63,7 +63,7 @@ def kernel_older(case: Case) -> Iterator[Said]:
     fails and the workload is put back."""
     if not (case.moves and case.source and case.destination):
         return
-    here, there = case.source.versions.kernel, case.destination.versions.kernel
+    here, there = case.source.version("kernel"), case.destination.version("kernel")
     if there and version_tuple(there)[:2] < version_tuple(here)[:2]:
         yield Said(
             f"Linux is {there} on {case.destination.name} and {here} on {case.source.name}",

@@ -178,7 +178,7 @@ def kernel_objects(case: Case) -> Iterator[Said]:
     if not case.held:
         return
     saved = set(SAVED_OBJECTS)
-    if case.source and version_tuple(case.source.versions.criu) < PIDFD_SINCE:
+    if case.source and version_tuple(case.source.version("criu")) < PIDFD_SINCE:
         saved.discard("pidfd")
     unknown = sorted(set(case.held.kernel_objects) - saved - {BPF_MAP})
     if unknown:

@@ -66,7 +66,7 @@ def tools_missing(host: HostFacts) -> Iterator[Said]:
 @host_rule("criu.missing")
 def criu_missing(host: HostFacts) -> Iterator[Said]:
     """A move needs CRIU on both hosts: it saves the processes on one and makes them again on the other."""
-    if not host.versions.criu:
+    if not host.version("criu"):
         yield Said(
             f"CRIU is not installed on {host.name}, or does not start there",
             "apt-get install criu (4.2 or newer on Linux 6.16 and newer)",
@@ -76,7 +76,7 @@ def criu_missing(host: HostFacts) -> Iterator[Said]:
 @host_rule("criu.check")
 def criu_check(host: HostFacts) -> Iterator[Said]:
     """`criu check` says what is missing on this kernel. Optional features do not count here."""
-    if host.versions.criu and host.preflight and host.preflight.complaint:
+    if host.version("criu") and host.preflight and host.preflight.complaint:
         yield Said(
             f"CRIU cannot work on {host.name}: {host.preflight.complaint}",
             f"see all of it on {host.name}: criu check; it needs root and a kernel with CONFIG_CHECKPOINT_RESTORE",
@@ -87,11 +87,10 @@ def criu_check(host: HostFacts) -> Iterator[Said]:
 def criu_tcp_kernel(host: HostFacts) -> Iterator[Said]:
     """Linux 6.16 and newer refuse a socket option that CRIU before 4.2 reads, so every dump of a container
     with a TCP socket fails there."""
-    kernel, criu = version_tuple(host.versions.kernel), version_tuple(host.versions.criu)
-    if criu and kernel >= (6, 16) and criu < (4, 2):
+    kernel, criu = host.version("kernel"), host.version("criu")
+    if criu and version_tuple(kernel) >= (6, 16) and version_tuple(criu) < (4, 2):
         yield Said(
-            f"CRIU {host.versions.criu} on {host.name} cannot handle TCP sockets on Linux"
-            f" {host.versions.kernel} (needs CRIU 4.2)",
+            f"CRIU {criu} on {host.name} cannot handle TCP sockets on Linux {kernel} (needs CRIU 4.2)",
             f"upgrade criu on {host.name}",
         )
 
@@ -99,12 +98,11 @@ def criu_tcp_kernel(host: HostFacts) -> Iterator[Said]:
 @host_rule("criu.known-bad", acceptable=True)
 def criu_known_bad(host: HostFacts) -> Iterator[Said]:
     """This release of CRIU is known not to work on this kernel."""
-    kernel, criu = version_tuple(host.versions.kernel), version_tuple(host.versions.criu)
+    kernel, criu = host.version("kernel"), host.version("criu")
     for bad in KNOWN_BAD:
-        if criu and criu < bad.criu and kernel >= bad.kernel:
+        if criu and version_tuple(criu) < bad.criu and version_tuple(kernel) >= bad.kernel:
             yield Said(
-                f"CRIU {host.versions.criu} does not work on {host.name} with Linux"
-                f" {host.versions.kernel}: {bad.why}",
+                f"CRIU {criu} does not work on {host.name} with Linux {kernel}: {bad.why}",
                 f"upgrade criu on {host.name} to {bad.needs} or newer",
             )
             return
@@ -116,12 +114,13 @@ def criu_older(case: Case) -> Iterator[Said]:
     is a warning: images change there only where a new kind of object is in them."""
     if not (case.moves and case.source and case.destination):
         return
-    here, there = version_tuple(case.source.versions.criu), version_tuple(case.destination.versions.criu)
+    saved, restores = case.source.version("criu"), case.destination.version("criu")
+    here, there = version_tuple(saved), version_tuple(restores)
     if there and there[:2] < here[:2]:
         yield Said(
-            f"CRIU is {case.destination.versions.criu} on {case.destination.name} and"
-            f" {case.source.versions.criu} on {case.source.name}: an older CRIU restores what a newer one saved",
-            f"upgrade criu on {case.destination.name} to {case.source.versions.criu}",
+            f"CRIU is {restores} on {case.destination.name} and {saved} on {case.source.name}: an older CRIU"
+            " restores what a newer one saved",
+            f"upgrade criu on {case.destination.name} to {saved}",
             warn=there[:1] == here[:1],
         )
 
@@ -152,7 +151,7 @@ def oci_runtime(case: Case) -> Iterator[Said]:
     if not (case.moves and case.container and case.destination):
         return
     name = case.container.oci_runtime
-    if name and not getattr(case.destination.versions, name, "yes"):
+    if name and not case.destination.versions_with(case.container.runtime).get(name, "yes"):
         yield Said(f"{name} is not installed on {case.destination.name}", f"apt-get install {name}")
 
 
@@ -163,7 +162,7 @@ def oci_runtime_older(case: Case) -> Iterator[Said]:
     if not (case.moves and case.container and case.source and case.destination):
         return
     name = case.container.oci_runtime
-    here, there = (getattr(host.versions, name, "") for host in (case.source, case.destination))
+    here, there = (host.version(name, case.container.runtime) for host in (case.source, case.destination))
     if here and there and version_tuple(there)[:2] < version_tuple(here)[:2]:
         yield Said(
             f"{name} is {there} on {case.destination.name} and {here} on {case.source.name}",
@@ -282,11 +281,12 @@ def tcp_close(case: Case) -> Iterator[Said]:
     that file from 1.26 on; containers that Reconciler did not make have none."""
     if not (case.moves and case.container and case.destination) or case.policy.tcp is not TcpHandling.CLOSE:
         return
-    crun = version_tuple(case.destination.versions.crun)
-    if case.container.tcp_established and case.container.oci_runtime == "crun" and crun < CRIU_READS_CONFIG:
+    if not case.container.tcp_established or case.container.oci_runtime != "crun":
+        return
+    crun = case.destination.version("crun", case.container.runtime)
+    if version_tuple(crun) < CRIU_READS_CONFIG:
         yield Said(
-            f"crun {case.destination.versions.crun} on {case.destination.name} cannot close TCP connections on"
-            " restore (needs 1.26)",
+            f"crun {crun} on {case.destination.name} cannot close TCP connections on restore (needs 1.26)",
             "set ociRuntime: runc in the spec, upgrade crun, or give the container an address that moves along",
         )
 

@@ -63,11 +63,9 @@ def floors(host: HostFacts) -> Iterator[Said]:
     without changing the number that `--version` shows: look at the package's changelog before you worry.
     `reconcile doctor` always knows; the policy's `securityFloor` says whether a plan ignores it, warns or
     refuses."""
+    sudo = [("sudo", host.preflight.sudo)] if host.preflight and host.preflight.sudo else []
     for item in FLOORS:
-        have = getattr(host.versions, item.program, "")
-        if item.program == "sudo" and host.preflight:
-            have = host.preflight.sudo
-        if have and below(have, item):
+        for have in (its for name, its in (*host.installed, *sudo) if name == item.program and below(its, item)):
             yield Said(
                 f"{item.program} {have} is older than {item.closed_in} ({item.advisory}: {item.what})",
                 f"upgrade {item.program} on {host.name}",

@@ -11,7 +11,7 @@ from reconciler.errors import HostError
 from reconciler.guard.guard import ROOT
 from reconciler.model.command import Command, Program, Seconds
 from reconciler.model.labels import ANNOTATION_CRIU
-from reconciler.model.world import HostFacts, InstanceState, RuntimeFacts, Versions
+from reconciler.model.world import HostFacts, InstanceState, RuntimeFacts
 from reconciler.runtimes.cri import calls, copies, images, looking, networks
 from reconciler.runtimes.cri.calls import UNIMPLEMENTED, CriAnswer, CriCall
 from reconciler.runtimes.cri.messages import mapping
@@ -50,9 +50,10 @@ def observe(host: HostFacts) -> Program[RuntimeFacts]:
     )
     if instances:
         instances = yield from copies.with_upper(instances)
+    its = version(answers.string(versions.runtime_version, "the version of containerd", 200))
     return RuntimeFacts(
-        versions=Versions(runc=version(parts.get("runc", ""))),
-        version=version(answers.string(versions.runtime_version, "the version of containerd", 200)),
+        version=its,
+        versions={"containerd": its, "runc": version(parts.get("runc", ""))},
         settings=tuple(_settings(versions, status, parts)),
         disk_free_bytes=answers.number(parts.get("disk", "").strip(), "the free disk of containerd") or None,
         instances=(yield from measured(instances, by_id(), LISTS_LIMIT)),

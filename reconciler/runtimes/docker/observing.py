@@ -9,7 +9,7 @@ from reconciler.errors import HostError
 from reconciler.guard.guard import ROOT
 from reconciler.model.command import Command, Program, Seconds
 from reconciler.model.labels import LABEL_WORKLOAD
-from reconciler.model.world import HostFacts, InstanceState, RuntimeFacts, Versions
+from reconciler.model.world import HostFacts, InstanceState, RuntimeFacts
 from reconciler.runtimes.docker import parse, places
 from reconciler.runtimes.oci.measuring import by_id, measured
 
@@ -44,7 +44,7 @@ def observe(host: HostFacts) -> Program[RuntimeFacts]:
     )
     return RuntimeFacts(
         version=version,
-        versions=Versions(runc=parse.component(parts.get("server", ""), "runc")),
+        versions={"runc": parse.component(parts.get("server", ""), "runc")},
         settings=parse.settings(info),
         disk_free_bytes=answers.number(parts.get("disk", "").strip(), "the free disk of Docker"),
         instances=(yield from measured(found, by_id(), LISTS_LIMIT)),

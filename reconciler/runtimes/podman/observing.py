@@ -11,7 +11,7 @@ from reconciler.model.base import NAME_PATTERN
 from reconciler.model.command import Command, Program, Seconds
 from reconciler.model.inplace import LOSES_UPDATES
 from reconciler.model.labels import LABEL_WORKLOAD
-from reconciler.model.world import ContainerFacts, HostFacts, InstanceState, RuntimeFacts, Versions
+from reconciler.model.world import ContainerFacts, HostFacts, InstanceState, RuntimeFacts
 from reconciler.runtimes.oci.engine import saved_inspection
 from reconciler.runtimes.oci.measuring import measured
 from reconciler.runtimes.podman import parse, paths
@@ -36,11 +36,7 @@ def observe(host: HostFacts) -> Program[RuntimeFacts]:
     found = yield from measured(found, paths.shell("measure"), LISTS_LIMIT)
     return RuntimeFacts(
         version=version,
-        versions=Versions(
-            podman=version,
-            runc=parse.version(parts.get("version runc", "")),
-            crun=parse.version(parts.get("version crun", "")),
-        ),
+        versions={name: parse.version(parts.get(f"version {name}", "")) for name in ("runc", "crun")},
         settings=() if parse.keeps_updates(version) else (LOSES_UPDATES,),
         disk_free_bytes=answers.number(parts.get("disk", "").strip(), "the free disk of its storage"),
         instances=found,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from reconciler.core.rules.base import Case, Said, rule
 from reconciler.core.rules.floors import FLOORS, Floor
 from reconciler.core.versions import version_tuple
+from reconciler.model.base import DEFAULT_RUNTIME
 
 FLOORS.extend(
     (
@@ -30,7 +31,7 @@ def podman_older(case: Case) -> Iterator[Said]:
     """The destination's Podman is an older series than the source's. It was not made to read what the newer one
     wrote; most things work."""
     if case.moves and case.source and case.destination:
-        here, there = case.source.versions.podman, case.destination.versions.podman
+        here, there = (host.runtimes.get(DEFAULT_RUNTIME, "") for host in (case.source, case.destination))
         if there and version_tuple(there)[:1] < version_tuple(here)[:1]:
             yield Said(
                 f"Podman is {there} on {case.destination.name} and {here} on {case.source.name}",

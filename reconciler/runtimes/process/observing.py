@@ -34,7 +34,7 @@ _ROWS = ("started", "exit", "images", "frozen", "pid", "processes", "memory", "o
 def observe(host: HostFacts) -> Program[RuntimeFacts]:
     parts = yield from _look()
     return RuntimeFacts(
-        version=host.versions.criu or None,
+        version=host.version("criu") or None,
         instances=tuple(
             tree.model_copy(update={"state": InstanceState.HELD}) if name in host.holds else tree
             for name, tree in sorted(_trees(parts).items())

@@ -115,7 +115,7 @@ def _host(host: Examined) -> ExaminedHost:
         name=host.name,
         health=host.health,
         programs=_programs(facts) if facts else (),
-        kernel=facts.versions.kernel if facts else None,
+        kernel=facts.version("kernel") if facts else None,
         features=facts.features if facts else (),
         memory_free_bytes=facts.memory_free_bytes if facts else None,
         disk_free_bytes=facts.least_disk_bytes if facts else None,
@@ -125,8 +125,7 @@ def _host(host: Examined) -> ExaminedHost:
 
 
 def _programs(facts: HostFacts) -> tuple[Program, ...]:
-    found = {name: v for name, v in facts.versions.model_dump(exclude={"kernel"}).items() if v}
-    return tuple(Program(name=name, version=version) for name, version in (found | facts.runtimes).items())
+    return tuple(Program(name=name, version=version) for name, version in facts.installed)
 
 
 def _verdict(verdict: MoveVerdict) -> PossibleMove:
