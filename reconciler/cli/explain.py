@@ -70,13 +70,12 @@ def _show(topics: list[Topic], text: str, as_json: bool) -> None:
 def topics() -> dict[str, Topic]:
     """Everything that has a page, by its ID."""
     from reconciler.core.criu_known import KNOWN
-    from reconciler.core.pages import PAGES
     from reconciler.load.codes import CODES
     from reconciler.runtimes import registry
 
     every = [
         *(Topic(i, "input", c.title, c.text, "warn" if i.startswith("W") else "refuse") for i, c in CODES.items()),
-        *(Topic(i, "code" if i[1:].isdigit() else "plan", p.title, p.text) for i, p in PAGES.items()),
+        *(Topic(i, "code" if i[1:].isdigit() else "plan", p.title, p.text) for i, p in registry.pages().items()),
         *(
             Topic(r.id, "rule", _first(r.text), r.text, r.severity, accept=r.acceptable)
             for r in registry.rules().values()

@@ -10,7 +10,6 @@ from enum import StrEnum
 from reconciler.commands.compose import drivers, keys_of, open_fleet
 from reconciler.core.checkpoints import places_of
 from reconciler.core.feasible import possible_moves, verdicts
-from reconciler.core.pages import PAGES
 from reconciler.core.questions import questions_of
 from reconciler.core.rules import MoveVerdict, check_host
 from reconciler.engine.lenient import Warn
@@ -125,7 +124,7 @@ def _in_cluster(name: str, view: HostView, rights: tuple[str, ...] | None) -> Ex
 
     cluster, node = cluster_of(name), node_of(name)
     if isinstance(view, HostUnknown):
-        fix = f"reconcile explain {view.code}" if view.code in PAGES else "kubectl cluster-info"
+        fix = f"reconcile explain {view.code}" if view.code in registry.pages() else "kubectl cluster-info"
         return Examined(name, view, (finding(view.code or "host-unknown", "refuse", view.reason, fix),))
     found = []
     if rights is None:
@@ -200,13 +199,11 @@ def _unknown(host: Host, view: HostUnknown) -> Finding:
         "H202": f"on {name}'s console: cat /etc/ssh/ssh_host_ed25519_key.pub; put that into spec.hostKey",
         "H203": f"ssh-copy-id -p {spec.port} {spec.user}@{spec.address}, or set spec.identityFile",
         "H204": f"reconcile doctor {name} --sudoers",
-        "H210": f"{ssh} apt-get install -y podman",
         "H211": "set spec.user: root, or spec.sudo: true",
-        "H212": f"{ssh} apt-get install -y podman",
         "H291": f"{ssh} uptime",
     }
-    page = PAGES.get(view.code)
-    fix = fixes.get(view.code) or (f"reconcile explain {view.code}" if page else f"{ssh} true")
+    page = registry.pages().get(view.code)
+    fix = fixes.get(view.code) or view.fix or (f"reconcile explain {view.code}" if page else f"{ssh} true")
     return Finding(
         rule=view.code or "host-unknown", severity="refuse", workload="", host=name, message=view.reason, fix=fix
     )
@@ -215,13 +212,9 @@ def _unknown(host: Host, view: HostUnknown) -> Finding:
 PROGRAMS = (
     "/bin/sh",
     "/usr/bin/sh",
-    *(
-        f"/usr/bin/{name}"
-        for name in ("podman", "docker", "ctr", "cat", "grep", "kill", "ls", "rm", "sync", "tail")
-    ),
-    "/usr/bin/test",
+    *(f"/usr/bin/{name}" for name in ("cat", "grep", "kill", "ls", "rm", "sync", "tail", "test")),
 )
-"""Everything that is run through sudo, first words only; a test compares it with the code."""
+"""What is run through sudo whatever runtimes there are, first words only; a test compares it with the code."""
 SCRIPTS = ("transfer-link", "transfer-send", "transfer-receive", "transfer-feed")
 
 
@@ -237,7 +230,8 @@ def sudoers(hosts: Mapping[str, Host]) -> str:
 
 
 def _sudoers(user: str, names: Sequence[str]) -> str:
-    programs = [*PROGRAMS, *(script(name).path for name in SCRIPTS)]
+    runtimes = (f"/usr/bin/{name}" for name in registry.programs())
+    programs = [*PROGRAMS, *runtimes, *(script(name).path for name in SCRIPTS)]
     listed = ", \\\n    ".join(programs)
     return f"""# /etc/sudoers.d/reconciler on {", ".join(names)}; check it before you log out: visudo -cf FILE
 #

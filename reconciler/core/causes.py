@@ -1,6 +1,6 @@
 """The one line of a program's output that says what went wrong.
 
-Programs that crash print pages, with the reason first (Go), last (Python) or somewhere between (CRIU, Podman); the
+Programs that crash print pages, with the reason first (Go), last (Python) or between (CRIU, engines); the
 very last line is mostly about something else. Nothing here knows what a reason means: that is `core.criu_errors`.
 """
 
@@ -87,7 +87,7 @@ def _criu(lines: list[str]) -> str:
 
 
 def _said(lines: list[str]) -> str:
-    """What CRIU, Podman or a runtime itself calls the error; Podman repeats on top of what the runtime said."""
+    """What CRIU, an engine or a runtime itself calls the error; engines repeat on top of what the runtime said."""
     if found := _criu(lines):
         return found
     for pattern in (_ERROR, _LOGRUS):

@@ -107,14 +107,6 @@ CHECKPOINT_PAGES: dict[str, Page] = {
         "a checkpoint that is not removed",
         "It is pinned, or the last one of its workload that can be used. Unpin it, or say --last.",
     ),
-    "P454": Page(
-        "a checkpoint that cannot be exported",
-        "An archive of Podman's holds what Podman ran, and tells its root filesystem by files alone. Other "
-        "runtimes, "
-        "secrets as files, own ranges of users, and folders or attributes that overlayfs tells by marks have no "
-        "place in it: rather than an archive that restores to something else there is none. `reconcile restore` "
-        "brings all of it back.",
-    ),
     "P455": Page(
         "a checkpoint of others that does not fit",
         "It has other volumes than the workload's spec, by where they are mounted, or something that no "

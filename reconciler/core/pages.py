@@ -1,9 +1,12 @@
 """What stands behind each error code and each refusal of a plan: the pages `reconcile explain` prints.
 
-Bad input (E1xx, W1xx) is explained in `reconciler.load.codes`, rules in their own docstrings.
+Bad input (E1xx, W1xx) is explained in `reconciler.load.codes`, rules in their own docstrings. What is about one
+runtime alone is told by it, and known wherever runtimes are (`registry.pages`).
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from reconciler.core.checkpoint_pages import CHECKPOINT_PAGES
 from reconciler.core.cluster_pages import CLUSTER_PAGES
@@ -108,7 +111,7 @@ PAGES: dict[str, Page] = {
     "C311": Page(
         "the workload cannot resume",
         "The source was told to go on and does not run: its container is gone, or the program ended by "
-        "itself. `podman logs` on the source tells why; apply starts it again.",
+        "itself. `reconcile logs WORKLOAD` tells why; apply starts it again.",
     ),
     "C312": Page(
         "not located",
@@ -117,7 +120,7 @@ PAGES: dict[str, Page] = {
     "C313": Page(
         "the destination could not be prepared",
         "The container could not be made there from the spec, or could not be brought into the state a "
-        "restore needs. The source runs on. The message names what Podman said.",
+        "restore needs. The source runs on. The message names what its engine said.",
     ),
     "C314": Page(
         "processes are left",
@@ -127,7 +130,7 @@ PAGES: dict[str, Page] = {
     "C315": Page(
         "the restored workload does not run",
         "The runtime reported success and the container is not running. By policy it goes back to the "
-        "source's images. `podman logs` on the destination shows why it ended.",
+        "source's images. `reconcile logs WORKLOAD` shows why it ended.",
     ),
     "C316": Page(
         "the restored workload is not what its spec says",
@@ -142,14 +145,14 @@ PAGES: dict[str, Page] = {
     ),
     "C341": Page(
         "a restore that does not end",
-        "The policy's freezeLimit also bounds the restore on the destination: a Podman or CRIU that hangs there "
-        "is ended, the copy is proven not to run, and the source goes on. See what holds Podman up on that host "
-        "(`podman ps`, its disks, `dmesg`); a workload that takes longer to restore needs a higher freezeLimit.",
+        "The policy's freezeLimit also bounds the restore on the destination: an engine or CRIU that hangs there "
+        "is ended, the copy is proven not to run, and the source goes on. See what holds it up on that host "
+        "(its disks, `dmesg`); a workload that takes longer to restore needs a higher freezeLimit.",
     ),
     "C318": Page(
         "the workload is not healthy",
         "It does not run, or its health check did not pass within spec.health.within. After a move it goes back "
-        "to the source, unless the policy says onUnhealthy: stay. `podman logs` on the host says more.",
+        "to the source, unless the policy says onUnhealthy: stay. `reconcile logs WORKLOAD` says more.",
     ),
     "C340": Page(
         "the workload has ended",
@@ -259,18 +262,15 @@ PAGES: dict[str, Page] = {
         "client. apt-get install openssh-client.",
     ),
     "H210": Page(
-        "Podman is not there, but was",
-        "A host without Podman is fine: no container is made there. On this one Podman's storage has containers, "
-        "or conmon runs, and the program is gone, so that nobody can be asked what still runs: nothing about the "
-        "host is concluded. Install podman again; or, when nothing of it is needed, end what runs and move the "
-        "storage away.",
+        "an engine is not there, but was",
+        "A host without it is fine: nothing is made there. On this one something that it kept is left, and the "
+        "program is gone, so that nobody can be asked what still runs: nothing about the host is concluded.",
     ),
     "H211": Page(
         "not root",
         "Checkpoints need root on both sides, whatever the runtime promises. Set the Host's spec.user to "
         "root, or spec.sudo: true with what `reconcile doctor --sudoers` prints.",
     ),
-    "H212": Page("Podman is too old", "Podman 4.0 or newer is needed; upgrade it on the host."),
     "H213": Page(
         "the OCI runtime is not installed",
         "The spec or the container names runc or crun: install it there.",
@@ -280,9 +280,8 @@ PAGES: dict[str, Page] = {
         "It was removed since the plan was made. Plan again: it is copied or pulled.",
     ),
     "H215": Page(
-        "Podman does not answer",
-        "Its lists failed or hang, often after a crash that left a lock. On the host: podman info; then "
-        "podman system renumber while no container runs, or a reboot.",
+        "an engine does not answer",
+        "What it has could not be listed, so nothing about the host is concluded. The message names what it said.",
     ),
     "H216": Page(
         "a host's memory of a hand-over is not believed",
@@ -373,3 +372,15 @@ PAGES: dict[str, Page] = {
     **CHECKPOINT_PAGES,
     **CLUSTER_PAGES,
 }
+
+
+def tell(pages: Mapping[str, Page]) -> None:
+    """Make pages known, of codes that nobody else has."""
+    assert not PAGES.keys() & pages.keys(), sorted(PAGES.keys() & pages.keys())
+    PAGES.update(pages)
+
+
+def add(code: str, text: str) -> None:
+    """What one runtime has to say where several have the same error."""
+    page = PAGES[code]
+    PAGES[code] = Page(page.title, f"{page.text}\n\n{text}")

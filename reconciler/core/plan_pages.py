@@ -38,11 +38,12 @@ PLAN_PAGES: dict[str, Page] = {
         "planned. Something of that differs, and the message names it. Make and review a new one: "
         "reconcile plan --out FILE.",
     ),
-    "P430": Page("a path cannot be mounted", "Podman's mount option cannot express commas, quotes and line ends."),
+    "P430": Page(
+        "a path cannot be mounted", "The engine's mount option cannot express commas, quotes and line ends."
+    ),
     "P431": Page("a foreign container has the name", "See name.taken: it is never touched. Rename or remove it."),
     "P433": Page("a foreign network has the name", "See network.differs. Change the spec, or remove it by hand."),
     "P434": Page("a foreign volume has the name", "See volume.taken. Rename it, or move its data away."),
-    "P435": Page("the restart policy cannot be switched", "See container.restart-policy: Podman 5.1 can."),
     "P436": Page("not running", "Only a running workload is moved. Plan again."),
     "P437": Page("made anew since the plan", "The container is another one than the plan saw. Plan again."),
     "P438": Page("made with --rm", "See container.auto-remove: there would be no way back."),
@@ -61,50 +62,6 @@ PLAN_PAGES: dict[str, Page] = {
         "A bind mount with `shared: true` is storage that both hosts mount at the same path. One host wrote a "
         "file there, and the other did not see it within some seconds, or saw another inode number; or it is no "
         "folder. The file was removed again, and the workload runs on where it was.",
-    ),
-    "P446": Page(
-        "there is no `process`",
-        "The runtime process runs what `spec.process` says; another runtime takes another section.",
-    ),
-    "P447": Page(
-        "processes cannot join the network",
-        "They join a macvlan network, as a card of their own on one of the host's: give the Network "
-        "`driver: macvlan`, `parent` and `ipam.subnet`, or the process `hostNetwork: true`.",
-    ),
-    "P448": Page(
-        "it shares its host's network",
-        "Its connections end at the host's own address, which does not move. Give it `networks`, or a policy "
-        "with `tcp: close`, after which clients connect again to its new host.",
-    ),
-    "P456": Page(
-        "what runs cannot be attached to",
-        "It changed since the plan was made: it is not there, or not one that may be taken up, for the reason "
-        "that is given (rule attach.found). Nothing was done with it.",
-    ),
-    "P457": Page(
-        "it can only be held",
-        "What is attached to shares its host's network, so it moves with the cut-over `transactional` only (rule "
-        "attach.cutover). It runs on where it was.",
-    ),
-    "C362": Page(
-        "Docker does not answer",
-        "dockerd is not running on that host, its socket is not at /var/run/docker.sock, or the user may not use "
-        "it. Nothing was concluded from its silence. Start it (systemctl start docker), then: reconcile resume.",
-    ),
-    "H217": Page(
-        "containerd does not answer on its CRI",
-        "Pods were made on that host, and now its socket is not there, says nothing, or curl is missing, which "
-        "speaks to it. Nothing was concluded from its silence. Start it: systemctl start containerd.",
-    ),
-    "C363": Page(
-        "containerd did not do what CRI was asked",
-        "Its own reason is in the message. Look at its log: journalctl -u containerd. What was made until then is "
-        "made anew, or removed, by the next try.",
-    ),
-    "P460": Page(
-        "Docker does not take a field",
-        "What the field says cannot be done by Docker, or is not done by its driver yet; see E174. Nothing is "
-        "dropped.",
     ),
     "P440": Page(
         "a volume of the workload is there already",
@@ -189,7 +146,7 @@ PLAN_PAGES: dict[str, Page] = {
     "runs-beside": Page(
         "something runs the same program over its volume or address",
         "A container that Reconciler did not make runs the workload's image and uses its volume or its static "
-        "address: most likely somebody has made it by hand from the workload, as with `podman kube play`. Two "
+        "address: most likely somebody has made it by hand from the workload, as with `kube play`. Two "
         "programs then write to the same data. Nobody but you knows whether it is meant to be there; a move is "
         "refused while it is (volume.shared, address.taken).",
     ),
@@ -200,7 +157,7 @@ PLAN_PAGES: dict[str, Page] = {
     ),
     "paused": Page(
         "somebody has paused it",
-        "Its state should be running, and its processes stand still: somebody has typed `podman pause`. Whoever "
-        "did may have a reason, so it is not let run by itself. On its host: podman unpause WORKLOAD.",
+        "Its state should be running, and its processes stand still: somebody has told its engine to pause it. "
+        "Whoever did may have a reason, so it is not let run by itself. On its host:",
     ),
 }

@@ -98,9 +98,9 @@ async def _seen(
         return HostUnknown(name=name, reason=f"it did not answer within {host_limit:g} s", code="H291")
     except HostError as error:
         reason = f"{error.what} ({error.why})" if error.why else error.what
-        return HostUnknown(name=name, reason=reason, code=error.code)
+        return HostUnknown(name=name, reason=reason, code=error.code, fix=error.fix)
     except ReconcilerError as error:
-        return HostUnknown(name=name, reason=str(error), code=error.code)
+        return HostUnknown(name=name, reason=str(error), code=error.code, fix=error.fix)
     except (ValueError, KeyError, TypeError) as error:
         # pydantic's errors are ValueErrors: output that no parser understands is not a world.
         return HostUnknown(name=name, reason=f"its answers cannot be read: {_line(error)}", code=_UNREADABLE)

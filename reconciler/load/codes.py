@@ -195,7 +195,7 @@ CODES: dict[str, Code] = {
     ),
     "E157": Code(
         "another runtime's section",
-        "Each runtime takes one section that says what runs: `container` for Podman, `custom` for third parties "
+        "Each runtime takes one section that says what runs, such as `container`, or `custom` for third parties "
         "that bring a model of their own. `reconcile runtimes` shows which. Give the section that the runtime "
         "takes, or name the other runtime.",
     ),
@@ -258,8 +258,8 @@ CODES: dict[str, Code] = {
     ),
     "E187": Code(
         "not a checkpoint of CRIU",
-        "There is no pstree.img in it, or one of its images does not decode. `podman container checkpoint -e` "
-        "makes archives that do.",
+        "There is no pstree.img in it, or one of its images does not decode. Archives that "
+        "an engine makes of a checkpoint, such as those of `container checkpoint -e`, have all of them.",
     ),
     "E176": Code(
         "placement and runtime do not fit",

@@ -41,14 +41,17 @@ PATTERNS: Final[dict[str, str]] = {
     r"^/[!-~]*$": "a URL path that starts with `/`",
 }
 
-_BUILT = "images are built elsewhere: podman build -t REGISTRY/NAME:TAG . && podman push REGISTRY/NAME:TAG"
+_BUILT = "images are built elsewhere: build and push REGISTRY/NAME:TAG, and name that as `image`"
 INSTEAD: Final[dict[tuple[Loc, str | int], str]] = {
     (("container",), "build"): _BUILT,
     (("container",), "environment"): "it is `env`, a mapping",
     (("container",), "expose"): "nothing has to be exposed: who can reach the container reaches its ports",
     (("container",), "links"): "use `networks`; containers on one find each other by name",
     (("container",), "dependsOn"): "workloads may be on different hosts; let programs try again",
-    (("container",), "healthCheck"): "Podman's periodic check is `healthcheck`; that of moves is `spec.health`",
+    (
+        ("container",),
+        "healthCheck",
+    ): "the engine's periodic check is `healthcheck`; that of moves is `spec.health`",
 }
 """What is meant by fields that others have, by the last name above and the field's."""
 

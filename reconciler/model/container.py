@@ -1,4 +1,4 @@
-"""The payload of a workload that is a container: what `podman run` or a compose service is told."""
+"""The payload of a workload that is a container: what an engine or a compose service is told."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Container(Model):
     command: list[str] = []
     entrypoint: list[str] | None = None
     init: Flag = Field(
-        False, description="Podman's small first process, which reaps children and passes signals on"
+        False, description="The engine's small first process, which reaps children and passes signals on"
     )
     env: dict[EnvName, str] = {}
     env_files: list[Annotated[str, Field(pattern=ONE_LINE)]] = Field(

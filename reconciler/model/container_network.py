@@ -30,7 +30,7 @@ class NetworkAttachment(Model):
             # Alone it is the one address, wherever it was written.
             return self.model_copy(update={"ip": self.ip6, "ip6": None})
         if self.ip6 is not None and self.ip is not None and ":" in self.ip:
-            raise ValueError("`ip` and `ip6` are both IPv6 addresses; Podman takes one of each kind")
+            raise ValueError("`ip` and `ip6` are both IPv6 addresses; an engine takes one of each kind")
         return self
 
     @property

@@ -93,7 +93,7 @@ class SecurityLabel(Model):
 
 class SecurityOptions(Model):
     seccomp: Seccomp | None = Field(
-        None, description="A profile on the hosts, or `unconfined`. Default: Podman's own profile"
+        None, description="A profile on the hosts, or `unconfined`. Default: the engine's own profile"
     )
     no_new_privileges: Flag = False
     apparmor: Annotated[str, Field(pattern=PROFILE)] | None = Field(
@@ -127,7 +127,7 @@ class Device(Model):
 
 
 class HealthProbe(Model):
-    """A check that Podman runs for as long as the container does (its timers need systemd on the host). Moves
+    """A check that the engine runs for as long as the container does (its timers need systemd on the host). Moves
     have their own: `spec.health`."""
 
     command: list[str] = []
@@ -145,16 +145,16 @@ class HealthProbe(Model):
         return self
 
 
-def _podmans_own(value: object) -> object:
+def _own_word(value: object) -> object:
     return "k8s-file" if value == "json-file" else value
 
 
 class Logging(Model):
-    """Where output goes. `json-file`, as others call it, is Podman's `k8s-file`."""
+    """Where output goes. `json-file`, as others call it, is `k8s-file` here."""
 
     driver: Annotated[
         Literal["k8s-file", "journald", "none", "passthrough"],
-        BeforeValidator(_podmans_own, json_schema_input_type=Literal["k8s-file", "json-file", "journald", "none"]),
+        BeforeValidator(_own_word, json_schema_input_type=Literal["k8s-file", "json-file", "journald", "none"]),
     ]
     max_size: Size | None = Field(None, description="Of the file, which then begins anew")
     tag: Annotated[str, Field(pattern=ONE_LINE)] | None = None

@@ -43,7 +43,7 @@ TRANSPORTS = (
     *("atomic", "containers-storage", "dir", "docker", "docker-archive", "docker-daemon"),
     *("oci", "oci-archive", "ostree", "sif", "tarball"),
 )
-"""Words before a `:` that make Podman read an image from somewhere else than a registry or its own storage."""
+"""Words before a `:` that make an engine read an image from somewhere else than a registry or its own storage."""
 STEERING = (
     "cdi.k8s.io/",  # devices
     "io.container.",
@@ -57,10 +57,10 @@ STEERING = (
     "org.systemd.property.",  # runc, crun: any property of the container's unit
     "run.oci.",  # crun: files of hooks, seccomp profiles, groups, handlers
 )
-"""How keys begin by which Podman, OCI runtimes and hooks let an annotation decide privileges, files or devices."""
+"""How keys begin by which engines, OCI runtimes and hooks let an annotation decide privileges or files."""
 KERNELS = ("/proc", "/sys")
 OUR_LABELS = ("io.reconciler.", "io.podman.", "io.containers.", "io.buildah.", "PODMAN_SYSTEMD_UNIT")
-"""How labels begin that decide who keeps a container: ours, and those that Podman's auto-update and units read."""
+"""How labels begin that decide who keeps a container: ours, and those that auto-update and units read."""
 NAMESPACED = (
     "net.",
     "fs.mqueue.",

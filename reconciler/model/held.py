@@ -52,7 +52,7 @@ class ProcessFacts(Model):
     `kernel_objects`: names of anonymous inodes, such as `eventfd` or `io_uring`, and `mqueue`. `devices`: opened
     or mapped, without those every container may use. `lost_watches`: inotify watches CRIU cannot find a path for.
     `unix_peers`: connections over unix sockets whose other end is outside the container. `foreign_mounts`:
-    (type, target) of network and FUSE file systems. `visitors`: programs that `podman exec` put in. `nested`:
+    (type, target) of network and FUSE file systems. `visitors`: programs that `exec` put in. `nested`:
     kinds of namespaces of its own making. `backlog`: where connections wait to be accepted. `strange_sockets`:
     families and protocols. `corked`: UDP sockets that collect. `unread`: queues with events in them.
     `socket_options`: set, and not put back by a restore; `dropped`: other properties that are not. `multicast`:

@@ -341,6 +341,7 @@ class HostUnknown(Model):
     name: str
     reason: str
     code: str = ""
+    fix: str = ""
 
 
 HostView = Annotated[HostFacts | HostUnknown, Field(discriminator="status")]

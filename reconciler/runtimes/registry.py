@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, cast
 
@@ -19,6 +20,7 @@ from reconciler.model.spec import CUSTOM, PAYLOADS
 from reconciler.text import printable, short
 
 if TYPE_CHECKING:  # who only reads specs needs neither abilities nor what runs
+    from reconciler.core.plan_pages import Page
     from reconciler.core.rules import Rule
     from reconciler.runtimes.base import Driver, Runtime
 
@@ -154,12 +156,28 @@ def rules() -> Mapping[str, Rule]:
     """Reasons to say no, by ID: those about any runtime, then what is about one of ours alone. A third party's
     runtime may register more where it is loaded. Whoever uses runtimes has them."""
     from reconciler.core.rules import RULES
-    from reconciler.runtimes.podman import rules  # isort: skip
-    from reconciler.runtimes.cri import rules as pods  # isort: skip
-    from reconciler.runtimes.docker import rules as dockers  # isort: skip
 
-    del rules, dockers, pods  # to import them makes them known
+    _know("podman.rules", "cri.alone", "cri.rules", "docker.rules", "libvirt.rules", "kubevirt.rules")
     return RULES
+
+
+def pages() -> Mapping[str, Page]:
+    """What stands behind error codes: of all runtimes, then of one alone. A third party's may tell more."""
+    from reconciler.core.pages import PAGES
+
+    _know("podman.pages", "docker.pages", "cri.pages", "process.pages", "kubevirt.pages")
+    return PAGES
+
+
+def _know(*modules: str) -> None:
+    """To import them makes known what they have."""
+    for module in modules:
+        import_module(f"reconciler.runtimes.{module}")
+
+
+def programs() -> list[str]:
+    """First words of what the runtimes run on hosts as root, beside what every host has."""
+    return sorted({word for runtime in usable().values() for word in getattr(runtime, "PROGRAMS", ())})
 
 
 def everything() -> tuple[FoundRuntime, ...]:

@@ -11,6 +11,7 @@ from reconciler.cli.views.output.base import as_json
 from reconciler.cli.views.output.hosts import doctor_document
 from reconciler.commands.doctor import PROGRAMS, Examination, Health, _examined, sudoers
 from reconciler.model.world import HostUnknown, Preflight
+from reconciler.runtimes import registry
 from tests.core.worlds import facts, host
 
 PACKAGE = Path(__file__).parent.parent.parent / "reconciler"
@@ -46,11 +47,21 @@ def test_known_holes_are_counted_and_listed_on_demand():
 
 @pytest.mark.parametrize(
     ("code", "fix"),
-    [("H201", "ssh -p 22 root@192.0.2.1 true"), ("H204", "--sudoers"), ("H210", "apt-get"), ("H299", "ssh")],
+    [
+        ("H201", "ssh -p 22 root@192.0.2.1 true"),
+        ("H204", "--sudoers"),
+        ("H210", "reconcile explain H210"),
+        ("H299", "ssh"),
+    ],
 )
 def test_an_unknown_host_has_a_command_that_helps(code, fix):
     found = _examined(host("h1"), HostUnknown(name="h1", reason="no", code=code))
     assert found.health is Health.UNUSABLE and fix in found.problems[0].fix
+
+
+def test_what_an_engine_says_helps_is_told_before_general_advice():
+    gone = HostUnknown(name="h1", reason="Docker is not there, but was", code="H210", fix="install it again")
+    assert _examined(host("h1"), gone).problems[0].fix == "install it again"
 
 
 UNSEEN = HostUnknown(name="h2", reason="no")
@@ -83,7 +94,7 @@ def first_words() -> set[str]:
 
 
 def test_sudoers_lists_every_program_that_is_run():
-    allowed = {program.rpartition("/")[2] for program in PROGRAMS}
+    allowed = {program.rpartition("/")[2] for program in (*PROGRAMS, *registry.programs())}
     others = (
         "mv",
         "sync",

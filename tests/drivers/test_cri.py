@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from reconciler.core.rules.pods import ENGINE
 from reconciler.errors import CommandFailed, HostError
 from reconciler.model.container import Container
 from reconciler.model.labels import ANNOTATION_CRIU, LABEL_SPEC, LABEL_WORKLOAD
@@ -174,7 +173,7 @@ def test_a_pod_of_ours_is_a_workloads_copy() -> None:
     (pod,) = looking.with_facts(found, answers, frozenset())
     facts = pod.facts
     assert pod.runs and facts is not None
-    assert (facts.name, facts.runtime, facts.pid, facts.image_id) == ("web", ENGINE, 42, IMAGE)
+    assert (facts.name, facts.runtime, facts.pid, facts.image_id) == ("web", "cri", 42, IMAGE)
     assert facts.networks[0].ip == "10.0.0.5" and facts.labels == {LABEL_WORKLOAD: "web", LABEL_SPEC: "{}"}
     assert facts.userdata.endswith(f"/cri/cri-containerd-{CONTAINER}")
     (aside,) = looking.with_facts(found, answers, frozenset({POD}))

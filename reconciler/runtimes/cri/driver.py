@@ -15,6 +15,7 @@ class CriDriver:
     """Pods of containerd, as root. See `reconciler.runtimes.base` for what each method promises."""
 
     NAME = looking.NAME
+    PROGRAMS = ("ctr",)
     observe = staticmethod(observing.observe)
     alive = staticmethod(coming.alive)
     prepare_host = staticmethod(guard.install)

@@ -10,8 +10,8 @@ from reconciler.core.versions import version_tuple
 from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.labels import ANNOTATION_CRIU
 from reconciler.model.world import HostFacts
+from reconciler.runtimes.cri.looking import NAME as ENGINE
 
-ENGINE = "cri"
 RESTORES_FROM = (2, 1)
 RESTORES_BEFORE = (2, 4)
 """2.1 was seen to restore; the code of 2.2 and 2.3 does the same, and is not in what follows."""

@@ -12,6 +12,8 @@ from reconciler.runtimes.docker.moving import DockerMoves
 class DockerDriver(DockerMoves):
     """The Docker Engine with CRIU, as root. See `reconciler.runtimes.base` for what each method promises."""
 
+    PROGRAMS = ("docker",)
+
     def observe(self, host: HostFacts) -> Program[RuntimeFacts]:
         return observing.observe(host)
 

@@ -41,7 +41,7 @@ class KubevirtDriver:
         yield
 
     def set_aside(self, workload: str, fence: Fence) -> Program[None]:
-        """Plans never ask for it (`machine.name` in `core.rules.cluster`)."""
+        """Plans never ask for it (`machine.name`)."""
         raise CommandFailed(f"{workload} cannot be set aside: objects in clusters have one name for good")
         yield
 

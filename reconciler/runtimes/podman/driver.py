@@ -18,6 +18,8 @@ from reconciler.runtimes.podman.updating import PodmanUpdates
 class PodmanDriver(PodmanCaptures, PodmanDestination, PodmanRounds, PodmanUpdates, OciDriver):
     """Podman with CRIU, as root. See `reconciler.runtimes.base.Driver` for what each method promises."""
 
+    PROGRAMS = ("podman",)
+
     def observe(self, host: HostFacts) -> Program[RuntimeFacts]:
         return observing.observe(host)
 

@@ -58,7 +58,7 @@ def _gone(host: str, parts: Mapping[str, str]) -> RuntimeFacts:
         code="H210",
         where=host,
         why=why,
-        fix="install podman again, or move its storage away: mv /var/lib/containers/storage /root/",
+        fix="apt-get install podman, or move its storage away: mv /var/lib/containers/storage /root/",
     )
 
 

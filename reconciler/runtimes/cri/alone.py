@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from reconciler.core.rules.base import Case, Said, rule
 from reconciler.model.labels import ANNOTATION_CRIU
 from reconciler.model.world import HostFacts
-
-ENGINE = "cri"
+from reconciler.runtimes.cri.looking import NAME as ENGINE
 
 
 def _arrival(case: Case) -> Iterator[tuple[HostFacts, tuple[str, ...]]]:
