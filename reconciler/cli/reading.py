@@ -8,8 +8,10 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,13 +21,14 @@ if TYPE_CHECKING:
 
 LIMIT_S: Final = 300.0
 """A fetch may take 120 s, and wait for another one first."""
+AT_A_TIME: Final = 100
+"""Objects in a line of the answer."""
 
 
 async def read_apart(asked: dict[str, Any], known: str) -> Found | None:
     """Ask another process. InputError as it would be raised here; None where `known` is still the commit."""
-    from reconciler.errors import Diagnostic, InputError
-    from reconciler.model.spec import Spec
-    from reconciler.watch.source import Found
+    from reconciler.errors import InputError
+    from reconciler.state.store import aside
 
     pipe = asyncio.subprocess.PIPE
     words = (sys.executable, "-m", "reconciler.cli.reading")
@@ -43,16 +46,37 @@ async def read_apart(asked: dict[str, Any], known: str) -> Found | None:
                 os.killpg(job.pid, signal.SIGKILL)
             await job.wait()
     try:
-        answer = json.loads(out)
+        return await aside(partial(_understood, out))
     except ValueError as error:
         last = said.decode(errors="replace").strip().splitlines()[-1:]
         raise InputError("the process that reads the specs has ended", why="".join(last)) from error
+
+
+def _understood(out: bytes) -> Found | None:
+    """InputError as it was raised there; ValueError for half an answer. A line at a time, for others want to work
+    beside it."""
+    from reconciler.errors import Diagnostic, InputError
+    from reconciler.model.spec import Origin, Spec, Workload
+    from reconciler.watch.memory import set_apart
+    from reconciler.watch.source import Found
+
+    head, *rest = out.splitlines() or [b""]
+    answer = json.loads(head)
     if answer is None:
         return None
     if "error" in answer:
         told = answer["error"]
         raise InputError(**{**told, "diagnostics": [Diagnostic(**found) for found in told["diagnostics"]]})
-    return Found(Spec.model_validate(answer["spec"]), tuple(answer["files"]))
+    if len(rest) != answer["lines"]:
+        raise ValueError("there is more to come")
+    with set_apart():
+        spec = Spec.model_validate(answer["spec"])
+        workloads, origins = dict[str, Workload](), dict[str, Origin]()
+        for part in map(json.loads, rest):
+            workloads |= {name: Workload.model_validate(raw) for name, raw in part.get("workloads", {}).items()}
+            origins |= {name: Origin.model_validate(raw) for name, raw in part.get("origins", {}).items()}
+        made = spec.model_copy(update={"workloads": workloads, "origins": origins})
+    return Found(made, tuple(answer["files"]))
 
 
 def question(paths: list[Path], values: list[Path], settings: list[str], wanted: Wanted | None) -> dict[str, Any]:
@@ -64,7 +88,17 @@ def question(paths: list[Path], values: list[Path], settings: list[str], wanted:
 def main() -> None:
     """Answer one question."""
     asked = json.loads(sys.stdin.buffer.read())
-    sys.stdout.write(json.dumps(_answer(asked)))
+    answer = _answer(asked)
+    lines = [*_parts(answer["spec"])] if answer and "spec" in answer else []
+    head = answer and {**answer, "lines": len(lines)}
+    sys.stdout.writelines(json.dumps(line) + "\n" for line in (head, *lines))
+
+
+def _parts(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What there are thousands of, taken out of it."""
+    for name in ("workloads", "origins"):
+        every = list(spec.pop(name).items())
+        yield from ({name: dict(every[at : at + AT_A_TIME])} for at in range(0, len(every), AT_A_TIME))
 
 
 def _answer(asked: dict[str, Any]) -> dict[str, Any] | None:

@@ -92,6 +92,7 @@ def watch(
     from reconciler.errors import InputError
     from reconciler.watch import posting
     from reconciler.watch.loop import Pace, Watch
+    from reconciler.watch.memory import Keeping, share_the_interpreter
     from reconciler.watch.source import FolderSource, GitSource
 
     wanted = chosen()
@@ -108,6 +109,8 @@ def watch(
     if page_names and not page:
         raise InputError("--page-name is of the page", code="E190", fix="add --page, or leave it out")
     guarded = _guarded(job, page_names or []) if page else None
+    job.onlookers.append(Keeping())
+    share_the_interpreter()
     stand = asyncio.run(_run(job, posts, listen or (AT if page else ""), guarded))
     status = _status(stand) if once else 0
     if as_json:

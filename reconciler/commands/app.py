@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from reconciler.commands.binding import AGAIN, refuse_other_world
@@ -38,9 +39,11 @@ from reconciler.model.record import RunState
 from reconciler.model.spec import Spec
 from reconciler.model.world import World
 from reconciler.state.identity import owner
-from reconciler.state.store import Awaited, Store
+from reconciler.state.store import Awaited, Store, aside
 
 log = logging.getLogger("reconciler.commands")
+MANY = 500
+"""Workloads from which on a plan is made in a thread: it takes long enough to keep moves under way waiting."""
 LATEST = 10
 """Of a workload's runs so many are looked at for what was put back."""
 
@@ -117,12 +120,13 @@ def counted(done: int, bad: int, refused: int) -> str:
     return ", ".join(parts)
 
 
-async def look(spec: Spec, fleet: Fleet, journal: Store) -> Seen:
-    """Observe all hosts and make the plan. Changes nothing, anywhere."""
-    world = await observe(fleet, drivers(), spec.places)
+async def look(spec: Spec, fleet: Fleet, journal: Store, before: World | None = None) -> Seen:
+    """Observe all hosts and make the plan. Changes nothing, anywhere. `before`: what was seen earlier."""
+    world = await observe(fleet, drivers(), spec.places, before=before)
     world = await look_closer(fleet, drivers(), world, questions(spec, world))
     stock = await restorable(spec, fleet, world, out_of_sight(spec, world), time.time())
-    plan = make_plan(spec, world, unfinished(journal), journal.measured(), stock)
+    make = partial(make_plan, spec, world, unfinished(journal), journal.measured(), stock)
+    plan = await aside(make) if len(spec.workloads) > MANY else make()
     points = await recovery_points(spec, fleet, world.unknown(), time.time())
     tried = (found for name in asked_again(plan) for found in put_back(plan, name, journal.runs(name, LATEST)))
     plan = plan.model_copy(update={"findings": (*plan.findings, *told(points), *tried)})

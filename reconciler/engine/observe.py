@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from reconciler.core.sharing import shared
 from reconciler.errors import HostError, HostUnreachable, ReconcilerError
 from reconciler.facts.adding import with_runtime
 from reconciler.facts.cluster import look as nodes_of
@@ -36,14 +37,17 @@ async def observe(
     *,
     limit: int = AT_ONCE,
     host_limit: Seconds = HOST_LIMIT,
+    before: World | None = None,
 ) -> World:
     """Ask each host once, for what each runtime has there. A host that does not answer one of them is unknown, for
-    a workload may be there; its failure is not the others'."""
-    slots = asyncio.Semaphore(limit)
+    a workload may be there; its failure is not the others'. What is as it was `before`, an earlier look, is the
+    same object."""
+    slots, known = asyncio.Semaphore(limit), before.hosts if before else {}
 
     async def one(name: str) -> dict[str, HostView]:
         async with slots:
-            return await _place(fleet, drivers, name, host_limit)
+            found = await _place(fleet, drivers, name, host_limit)
+        return {place: shared(known[place], view) if place in known else view for place, view in found.items()}
 
     async with asyncio.TaskGroup() as group:
         tasks = {name: group.create_task(one(name), name=f"observe {name}") for name in sorted(set(hosts))}

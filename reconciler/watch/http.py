@@ -14,6 +14,7 @@ import hmac
 import ipaddress
 import logging
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -105,13 +106,22 @@ async def served(address: str, pages: Mapping[str, Page], guarded: Guarded | Non
             timeout_graceful_shutdown=1,
         )
         server = _Server(config)
-        serving = asyncio.create_task(server.serve(sockets=[listening]), name="http")
+        serving = threading.Thread(target=_serve, args=(server, listening), name="http", daemon=True)
+        serving.start()
         try:
             name, chosen, *_ = listening.getsockname()
             yield f"[{name}]:{chosen}" if ":" in name else f"{name}:{chosen}"
         finally:
             server.should_exit = True
-            await serving
+            await asyncio.to_thread(serving.join)
+
+
+def _serve(server: uvicorn.Server, listening: socket.socket) -> None:
+    """In a loop of its own: a look at thousands of workloads computes for a second without a break."""
+    try:
+        asyncio.run(server.serve(sockets=[listening]))
+    except Exception:
+        log.exception("the watch answers no more at its address")
 
 
 @contextmanager

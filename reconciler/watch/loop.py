@@ -18,6 +18,7 @@ from pathlib import Path
 from reconciler.commands.app import Applied, Seen, look, unfinished
 from reconciler.commands.compose import open_store
 from reconciler.core.index import Index
+from reconciler.core.sharing import shared
 from reconciler.core.standing import in_question
 from reconciler.core.tending import Cause, Chosen, Postponed
 from reconciler.errors import InputError, Locked, ReconcilerError
@@ -82,7 +83,7 @@ class Watch:
     leads: bool = False
     once: bool = False
     onlookers: list[Onlooker] = field(default_factory=list)
-    _moved: Seconds = 0.0
+    _moved: Seconds | None = None
     _spec: Spec | None = None
     _unreadable: ReconcilerError | None = None
     _stir: asyncio.Event = field(default_factory=asyncio.Event)
@@ -149,9 +150,10 @@ class Watch:
                 one.applied(applied)
 
     def silent_for(self) -> Seconds:
-        """Since it looked at hosts last, or asked whether it may, or had something under way."""
+        """Since it looked at hosts last, or asked whether it may, or had something under way. Specs that cannot be
+        read yet are waited for."""
         now = asyncio.get_running_loop().time()
-        return 0.0 if self.work.busy else now - self._moved
+        return 0.0 if self.work.busy or self._moved is None else now - self._moved
 
     @property
     def has_specs(self) -> bool:
@@ -187,7 +189,7 @@ class Watch:
         was_unreadable, self._unreadable = self._unreadable is not None, None
         self.unsay("specs")
         if spec is not None or was_unreadable:
-            self._spec = spec or self._spec
+            self._spec = shared(self._spec, spec) if self._spec and spec else spec or self._spec
             if self._spec is not None:
                 commit = self._spec.commit or ""
                 at = f" at {commit[:7]}" if commit else ""
@@ -283,7 +285,7 @@ class Watch:
     async def _pass(self, fleet: Fleet, spec: Spec) -> Seconds:
         """Look, and begin what may be begun; returns when to look again at the latest."""
         with open_store(self.journal, write=False) as journal:
-            seen = await look(spec, fleet, journal)
+            seen = await look(spec, fleet, journal, self.stand.seen.world if self.stand.seen else None)
             asked = in_question(Index.of(seen.world), unfinished(journal)) - self.work.workloads
         if self._stopping or self._lost is not None:
             return 0.0
@@ -313,7 +315,7 @@ class Watch:
         unknown = {name: (host.code, host.reason) for name, host in seen.world.unknown().items()}
         blind = seen.world.blind
         self.stand = Stand(spec, well, waits, unknown, blind, self._unreadable, seen, self.now())
-        seconds = asyncio.get_running_loop().time() - self._moved
+        seconds = asyncio.get_running_loop().time() - (self._moved or 0.0)
         for one in self.onlookers:
             with suppress(Exception):
                 one.looked(spec, waits, tuple(unknown), seconds)

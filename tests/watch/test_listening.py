@@ -6,6 +6,9 @@ import asyncio
 import base64
 import json
 import resource
+import socket
+import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
@@ -19,6 +22,7 @@ from reconciler.core.points import Point
 from reconciler.core.tending import Cause, Postponed
 from reconciler.errors import InputError
 from reconciler.load import load_all
+from reconciler.state.notebook import Notebook
 from reconciler.watch import http, posting
 from reconciler.watch.health import healthy, pages, ready
 from reconciler.watch.http import AT_ONCE, MOST_HEADERS, Guarded, Reply, parsed, served
@@ -28,6 +32,7 @@ from reconciler.watch.posting import Message, message_of, secret_key, signed
 from reconciler.watch.sending import post
 from reconciler.watch.told import News, Told
 from tests.cli.memory_fleet import want
+from tests.page.scene import NoSource
 from tests.watch.scene import Scene
 
 SOON = 60.0
@@ -219,6 +224,33 @@ def test_a_watch_that_does_not_move_is_not_well() -> None:
     assert healthy(stuck).status is HTTPStatus.SERVICE_UNAVAILABLE
 
 
+async def test_a_watch_that_waits_for_specs_is_well(tmp_path: Path) -> None:
+    """However long its machine has been up."""
+    watch = Watch(NoSource(), tmp_path / "journal", Notebook.beside(tmp_path / "journal"))
+    assert asyncio.get_running_loop().time() > 0 and watch.silent_for() == 0
+    assert healthy(watch).status is HTTPStatus.OK
+
+
+async def test_who_asks_waits_for_nobody_who_computes() -> None:
+    """As a plan of thousands of workloads does, in the loop of a watch."""
+    answered = threading.Event()
+
+    def ask(port: int) -> None:
+        with socket.create_connection(("127.0.0.1", port), timeout=SOON) as connection:
+            connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert b"200 OK" in connection.recv(4096)
+        answered.set()
+
+    async with served("127.0.0.1:0", PAGES) as address:
+        asking = asyncio.create_task(asyncio.to_thread(ask, parsed(address)[1]))
+        await asyncio.sleep(0)
+        end = time.monotonic() + SOON
+        while not answered.is_set() and time.monotonic() < end:
+            sum(range(10_000))
+        assert answered.is_set()
+        await asking
+
+
 def test_signatures_are_those_of_standard_webhooks() -> None:
     """The example of the specification."""
     key = secret_key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
@@ -298,7 +330,7 @@ async def test_a_webhook_that_fails_for_an_hour_gets_all_that_happened_meanwhile
     answer: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In order, and nobody waited for it; the watch goes on telling it. Made here: the clock of the pauses."""
-    monkeypatch.setattr(posting, "WITHIN", 0.3)
+    monkeypatch.setattr(posting, "WITHIN", SOON if answer else 1.0)
     passed = 0.0
     answers = [answer]
 

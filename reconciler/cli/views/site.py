@@ -76,45 +76,76 @@ def pages(watch: Watch) -> Mapping[str, GuardedPage]:
 
 
 @dataclass
+class Prepared:
+    """What is made of a look, once. `plan`: the page of its plan, when somebody has `asked` for it or for that of
+    the look before."""
+
+    seen: Seen | None
+    spec: Spec | None
+    stock: Stock
+    plan: bytes | None = None
+    asked: bool = False
+
+    @classmethod
+    def of(cls, stand: Stand, before: Prepared | None = None) -> Prepared:
+        if stand.seen is None or stand.spec is None:
+            return cls(stand.seen, stand.spec, Stock((), ()))
+        made = cls(stand.seen, stand.spec, stock(stand.spec, stand.seen.world, points=stand.seen.points))
+        if before and before.asked:
+            made.plan = _plan_of(stand.seen, stand.spec)
+        return made
+
+
+@dataclass
 class Site(Unmoved):
-    """What is made of a look is kept until the next one, and then made anew at once."""
+    """What is made of a look is kept until that of the next one is made: nobody who asks waits for it."""
 
     watch: Watch
-    _look: Seen | None = None
-    _stock: Stock | None = None
-    _plan: bytes | None = None
-    _prepared: bool = False
+    _now: Prepared | None = None
+    _coming: bool = False
     _alone: threading.Lock = field(default_factory=threading.Lock)
 
     def looked(self, spec: Spec, waits: tuple[Postponed, ...], unknown: tuple[str, ...], seconds: Seconds) -> None:
-        asyncio.get_running_loop().run_in_executor(None, self._prepare, self.watch.stand)
+        self._coming = True
+        asyncio.get_running_loop().run_in_executor(None, self._prepare)
 
-    def _prepare(self, stand: Stand) -> None:
-        """So that nobody who asks waits for what can be made before; the first time templates too."""
-        self._there(stand)
-        if not self._prepared:
-            self._prepared = True
+    def _prepare(self) -> None:
+        """The first time templates too."""
+        with self._alone:
+            first, self._coming = self._now is None, False
+            self._now = Prepared.of(self.watch.stand, self._now)
+        if first:
             with suppress(ReconcilerError):  # who asks is told
                 self.overview({})
+
+    def _made(self) -> Prepared:
+        """Of the last look; of the one before while that is being made."""
+        now = self._now
+        if now is not None and (now.seen is self.watch.stand.seen or self._alone.locked() or self._coming):
+            return now
+        with self._alone:
+            if self._now is None or self._now.seen is not self.watch.stand.seen:
+                self._now = Prepared.of(self.watch.stand)
+            return self._now
 
     def overview(self, _: Mapping[str, str]) -> Reply:
         stand, now = self.watch.stand, self.watch.now()
         found = under_way(self.watch.journal, now)
-        drift = drift_rows(stand)
+        drift, count = drift_rows(stand, MOST)
         return self._page(
             "overview",
             "Overview",
             "/",
             moving=[moving_row(one) for one in found[:MOST]],
             moreMoving=max(0, len(found) - MOST),
-            drift=drift[:MOST],
-            moreDrift=max(0, len(drift) - MOST),
-            hosts=host_rows(stand, self._there(stand)),
+            drift=drift,
+            moreDrift=count - len(drift),
+            hosts=host_rows(stand, self._made().stock),
         )
 
     def workloads(self, query: Mapping[str, str]) -> Reply:
         stand = self.watch.stand
-        there = self._there(stand)
+        there = self._made().stock
         asked, off = query.get("q", "").strip()[:200], query.get("only") == OFF
         found = [item for item in there.items if _matches(item, asked) and not (off and item.as_wanted)]
         number = _number(query.get("page", ""), -(-len(found) // MOST))
@@ -167,33 +198,17 @@ class Site(Unmoved):
 
     def plan(self, _: Mapping[str, str]) -> Reply:
         """The report of `plan --format html`, whose style is the only one that this reply lets be used."""
-        stand = self.watch.stand
-        if stand.seen is None:
+        made = self._made()
+        if made.seen is None or made.spec is None:
             return self._page(
                 "overview", "Last plan", "/plan", moving=[], moreMoving=0, drift=[], moreDrift=0, hosts=[]
             )
-        with self._alone:
-            self._renew(stand)
-            if self._plan is None:
-                self._plan = plan_page(plan_document(stand.seen, 0, spec=stand.spec)).encode()
-            page = self._plan
+        made.asked = True
+        page = made.plan = made.plan or _plan_of(made.seen, made.spec)
         styles = re.findall(rb"<style>(.*?)</style>", page, re.DOTALL)
         hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(s).digest()).decode()}'" for s in styles)
         policy = f"default-src 'none'; style-src {hashes}; frame-ancestors 'none'; base-uri 'none'"
         return Reply(HTTPStatus.OK, page, HTML, policy)
-
-    def _there(self, stand: Stand) -> Stock:
-        if stand.seen is None or stand.spec is None:
-            return Stock((), ())
-        with self._alone:
-            self._renew(stand)
-            if self._stock is None:
-                self._stock = stock(stand.spec, stand.seen.world, points=stand.seen.points)
-            return self._stock
-
-    def _renew(self, stand: Stand) -> None:
-        if self._look is not stand.seen:
-            self._look, self._stock, self._plan = stand.seen, None, None
 
     def _page(self, template: str, title: str, here: str, **data: Any) -> Reply:
         shown = plain(
@@ -207,6 +222,10 @@ class Site(Unmoved):
             }
         )
         return Reply(HTTPStatus.OK, render_page(f"{template}.html.j2", **shown).encode(), HTML, POLICY)
+
+
+def _plan_of(seen: Seen, spec: Spec) -> bytes:
+    return plan_page(plan_document(seen, 0, spec=spec)).encode()
 
 
 def _file(name: str, kind: str, _: Mapping[str, str]) -> Reply:

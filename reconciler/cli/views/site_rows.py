@@ -62,15 +62,16 @@ def _off(stand: Stand) -> set[str]:
     return changes | {one.workload for one in stand.waits} | late
 
 
-def drift_rows(stand: Stand) -> list[dict[str, str]]:
-    """By workload: what differs, and what becomes of that."""
+def drift_rows(stand: Stand, most: int) -> tuple[list[dict[str, str]], int]:
+    """By workload: what differs, and what becomes of that; so many of them, and how many there are."""
     waits = {one.workload: one for one in stand.waits}
     changes: dict[str, list[Change]] = {}
     for change in stand.seen.plan.changes if stand.seen else ():
         changes.setdefault(change.workload, []).append(change)
     late = stand.seen.points if stand.seen else {}
     rows = []
-    for name in sorted(_off(stand)):
+    off = sorted(_off(stand))
+    for name in off[:most]:
         what = [f"{c.kind} {_places(c)}: {c.reason}" for c in changes.get(name, ())]
         if name in late and late[name].late:
             what.append("its newest checkpoint is older than its policy promises")
@@ -81,7 +82,7 @@ def drift_rows(stand: Stand) -> list[dict[str, str]]:
             tone = "soft" if wait.cause in (Cause.UNDER_WAY, Cause.HOSTS, Cause.TOGETHER) else "warn"
             then = f"{wait.cause}: {wait.why}"
         rows.append({"workload": name, "what": "; ".join(what) or "unfinished", "tone": tone, "then": then})
-    return rows
+    return rows, len(off)
 
 
 def _places(change: Change) -> str:
