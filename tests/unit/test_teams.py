@@ -71,7 +71,7 @@ def hosts(monkeypatch):
     async def open_fleet(spec, warn):
         yield hosts
 
-    async def observe(*_):
+    async def observe(*_, **__):
         return seen
 
     async def look_closer(*_):
