@@ -32,7 +32,7 @@ from reconciler.cli import (
     validate,
     watch,
 )
-from reconciler.cli.fromgit import with_repository
+from reconciler.cli.fromgit import READS_THEM_FOR_CHECKPOINTS, with_repository
 
 
 def register_all(app: typer.Typer) -> None:
@@ -64,6 +64,7 @@ def register_all(app: typer.Typer) -> None:
     with_repository(app)
     app.add_typer(tend.app, name="tend", help="Tell watches what to leave alone and what to try again.")
     kept.register(checkpoints.app)
+    with_repository(checkpoints.app, READS_THEM_FOR_CHECKPOINTS)
     app.add_typer(checkpoints.app, name="checkpoints", help="Checkpoints that are kept, and what is inside them.")
     app.add_typer(hosts.app, name="hosts", help="Add hosts to the specs, with keys that you have compared.")
     app.add_typer(lab.app, name="lab", help="Real hosts on this machine, to try and to test with.")

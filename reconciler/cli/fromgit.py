@@ -14,8 +14,28 @@ if TYPE_CHECKING:
     from reconciler.load.mirror import Wanted
 
 READS_SPECS: Final = frozenset(
-    {"validate", "get", "plan", "apply", "status", "resume", "resolve", "forget", "doctor", "runtimes", "watch"}
+    {
+        *(
+            "validate",
+            "get",
+            "plan",
+            "apply",
+            "status",
+            "resume",
+            "resolve",
+            "forget",
+            "doctor",
+            "runtimes",
+            "watch",
+        ),
+        *("drain", "logs", "exec", "checkpoint", "restore"),
+    }
 )
+"""What writes specs (`init`, `import`, `hosts add`) is not among them."""
+READS_THEM_FOR_CHECKPOINTS: Final = frozenset(
+    {"list", "show", "files", "diff", "verify", "pin", "unpin", "rm", "copy", "export", "import", "prune"}
+)
+"""The commands of `checkpoints`."""
 _OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
     "repo": (
         str,
@@ -68,11 +88,13 @@ _OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
 _SAID: ContextVar[dict[str, Any] | None] = ContextVar("what was said of a repository", default=None)
 
 
-def with_repository(app: typer.Typer) -> None:
+def with_repository(app: typer.Typer, names: frozenset[str] = READS_SPECS) -> None:
     """Give the commands that read specs the options; what is said holds for as long as the command runs."""
     for info in app.registered_commands:
         command = info.callback
-        if command is not None and (info.name or command.__name__) in READS_SPECS:
+        if command is None or (info.name or command.__name__) not in names:
+            continue
+        if "repo" not in inspect.signature(command).parameters:  # where the program is put together once more
             info.callback = _widened(command)
 
 

@@ -206,7 +206,7 @@ def export(
 
 
 def take_in(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="Archive, or folder of CRIU images.")],
+    archive: Annotated[Path, typer.Argument(metavar="PATH", help="Archive, or folder of CRIU images.")],
     workload: Annotated[
         str, typer.Option("--as", metavar="WORKLOAD", help="Whose it is; default: named as its container was.")
     ] = "",
@@ -230,7 +230,7 @@ def take_in(
     from reconciler.cli.views.layout import say
     from reconciler.commands.taking import TakeIn
 
-    job = TakeIn(load_hosts(paths, values, settings), path, workload, to)
+    job = TakeIn(load_hosts(paths, values, settings), archive, workload, to)
     done, _ = run_until_done(job, at_once)
     if as_json:
         from reconciler.cli.views.output.base import emit

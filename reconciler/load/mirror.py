@@ -32,6 +32,8 @@ MOST_FILES: Final = 20_000
 """YAML files of one commit."""
 MOST_TEXT: Final = 256 * 2**20
 """Bytes of them all."""
+MOST_PACKS: Final = 50
+"""Each fetch that brings something makes one; git searches them all."""
 HEADS_AND_TAGS: Final = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 THEIR_HEAD: Final = "refs/reconciler/head"
 _REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/+-]*")
@@ -147,6 +149,14 @@ class _Mirror:
         if done.why:
             fix = "see what git says: git ls-remote " + self.shown
             raise self.error("E170", "the repository cannot be fetched", done.why, fix)
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Years of commits, fetched one by one, become one pack again, less what nobody refers to. Where that
+        fails, all is as it was."""
+        if len(list(self.folder.glob("objects/pack/*.pack"))) > MOST_PACKS:
+            words = [f"--git-dir={self.folder}", "repack", "-a", "-d", "-q"]
+            ask(self.folder, words, timeout=FETCH_TIMEOUT_S)
 
     def git(self, *arguments: str, given: bytes = b"") -> bytes | None:
         answer = ask(self.folder, [f"--git-dir={self.folder}", *arguments], given=given, timeout=60)

@@ -1,5 +1,6 @@
 """Specs out of repositories on disk, good and bad. Real: git and the program; nothing is faked."""
 
+import inspect
 import os
 import shutil
 import subprocess
@@ -176,6 +177,18 @@ def test_a_repository_that_is_too_large(origin, monkeypatch):
         origin.read()
 
 
+def test_years_of_commits_stay_one_pack(origin, monkeypatch):
+    monkeypatch.setattr(mirror, "MOST_PACKS", 3)
+    most = 0
+    for number in range(9):
+        origin.commit(f"w{number}")
+        commit, _ = origin.read()
+        (home,) = origin.home.glob("*.git")
+        most = max(most, len(list(home.glob("objects/pack/*.pack"))))
+    assert 1 < most <= 4, most
+    assert commit == git(origin.work, "rev-parse", "HEAD"), "what was fetched is there after it"
+
+
 def test_git_that_does_not_answer_is_ended(origin, tmp_path, monkeypatch):
     slow = tmp_path / "bin" / "git"
     slow.parent.mkdir()
@@ -259,6 +272,28 @@ def test_every_command_that_reads_specs_can_read_a_repository(origin, program):
     assert program("validate", *at)[0] == 0
     code, said = program("forget", "nope", "--evidence", "seen", *at)
     assert code == 4 and "E199" in said
+
+
+def test_no_command_that_takes_specs_is_forgotten():
+    """By their parameters; `import` and `hosts add` write specs, into files."""
+    every = [(info.name or info.callback.__name__, info) for info in main.app.registered_commands]
+    for group in main.app.registered_groups:
+        every += [
+            (f"{group.name} {i.name or i.callback.__name__}", i) for i in group.typer_instance.registered_commands
+        ]
+    names = {name: inspect.signature(info.callback).parameters for name, info in every}
+    reading = {name for name, parameters in names.items() if parameters.keys() & {"paths", "specs"}}
+    assert len(reading) > 25
+    assert {name for name in reading if "repo" not in names[name]} == {"import", "hosts add"}
+
+
+def test_looking_at_a_workload_or_its_checkpoints_by_the_specs_of_a_repository(origin, program):
+    at = ("--repo", str(origin.bare), "--ref", "main")
+    for command in (("logs", "web"), ("exec", "web", "true"), ("checkpoints", "list"), ("checkpoint", "web")):
+        code, said = program(*command, *at)
+        assert code in (1, 7) and "h1" in said, said
+    code, said = program("checkpoints", "import", str(origin.work), *at)
+    assert (code == 4 and "no checkpoint" in said.lower()) or "pstree" in said
 
 
 def test_findings_name_files_as_the_repository_does(origin, program):
