@@ -7,6 +7,7 @@ import signal
 import sys
 from contextlib import AsyncExitStack
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -69,6 +70,14 @@ def watch(
     on_event: Annotated[
         str, typer.Option("--on-event", metavar="COMMAND", help="Run this for what happens, with JSON on stdin.")
     ] = "",
+    event_template: Annotated[
+        Path | None,
+        typer.Option(
+            "--event-template",
+            metavar="FILE",
+            help="What --webhook and --on-event get instead of the usual JSON: a Jinja2 template (docs/watch.md).",
+        ),
+    ] = None,
     journal: JournalPath = None,
     as_json: AsJson = False,
 ) -> int:
@@ -90,6 +99,7 @@ def watch(
     from reconciler.cli.views.watch import render_stand, teller
     from reconciler.commands.compose import notes_beside
     from reconciler.errors import InputError
+    from reconciler.load.render_reports import event_renderer
     from reconciler.watch import posting
     from reconciler.watch.loop import Pace, Watch
     from reconciler.watch.memory import Keeping, share_the_interpreter
@@ -105,7 +115,11 @@ def watch(
     job = Watch(source, journal, notes_beside(journal), pace, once=once)
     if not logs.on_stderr():  # which has it all
         job.tell, job.report = teller(sys.stderr), plain
-    posts = [make(text) for make, text in ((posting.webhook, webhook), (posting.command, on_event)) if text]
+    template = event_renderer(event_template) if event_template else None
+    asked_for = ((posting.webhook, webhook), (posting.command, on_event))
+    posts = [make(text, template) for make, text in asked_for if text]
+    if template and not posts:
+        raise InputError("--event-template is of --webhook and --on-event", code="E190", fix="add one of them")
     if page_names and not page:
         raise InputError("--page-name is of the page", code="E190", fix="add --page, or leave it out")
     guarded = _guarded(job, page_names or []) if page else None

@@ -20,6 +20,19 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from reconciler.errors import InputError
 from reconciler.resources import data_path
 
+EVENT: Final[Mapping[str, Any]] = {
+    "type": "watch.ended",
+    "timestamp": "2026-11-26T10:00:00.000Z",
+    "data": {
+        "text": "done",
+        "workload": "web",
+        "run": "20261126-100000-3fa9",
+        "state": "done",
+        "code": "",
+        "commit": "",
+    },
+}
+"""News as templates of events get it: each field is there, empty where it says nothing."""
 REPORTS: Final = ("plan.md.j2", "plan.html.j2", "apply.md.j2", "apply.html.j2")
 """Reports there are; `page.html.j2` is what the pages have in common."""
 MAX_TEMPLATE_BYTES: Final = 256 * 2**10
@@ -51,6 +64,20 @@ def render_report(name: str, folder: Path | None, **data: Any) -> str:
         raise _failed(name, folder, error) from error
 
 
+def event_renderer(path: Path) -> Callable[[Mapping[str, Any]], str]:
+    """What a user's own template makes of one piece of news (`type`, `timestamp`, `data`); InputError when it is
+    none, or fails at the example. The renderer raises InputError, too: a template may fail at other news."""
+    name = path.name if path.name.endswith(".j2") else ""
+    if not name or not path.is_file():
+        raise InputError("a template of events is a file named .j2", code="E190", where=str(path))
+
+    def render(news: Mapping[str, Any]) -> str:
+        return render_report(name, path.parent, **news)
+
+    render(EVENT)
+    return render
+
+
 def check_templates(folder: Path | None) -> None:
     """InputError where a folder of templates is none, has no template of a report's name, or one that is not in
     the language: so that nothing has begun when it is found."""
@@ -76,11 +103,11 @@ def _failed(name: str, folder: Path, error: Exception) -> InputError:
     line = f":{error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
     said = (str(error) or type(error).__name__).splitlines()[0][:300]
     return InputError(
-        "a template of a report failed",
+        "a template failed",
         code="E188",
         where=f"{folder / name}{line}",
         why=said,
-        fix="mend it, or leave --templates out",
+        fix="mend it, or do without it",
     )
 
 

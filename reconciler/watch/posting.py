@@ -14,11 +14,11 @@ import secrets
 import shlex
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from reconciler.errors import InputError
@@ -46,6 +46,8 @@ class Message:
 
 Send = Callable[[Message], Awaitable[None]]
 """One try; any error is a reason for another one."""
+Template = Callable[[Mapping[str, Any]], str]
+"""A body made of news; InputError where that fails."""
 
 
 @dataclass
@@ -54,13 +56,22 @@ class Post(Unmoved):
 
     send: Send
     name: str
+    template: Template | None = None
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     _waiting: asyncio.Queue[Message] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
 
     def told(self, told: Told) -> None:
         if self._waiting.full():
             self._waiting.get_nowait()
-        self._waiting.put_nowait(message_of(told))
+        self._waiting.put_nowait(self._message(told))
+
+    def _message(self, told: Told) -> Message:
+        """As the user's template says; where that fails at this news, as all others are."""
+        try:
+            return message_of(told, self.template)
+        except InputError as error:
+            log.warning("%s gets a message without its template: %s (%s)", self.name, error, error.why)
+            return message_of(told)
 
     async def deliver(self) -> None:
         """For ever."""
@@ -80,16 +91,20 @@ class Post(Unmoved):
                         await self.sleep(pause)
 
 
-def message_of(told: Told) -> Message:
-    """What is sent: one shape for all news. Fields that say nothing are left out."""
+def message_of(told: Told, template: Template | None = None) -> Message:
+    """What is sent: one shape for all news. Fields that say nothing are left out; a template has them all."""
     now = time.time()
-    data = {name: value for name, value in asdict(told).items() if value and name != "news"}
+    data = {name: value for name, value in asdict(told).items() if name != "news"}
     at = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     body = {"type": f"watch.{told.news.value}", "timestamp": at, "data": data}
-    return Message(f"msg_{secrets.token_hex(12)}", int(now), json.dumps(body).encode())
+    if template is None:
+        text = json.dumps(body | {"data": {name: value for name, value in data.items() if value}})
+    else:
+        text = template(body)
+    return Message(f"msg_{secrets.token_hex(12)}", int(now), text.encode())
 
 
-def webhook(url: str) -> Post:
+def webhook(url: str, template: Template | None = None) -> Post:
     """InputError for what is no URL, or a secret that is none."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -97,12 +112,20 @@ def webhook(url: str) -> Post:
     key = secret_key(os.environ.get(SECRET, ""))
 
     async def send(message: Message) -> None:
-        headers = {"Content-Type": "application/json", "User-Agent": "reconcile-watch", **signed(message, key)}
+        headers = {"Content-Type": _kind(message.body), "User-Agent": "reconcile-watch", **signed(message, key)}
         status = await post(url, message.body, headers)
         if not 200 <= status < 300:
             raise ValueError(f"it answered {status}")
 
-    return Post(send, f"the webhook at {parts.hostname}")
+    return Post(send, f"the webhook at {parts.hostname}", template)
+
+
+def _kind(body: bytes) -> str:
+    try:
+        json.loads(body)
+    except ValueError:
+        return "text/plain; charset=utf-8"
+    return "application/json"
 
 
 def secret_key(text: str) -> bytes:
@@ -130,7 +153,7 @@ def signed(message: Message, key: bytes) -> dict[str, str]:
     return headers
 
 
-def command(line: str) -> Post:
+def command(line: str, template: Template | None = None) -> Post:
     """A command with its arguments, as a shell would split them; no shell runs it. InputError for an empty one."""
     try:
         argv = shlex.split(line)
@@ -155,4 +178,4 @@ def command(line: str) -> Post:
         if job.returncode:
             raise ValueError(f"it ended with status {job.returncode}")
 
-    return Post(send, f"the command {argv[0]}")
+    return Post(send, f"the command {argv[0]}", template)

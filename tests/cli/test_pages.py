@@ -193,7 +193,7 @@ def test_steps_stand_behind_what_they_need_and_beside_each_other() -> None:
 )
 def test_a_template_that_fails_ends_and_says_so(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "plan.md.j2").write_text(text)
-    with pytest.raises(InputError, match="a template of a report failed") as caught:
+    with pytest.raises(InputError, match="a template failed") as caught:
         render_report("plan.md.j2", tmp_path, plan={})
     assert caught.value.code == "E188" and said in caught.value.why and "plan.md.j2" in caught.value.where
 

@@ -22,6 +22,7 @@ from reconciler.core.points import Point
 from reconciler.core.tending import Cause, Postponed
 from reconciler.errors import InputError
 from reconciler.load import load_all
+from reconciler.load.render_reports import event_renderer
 from reconciler.state.notebook import Notebook
 from reconciler.watch import http, posting
 from reconciler.watch.health import healthy, pages, ready
@@ -369,6 +370,35 @@ async def test_a_command_gets_it_on_stdin_and_no_secret(tmp_path: Path, monkeypa
     assert "whsec_" not in (tmp_path / "env").read_text()
     with pytest.raises(ValueError, match="status 3"):
         await posting.command("/bin/sh -c 'exit 3'").send(message_of(Told(News.LEADS, "it leads")))
+
+
+def test_a_template_says_what_is_sent(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    chat = tmp_path / "chat.j2"
+    chat.write_text('{"text": {{ (data.workload ~ ": " ~ data.text) | tojson }}}\n')
+    hook = posting.webhook("http://127.0.0.1:1/", event_renderer(chat))
+    hook.told(Told(News.ENDED, 'put "back"', workload="web"))
+    assert json.loads(hook._waiting.get_nowait().body) == {"text": 'web: put "back"'}
+    chat.write_text(
+        "{% if not data.run %}{{ data.nothing }}{% endif %}"
+    )  # fine for the example, fails without a run
+    hook = posting.webhook("http://127.0.0.1:1/", event_renderer(chat))
+    hook.told(Told(News.LEADS, "it leads"))
+    assert json.loads(hook._waiting.get_nowait().body)["data"] == {"text": "it leads"}, (
+        "news is never lost for that"
+    )
+    assert "without its template" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "text", ["{{ data.nothing }}", "{% for", "{{ ''.__class__ }}", "{{ range(10**9) | list }}"]
+)
+def test_a_template_that_fails_is_told_before_anything_begins(text: str, tmp_path: Path) -> None:
+    (tmp_path / "bad.j2").write_text(text)
+    with pytest.raises(InputError) as error:
+        event_renderer(tmp_path / "bad.j2")
+    assert error.value.code == "E188"
+    with pytest.raises(InputError):
+        event_renderer(tmp_path / "none.j2")
 
 
 async def test_a_command_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
