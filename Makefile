@@ -99,12 +99,13 @@ newest: $(VENV)/installed ## Unit tests with the newest of everything, whatever 
 pythons: ready ## Unit tests on every newer Python at hand, on Debian 13's and on the newest in Debian
 	@$(BIN)/python -m tests.versions pythons
 
-docs: $(VENV)/installed ## Write what is generated: schemas, the tables of docs/json.md, docs/commands.md, the man page
+docs: $(VENV)/installed ## Write what is generated: schemas, tables of docs/json.md, docs/commands.md, the man page; check links
 	@$(BIN)/reconcile schema
 	@$(BIN)/python -m tests.cli.json_docs
 	@$(BIN)/typer reconciler.cli.main utils docs --name reconcile --output docs/commands.md
 	@command -v go-md2man >/dev/null || apt-get install -qqy go-md2man
 	@$(BIN)/python -m tests.cli.man_page
+	@$(BIN)/python -m pytest -q tests/cli/test_docs.py -k 'links or commands_that_are_told'
 
 # Made on the oldest Python: what only that one needs is then in it, and the same file serves every newer one.
 COMPILE := build/lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-annotate \

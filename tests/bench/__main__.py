@@ -14,7 +14,7 @@ from rich.console import Console
 from reconciler.errors import CommandFailed, ReconcilerError
 from reconciler.lab import install_packages
 from tests import results
-from tests.bench import clients, copies, figures, kept, manual, ours, picture, report, targets
+from tests.bench import clients, copies, figures, kept, manual, ours, picture, report, targets, watching
 from tests.bench.cells import CELLS, MEMORY_CELL, MIB, VM_CELLS, BrokenRun, Cell, Measured, Run, Series, chosen
 from tests.bench.ground import Ground, ground, touch_for
 from tests.bench.page import page_figures
@@ -114,6 +114,9 @@ def _measure(asked: argparse.Namespace, console: Console) -> list[report.Row]:
             *figures.large_fleets(min(asked.n, 3)),
             *figures.many_moves(min(asked.n, 3)),
             *page_figures(asked.n),
+            *watching.answers(30.0 if asked.quick else 180.0),
+            *watching.costs(20 if asked.quick else 200),
+            *watching.commits(asked.n),
         ]
     cells = chosen(asked.cells)
     measured: list[Measured] = []
