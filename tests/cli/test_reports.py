@@ -3,6 +3,7 @@ SARIF's schema. Made here: the schema of JUnit's XML, as Jenkins reads it."""
 
 from __future__ import annotations
 
+import html
 import json
 from importlib.resources import files
 from pathlib import Path
@@ -13,9 +14,13 @@ import xmlschema
 
 from reconciler.cli import main
 from reconciler.cli.views.markdown import MOST_CHARACTERS, markdown
+from reconciler.cli.views.outlook import rows
 from reconciler.cli.views.output.base import Finding, Where
-from reconciler.cli.views.output.plan import PlanDocument
+from reconciler.cli.views.output.plan import PlanDocument, plan_document
 from reconciler.cli.views.reports import MOST_ANNOTATIONS, Form, junit, render_plan_report
+from reconciler.commands.app import Seen
+from reconciler.core.planner import make_plan
+from tests.bench.world import fleet
 from tests.cli.memory_fleet import two_hosts, want
 
 HERE = Path(__file__).parent
@@ -104,6 +109,14 @@ def test_markdown_has_refusals_first_and_fits_a_comment() -> None:
     assert told.index("no way") < told.index("### Changes") < told.index("<details>") < told.index("careful")
     many = markdown(plan(*(finding("error", f"{n} {'long ' * 100}") for n in range(500))))
     assert len(many) <= MOST_CHARACTERS and "are left out here" in many and "500 refusals" in many
+
+
+def test_markdown_says_of_a_change_what_the_terminal_says() -> None:
+    specs, seen = fleet(2, 2, 1)
+    document = plan_document(Seen(seen, make_plan(specs, seen)), 0, spec=specs)
+    told = html.unescape(markdown(document))
+    said = [text for change in document.changes for _, text in rows(change)]
+    assert len(said) >= 4 and [text for text in said if " ".join(text.split()) not in told] == []
 
 
 def test_nothing_in_markdown_is_mark_up_of_others() -> None:

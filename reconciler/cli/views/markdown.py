@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from reconciler.cli.views.outlook import rows
 from reconciler.cli.views.output.apply import ApplyDocument
 from reconciler.cli.views.output.base import as_json
 from reconciler.cli.views.output.plan import PlanDocument
@@ -29,7 +30,8 @@ def markdown(plan: PlanDocument, templates: Path | None = None) -> str:
     """The plan as Markdown. Nothing in it that others wrote is Markdown or HTML of its own."""
     body: dict[str, Any] = literal(as_json(plan))
     refusals = [found for found in body["findings"] if found["severity"] == "error"]
-    changes = [_change(change, body) for change in body["changes"]]
+    told = [literal([{"label": label, "text": text} for label, text in rows(change)]) for change in plan.changes]
+    changes = [_change(change, body) | {"rows": of} for change, of in zip(body["changes"], told, strict=True)]
 
     def first(shown: int) -> str:
         refused = refusals[:shown]
