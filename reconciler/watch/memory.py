@@ -18,7 +18,7 @@ from reconciler.model.command import Seconds
 from reconciler.model.spec import Spec
 from reconciler.watch.observers import Unmoved
 
-YOUNG, OLDER = 20_000, 10
+YOUNG, OLDER, ALL_AGES = 10_000, 10, 100
 """Objects that are made before the young ones are searched, instead of 700: a look makes hundreds of thousands,
 which go by themselves. How many searches of one age there are to one of the next."""
 TURN: Seconds = 0.0002
@@ -32,7 +32,7 @@ ALL: Seconds = 86_400.0
 
 def share_the_interpreter() -> None:
     """For the whole process: before anything is served."""
-    gc.set_threshold(YOUNG, OLDER, OLDER)
+    gc.set_threshold(YOUNG, OLDER, ALL_AGES)
     sys.setswitchinterval(TURN)
 
 
