@@ -1,6 +1,6 @@
 # make.sh ENGINE LABEL WORKLOAD [VOLUME]... -- COMMAND...: run what makes a container and prints its ID. The volumes that it
 # mounts must be the workload's: one that somebody has removed meanwhile an engine makes again, empty and without a label.
-# Then the container is removed, and that volume with it. What a container mounts nobody can remove, so it is looked at after.
+# Then the container is removed, and that volume with it while it is empty. What a container mounts nobody can remove, so it is looked at after.
 engine=$1 label=$2 workload=$3
 shift 3
 volumes=
@@ -23,9 +23,8 @@ fi
 for volume in $strange; do
     labels=$("$engine" volume inspect --format '{{len .Labels}}' "$volume" </dev/null) || continue
     folder=$("$engine" volume inspect --format '{{.Mountpoint}}' "$volume" </dev/null) || continue
-    # Docker fills a new volume with what the image has at that place.
-    [ "$labels" != 0 ] || { [ "$engine" != docker ] && [ -n "$(ls -A "$folder")" ]; } ||
-        "$engine" volume rm "$volume" </dev/null >/dev/null
+    # What is in it may be somebody's; or the image's, with which Docker fills a new volume.
+    [ "$labels" != 0 ] || [ -n "$(ls -A "$folder")" ] || "$engine" volume rm "$volume" </dev/null >/dev/null
 done
 echo "somebody removed$strange right before" >&2
 exit 76

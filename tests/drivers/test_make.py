@@ -79,12 +79,12 @@ def test_one_that_was_removed_meanwhile_is_not_mounted_empty(engine: Path) -> No
     assert [one.name for one in (engine.parent / "volumes").iterdir()] == ["more"]
 
 
-def test_what_an_image_fills_in_is_not_taken_for_data(engine: Path) -> None:
-    """Docker fills a new volume when it makes the container; with Podman something in it is somebody's."""
+def test_what_is_in_a_strange_volume_stays(engine: Path) -> None:
+    """It may be somebody's. Docker fills a new volume from the image: a person looks, as the next plan says."""
     (engine.parent / "removes").touch()
     (engine.parent / "copies").touch()
     assert make(engine).returncode == 76
-    assert (engine.parent / "volumes" / "data").exists() == (engine.name == "podman")
+    assert (engine.parent / "volumes" / "data").exists()
 
 
 def test_a_volume_that_somebody_labelled_stays(engine: Path) -> None:
