@@ -194,7 +194,8 @@ class Watch:
                 commit = self._spec.commit or ""
                 at = f" at {commit[:7]}" if commit else ""
                 at += " and uncommitted changes" if commit and self._spec.dirty else ""
-                self.say(News.SPECS, f"{len(self._spec.workloads)} workloads{at}", commit=commit)
+                number = len(self._spec.workloads)
+                self.say(News.SPECS, f"{number} workload{'s' * (number != 1)}{at}", commit=commit)
             self.stir()
 
     async def _notes_change(self) -> None:
@@ -322,8 +323,10 @@ class Watch:
             with suppress(Exception):
                 one.points(seen.points)
         if well:
+            number = len(spec.workloads)
+            all_of_them = f"all {number} workloads are" if number != 1 else "the only workload is"
             self.say_once(
-                "stand", News.CONVERGED, f"all {len(spec.workloads)} workloads are as the specs want them"
+                "stand", News.CONVERGED, f"{all_of_them} as the specs want {'them' if number != 1 else 'it'}"
             )
         else:
             self.unsay("stand")

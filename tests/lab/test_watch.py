@@ -161,7 +161,7 @@ def test_a_move_is_seen_while_it_goes_on(watched: Watched) -> None:
     repo = watched.repo
     repo.counter(memory=256, health=LENIENT)
     watched.start("--page", "--listen", "127.0.0.1:0")
-    watched.until_told("all 1 workloads are as the specs want them")
+    watched.until_told("the only workload is as the specs want it")
     (line,) = [line for line in watched.told().splitlines() if "the page at " in line]
     address = line.partition("the page at ")[2].strip()
     repo.place("counter", "h2")
