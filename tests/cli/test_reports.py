@@ -7,13 +7,14 @@ import html
 import json
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 import xmlschema
 
 from reconciler.cli import main
-from reconciler.cli.views.markdown import MOST_CHARACTERS, markdown
+from reconciler.cli.views.markdown import MOST_CHARACTERS, literal, markdown
 from reconciler.cli.views.outlook import rows
 from reconciler.cli.views.output.base import Finding, Where
 from reconciler.cli.views.output.plan import PlanDocument, plan_document
@@ -117,6 +118,36 @@ def test_markdown_says_of_a_change_what_the_terminal_says() -> None:
     told = html.unescape(markdown(document))
     said = [text for change in document.changes for _, text in rows(change)]
     assert len(said) >= 4 and [text for text in said if " ".join(text.split()) not in told] == []
+
+
+def test_steps_and_findings_are_gone_through_once_whatever_the_number_of_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With thousands of moves it took minutes: each change looked through the steps of all."""
+    walks: list[str] = []
+
+    class Steps(list[Any]):
+        def __iter__(self) -> Any:
+            walks.append("steps")
+            return super().__iter__()
+
+    class Findings(tuple[Any, ...]):
+        def __iter__(self) -> Any:
+            walks.append("findings")
+            return super().__iter__()
+
+    def watched(value: Any) -> Any:
+        found = literal(value)
+        whole = isinstance(found, dict) and "worldDigest" in found
+        return found | {"steps": Steps(found["steps"])} if whole else found
+
+    specs, seen = fleet(5, 30, 30)
+    made = make_plan(specs, seen)
+    made = made.model_copy(update={"findings": Findings(made.findings)})
+    document = plan_document(Seen(seen, made), 0, spec=specs)
+    monkeypatch.setattr("reconciler.cli.views.markdown.literal", watched)
+    assert "30 changes" in markdown(document)
+    assert len(document.changes) == 30 and walks.count("steps") == 1 and walks.count("findings") < 8
 
 
 def test_nothing_in_markdown_is_mark_up_of_others() -> None:

@@ -31,7 +31,10 @@ def markdown(plan: PlanDocument, templates: Path | None = None) -> str:
     body: dict[str, Any] = literal(as_json(plan))
     refusals = [found for found in body["findings"] if found["severity"] == "error"]
     told = [literal([{"label": label, "text": text} for label, text in rows(change)]) for change in plan.changes]
-    changes = [_change(change, body) | {"rows": of} for change, of in zip(body["changes"], told, strict=True)]
+    steps, warnings = _by_workload(body)
+    changes = [
+        _change(change, steps, warnings) | {"rows": of} for change, of in zip(body["changes"], told, strict=True)
+    ]
 
     def first(shown: int) -> str:
         refused = refusals[:shown]
@@ -100,15 +103,28 @@ def _count(number: int, word: str) -> str:
     return f"{number} {word}{'s' * (number != 1)}"
 
 
-def _change(change: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+Groups = dict[str, list[Any]]
+
+
+def _by_workload(body: dict[str, Any]) -> tuple[Groups, Groups]:
+    """Its steps in words, and what it is warned of; once for all, for there may be thousands."""
+    steps, warnings = Groups(), Groups()
+    for step in body["steps"]:
+        steps.setdefault(step["workload"], []).append(f"{step['kind']} on {step['host']}")
+    for found in body["findings"]:
+        if found["severity"] == "warning":
+            warnings.setdefault(found["where"]["workload"], []).append(found)
+    return steps, warnings
+
+
+def _change(change: dict[str, Any], steps: Groups, warnings: Groups) -> dict[str, Any]:
     name, move = change["workload"], change["move"]
-    warnings = [f for f in body["findings"] if f["where"]["workload"] == name and f["severity"] == "warning"]
     return change | {
         "downtime": _range(move) if move else "",
         "memory": format_bytes(move["memoryBytes"]) if move else "",
         "copied": format_bytes(move["expectedBytes"]) if move else "",
-        "warnings": warnings,
-        "steps": [f"{step['kind']} on {step['host']}" for step in body["steps"] if step["workload"] == name],
+        "warnings": warnings.get(name, []),
+        "steps": steps.get(name, []),
     }
 
 

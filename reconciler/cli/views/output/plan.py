@@ -23,6 +23,7 @@ from reconciler.core.rules import Answer, verdict
 from reconciler.model.ending import PlanState
 from reconciler.model.outlook import Outlook
 from reconciler.model.plan import Change, ChangeKind, Move, Step, StepKind
+from reconciler.model.plan import Finding as RuleFinding
 from reconciler.model.spec import Origin, Spec
 
 
@@ -143,7 +144,9 @@ def plan_document(
         known = origin_of(spec, workload) if spec else None
         return origins.get(workload) or known
 
-    concerned = {change.workload for change in plan.changes} | {f.workload for f in plan.findings}
+    concerned: dict[str, list[RuleFinding]] = {change.workload: [] for change in plan.changes}
+    for finding in plan.findings:
+        concerned.setdefault(finding.workload, []).append(finding)
     return PlanDocument(
         exit_code=exit_code,
         specs=Specs(commit=plan.commit, dirty=plan.dirty, digest=plan.spec_digest),
@@ -153,8 +156,7 @@ def plan_document(
         applyable=plan.applyable,
         refused=plan.errored,
         verdicts=tuple(
-            WorkloadVerdict(workload=w, verdict=verdict(f for f in plan.findings if f.workload == w))
-            for w in sorted(concerned)
+            WorkloadVerdict(workload=workload, verdict=verdict(its)) for workload, its in sorted(concerned.items())
         ),
         changes=tuple(_change(change, plan.moves.get(change.workload)) for change in plan.changes),
         findings=tuple(of_rule(finding, origin(finding.workload)) for finding in plan.findings),
