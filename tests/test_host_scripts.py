@@ -32,6 +32,17 @@ def test_perl_compiles(script: Path) -> None:
     subprocess.run(["perl", "-c", "-"], input=whole, text=True, capture_output=True, check=True)
 
 
+PYTHON = {"array", "bisect", "collections", "contextlib", "errno", "fcntl", "json", "os", "re", "select", "socket"}
+PYTHON |= {"struct", "subprocess", "sys", "time", "traceback", "zlib"}
+"""Of these it is known that hosts with Debian's python3-minimal have them. It lacks shutil and ctypes, for two."""
+
+
+@pytest.mark.parametrize("script", sorted(data_path("templates", "criu").glob("*.py")), ids=lambda path: path.name)
+def test_python_of_hosts_needs_no_more_than_its_core(script: Path) -> None:
+    found = re.findall(r"^\s*(?:import|from) +(\w+)", script.read_text(), re.MULTILINE)
+    assert set(found) - PYTHON == set()
+
+
 @pytest.mark.parametrize(
     ("folder", "room"),
     [

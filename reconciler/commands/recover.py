@@ -27,12 +27,13 @@ from reconciler.engine.survey import Survey, take_survey
 from reconciler.guard import dossier
 from reconciler.hosts.base import Fleet, pump
 from reconciler.hosts.wrap import WithoutFleet
+from reconciler.model.command import Bytes
 from reconciler.model.ending import Ending
 from reconciler.model.event import Reporter, Untidied, ignore
 from reconciler.model.plan import Plan
 from reconciler.model.record import Mark, Record, Run, RunState
 from reconciler.model.spec import Spec
-from reconciler.model.world import Following, World
+from reconciler.model.world import Following, OnDisk, World
 from reconciler.state.identity import owner
 from reconciler.state.store import Awaited, Store, Writer
 
@@ -52,6 +53,9 @@ class Standing:
     run: str
     next: str
     following: Following | None = None
+    on_disk: OnDisk | None = None
+    lost: Bytes = 0
+    """Of memory that follows: what nobody has any more."""
 
 
 @dataclass(frozen=True)
@@ -244,7 +248,9 @@ def rows(survey: Survey) -> list[Standing]:
                 since=each.since,
                 run=each.run or (newest.run if newest else ""),
                 next=each.verdict.next,
-                following=next((one.following for one in each.matter.left.values() if one.following), None),
+                following=each.matter.following,
+                on_disk=each.matter.on_disk,
+                lost=each.matter.lost,
             )
         )
     return found

@@ -14,7 +14,8 @@ MEMORY_PAGES: dict[str, Page] = {
         "memory that follows does not arrive",
         "The workload runs on the destination (strategy: postcopy), and stands still at memory that only the "
         "source has. The transfer goes on by itself when both hosts live and reach each other; then `reconcile "
-        "resume` ends the move. If the source was switched off or booted meanwhile, that memory is lost, and what "
+        "resume` ends the move. If the source was switched off or booted meanwhile, what was not on its disk is "
+        "lost, which is everything without `postcopy: {persist: true}`; `reconcile status` says how much. What "
         "needs it never goes on: end it there by its engine, then `reconcile resume` and what `reconcile "
         "status` says.",
     ),

@@ -47,9 +47,12 @@ class Forecast:
     drains: tuple[float, float]
 
 
-def held_move(forecast: Forecast, hosts: Iterable[HostFacts], network: NetworkOutlook) -> HeldMove:
+def held_move(
+    forecast: Forecast, policy: MigrationPolicySpec, hosts: Iterable[HostFacts], network: NetworkOutlook
+) -> HeldMove:
     """Of a move whose source is held, or stopped; `hosts` are its two."""
     instance, least, most = forecast.copy.instance, forecast.prediction, forecast.most
+    drains = forecast.choice.strategy is Strategy.POSTCOPY
     return HeldMove(
         strategy=forecast.choice.strategy,
         cutover=forecast.choice.cutover,
@@ -63,13 +66,20 @@ def held_move(forecast: Forecast, hosts: Iterable[HostFacts], network: NetworkOu
         learned_from=forecast.learned_from,
         network=network,
         room=tuple(_room(instance.memory_bytes, host) for host in hosts),
-        drains_s=_drains(forecast) if forecast.choice.strategy is Strategy.POSTCOPY else None,
+        drains_s=_drains(forecast) if drains else None,
+        on_disk_s=_drains(forecast, DISK) if drains and policy.postcopy.persist else None,
     )
 
 
-def _drains(forecast: Forecast) -> Span:
-    """All memory goes over the link once, after the restore, and then into the processes."""
-    memory, (least, most) = forecast.copy.instance.memory_bytes, forecast.drains
+DISK = (500e6, 50e6)
+"""Bytes a second that a disk is written with beside other work: a quick one, and one of a busy host."""
+
+
+def _drains(forecast: Forecast, disk: tuple[float, float] = (0.0, 0.0)) -> Span:
+    """All memory goes over the link once, after the restore, and then into the processes. What is written to a
+    disk meanwhile begins at its other end."""
+    memory = forecast.copy.instance.memory_bytes
+    least, most = (link + written for link, written in zip(forecast.drains, disk, strict=True))
     return _span(memory / least, memory / most)
 
 

@@ -344,14 +344,14 @@ class _Builder:
         ):
             last = (self._step(kind, name, where, peer=peer, needs=last, expected_bytes=size),)
         hosts = (self._facts(source), self._facts(host))
-        tcp = self.spec.policy_of(workload).tcp
-        network = network_outlook(workload, instance, hosts[1], self.spec.networks, tcp)
+        policy = self.spec.policy_of(workload)
+        network = network_outlook(workload, instance, hosts[1], self.spec.networks, policy.tcp)
         found = wanted_volumes(workload, self.index, forecast.copy)
         held = choice.cutover is Cutover.TRANSACTIONAL
         return self._told(
             change,
             Outlook(
-                held_move=seen_ahead.held_move(forecast, hosts, network),
+                held_move=seen_ahead.held_move(forecast, policy, hosts, network),
                 volumes=seen_ahead.volumes(found, host),
                 left_behind=seen_ahead.left_behind(change, self.index, found),
                 way_back=WayBack.SOURCE_RESUMES if held else WayBack.IMAGES_RESTORED,

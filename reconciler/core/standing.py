@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from reconciler.core.diff import NOT_HERE, contradiction, old_copies
 from reconciler.core.index import Index
+from reconciler.model.command import Bytes
 from reconciler.model.plan import Move, Phase, StepKind
-from reconciler.model.world import Alive, Marker
+from reconciler.model.world import Alive, Following, Marker, OnDisk
 
 RESUME = "reconcile resume"
 COMMITTED = (Phase.COMMITTED.value, Phase.CONFIRMED.value)
@@ -49,6 +50,24 @@ class Matter:
     def remains(self) -> list[str]:
         """Hosts with a container: its files at least."""
         return [host for host, alive in self.left.items() if alive.exists]
+
+    @property
+    def following(self) -> Following | None:
+        """Of memory that follows a restore what is missing."""
+        return next((one.following for one in self.left.values() if one.following), None)
+
+    @property
+    def on_disk(self) -> OnDisk | None:
+        """What of it its source keeps on disk."""
+        return next((one.on_disk for one in self.left.values() if one.on_disk), None)
+
+    @property
+    def lost(self) -> Bytes:
+        """Of memory that is missing, what the source was seen not to have any more."""
+        source = self.left.get(self.move.source) if self.move else None
+        if source is None or self.following is None or source.running or source.frozen or source.restorable:
+            return 0
+        return source.on_disk.lost if source.on_disk else self.following.missing
 
     @property
     def ended(self) -> str:

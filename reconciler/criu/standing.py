@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from reconciler.criu import config
+from dataclasses import dataclass
+
+from reconciler.criu import config, persisting
 from reconciler.criu.tasks import Tasks, shell
 from reconciler.guard import guard
 from reconciler.model.command import Command, Fence, Program
 from reconciler.model.handover import Handover
 from reconciler.model.plan import Phase
-from reconciler.model.world import Alive, Following
+from reconciler.model.world import Alive, Following, OnDisk
 
 
 def by_hook(workload: str) -> Program[Alive | None]:
@@ -24,12 +26,22 @@ def by_hook(workload: str) -> Program[Alive | None]:
     return None
 
 
-def images(tasks: Tasks) -> Program[tuple[bool, Following | None]]:
-    """Whether their images are here, with all pages; and what still follows of those that are not."""
+@dataclass(frozen=True)
+class ImagesHere:
+    """Of tasks: whether they are here, with all pages, what still follows of those that are not, and what is kept
+    on disk of a source's."""
+
+    restorable: bool
+    following: Following | None = None
+    on_disk: OnDisk | None = None
+
+
+def images(tasks: Tasks) -> Program[ImagesHere]:
     found = yield Command(shell("restorable", tasks.images), ok=(0, 1, 2))
-    words = found.stdout.split()
+    words = next((line.split()[1:] for line in found.stdout.splitlines() if line.startswith("missing ")), [])
     told = len(words) == 2 and all(word.isdecimal() for word in words)
-    return found.status == 0, Following(int(words[0]), float(words[1])) if told else None
+    following = Following(int(words[0]), float(words[1])) if told else None
+    return ImagesHere(found.status == 0, following, persisting.told(found.stdout))
 
 
 def raise_fence(handover: Handover, fence: Fence) -> Program[bool]:

@@ -45,6 +45,8 @@ SHRINKS = 0.7
 IMAGES_FIRST = "1"
 """The line of a link's list that a move's images have: they are the first of its trees."""
 FEED_LIMIT: Seconds = 30.0
+NO_LINK = 67
+"""How a feed ends that finds no link: a boot forgets it."""
 CONNECTION_BROKE = 255
 CUT_SHORT = 65
 """The receiver's status when the sender has ended too early."""
@@ -165,9 +167,14 @@ class Transfers:
 
     async def feed(self, source: str, destination: str, key: str, images: Tree) -> None:
         async with self._lock(source, destination, key):
-            link = await self._open(source, destination, key)
-            argv = (script("transfer-feed").path, link.key, "start", IMAGES_FIRST, images.path)
-            await link.source.run(Command(argv, changes=True, timeout=FEED_LIMIT))
+            for _ in range(2):
+                link = await self._open(source, destination, key)
+                argv = (script("transfer-feed").path, link.key, "start", IMAGES_FIRST, images.path)
+                asked = Command(argv, changes=True, timeout=FEED_LIMIT, ok=(0, NO_LINK))
+                if (await link.source.run(asked)).status != NO_LINK:
+                    return
+                self._links.pop((source, destination, key), None)  # its host has forgotten it with a boot
+            raise CommandFailed(f"link {link.key} is not on {source}", code="C302", where=source)
 
     async def _send_ahead(self, link: Link, job: tuple[str, ...]) -> None:
         """Send a tree while it is in use, again as long as that gets quicker: then only what has changed since is

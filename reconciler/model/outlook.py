@@ -118,6 +118,10 @@ class HeldMove(OutlookPart):
         None,
         description="How long memory follows after the restore, while both hosts must live; null: it is there",
     )
+    on_disk_s: Span | None = Field(
+        None,
+        description="When what has not followed by then is on the source's disk, after the restore; null: never",
+    )
     network: NetworkOutlook
     room: tuple[RoomOutlook, ...]
 

@@ -35,6 +35,7 @@ from reconciler.model.fields import (
     Labels,
     Port,
 )
+from reconciler.model.following import PostCopy
 from reconciler.model.health import HealthCheck
 from reconciler.model.live import LiveMigration
 from reconciler.model.machine import VirtualMachine
@@ -260,6 +261,7 @@ class MigrationPolicySpec(Model):
 
     strategy: Strategy = Strategy.AUTO
     allow_post_copy: bool = Field(False, description="`auto` may take `postcopy`: its source must live for that")
+    postcopy: PostCopy = PostCopy()
     cutover: Cutover = Cutover.AUTO
     tcp: TcpHandling = TcpHandling.ESTABLISHED
     max_rounds: int = Field(5, ge=1, le=20, description="The most rounds of a pre-copy before the freeze")

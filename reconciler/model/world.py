@@ -190,6 +190,16 @@ class Following:
 
 
 @dataclass(frozen=True)
+class OnDisk:
+    """Images of a source that memory follows from, which are kept on its disk as well: how much of them is there,
+    how much should be, and how much of what was asked for after a loss of power never came there."""
+
+    written: Bytes
+    of: Bytes
+    lost: Bytes = 0
+
+
+@dataclass(frozen=True)
 class Alive:
     """What is known of an instance for the question "does it run here?". `frozen`: its processes are held.
     `ending`: it still runs, but whoever moved it away by itself is ending it here."""
@@ -202,6 +212,7 @@ class Alive:
     detail: str = ""
     ending: bool = False
     following: Following | None = None
+    on_disk: OnDisk | None = None
 
 
 class Folder(Model):

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from reconciler.model.command import Archive, Bytes, Fence, Program, Tree
+from reconciler.model.command import Archive, Fence, Program, Tree
 from reconciler.model.handover import Handover as Handover
 from reconciler.model.handover import Held as Held
 from reconciler.model.handover import Located as Located
@@ -26,6 +26,7 @@ from reconciler.model.question import Question
 from reconciler.model.spec import Workload
 from reconciler.model.world import Alive as Alive
 from reconciler.model.world import HostFacts, RuntimeFacts
+from reconciler.runtimes.following import PostCopies as PostCopies
 
 
 @runtime_checkable
@@ -279,15 +280,6 @@ class PreCopies(Protocol):
 
     def build_on(self, handover: Handover, number: int) -> Program[None]:
         """On the source: `hold` will dump what changed since that round, its last one."""
-        ...
-
-
-@runtime_checkable
-class PostCopies(Protocol):
-    """Restores before memory has arrived, which then follows from the source."""
-
-    def missing(self, handover: Handover) -> Program[Bytes]:
-        """On the destination: how much has not arrived after waiting a little; CommandFailed when it never can."""
         ...
 
 

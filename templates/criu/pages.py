@@ -15,6 +15,8 @@ class Pages:
             head = json.loads(first.readline())
             self.files, self.here, self.noted = {}, {}, {}
             os.close(os.open("partial", os.O_WRONLY | os.O_CREAT, 0o600))
+            with open("/proc/sys/kernel/random/boot_id") as now, open("boot", "w") as boot:
+                boot.write(now.read())  # as split.py does
             for name, size in head["sizes"].items():
                 number = int(name)
                 self.files[number] = os.open("pages-%d.img" % number, os.O_RDWR | os.O_CREAT, 0o600)

@@ -18,4 +18,6 @@ with open(os.open("first.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w
                 sys.exit("pages-%d.img has become shorter" % number)
             at, length = at + sent, length - sent
         os.close(pages)
+with open("/proc/sys/kernel/random/boot_id") as now, open("boot", "w") as boot:
+    boot.write(now.read())  # in the next one, what is on disk may not have been written to its end (persisting.sh)
 os.rename("first.new", "first")

@@ -8,8 +8,12 @@ set -eu
 umask 077
 key=$1 verb=$2 index=$3 images=$4
 dir=/run/reconciler/links/$key
-[ -d "$dir" ] || { echo "no link $key here" >&2; exit 66; }
-[ -e "$images/first" ] || { echo "there are no images in $images" >&2; exit 66; }
+[ -d "$dir" ] || { echo "no link $key here" >&2; exit 67; }
+live() { # what was on disk when power was lost may not have been written to its end
+    grep -q " $images " /proc/mounts || [ -e "$images/from-disk" ] || 
+        [ "$(cat "$images/boot")" = "$(cat /proc/sys/kernel/random/boot_id)" ]
+}
+[ -e "$images/first" ] && live || { echo "the images of $images are gone: what has not arrived of them is lost" >&2; exit 66; }
 if [ "$verb" = start ]; then
     setsid "$0" "$key" run "$index" "$images" < /dev/null > /dev/null 2>> "$dir/feed.log" &
     exit 0
@@ -23,7 +27,7 @@ trap 'exit 143' TERM HUP INT
 while [ -d "$dir" ] && [ -e "$images/first" ]; do # ends with link or images, or when all is there
     : > "$dir/feed.log"
     ! python3 -c '
-import collections, fcntl, os, select, struct, subprocess, sys, time, zlib
+import collections, fcntl, json, os, select, struct, subprocess, sys, time, zlib
 
 PAGE, BULK, URGENT = 4096, 1 << 18, 1 << 16
 LEAST, GREATEST, PATIENCE = 1 << 19, 1 << 24, 0.03
@@ -33,7 +37,11 @@ link = subprocess.Popen(sys.argv[2:], stdin=subprocess.PIPE, stdout=subprocess.P
 out, answers = link.stdin.fileno(), link.stdout.fileno()
 fcntl.fcntl(out, 1031, 1 << 20) # F_SETPIPE_SZ: processes wait for each other less often
 files, left, begin_at, wanted = {}, {}, {}, collections.deque() # left: a byte for each page that did not go yet
-owed, going, said = 0, False, b""
+owed, going, said, lost = 0, False, b"", 0
+kept = None # which parts there are of images that were put back from disk
+if os.path.exists("from-disk"):
+    with open("from-disk") as told:
+        kept = json.load(told)
 # Bytes on the way, when each frame went, and how many may be: so many that none waits for long behind others, for a
 # page that somebody waits for goes after them.
 room = memoryview(bytearray(FRAME.size + BULK))
@@ -100,9 +108,17 @@ while True: # ends by the word of the other end, or the end of its connection
                 if begin + length > len(left[which]) * PAGE:
                     sys.exit("there is no such part of pages-%d.img" % which)
                 begin, length = begin // PAGE, length // PAGE
-                owed += left[which].count(0, begin, begin + length)
-                left[which][begin:begin + length] = b"\1" * length
+                there = bytearray(b"\1" * length) if kept is None else bytearray(length)
+                for at, size in [] if kept is None else kept["pages-%d.img" % which]:
+                    first, last = max(at // PAGE - begin, 0), min((at + size) // PAGE - begin, length)
+                    there[first:last] = b"\1" * max(last - first, 0)
+                owed += sum(there) - left[which].count(1, begin, begin + length)
+                left[which][begin:begin + length] = there
                 begin_at[which] = 0
+                if length > sum(there):
+                    lost += (length - sum(there)) * PAGE
+                    with open("../persist.lost", "w") as note:
+                        note.write("%d\n" % lost)
             else:
                 sys.exit("not a word of the other end")
     elif wanted:

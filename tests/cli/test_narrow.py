@@ -37,7 +37,7 @@ from reconciler.engine.execute import Outcome
 from reconciler.errors import CommandFailed, Diagnostic
 from reconciler.model.event import StepEnded, Untidied
 from reconciler.model.record import Mark, Record, Run, RunState
-from reconciler.model.world import Following, Preflight
+from reconciler.model.world import Following, OnDisk, Preflight
 from reconciler.runtimes import registry
 from tests.core.worlds import container, facts, host, spec, unknown, volume, workload, world
 
@@ -106,7 +106,8 @@ def status():
         LONG, "restoring", "h2", {"h1": "held", "h2": "committed"}, 10.0, "r1", f"reconcile resolve {LONG}"
     )
     waits = replace(row, following=Following(34 * 2**20, 12.0))
-    return render_status(fleet()[1], [row, waits], True)
+    lost = replace(waits, on_disk=OnDisk(12 * 2**20, 64 * 2**20, 2**20), lost=2**20)
+    return render_status(fleet()[1], [row, waits, lost], True)
 
 
 def findings(width):

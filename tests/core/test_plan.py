@@ -120,6 +120,16 @@ def test_post_copy_is_made_on_demand_and_its_window_is_told():
     assert "(all but memory)" in rows["downtime"]
     eager = strategy_of(512 * 2**20, source=("uffd",))[0].moves["web"]
     assert plan.moves["web"].predicted_downtime_s < eager.predicted_downtime_s
+    assert plan.changes[0].outlook.held_move.on_disk_s is None
+
+
+def test_a_plan_says_when_a_source_that_writes_to_its_disk_may_lose_power():
+    """What is sent and what is written begin at both ends."""
+    kept = automatic(strategy="postcopy", postcopy={"persist": True})
+    (row,) = [text for _, text in outlook.rows(kept.changes[0]) if "may lose power" in text]
+    assert row.startswith("its source may lose power 0.7 to 5.7 s after the restore")
+    lazy = automatic(strategy="lazy", postcopy={"persist": True})
+    assert lazy.changes[0].outlook.held_move.on_disk_s is None
 
 
 def automatic(memory=512 * 2**20, there=None, source=("uffd",), **policy):

@@ -25,6 +25,7 @@ class FollowsContract:
         await scene.transfer(h, here, there)
         assert not (await scene.on(h.move.destination, scene.driver.alive(NAME))).restorable
         await scene.commit(h)
+        await scene.do(h.move.source, lambda d: d.persist(h))
         await scene.feed(h, here)
         await scene.do(h.move.destination, lambda d: d.restore(h))
         while await scene.do(h.move.destination, lambda d: d.missing(h)):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import re
 import signal
 import socket
 import struct
@@ -13,13 +15,26 @@ import zlib
 from contextlib import suppress
 from pathlib import Path
 
-from reconciler.core.pagemap import PAGE
-from reconciler.resources import host_script
+from reconciler.core import pagemap
+from reconciler.core.pagemap import LAZY, PAGE, PRESENT, Pagemap, PageRun
+from reconciler.resources import data_path, host_script
+from tests.drivers.restored import BASE, TASK
 
 EAGER, LATER = 5, 600
 """Pages of the first run, which a restore needs, and of the second."""
 KILLED = (("lazy-pages",), ("keeper",), ("lazy-pages", "keeper"))
 FRAME, WORD = struct.Struct("<IIQI"), struct.Struct("<4sIQQ")
+
+
+def dumped(images: Path, later: int = LATER) -> Path:
+    """A dump's images on the source, split."""
+    images.mkdir(parents=True)
+    runs = (PageRun(BASE - 2**20, EAGER, PRESENT), PageRun(BASE, later, PRESENT | LAZY))
+    (images / f"pagemap-{TASK}.img").write_bytes(pagemap.encode(Pagemap(1, runs, bytes(8))))
+    (images / "pages-1.img").write_bytes(random.Random(1).randbytes((EAGER + later) * PAGE))
+    (images / "inventory.img").write_bytes(b"x")
+    subprocess.run([sys.executable, "-c", host_script("criu", "split", "py"), str(images)], check=True)
+    return images
 
 
 class Server:
@@ -31,7 +46,7 @@ class Server:
         self.images.mkdir(parents=True)
         (self.home / "pages").mkdir()
         for image in dump.iterdir():
-            if not image.name.startswith("pages-"):
+            if image.is_file() and not image.name.startswith("pages-"):
                 (self.images / image.name).write_bytes(image.read_bytes())
         argv = [sys.executable, "-c", host_script("criu", "serve", "py"), "lazy-pages", str(self.home)]
         self.log = folder / "pages.log"
@@ -124,6 +139,17 @@ class Feed:
         os.close(self.words)
         os.close(self.frames)
         self.relay.close()
+
+
+def feeding(dump: Path, server: Server) -> subprocess.Popen[bytes]:
+    """The program that stands in transfer-feed.sh, and the one in transfer-receive.sh as the way to the server."""
+    text = data_path("templates", "host", "transfer-feed.sh").read_text()
+    (program,) = re.findall(r"python3 -c '\n(.*?)' \"\$images\"", text, re.S)
+    text = data_path("templates", "host", "transfer-receive.sh").read_text()
+    (relay,) = re.findall(r"python3 -c '\n(.*?)' && status", text, re.S)
+    (server.home / "relay").write_text(f"import os\nos.chdir({str(server.home)!r})\n{relay}")
+    argv = [sys.executable, "-c", program, str(dump), sys.executable, str(server.home / "relay")]
+    return subprocess.Popen(argv)
 
 
 def later(dump: Path) -> bytes:

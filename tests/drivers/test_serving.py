@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import re
 import signal
 import subprocess
 import sys
@@ -18,10 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.core import pagemap
-from reconciler.core.pagemap import LAZY, PAGE, PRESENT, Pagemap, PageRun
-from reconciler.resources import data_path, host_script
-from tests.drivers.restored import BASE, TASK, Restored
+from reconciler.core.pagemap import PAGE
+from reconciler.resources import host_script
+from tests.drivers.restored import Restored
 from tests.drivers.served import (
     EAGER,
     FRAME,
@@ -30,6 +28,8 @@ from tests.drivers.served import (
     Feed,
     Server,
     crc,
+    dumped,
+    feeding,
     later,
     looked,
     serves,
@@ -42,13 +42,7 @@ from tests.drivers.served import (
 @pytest.fixture
 def dump(tmp_path: Path) -> Path:
     """A dump's images on the source, split."""
-    (images := tmp_path / "source").mkdir()
-    runs = (PageRun(BASE - 2**20, EAGER, PRESENT), PageRun(BASE, LATER, PRESENT | LAZY))
-    (images / f"pagemap-{TASK}.img").write_bytes(pagemap.encode(Pagemap(1, runs, bytes(8))))
-    (images / "pages-1.img").write_bytes(random.Random(1).randbytes((EAGER + LATER) * PAGE))
-    (images / "inventory.img").write_bytes(b"x")
-    subprocess.run([sys.executable, "-c", host_script("criu", "split", "py"), str(images)], check=True)
-    return images
+    return dumped(tmp_path / "source")
 
 
 @pytest.fixture
@@ -258,12 +252,12 @@ def test_who_looks_hears_what_is_missing_and_for_how_long_somebody_has_waited(
     server: Server, task: Restored, dump: Path
 ) -> None:
     task.say("sum", 0, 1)
-    wait_for(lambda: looked(server.images).stdout.split() == [str(LATER * PAGE), "1"])
+    wait_for(lambda: looked(server.images).stdout.split() == ["missing", str(LATER * PAGE), "1"])
     feed = server.feed()
     feed.word()
     feed.bring(dump, 0, 100)
     task.answer()
-    wait_for(lambda: looked(server.images).stdout.split() == [str((LATER - 100) * PAGE), "0"])
+    wait_for(lambda: looked(server.images).stdout.split() == ["missing", str((LATER - 100) * PAGE), "0"])
     feed.bring(dump, 100, LATER - 100)
     wait_for(lambda: looked(server.images).stdout == "")
 
@@ -329,25 +323,15 @@ def test_whatever_a_task_does_and_whoever_is_killed_its_memory_is_right(
 
 
 def test_the_feed_sends_all_when_told_what_is_wanted_first_and_connects_again(
-    server: Server, task: Restored, dump: Path, tmp_path: Path
+    server: Server, task: Restored, dump: Path
 ) -> None:
     """The program that stands in transfer-feed.sh, over a pipe that breaks once."""
-    text = data_path("templates", "host", "transfer-feed.sh").read_text()
-    (program,) = re.findall(r"python3 -c '\n(.*?)' \"\$images\"", text, re.S)
-    text = data_path("templates", "host", "transfer-receive.sh").read_text()
-    (relay,) = re.findall(r"python3 -c '\n(.*?)' && status", text, re.S)
-    (tmp_path / "relay").write_text(f"import os\nos.chdir({str(server.home)!r})\n{relay}")
-
-    def feeding() -> subprocess.Popen[bytes]:
-        argv = [sys.executable, "-c", program, str(dump), sys.executable, str(tmp_path / "relay")]
-        return subprocess.Popen(argv)
-
-    first = feeding()
+    first = feeding(dump, server)
     assert task.do("sum", LATER - 1, 1) == crc(dump, LATER - 1, 1)
     assert not whole(server.images), "held back, but for what is wanted"
     first.kill()
     first.wait()
-    second = feeding()
+    second = feeding(dump, server)
     server.restored()
     assert second.wait(timeout=20) == 0, "nothing is left to feed"
     assert server.status() == "0"

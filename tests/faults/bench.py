@@ -54,7 +54,7 @@ class Bench:
     def address(self) -> str:
         return self.repo.address()
 
-    def policy(self, spec: dict[str, str]) -> None:
+    def policy(self, spec: dict[str, Any]) -> None:
         """How the workload moves, beside the short silence limit."""
         self.repo.policy("fast", **({"silenceLimit": SILENCE} | spec))
 

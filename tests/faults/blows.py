@@ -205,6 +205,7 @@ SERVING = {
     "connection": "pkill -9 -f '[l]ink feed 1 none'",
     "feed": "pkill -9 -f '[a]cknowledged'",
     "feed's script": "pkill -9 -f '[t]ransfer-feed'",
+    "who writes it to disk": f"{HOME} kill -9 $(cat persist.pid)",
 }
 
 
@@ -217,6 +218,13 @@ def until_left(lab: Lab, host: str, argument: str) -> None:
         done; exit 1"""
     percent = round(float(argument) * 100)
     lab.exec(host, ["sh", "-c", script.replace("PERCENT", str(percent))])
+
+
+def until_on_disk(lab: Lab, host: str, argument: str) -> None:
+    """Not a blow: wait until so much of a source's images is on its disk, as a part; empty: all."""
+    there = f"[ $((there * 100)) -ge $((all * {round(float(argument or 1) * 100)})) ] && exit"
+    look = f"read -r there all <persist.disk && {there}; sleep 0.02"
+    lab.exec(host, ["sh", "-c", f"{HOME} for round in $(seq 1500); do {look}; done 2>/dev/null; exit 1"])
 
 
 def fill_room(lab: Lab, host: str, argument: str) -> None:
@@ -330,6 +338,7 @@ BLOWS: dict[str, Blow] = {
         kill_criu_early,
         kill_hook,
         until_left,
+        until_on_disk,
         fill_room,
         kill_serving,
         stop_serving,

@@ -20,15 +20,18 @@ from tests.faults.model import Case, Outcome, Point, Strike
 SHARES = {"in the middle": "0.5", "early": "", "near its end": "0.15"}
 """How much of the memory is missing at most when it strikes, as a part; empty: as soon as it is drained."""
 POLICY = {"strategy": "postcopy"}
+PERSIST = POLICY | {"postcopy": {"persist": True}}
 
 
-def _case(allowed: frozenset[Outcome], when: str, strike: Strike, name: str, **more: object) -> Case:
+def _case(allowed: frozenset[Outcome], when: str, strike: Strike | Strikes, name: str, **more: object) -> Case:
     waits = Strike("until_left", "drain", Point.AFTER_INTENT, host="destination", argument=SHARES[when])
-    strikes = (waits, strike) if SHARES[when] else (strike,)
-    exits = more.pop("exits", ())
-    return case(
-        allowed, *strikes, name=f"draining, {when}: {name}", shape="postcopy", policy=POLICY, exits=exits, **more
-    )  # type: ignore[arg-type]
+    strikes = strike if isinstance(strike, tuple) else (strike,)
+    strikes = (waits, *strikes) if SHARES[when] else strikes
+    settings = {"exits": (), "policy": POLICY} | more
+    return case(allowed, *strikes, name=f"draining, {when}: {name}", shape="postcopy", **settings)  # type: ignore[arg-type]
+
+
+Strikes = tuple[Strike, ...]
 
 
 def _strike(do: str, host: str = "", argument: str = "") -> Strike:
@@ -93,6 +96,35 @@ def hosts() -> Iterator[Case]:
         yield _case(LOST, when, _strike("reboot", "source"), "source rebooted", keeps=False)
 
 
+def persisted() -> Iterator[Case]:
+    """What follows is written to the source's disk, which loses power: what was written goes on from there."""
+    written, reboot = _strike("until_on_disk", "source"), _strike("reboot", "source")
+    for when in SHARES:
+        yield _persisted(FORWARD, when, (written, reboot), "source rebooted")
+        yield _persisted(FORWARD | LOST, when, (reboot,), "source rebooted, be it written or not", keeps=False)
+    for forget in (False, True):
+        strikes = (written, reboot, _strike("kill"))
+        yield _persisted(
+            FORWARD, "in the middle", strikes, "source rebooted, controller killed", exits=(DEAD,), forget=forget
+        )
+    yield _persisted(FORWARD, "in the middle", (written, reboot, reboot), "source rebooted twice")
+    cut = _strike("cut", "source", "3")
+    yield _persisted(FORWARD, "in the middle", (written, cut, reboot), "source cut off and rebooted")
+    yield _persisted(FORWARD, "in the middle", (written, _strike("power_off", "source")), "source off")
+    killed = _strike("kill_serving", "destination", "page-server and keeper")
+    yield _persisted(FORWARD, "in the middle", (written, reboot, killed), "source rebooted, page server killed")
+    both = (written, reboot, _strike("reboot", "destination"))
+    yield _persisted(BACK, "in the middle", both, "both rebooted", keeps=False)
+    for when in ("early", "in the middle"):
+        writer = _strike("kill_serving", "source", "who writes it to disk")
+        yield _persisted(FORWARD, when, (writer,), "who writes it to disk killed", exits=(DONE,))
+        yield _persisted(BACK, when, (_strike("reboot", "destination"),), "destination rebooted", keeps=False)
+
+
+def _persisted(allowed: frozenset[Outcome], when: str, strikes: Strikes, name: str, **more: object) -> Case:
+    return _case(allowed, when, strikes, f"persisted, {name}", policy=PERSIST, **more)
+
+
 TYPED = {
     "stop": "podman stop --time 0 counter",
     "kill": "podman kill counter",
@@ -118,4 +150,4 @@ def workloads() -> Iterator[Case]:
     yield _case(FORWARD, "in the middle", strike, "`podman rm -f` at the source")
 
 
-GROUPS = (hosts, workloads, links, controllers, serving)
+GROUPS = (hosts, persisted, workloads, links, controllers, serving)

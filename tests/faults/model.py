@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 
 class Point(StrEnum):
@@ -72,7 +73,7 @@ class Case:
     wait_s: float = 0.0
     zombie: bool = False
     small_journal: bool = False
-    policy: dict[str, str] = field(default_factory=dict, hash=False)
+    policy: dict[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def moves(self) -> bool:

@@ -147,6 +147,49 @@ def test_while_the_way_is_cut_it_waits_and_status_says_so(repo: Repo, cut: int) 
     assert left_behind(lab) == ""
 
 
+ON_DISK = f"""{HOME}
+for round in $(seq 1500); do
+    read -r there all <persist.disk && [ "$there" = "$all" ] && exit
+    sleep 0.02
+done; exit 1"""
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("written", [True, False], ids=["written", "not-written"])
+def test_a_source_that_loses_power_goes_on_from_its_disk(repo: Repo, written: bool) -> None:
+    """Where what follows was written to it. Else what is lost is said, and it stands still."""
+    lab = repo.lab
+    repo.policy("later", strategy="postcopy", postcopy={"persist": written})
+    address = running(repo, MEMORY)
+    assert ("its source may lose power" in repo.run("plan").stdout) == written
+    lab.exec("h1", ["sh", "-c", SLOW])
+
+    def strike(_: object) -> None:
+        if written:
+            lab.exec("h1", ["sh", "-c", ON_DISK])
+        lab.reboot("h1")
+
+    with Sums(address) as sums:
+        output, _ = repo.apply_until("+ counter: restore", strike, expect=None)
+        if not written:
+            assert "of the memory of counter are lost: h1 lost power" in output
+            (row,) = repo.json("status", expect=None)["unfinished"]
+            assert 0 < row["memoryLostBytes"] == row["memoryMissingBytes"], row
+            assert "are lost" in repo.run("status", expect=None).stdout
+            lab.exec("h2", ["podman", "kill", "counter"])
+            repo.run("resume", expect=None)
+            repo.run("resolve", "counter", "--owner", "h2", "--cold", "--evidence", "it was ended", expect=None)
+            repo.apply("--allow-interruptions", "1")
+            return
+        answers, deadline = len(sums.seen), time.monotonic() + 60
+        while len(sums.seen) < answers + 3 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        repo.run("resume")
+    assert repo.running_on() == ["h2"], output
+    assert len(set(sums.seen)) == 1 and len(sums.seen) > answers, sums.seen
+    assert left_behind(lab) == ""
+
+
 @pytest.mark.nightly
 def test_it_arrives_without_a_controller_and_another_one_ends_the_move(repo: Repo) -> None:
     address = running(repo, MEMORY)

@@ -10,6 +10,7 @@ from reconciler.guard import guard
 from reconciler.model.base import canonical_json, parse_duration
 from reconciler.model.command import Fence, Program, Tree
 from reconciler.model.plan import Phase
+from reconciler.model.world import OnDisk
 from reconciler.runtimes.base import CapturingDriver, Handover, Held, Located, Round
 from tests.sim.memrt import SETTLED, fenced, memrt, show
 from tests.sim.plain import Plain
@@ -94,6 +95,10 @@ class SimDriver(Plain):
     def missing(self, handover: Handover) -> Program[int]:
         done = yield memrt("drain", handover.name, "2", timeout=32.0, ok=(0, 1))
         return int(done.stdout or 1) if done.status else 0
+
+    def persist(self, handover: Handover) -> Program[OnDisk]:
+        yield from fenced(handover.fence, (Phase.COMMITTED,), "persist", handover.name)
+        return OnDisk(0, handover.move.memory_bytes)
 
     def confirm(self, handover: Handover) -> Program[None]:
         yield from self._drain(handover, (0, 1))

@@ -70,6 +70,7 @@ class Builder:
     wanted: dict[str, str | None] = field(default_factory=dict)
     cutover: str = "transactional"
     strategy: str = "auto"
+    persist: bool = False
     networks: dict[str, Network] = field(default_factory=dict)
     effects: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     newer: dict[str, Workload] = field(default_factory=dict)
@@ -162,6 +163,7 @@ class Builder:
             spec={
                 "cutover": self.cutover,
                 "strategy": self.strategy,
+                "postcopy": {"persist": self.persist},
                 "on_unhealthy": on_unhealthy,
                 "silence_limit": "20s",
                 "freeze_limit": "5m",
@@ -283,6 +285,12 @@ def move_postcopy(b: Builder) -> None:
     b.have("web", "h1", epoch=2)
 
 
+def move_persisted(b: Builder) -> None:
+    """Memory that follows is written to the source's disk meanwhile."""
+    b.persist = True
+    move_postcopy(b)
+
+
 def move_with_actions(b: Builder) -> None:
     b.hosts("h1", "h2")
     b.want("web", "h2", actions=True)
@@ -355,6 +363,7 @@ SHAPES: dict[str, Callable[[Builder], None]] = {
     "move-restore-back": move_restore_back,
     "move-precopy": move_precopy,
     "move-postcopy": move_postcopy,
+    "move-persisted": move_persisted,
     "move-with-actions": move_with_actions,
     "move-elsewhere": move_elsewhere,
     "moves-together": moves_together,

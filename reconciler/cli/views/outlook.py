@@ -136,6 +136,9 @@ def _held(move: HeldMove) -> Iterator[Row]:
     yield "downtime", f"{head}: {parts}{basis}"
     if move.drains_s:
         yield "window", f"both hosts must live for {span(move.drains_s)} s after the restore: memory follows then"
+    if move.on_disk_s:
+        until = f"its source may lose power {span(move.on_disk_s)} s after the restore"
+        yield "", f"{until}: what has not followed is written to its disk by then"
     yield "network", network(move.network, move.room[-1].host)
     yield "room", _room(move.room)
 

@@ -9,10 +9,11 @@ from reconciler.cli.views.layout import table
 from reconciler.cli.views.style import paint
 from reconciler.commands.recover import Standing
 from reconciler.core.accuracy import TOLERANCE, Measured, frozen_seconds
+from reconciler.model.command import Bytes
 from reconciler.model.plan import Change
 from reconciler.model.record import Run
 from reconciler.model.units import format_bytes, format_seconds
-from reconciler.model.world import Following, World
+from reconciler.model.world import Following, OnDisk, World
 
 
 def render_status(world: World, rows: Sequence[Standing], color: bool) -> str:
@@ -27,6 +28,8 @@ def render_status(world: World, rows: Sequence[Standing], color: bool) -> str:
             f"    owner       {owner}",
             f"    markers     {where or 'none seen'}",
             *([f"    memory      {_following(row.following)}"] if row.following else []),
+            *([f"                {_on_disk(row.on_disk)}"] if row.following and row.on_disk else []),
+            *([f"                {paint('red', _lost(row.lost), color)}"] if row.lost else []),
             f"    next        {row.next}",
         ]
     if not rows:
@@ -39,6 +42,14 @@ def _following(following: Following) -> str:
     if following.waits_s < 1:
         return missing
     return f"{missing}; it has waited for some of that for {format_seconds(following.waits_s)}"
+
+
+def _on_disk(kept: OnDisk) -> str:
+    return f"{format_bytes(kept.written)} of {format_bytes(kept.of)} are on the source's disk"
+
+
+def _lost(lost: Bytes) -> str:
+    return f"{format_bytes(lost)} are lost: the source has lost power, and they were not on its disk"
 
 
 def nothing_unfinished(world: World) -> str:

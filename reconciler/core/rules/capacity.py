@@ -68,8 +68,8 @@ def images(case: Case) -> Iterator[Said]:
 
 @rule("room.disk", alone=disk_alone)
 def disk(case: Case) -> Iterator[Said]:
-    """Both hosts need disk for the images where memory is short, and the destination for the root
-    filesystem's changes and the volumes."""
+    """Both hosts need disk for the images where memory is short or the policy has them persist, and the
+    destination for the root filesystem's changes and the volumes."""
     if not (case.moves and case.container):
         return
     needed = case.container.memory_bytes + case.container.rootfs_bytes + DISK_MARGIN

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from reconciler.core.unwell import ENDED
 from reconciler.engine import shared
@@ -164,17 +164,33 @@ async def restore(acting: Acting, step: Step, progress: Progress) -> MemoryResto
     return MemoryRestored(actions=done) if done else None
 
 
-async def _feed(acting: Acting, step: Step, known: Staged | None) -> str:
+@dataclass
+class Fed:
+    """How memory follows. `why`: what keeps it from that. `lost`: how much never can, for its source has lost
+    power before that was on its disk; `gone`: all that has not arrived."""
+
+    why: str = ""
+    lost: Bytes = 0
+    gone: bool = False
+
+
+async def _feed(acting: Acting, step: Step, known: Staged | None) -> Fed:
     """Memory follows from the source, by itself from now on; else why it does not. A source that cannot be asked
     may still be feeding it."""
     assert step.peer
-    driver, handover = acting.driver(step), acting.handover(step)
+    driver, handover, fed = acting.driver(step), acting.handover(step), Fed()
     try:
         here = known.source if known else await acting.on(step.peer, driver.locate(handover))
+        if handover.policy.postcopy.persist:
+            try:
+                fed.lost = (await acting.on(step.peer, driver.persist(handover))).lost
+            except CommandFailed as error:
+                fed.why = error.why or str(error)
         await acting.fleet.feed(step.peer, step.host, acting.link(step), here.trees[0])
     except ReconcilerError as error:
-        return str(error)
-    return ""
+        fed.why = fed.why or error.why or str(error)
+        fed.gone = isinstance(error, CommandFailed) and error.status == IMAGES_GONE
+    return fed
 
 
 async def drain(acting: Acting, step: Step, progress: Progress) -> None:
@@ -183,25 +199,36 @@ async def drain(acting: Acting, step: Step, progress: Progress) -> None:
     daemon has gone, is the source's copy the one that is whole."""
     handover, driver, clock = acting.handover(step), acting.driver(step), asyncio.get_running_loop()
     known, least, moved = _known(acting, step), handover.move.memory_bytes + 1, clock.time()
-    why = await _feed(acting, step, known)
+    fed = await _feed(acting, step, known)
     while left := await acting.on(step.host, driver.missing(handover)):
         if left < least:
             least, moved = left, clock.time()
             progress(max(0, handover.move.memory_bytes - left))
         elif left == IN_PLACE_SOON and clock.time() < moved + handover.move.memory_bytes / PUT_IN_PLACE_RATE:
             continue
+        elif fed.gone or fed.lost >= left:
+            raise ReplyLost(
+                f"{format_bytes(left)} of the memory of {step.workload} are lost: {step.peer} lost power"
+                " before they were on its disk",
+                code="C344",
+                where=step.host,
+                fix=f"it runs on {step.host} and stands still at what is missing: end it there by its engine, then"
+                ": reconcile resume, and what `reconcile status` says",
+            )
         elif clock.time() > moved + STALLED:
             raise ReplyLost(
                 f"{format_bytes(left)} of the memory of {step.workload} have not arrived from {step.peer}, and"
                 f" nothing has come for {STALLED:g} s",
                 code="C344",
                 where=step.host,
-                why=why or "the hosts do not reach each other",
+                why=fed.why or "the hosts do not reach each other",
                 fix=f"it runs on {step.host} and stands still at what is missing, which only {step.peer} has: keep"
                 " both alive, let them reach each other, then: reconcile resume",
             )
         else:
-            why = await _feed(acting, step, known)
+            asked = clock.time()
+            fed = await _feed(acting, step, known)
+            moved += 0 if fed.why else clock.time() - asked  # what comes back from disk is read before it is fed
 
 
 async def confirm(acting: Acting, step: Step, progress: Progress) -> HealthSeen | None:
@@ -245,6 +272,9 @@ IN_PLACE_SOON: Bytes = 1
 """What a driver says is missing when all has arrived and the page daemon still hands it to the processes."""
 PUT_IN_PLACE_RATE: float = 50e6
 """Bytes per second that it does at least; 1.3 GB/s were seen on two processors."""
+
+IMAGES_GONE = 66
+"""How a feed ends that finds no images (transfer-feed.sh)."""
 
 EFFECTS = {
     StepKind.RESERVE: Effect(reserve, unreserve),

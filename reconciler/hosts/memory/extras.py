@@ -7,11 +7,12 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from reconciler.hosts.memory.machine import Machine, MemoryContainer
+from reconciler.hosts.memory.machine import ImageSet, Machine, MemoryContainer
 from reconciler.model.command import Result, Seconds
 
 PAGES_TIME: Seconds = 0.8
 PAGES_SLOW: Seconds = 900.0
+PERSIST_TIME: Seconds = 0.4
 PARTS = 4
 """Of memory that follows from a source, which come one by one."""
 ACTION_TIME: Seconds = 0.03
@@ -58,6 +59,14 @@ async def serve_later(machine: Machine, container: MemoryContainer) -> None:
     if name in machine.pages:
         machine.pages[name], container.whole = 0, True
         machine.changed(f"all pages of {name} have arrived")
+
+
+async def persist(machine: Machine, images: ImageSet) -> None:
+    """Images get on the disk, where a loss of power leaves them."""
+    images.persisting = True
+    await machine.work(PERSIST_TIME)
+    images.on_disk = True
+    machine.changed(f"images of {images.dump.workload} are on disk")
 
 
 async def drain(machine: Machine, name: str, seconds: str) -> Result:

@@ -33,12 +33,14 @@ class Dump:
 
 @dataclass
 class ImageSet:
-    """A dump's images on one host. `later`: of its pages only those that a restore needs at once."""
+    """A dump's images on one host. `later`: of its pages only those that a restore needs at once. `persisting`:
+    they are written to its disk."""
 
     dump: Dump
     complete: bool
     on_disk: bool
     later: bool = False
+    persisting: bool = False
 
 
 @dataclass
@@ -187,6 +189,8 @@ class Machine:
             if container.state in (RUNNING, FROZEN):
                 container.state = EXITED
         self.dumps = {name: images for name, images in self.dumps.items() if images.on_disk}
+        for other in self.universe.machines.values():
+            other.fed_by = {name: source for name, source in other.fed_by.items() if source is not self}
         self.universe.disaster(f"{self.name}: power off{' for good' if for_good else ''}")
 
     def reboot(self) -> None:

@@ -311,6 +311,13 @@ class MemoryRuntime:
         if self.machine.dumps.pop(name, None):
             self.machine.changed(f"images of {name} discarded")
 
+    def persist(self, name: str) -> None:
+        images = self.machine.dumps.get(name)
+        if images is None:
+            raise Failed("none of its images are on disk")
+        if not (images.on_disk or images.persisting):
+            self.machine.spawn(extras.persist(self.machine, images), f"persist {name}")
+
     def stop_pages(self, name: str) -> None:
         self.machine.pages.pop(name, None)
 

@@ -169,12 +169,12 @@ def alive(workload: str) -> Program[Alive]:
     if not pod.facts.userdata:
         return Alive(exists=True, running=False, detail="a pod without a container")
     tasks = copies.tasks(pod.facts)
-    restorable, following = yield from standing.images(tasks)
+    images = yield from standing.images(tasks)
     return Alive(
         exists=True,
         running=pod.runs or bool((yield from living(tasks))),
-        restorable=restorable,
-        following=following,
+        restorable=images.restorable,
+        following=images.following,
         pid=pod.facts.pid,
         detail=pod.facts.state.value,
     )

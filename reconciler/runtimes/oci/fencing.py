@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from reconciler.criu import standing
 from reconciler.criu.tasks import end_argv, living, spoke, stop_pages_argv
 from reconciler.errors import CommandFailed, ReplyLost
@@ -25,17 +27,20 @@ class EngineFencing(EngineMoves):
 
     def alive(self, workload: str) -> Program[Alive]:
         if (known := (yield from standing.by_hook(workload))) is not None:
-            return known
+            noted = (yield from self.saved(workload)) if known.frozen else None
+            kept = (yield from standing.images(self.tasks_of(noted))).on_disk if noted else None
+            return replace(known, on_disk=kept)
         facts = yield from self.copy_here(workload)
         if facts is None:
             return Alive(exists=False, running=False, detail="no container")
         processes = yield from living(self.tasks_of(facts))
-        restorable, following = yield from standing.images(self.tasks_of(facts))
+        images = yield from standing.images(self.tasks_of(facts))
         return Alive(
             exists=True,
             running=facts.state.has_processes or bool(processes),
-            restorable=restorable,
-            following=following,
+            restorable=images.restorable,
+            following=images.following,
+            on_disk=images.on_disk,
             pid=facts.pid,
             detail=facts.state.value,
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import replace
 
-from reconciler.criu import config, folders, holding, rooms
+from reconciler.criu import config, folders, holding, persisting, rooms
 from reconciler.criu.tasks import living
 from reconciler.errors import CommandFailed, Refused
 from reconciler.guard import guard
@@ -17,7 +17,7 @@ from reconciler.model.command import Fence, Program
 from reconciler.model.container import RestartPolicy
 from reconciler.model.plan import Phase
 from reconciler.model.spec import TcpHandling
-from reconciler.model.world import ContainerFacts, InstanceState
+from reconciler.model.world import ContainerFacts, InstanceState, Marker
 from reconciler.runtimes.base import Handover, Held, Located
 from reconciler.runtimes.oci.containers import shell
 from reconciler.runtimes.oci.moving import EngineMoves
@@ -53,7 +53,7 @@ class EngineSource(EngineMoves):
     def locate(self, handover: Handover) -> Program[Located]:
         name, source = handover.name, handover.move.source
         shown = yield from guard.show(name)
-        if shown and shown[0].hook.state in _HOLDING:
+        if shown and (shown[0].hook.state in _HOLDING or _was_committed(shown[0].marker, handover.fence)):
             return self.located(handover, (yield from self.located_here(handover)))
         facts = yield from self.ours(name, name)
         if facts is None or facts.state is not InstanceState.RUNNING:
@@ -147,6 +147,8 @@ class EngineSource(EngineMoves):
             if (yield from config.hangs_up(name)):
                 policy = handover.policy.model_copy(update={"tcp": TcpHandling.CLOSE})
                 handover = replace(handover, policy=policy)
+            if persisting.is_wanted(handover):
+                yield from persisting.put_back(handover, fence, self.tasks_of(facts))
             yield from self.allow_restore_here(handover, facts)
             yield from self.restore_here(handover, fence, Phase.HELD, self.located(handover, facts))
         yield from guard.mark(fence, Phase.RUNNING, "owner", run=handover.run)
@@ -182,6 +184,15 @@ class EngineSource(EngineMoves):
         yield from self.forget(name)
         yield from guard.mark(fence, Phase.RETIRED, "source", run=handover.run, peer=peer)
         yield from guard.clean(name)
+
+
+def _was_committed(marker: Marker | None, fence: Fence) -> bool:
+    """The same hand-over's, also where nothing is held any more, for its host has lost power since."""
+    return marker is not None and (marker.phase, marker.role, marker.epoch) == (
+        Phase.COMMITTED,
+        "source",
+        fence.epoch,
+    )
 
 
 def check_kept(facts: ContainerFacts) -> None:

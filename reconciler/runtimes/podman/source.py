@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from reconciler.criu import config, rooms
+from reconciler.criu import config, persisting, rooms
 from reconciler.model.command import Program
 from reconciler.model.spec import Strategy
-from reconciler.model.world import ContainerFacts
+from reconciler.model.world import ContainerFacts, OnDisk
 from reconciler.runtimes.base import Handover
 from reconciler.runtimes.oci.leaving import EngineSource
 from reconciler.runtimes.podman.engine import PodmanEngine, criu_options
@@ -22,6 +22,11 @@ class PodmanSource(PodmanEngine, EngineSource):
 
     def dump_argv(self, handover: Handover, facts: ContainerFacts, *more: str) -> tuple[str, ...]:
         return self.command("container checkpoint", handover.name, options=(*more, *criu_options(handover)))
+
+    def persist(self, handover: Handover) -> Program[OnDisk]:
+        """The ability `postcopies`."""
+        facts = yield from self.located_here(handover)
+        return (yield from persisting.write(handover, self.tasks_of(facts)))
 
     def under(self, facts: ContainerFacts) -> tuple[str, ...]:
         return self.shell("keep-shm", facts.userdata)

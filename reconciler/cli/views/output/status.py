@@ -38,6 +38,12 @@ class Unfinished(Part):
         None, description="Of a post-copy: memory that still follows from the source; null: none does"
     )
     memory_waits_s: float | None = Field(None, description="For how long the workload has waited for some of it")
+    memory_on_disk_bytes: int | None = Field(
+        None, description="With `persist`: how much is on the source's disk; null: none is"
+    )
+    memory_lost_bytes: int | None = Field(
+        None, description="Of what is missing, what nobody has any more; null: nothing is known to be lost"
+    )
 
 
 class StatusDocument(Document):
@@ -138,6 +144,8 @@ def unfinished(row: Standing) -> Unfinished:
         next=row.next,
         memory_missing_bytes=row.following.missing if row.following else None,
         memory_waits_s=row.following.waits_s if row.following else None,
+        memory_on_disk_bytes=row.on_disk.written if row.on_disk else None,
+        memory_lost_bytes=row.lost or None,
     )
 
 
