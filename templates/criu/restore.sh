@@ -141,12 +141,12 @@ if [ -n "$lazy" ] && ! { serving "$home/lazy-pages.pid" && [ -S "$home/lazy-page
     mkdir -m 700 "$home/pages" 2>/dev/null || removed
     started=yes
     # How the daemon ends is written down: without it, memory that never came would read as zeros (drain.sh).
-    setsid /bin/sh -c 'home=$1 keeper=$3 server=$4
+    setsid /bin/sh -c 'home=$1 keeper=$3 server=$4 cgroup=$5
         set -- criu lazy-pages -D "$1/$2" -W "$1/pages" -o "$1/lazy-pages.log"
         if [ -n "$server" ]; then
             ulimit -n "$(ulimit -H -n)" # a descriptor for each process that is forked meanwhile
             echo $$ >"$home/lazy-pages.pid"
-            python3 -c "$server" lazy-pages "$home" 2>"$home/pages.log" || [ ! -s "$home/lazy-pages.pid" ] ||
+            python3 -c "$server" lazy-pages "$cgroup" "$home" 2>"$home/pages.log" || [ ! -s "$home/lazy-pages.pid" ] ||
                 [ -S "$home/lazy-pages.socket" ] || echo 1 >"$home/lazy-pages.status"
             exit
         fi
@@ -155,7 +155,7 @@ if [ -n "$lazy" ] && ! { serving "$home/lazy-pages.pid" && [ -S "$home/lazy-page
         echo $daemon >"$home/lazy-pages.pid"
         perl -e "$keeper" "$home" $daemon 2>"$home/keeper.log" &
         wait $daemon
-        echo $? >"$home/lazy-pages.status"' sh "$home" "$lazy" "$keeper" "$server" </dev/null >/dev/null 2>&1 &
+        echo $? >"$home/lazy-pages.status"' sh "$home" "$lazy" "$keeper" "$server" "$cgroup" </dev/null >/dev/null 2>&1 &
     # It reads the images while this goes on.
     [ -z "$addresses" ] || shield >/dev/null 2>&1
     tries=0

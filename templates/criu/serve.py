@@ -1,4 +1,4 @@
-# serve.py lazy-pages HOME: stands where CRIU's page daemon does (criu/uffd.c), for memory that follows from another host. It
+# serve.py lazy-pages [CGROUP] HOME: stands where CRIU's page daemon does (criu/uffd.c), for memory that follows from another host. It
 # takes the userfaultfds of what CRIU restores at HOME/lazy-pages.socket, and puts pages in place as they arrive in
 # HOME/checkpoint, first what a task waits for. A page that has not come, or whose sum is wrong, is never put in place: who
 # wants it waits.
@@ -7,10 +7,11 @@
 # kernel gives zeros for what is missing. When the page server (lazy-pages.pid) ends before it is through, the keeper makes
 # another one, which goes on; when the keeper ends, the server makes another one. Should both be killed at once, a *spare*
 # that only waits for that becomes the keeper. When nothing can go on, `lazy-pages.status` says so, and tasks wait until
-# they are ended.
+# they are ended. CGROUP: a pattern of the path of the tasks' cgroup.
 # include pages.py
 # include feed.py
 # include faults.py
+# include freezer.py
 import select
 
 FINISHED = 0x52535446  # what CRIU says when tasks are about to run
@@ -69,6 +70,7 @@ class Keeper:
 
     def __init__(self, pages, caller, listening):
         self.pages, self.notes, self.held, self.over = pages, Notes(), {}, False
+        self.freezer = Freezer(sys.argv[-2] if len(sys.argv) > 3 else "")
         self.caller, self.listening = caller, listening  # where CRIU comes to, and who brings the way to the source
         self.restorer, self.until = None, time.monotonic() + RESTORE
         self.alarm, self.has_spare = os.pipe(), False  # its second end is closed when keeper and page server have gone
@@ -206,6 +208,7 @@ class PageServer:
             self.learn(number, said, note, replay=True)
         if keeper.over:
             self.go_over()
+            keeper.freezer.thaw()
         for memory in self.memories.values():
             memory.wake_all()
 
@@ -217,6 +220,7 @@ class PageServer:
     def go_over(self):
         """Tasks are whole: what is here may be put in place."""
         self.over = time.monotonic()
+        self.keeper.freezer.find()
         for memory in self.memories.values():
             for number, here in self.pages.here.items():
                 memory.fill(self.pages, number, 0, len(here), True)
@@ -244,15 +248,20 @@ class PageServer:
     def listen(self, number, memory):
         """What a task waits for, and how its memory changes. Not for long, for others wait too."""
         for _ in range(64):
+            if self.keeper.freezer.is_next(memory.fd):
+                self.keeper.freezer.freeze()
             try:
                 said, note = self.notes.read(number, memory.fd)
             except OSError as error:
                 if ended(memory.fd):
+                    self.keeper.freezer.thaw()
                     return
                 raise Stopped("a userfaultfd cannot be read: %s" % error) from error
+            if said:
+                self.learn(number, said, note)
+            self.keeper.freezer.thaw()
             if not said:
                 return
-            self.learn(number, said, note)
 
     def hear(self):
         """The keeper. Whether it has not ended."""

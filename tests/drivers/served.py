@@ -40,7 +40,7 @@ def dumped(images: Path, later: int = LATER) -> Path:
 class Server:
     """Who serves the memory, as a restore starts it on the destination."""
 
-    def __init__(self, folder: Path, dump: Path) -> None:
+    def __init__(self, folder: Path, dump: Path, *words: str, program: str = "", cgroups: str = "") -> None:
         self.home = folder / "home"
         self.images = self.home / "checkpoint"
         self.images.mkdir(parents=True)
@@ -48,10 +48,12 @@ class Server:
         for image in dump.iterdir():
             if image.is_file() and not image.name.startswith("pages-"):
                 (self.images / image.name).write_bytes(image.read_bytes())
-        argv = [sys.executable, "-c", host_script("criu", "serve", "py"), "lazy-pages", str(self.home)]
+        program = program or host_script("criu", "serve", "py")
+        argv = [sys.executable, "-c", program, "lazy-pages", *words, str(self.home)]
+        environment = os.environ | {"RECONCILER_CGROUPS": cgroups or str(folder)}
         self.log = folder / "pages.log"
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(argv, stderr=log)
+            self.process = subprocess.Popen(argv, stderr=log, env=environment)
         wait_for(lambda: (self.home / "lazy-pages.socket").exists())
 
     def pid(self, name: str) -> int:
@@ -101,7 +103,7 @@ def wait_for(done: object, within: float = 20) -> None:
 
 
 def serves(home: Path) -> bool:
-    found = subprocess.run(["pgrep", "-f", f"lazy-pages {home}$"], check=False, capture_output=True)
+    found = subprocess.run(["pgrep", "-f", f"lazy-pages.* {home}$"], check=False, capture_output=True)
     return found.returncode == 0
 
 
