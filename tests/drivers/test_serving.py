@@ -248,6 +248,25 @@ def test_who_heard_of_a_change_and_did_not_note_it_goes_on_no_more(server: Serve
     assert "killed while it heard" in server.log.read_text()
 
 
+def test_without_room_for_what_arrives_nobody_reads_anything_else(
+    server: Server, task: Restored, dump: Path
+) -> None:
+    """As when memory for images has run out: who serves them gives up, and tasks wait until they are ended."""
+    feed = server.feed()
+    feed.word()
+    feed.bring(dump, 0, 50)
+    room = f"--fsize={(EAGER + 100) * PAGE}"
+    subprocess.run(["prlimit", "--pid", str(server.pid("lazy-pages")), room], check=True)
+    feed.send((EAGER + 300) * PAGE, later(dump)[300 * PAGE :][:PAGE])
+    assert server.status() == "3"
+    assert "pages-1.img cannot be written" in server.log.read_text()
+    assert task.do("sum", 0, 50) == crc(dump, 0, 50)
+    task.say("sum", 300, 1)
+    assert not task.answers(0.5)
+    task.end()
+    wait_for(lambda: not serves(server.home))
+
+
 READS = "said = os.read(fd, MESSAGE.size)\n"
 DIES = """
             if said[0] == FORK and not os.path.exists("../struck"):

@@ -138,7 +138,10 @@ class SimDriver(Plain):
     def locate(self, handover: Handover) -> Program[Located]:
         name = handover.name
         shown = yield from guard.show(name)
-        if not (shown and shown[0].hook.state in ("starting", "held")):
+        marker, fence = shown[0].marker if shown else None, handover.fence
+        gone_on = (Phase.COMMITTED, "source", fence.epoch)
+        committed = marker is not None and (marker.phase, marker.role, marker.epoch) == gone_on
+        if not committed and not (shown and shown[0].hook.state in ("starting", "held")):
             found = (yield from show(name))["container"]
             if found is None or found["state"] != "running" or found["id"] != handover.move.container_id:
                 raise Refused(f"{name} cannot move: it does not run as planned")
