@@ -20,6 +20,7 @@ from reconciler.core.rules.ability import can
 from reconciler.core.rules.base import moves_by_itself
 from reconciler.core.saving import AHEAD, capture_step, goes_back, planned, saved_before, saved_outlook
 from reconciler.core.strategy import LAST_ROUND, live_outlook, network_lock
+from reconciler.core.turns import in_turn
 from reconciler.core.volumes import FoundVolume, wanted_volumes
 from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.outlook import ConsentOutlook, Outlook, WayBack
@@ -57,7 +58,7 @@ def make_plan(
         changes.append(builder.bring_back(change, back.plan) if back and back.plan else builder.add(change))
     touched = {change.workload for change in changes}
     return Plan(
-        changes=tuple(changes),
+        changes=in_turn(changes),
         steps=tuple(builder.steps),
         moves=builder.moves,
         captures=builder.captures,

@@ -101,6 +101,16 @@ class RoomOutlook(OutlookPart):
     on_disk: bool = Field(description="There is too little memory")
 
 
+class TurnsOutlook(OutlookPart):
+    """Moves that share a host with this one are frozen one after the other, not at once: seconds that clients of
+    all of them wait, taken together."""
+
+    others: tuple[str, ...] = Field(description="The first of their workloads")
+    more: int = Field(description="How many there are beside those")
+    in_turn: Span
+    at_once: Span = Field(description="If they were not, over a link that they share fairly")
+
+
 class HeldMove(OutlookPart):
     """A move whose source is held, or stopped, while memory is restored at the destination."""
 
@@ -124,6 +134,7 @@ class HeldMove(OutlookPart):
     )
     network: NetworkOutlook
     room: tuple[RoomOutlook, ...]
+    turns: TurnsOutlook | None = Field(None, description="null: no other move of the plan uses its hosts")
 
 
 class LiveMove(OutlookPart):

@@ -23,6 +23,7 @@ from reconciler.model.outlook import (
     RoomOutlook,
     SavedOutlook,
     Span,
+    TurnsOutlook,
     VolumeWay,
     WayBack,
     Ways,
@@ -134,6 +135,8 @@ def _held(move: HeldMove) -> Iterator[Row]:
         basis = f"; learned from {count} earlier move{'s' * (count != 1)}"
     parts = f"dump {span(move.dumping)}, copy {span(move.copying)} ({copied}), restore {span(move.restoring)}"
     yield "downtime", f"{head}: {parts}{basis}"
+    if move.turns:
+        yield "turns", _turns(move.turns)
     if move.drains_s:
         yield "window", f"both hosts must live for {span(move.drains_s)} s after the restore: memory follows then"
     if move.on_disk_s:
@@ -141,6 +144,12 @@ def _held(move: HeldMove) -> Iterator[Row]:
         yield "", f"{until}: what has not followed is written to its disk by then"
     yield "network", network(move.network, move.room[-1].host)
     yield "room", _room(move.room)
+
+
+def _turns(turns: TurnsOutlook) -> str:
+    others = ", ".join(turns.others) + (f" and {turns.more} more" if turns.more else "")
+    waits = f"their clients wait for {span(turns.in_turn)} s in all"
+    return f"with {others}: one is frozen at a time; {waits}, and {span(turns.at_once)} s if all were at once"
 
 
 def _live(move: LiveMove) -> Iterator[Row]:
