@@ -205,7 +205,7 @@ SERVING = {
     "connection": "pkill -9 -f '[l]ink feed 1 none'",
     "feed": "pkill -9 -f '[a]cknowledged'",
     "feed's script": "pkill -9 -f '[t]ransfer-feed'",
-    "who writes it to disk": f"{HOME} kill -9 $(cat persist.pid)",
+    "who writes it to disk": f"{HOME} {{ kill -9 $(cat persist.pid) || grep whole persisted/sums; }}",
 }
 
 
