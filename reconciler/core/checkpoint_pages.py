@@ -113,6 +113,31 @@ CHECKPOINT_PAGES: dict[str, Page] = {
         "checkpoint of "
         "a container has in its folders: devices, or names that lead out of it. Nothing of it is kept.",
     ),
+    "P458": Page(
+        "a workload that can have no copy beside it",
+        "A copy of a checkpoint has no network and nothing else in common with its host. What was in its host's "
+        "own network, processes or IPC can only be restored into these, where it would take addresses and names "
+        "from the workload. Nothing was made.",
+    ),
+    "P459": Page(
+        "a copy that is not all made",
+        "It was being made when its controller ended, or is being made now. `reconcile status` names the command "
+        "that finishes or undoes that; then it can be discarded.",
+    ),
+    "C385": Page(
+        "a copy whose time is over, and that stays",
+        "What keeps it from being removed is in the message. Nothing else is kept waiting for that; the next "
+        "command that changes something on its host tries again, and so does `reconcile discard --expired`.",
+    ),
+    "E208": Page(
+        "no name for a copy",
+        "A copy of a checkpoint is known on its host by the name that --as gives it with `--copy` behind, so that "
+        "nobody takes it for a workload.",
+    ),
+    "E209": Page(
+        "a copy that is not there",
+        "No host that was seen has a copy of that name, or anything left of one. `reconcile get` lists them.",
+    ),
     "E201": Page(
         "a manifest that cannot be used",
         "Each checkpoint has a manifest that says what it is, with the digests of its files, sealed by its own "

@@ -11,6 +11,7 @@ from reconciler.core.made_from import can_stay, changed_fields
 from reconciler.core.placement import NotPlaced, place
 from reconciler.core.unseen import out_of_view
 from reconciler.model.cluster_machine import ClusterMachine
+from reconciler.model.copying import is_copy
 from reconciler.model.inplace import LOSES_UPDATES
 from reconciler.model.labels import LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.place import cluster_of, leased, node_of
@@ -36,7 +37,7 @@ def diff(spec: Spec, world: World, unfinished: Collection[str] = (), index: Inde
     index = index or Index.of(world)
     changes: list[Change] = []
     findings: list[Finding] = []
-    for name in sorted(spec.workloads.keys() | index.copies.keys()):
+    for name in sorted(spec.workloads.keys() | {name for name in index.copies if not is_copy(name)}):
         if name in unfinished:
             text = "an earlier run that changes it has not ended"
             findings.append(_refuse("run-unfinished", name, "", text, SEE_STATUS))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from reconciler.model.base import digest
+from reconciler.model.copying import is_copy
+from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.spec import Spec
 from reconciler.model.world import World
 
@@ -23,15 +27,24 @@ def world_digest(world: World) -> str:
 
 def host_digests(world: World) -> dict[str, str]:
     """By host, the digest of what plans depend on: containers, states, images, markers and volumes, not free
-    memory or sizes. Empty for a host that was not seen."""
+    memory or sizes, nor copies of checkpoints, which come and go by themselves. Empty for a host that was not
+    seen."""
     return dict.fromkeys(world.unknown(), "") | {
         name: digest(
             {
-                "instances": sorted((c.name, c.id, c.state.value, c.image_id) for c in host.instances),
-                "markers": sorted((m.workload, m.epoch, m.phase) for m in host.markers),
+                "instances": sorted(
+                    (c.name, c.id, c.state.value, c.image_id) for c in host.instances if not _of_copy(c.labels)
+                ),
+                "markers": sorted((m.workload, m.epoch, m.phase) for m in host.markers if not is_copy(m.workload)),
                 "networks": sorted(n.name for n in host.networks),
-                "volumes": sorted((v.name, sorted(v.labels.items())) for v in host.volumes),
+                "volumes": sorted(
+                    (v.name, sorted(v.labels.items())) for v in host.volumes if not _of_copy(v.labels)
+                ),
             }
         )
         for name, host in world.seen().items()
     }
+
+
+def _of_copy(labels: Mapping[str, str]) -> bool:
+    return is_copy(labels.get(LABEL_WORKLOAD, ""))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 
+from reconciler.core.copying import SeenCopy, copies
 from reconciler.core.diff import current_copy
 from reconciler.core.index import Copy, Index
 from reconciler.core.placement import Placed, place
@@ -14,6 +15,7 @@ from reconciler.core.points import Point
 from reconciler.core.selecting import Term, selects
 from reconciler.core.volumes import is_void
 from reconciler.model.command import Bytes, Seconds
+from reconciler.model.copying import is_copy
 from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.spec import DesiredState, Spec
 from reconciler.model.world import World
@@ -59,6 +61,8 @@ class Stock:
 
     items: tuple[Item, ...]
     orphans: tuple[Orphan, ...]
+    copies: tuple[SeenCopy, ...] = ()
+    """Copies of checkpoints beside their workloads."""
 
     @property
     def settled(self) -> object:
@@ -69,6 +73,7 @@ class Stock:
                 for i in self.items
             ],
             self.orphans,
+            [(one.name, one.host, one.state, one.until) for one in self.copies],
         )
 
 
@@ -88,6 +93,7 @@ def stock(
     return Stock(
         tuple(item for item in found if not host or host in (item.on, item.belongs)),
         tuple(orphan for orphan in left if not host or host == orphan.host),
+        tuple(one for one in copies(index) if not terms and host in ("", one.host)),
     )
 
 
@@ -128,9 +134,9 @@ def _orphans(spec: Spec, index: Index) -> list[Orphan]:
 
 
 def _instances(spec: Spec, index: Index) -> Iterator[Orphan]:
-    for name, copies in index.copies.items():
+    for name, found in index.copies.items():
         current = current_copy(name, index)
-        for copy in copies:
+        for copy in found if not is_copy(name) else ():
             if name not in spec.workloads:
                 yield Orphan(copy.instance.KIND, copy.instance.name, copy.host, name, "no spec defines it")
             elif current is not None and copy is not current:
@@ -142,7 +148,7 @@ def _volumes(spec: Spec, index: Index) -> Iterator[Orphan]:
     for name, volumes in index.kept.items():
         workload, current = spec.workloads.get(name), current_copy(name, index)
         named = {volume.name for volume in workload.spec.volumes} if workload else set()
-        for host, facts in volumes:
+        for host, facts in volumes if not is_copy(name) else ():
             if any(_uses(copy, name) for copy in index.volumes.get((host, facts.name), ())):
                 continue
             if workload is None:

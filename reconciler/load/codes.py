@@ -266,6 +266,11 @@ CODES: dict[str, Code] = {
         "Workloads of the runtime `kubevirt` run in a cluster: `placement.cluster` names it, with `node`, with "
         "`labels` of its nodes, or with neither. Others run on hosts: `placement.host` or `labels`.",
     ),
+    "E177": Code(
+        "a workload called like a copy",
+        "Names that end with `--copy` are those of copies of checkpoints (`reconcile restore --as`), which plans "
+        "pass by. Give the workload another name, or another `renamedFrom`.",
+    ),
     "E175": Code(
         "one virtual machine, two workloads",
         "Two workloads name the same VirtualMachine of a cluster: each would move it where the other does not "

@@ -19,6 +19,7 @@ from reconciler.load.objects import Entry
 from reconciler.load.payload import check_payload
 from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.container import Mount, PublishedPort
+from reconciler.model.copying import is_copy
 from reconciler.model.network import IpamSpec
 from reconciler.model.spec import (
     CheckpointPolicy,
@@ -345,6 +346,8 @@ class _Claims:
     def identity(self, entry: Entry, workload: Workload) -> Iterator[Diagnostic]:
         """Its name on the hosts."""
         loc = ("metadata", "renamedFrom" if workload.metadata.renamed_from else "name")
+        if is_copy(workload.identity):
+            yield entry.diagnostic("E177", f"`{workload.identity}` is a copy's name", *loc, hint="give it another")
         yield from self._claim(entry, "E140", f"the name `{workload.identity}`", ("name", workload.identity), loc)
 
     def add(self, entry: Entry, workload: Workload) -> Iterator[Diagnostic]:
