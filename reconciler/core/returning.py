@@ -24,7 +24,8 @@ class Return:
     """What comes back, and where to. `gone`: hosts that are off, by `evidence`; `replaces`: what the host has of
     it is given up; `returns`: it goes back where it was, from what has failed; `beside`: hosts that have to be
     told of it, if not all; `policy`: if not the specs'; `earlier`: epochs of its runs that only a journal knows;
-    `age_s`: of the checkpoint."""
+    `age_s`: of the checkpoint; `copy_of`: the workload that it is of, where this is a copy of it under another
+    name; `why`: more for the run's reason."""
 
     workload: Workload
     kept: Kept
@@ -38,6 +39,8 @@ class Return:
     policy: MigrationPolicySpec | None = None
     earlier: tuple[int, ...] = ()
     age_s: Seconds = 0.0
+    copy_of: str = ""
+    why: str = ""
 
     @property
     def name(self) -> str:
@@ -105,13 +108,13 @@ def comeback_plan(wanted: Return, spec: Spec, index: Index) -> Plan:
 
 
 def _change(wanted: Return, spec: Spec) -> Change:
-    kept = wanted.kept
+    kept, old = wanted.kept, format_seconds(wanted.age_s)
     return Change(
         kind=ChangeKind.RESTORE,
         workload=wanted.name,
         destination=wanted.host,
-        reason=f"{kept.workload}@{kept.id} on {kept.at} is restored, {format_seconds(wanted.age_s)} old",
-        origin=spec.origin("Workload", wanted.name, ""),
+        reason=f"{kept.workload}@{kept.id} on {kept.at} is restored, {old} old{wanted.why}",
+        origin=spec.origin("Workload", wanted.copy_of or wanted.name, ""),
     )
 
 
@@ -139,6 +142,7 @@ def _move(wanted: Return, index: Index, epoch: int) -> Move:
             evidence=wanted.evidence,
             without=tuple(host for host, facts in sorted(index.seen.items()) if runtime not in facts.runtimes),
             returns=wanted.returns,
+            copy_of=wanted.copy_of,
             replaces=wanted.replaces,
         ),
     )

@@ -46,6 +46,12 @@ def arrived(handover: Handover, tasks: Tasks) -> Program[str]:
     return "checkpoint" if handover.move.follows else ""
 
 
+def without_network(tasks: Tasks) -> Program[None]:
+    """What is noted of their network is not put back: they are restored into one without cards."""
+    notes = (f"{tasks.images}/state/{name}" for name in ("net.cards", "sockets"))
+    yield Command(("rm", "-f", "--", *notes), changes=True)
+
+
 def restore(
     handover: Handover,
     fence: Fence,

@@ -27,6 +27,9 @@ class Comeback(Model):
         description="It goes back where it was: what ran there is set aside, and starts anew when it cannot; its "
         "volumes are there, and get what the checkpoint has of them",
     )
+    copy_of: str = Field(
+        "", description="The workload whose checkpoint it is, where what is restored is a copy under another name"
+    )
     replaces: bool = Field(False, description="What the destination has of it goes, volumes included")
 
     @property

@@ -27,6 +27,9 @@ from reconciler.model.spec import Workload
 from reconciler.model.world import Alive as Alive
 from reconciler.model.world import HostFacts, RuntimeFacts
 from reconciler.runtimes.following import PostCopies as PostCopies
+from reconciler.runtimes.people import Attends as Attends
+from reconciler.runtimes.people import LogWish as LogWish
+from reconciler.runtimes.people import Secludes as Secludes
 
 
 @runtime_checkable
@@ -329,31 +332,6 @@ class Captures(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class LogWish:
-    """Which part of a log: the last `tail` lines, what came `since` a time or for a duration, what will come."""
-
-    tail: int | None = None
-    since: str = ""
-    follow: bool = False
-    timestamps: bool = False
-
-
-@runtime_checkable
-class Attends(Protocol):
-    """Lets a person look at an instance: argument lists for its host, whose streams are the person's."""
-
-    def logs(self, workload: str, wish: LogWish) -> tuple[str, ...]:
-        """Print what it has printed."""
-        ...
-
-    def enter(
-        self, workload: str, words: Sequence[str], *, stdin: bool, terminal: bool, user: str
-    ) -> tuple[str, ...]:
-        """Run a command beside its processes, in all their namespaces; ends with that command's status."""
-        ...
-
-
 class Driver(
     Runtime, Lifecycle, Updates, Checks, Images, Networks, Volumes, Transactional, PreCopies, PostCopies, Protocol
 ):
@@ -380,6 +358,7 @@ ABILITIES: Mapping[str, type] = {
     "postcopies": PostCopies,
     "captures": Captures,
     "attends": Attends,
+    "secludes": Secludes,
     "looks": LooksCloser,
     "self-moves": SelfMoving,
     "clusters": InClusters,

@@ -68,9 +68,10 @@ def _volume_copy(acting: Acting, step: Step) -> VolumeCopy:
 
 
 async def remove_volume(acting: Acting, step: Step, progress: Progress) -> None:
-    """Only while the volume that it was copied into is there and the workload's."""
-    assert step.peer
-    await acting.on(step.peer, acting.peer_driver(step).locate_volume(step.subject, step.workload))
+    """Only while the volume that it was copied into is there and the workload's. What a copy beside its workload
+    had was copied nowhere."""
+    if step.peer:
+        await acting.on(step.peer, acting.peer_driver(step).locate_volume(step.subject, step.workload))
     await acting.on(step.host, acting.driver(step).remove_volume(step.subject, acting.fence(step)))
 
 

@@ -60,7 +60,7 @@ async def fetch(acting: Acting, step: Step, progress: Progress) -> CheckpointFet
         await _forget_brought(acting, step, left.append)
     if bad := await acting.on(step.host, directory.wrong(folder, kept.files)):
         raise CommandFailed(
-            f"the checkpoint {step.workload}@{kept.checkpoint} is damaged",
+            f"the checkpoint {_whose(acting, step)}@{kept.checkpoint} is damaged",
             code=DAMAGED,
             where=step.host,
             why="; ".join(bad),
@@ -71,7 +71,7 @@ async def fetch(acting: Acting, step: Step, progress: Progress) -> CheckpointFet
 
 async def _bring(acting: Acting, step: Step) -> str:
     """Out of its repository, into a folder of the host that works on that."""
-    kept, name = _comeback(acting, step), step.workload
+    kept, name = _comeback(acting, step), _whose(acting, step)
     folder = (
         restic.brought_to(kept.at, acting.link(step)) if step.peer else directory.part_of(_copied(acting, step))
     )
@@ -79,6 +79,11 @@ async def _bring(acting: Acting, step: Step) -> str:
     keys = acting.keys(kept.at)
     await acting.on(kept.host, restic.bring(kept.at, keys, name, kept.checkpoint, folder, size))
     return folder
+
+
+def _whose(acting: Acting, step: Step) -> str:
+    """The workload whose checkpoint it is."""
+    return _comeback(acting, step).copy_of or step.workload
 
 
 async def _forget_brought(acting: Acting, step: Step, warn: Warn) -> None:
@@ -94,20 +99,28 @@ def _copied(acting: Acting, step: Step) -> str:
 
 
 async def unfetch(acting: Acting, step: Step) -> WentBack | None:
-    """Only while its store answers: else the copy may be all that is left of the workload."""
+    """Only while its store answers: else the copy may be all that is left of the workload. What makes a copy
+    beside the workload brings nothing that would be missed."""
     kept = _comeback(acting, step)
     became = await _as_before(acting, step) if kept.returns else None
-    if kept.repository is not None:
-        await acting.on(kept.host, restic.probe(kept.at, acting.keys(kept.at)))
-    elif step.peer:
-        with suppress(CommandFailed):  # somebody has removed it there since
-            await acting.on(step.peer, directory.wrong(kept.folder, ()))
+    if not kept.copy_of:
+        await _is_asked(acting, step)
     if step.peer or kept.repository is not None:
         await acting.on(step.host, directory.discard(_copied(acting, step)))
     if step.peer:
         await _forget_brought(acting, step, unsaid)
         await acting.fleet.close_link(step.peer, step.host, acting.link(step))
     return became
+
+
+async def _is_asked(acting: Acting, step: Step) -> None:
+    """The store answers, whatever it has by now."""
+    kept = _comeback(acting, step)
+    if kept.repository is not None:
+        await acting.on(kept.host, restic.probe(kept.at, acting.keys(kept.at)))
+    elif step.peer:
+        with suppress(CommandFailed):  # somebody has removed it there since
+            await acting.on(step.peer, directory.wrong(kept.folder, ()))
 
 
 async def _as_before(acting: Acting, step: Step) -> WentBack:

@@ -12,6 +12,7 @@ from reconciler.criu.tasks import living, stop_pages_argv
 from reconciler.errors import CommandFailed, HostError
 from reconciler.guard import guard
 from reconciler.model.command import Command, Fence, Program
+from reconciler.model.copying import is_copy
 from reconciler.model.labels import LABEL_SPEC
 from reconciler.model.plan import Phase
 from reconciler.model.world import ContainerFacts, InstanceState
@@ -112,7 +113,10 @@ class EngineDestination(EngineMoves):
                 where = handover.move.destination
                 raise CommandFailed(f"{handover.name} was not staged on {where}", code="C313")
             staged = self.located(handover, facts)
-        lazy = yield from restoring.arrived(handover, self.tasks(staged.container_id, home_of(staged)))
+        tasks = self.tasks(staged.container_id, home_of(staged))
+        if is_copy(handover.name):
+            yield from restoring.without_network(tasks)
+        lazy = yield from restoring.arrived(handover, tasks)
         yield from self.restore_here(handover, handover.fence, Phase.COMMITTED, staged, lazy=lazy)
 
     def verify(self, handover: Handover) -> Program[None]:

@@ -20,6 +20,7 @@ from reconciler.runtimes.oci.coming import EngineDestination
 from reconciler.runtimes.oci.engine import Making
 from reconciler.runtimes.podman import options, parse, paths
 from reconciler.runtimes.podman.engine import PodmanEngine, init_path, store_secrets
+from reconciler.runtimes.podman.secluding import make_network, remove_network
 
 
 class PodmanDestination(PodmanEngine, EngineDestination):
@@ -28,6 +29,7 @@ class PodmanDestination(PodmanEngine, EngineDestination):
 
     def make_restorable(self, handover: Handover, image: str, secrets: Mapping[str, bytes]) -> Program[None]:
         yield from store_secrets(handover.name, secrets)
+        yield from make_network(handover.workload)
         argv = options.create_argv(
             handover.workload,
             image=image,
@@ -60,6 +62,10 @@ class PodmanDestination(PodmanEngine, EngineDestination):
         mounted = yield Command(("grep", "-F", f"upperdir={facts.upper_dir},", "/proc/mounts"), ok=(0, 1))
         if mounted.status == 0:
             raise CommandFailed(f"the file system of {name} is still mounted", code="C313")
+
+    def unstage(self, handover: Handover) -> Program[None]:
+        yield from super().unstage(handover)
+        yield from remove_network(handover.name)
 
     def missing(self, handover: Handover) -> Program[Bytes]:
         """The ability `postcopies`. What has ended misses nothing any more; `verify` says that it has."""

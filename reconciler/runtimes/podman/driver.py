@@ -8,6 +8,7 @@ from reconciler.model.question import Question
 from reconciler.model.world import HostFacts, RuntimeFacts
 from reconciler.runtimes.base import Running
 from reconciler.runtimes.oci.driver import OciDriver
+from reconciler.runtimes.oci.secluding import EngineSecludes
 from reconciler.runtimes.podman import archives, inspecting, observing, paths, probes
 from reconciler.runtimes.podman.capturing import PodmanCaptures
 from reconciler.runtimes.podman.destination import PodmanDestination
@@ -15,7 +16,7 @@ from reconciler.runtimes.podman.precopy import PodmanRounds
 from reconciler.runtimes.podman.updating import PodmanUpdates
 
 
-class PodmanDriver(PodmanCaptures, PodmanDestination, PodmanRounds, PodmanUpdates, OciDriver):
+class PodmanDriver(PodmanCaptures, PodmanDestination, PodmanRounds, PodmanUpdates, EngineSecludes, OciDriver):
     """Podman with CRIU, as root. See `reconciler.runtimes.base.Driver` for what each method promises."""
 
     PROGRAMS = ("podman",)

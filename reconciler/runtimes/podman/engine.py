@@ -22,6 +22,7 @@ from reconciler.runtimes.oci.moving import EngineMoves, home_of
 from reconciler.runtimes.oci.stores import PULL_LIMIT, login
 from reconciler.runtimes.podman import options, parse, paths
 from reconciler.runtimes.podman.noted import as_noted, notes
+from reconciler.runtimes.podman.secluding import remove_network
 
 INIT_FOLDERS = tuple(
     f"{top}/podman" for top in ("/usr/local/libexec", "/usr/local/lib", "/usr/libexec", "/usr/lib")
@@ -130,6 +131,7 @@ class PodmanEngine(EngineMoves):
         flags = ("--force", "--volumes") if whole else ("--force",)
         argv = self.command("rm", found.id, options=flags)
         yield from guard.run(fence, phases, argv, timeout=stop_limit(found))
+        yield from remove_network(fence.workload)
 
     def drop_secrets(self, workload: str, facts: ContainerFacts) -> Program[None]:
         spec = made_from(facts)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from reconciler.criu.tasks import config_file
 from reconciler.model.base import parse_duration
 from reconciler.model.container import Container, NetworkAttachment
+from reconciler.model.copying import CopyLabels, is_copy
 from reconciler.model.labels import ANNOTATION_CRIU, LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.spec import Workload
 from reconciler.runtimes.oci.options import (
@@ -23,6 +24,7 @@ from reconciler.runtimes.oci.options import (
     tmpfs,
 )
 from reconciler.runtimes.podman import paths
+from reconciler.runtimes.podman.secluding import network_of
 
 
 def create_argv(
@@ -33,6 +35,8 @@ def create_argv(
     the program that goes first, where the host has it elsewhere than Podman thinks."""
     name, container = workload.metadata.name, workload.container
     labels = {**container.labels, LABEL_WORKLOAD: name, LABEL_SPEC: spec_label(container)}
+    if is_copy(name):
+        labels |= CopyLabels.read(workload.metadata.labels).labels
     options = [
         f"--name={name}",
         "--pull=never",
@@ -44,7 +48,7 @@ def create_argv(
         *_files(name, container),
         *limits(container.limits),
         *kernel(container),
-        *network(name, container, _joins(container, attach)),
+        *network(name, container, _joins(workload, attach)),
         *logging(container, {}),
         *([f"--init-path={init_path}"] if init_path else []),
     ]
@@ -141,7 +145,10 @@ def _mount(kind: str, source: str, target: str, read_only: bool) -> str:
     return f"{mount(kind, source, target)},readonly={'true' if read_only else 'false'}"
 
 
-def _joins(container: Container, attach: bool) -> list[str]:
+def _joins(workload: Workload, attach: bool) -> list[str]:
+    container = workload.container
+    if secluded := network_of(workload):
+        return [f"--network=ns:{secluded}"]
     if container.network_mode is not None:
         return [f"--network={container.network_mode}"]
     if attach:
