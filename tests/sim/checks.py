@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reconciler.commands.compose import Outside
+from reconciler.commands.discarding import Discard
 from reconciler.commands.resolve import decide
+from reconciler.core.copying import copies
 from reconciler.core.diff import current_copy, old_copies
 from reconciler.core.index import Index
 from reconciler.core.planner import make_plan
@@ -147,6 +149,28 @@ class Checks:
                 folder = at.at.of(step.workload, RUN)
                 if (at.keeper, folder) not in listed:
                     self.watcher.fail("kept", f"{folder} is not on {at.keeper}, though it was taken")
+
+    def _check_copy(self, groups: Groups) -> None:
+        """Nothing is left of a copy that was put back, or is gone; one that is there has what was kept."""
+        name, state = self.scene.copied, groups.get(self.scene.copied)
+        if not name or self.watcher.disturbed or self.zombies or self.journal_lost:
+            return
+        machines = self.universe.machines.values()
+        volumes = {n: v.data for m in machines for n, v in m.volumes.items() if v.workload == name}
+        left = [container.name for _, container in self.universe.copies(name)] + list(volumes)
+        gone = state is GroupState.PUT_BACK or (state is GroupState.DONE and self.scene.wanted[name] is None)
+        if gone and left:
+            self.watcher.fail("copy", f"{left} is left of {name}, which is {state}")
+        if state is GroupState.DONE and not gone and list(volumes.values()) != ["data of web"]:
+            self.watcher.fail("copy", f"{name} has not what was kept: {volumes}")
+
+    async def copies_go(self) -> None:
+        """A person discards what has ended since, or was left behind."""
+        for found in copies(Index.of(await self.look())):
+            if found.settled and found.state != "running":
+                self.universe.note(f"a person discards {found.name} on {found.host}")
+                outside = Outside(MemoryFleet(self.universe), drivers=self.scene.drivers, secrets=lambda _: {})
+                await Discard(self.scene.spec).one(found, "asked for", outside, MemoryStore())
 
     def _waits_for_a_person(self, groups: Groups) -> bool:
         return any(self._needs_a_person(workload, state) for workload, state in groups.items())

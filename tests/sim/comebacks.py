@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.core.comeback import Obstacle, may_run
+from reconciler.core.copying import discard_plan, in_the_way, labelled, named
 from reconciler.core.index import Index
 from reconciler.core.planner import make_plan
 from reconciler.core.returning import Return, comeback_plan
 from reconciler.hosts.memory.stores import MemoryKept
 from reconciler.model.checkpoint import Kept, KeptAt, KeptFile, KeptTree, Manifest, TakenFrom
+from reconciler.model.copying import CopyLabels, copy_name
 from reconciler.model.plan import Finding, Plan
 from reconciler.model.restic import STAGING, ResticStore
 from reconciler.model.spec import Network
 from reconciler.model.world import World
+from reconciler.runtimes.oci.secluding import secluded
 
 if TYPE_CHECKING:
     from tests.sim.shapes import Builder, Scene
@@ -34,6 +37,8 @@ def vault(store: ResticStore) -> KeptAt:
 def plan_of(scene: Scene, world: World) -> Plan:
     """What is wanted of the world; hosts that do not answer are said to be gone where their power is off."""
     name = "web"
+    if scene.copied:
+        return _of_copy(scene, world)
     if scene.kept is None:
         return make_plan(scene.spec, world)
     index, host = Index.of(world), str(scene.wanted[name])
@@ -47,6 +52,34 @@ def plan_of(scene: Scene, world: World) -> Plan:
         return _refused(name, obstacles)
     assert scene.kept.manifest
     back = Return(scene.spec.workloads[name], scene.kept, scene.kept.manifest, host, gone, "seen", True)
+    return comeback_plan(back, scene.spec, index)
+
+
+def _of_copy(scene: Scene, world: World) -> Plan:
+    """A copy beside `web`, or none any more."""
+    index, host = Index.of(world), scene.wanted[scene.copied]
+    there = named(scene.copied, index)
+    if host is None:
+        goes = (discard_plan(one, scene.spec, index, "asked for") for one in there)
+        return next(goes, make_plan(scene.spec, world))
+    if any(one.state == "running" for one in there):
+        return make_plan(scene.spec, world)
+    assert scene.kept and scene.kept.manifest
+    obstacles = [Obstacle(f"{host} was not seen", "")] if host not in index.seen else []
+    if not obstacles:
+        obstacles += in_the_way(scene.copied, scene.kept.manifest, index, index.seen[host])
+    if obstacles:
+        return _refused(scene.copied, obstacles)
+    web = scene.spec.workloads["web"]
+    back = Return(
+        labelled(secluded(web, scene.copied), CopyLabels(f"web@{scene.kept.id}", 9e9)),
+        scene.kept,
+        scene.kept.manifest,
+        host,
+        beside=frozenset(),
+        policy=scene.spec.policy_of(web),
+        copy_of="web",
+    )
     return comeback_plan(back, scene.spec, index)
 
 
@@ -112,6 +145,44 @@ def comeback_here(b: Builder) -> None:
     b.have("web", "h1", epoch=3)
     checkpoint(b, "web", "h1", at="h1", epoch=5)
     _ended(b, "h1")
+
+
+def copy_beside(b: Builder) -> None:
+    """A copy of a checkpoint on another host, while its workload runs."""
+    b.hosts("h1", "h2", "h3")
+    b.networks["lan"] = Network(
+        api_version="reconciler/v1alpha1", kind="Network", metadata={"name": "lan"}, spec={"driver": "bridge"}
+    )
+    del b.universe.machines["h2"].images["app"]
+    b.universe.machines["h1"].networks["lan"] = "bridge"
+    b.want("web", "h1", networks=[{"name": "lan"}], volumes=DATA)
+    b.have("web", "h1", epoch=3)
+    checkpoint(b, "web", "h1", at="h3", epoch=5)
+    b.copied = copy_name("then")
+    b.wanted[b.copied] = "h2"
+
+
+def copy_here_from_repository(b: Builder) -> None:
+    """On the very host of its workload, out of a repository that another works on."""
+    b.hosts("h1", "h3")
+    b.want("web", "h1", volumes=DATA)
+    b.have("web", "h1", epoch=3)
+    checkpoint(b, "web", "h1", at="h3", epoch=5, within=repository("h3"))
+    b.copied = copy_name("then")
+    b.wanted[b.copied] = "h1"
+
+
+def discard_copy(b: Builder) -> None:
+    """A copy goes, with its volumes, beside its workload."""
+    b.hosts("h1")
+    b.want("web", "h1", volumes=DATA)
+    b.have("web", "h1", epoch=3)
+    b.copied = copy_name("then")
+    web = b.workloads["web"]
+    b.workloads[b.copied] = secluded(web, b.copied)
+    b.have(b.copied, "h1", epoch=4)
+    del b.workloads[b.copied]
+    b.wanted[b.copied] = None
 
 
 def _ended(b: Builder, host: str) -> None:

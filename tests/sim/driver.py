@@ -10,8 +10,10 @@ from reconciler.guard import guard
 from reconciler.model.base import canonical_json, parse_duration
 from reconciler.model.command import Fence, Program, Tree
 from reconciler.model.plan import Phase
+from reconciler.model.spec import Workload
 from reconciler.model.world import OnDisk
 from reconciler.runtimes.base import CapturingDriver, Handover, Held, Located, Round
+from reconciler.runtimes.oci.secluding import secluded
 from tests.sim.memrt import SETTLED, fenced, memrt, show
 from tests.sim.plain import Plain
 
@@ -20,6 +22,9 @@ DRAIN_LIMIT = 600.0
 
 class SimDriver(Plain):
     """What the simulation calls Podman."""
+
+    def secluded(self, workload: Workload, name: str) -> Workload:
+        return secluded(workload, name)
 
     # --- destination ---
 

@@ -216,6 +216,7 @@ class Simulation(Checks):
     async def _check_end(self, groups: Groups) -> None:
         fail, excused = self.watcher.fail, self.watcher.excused
         self._check_kept(groups)
+        self._check_copy(groups)
         lost = [m.name for m in self.universe.machines.values() if m.lost]
         for workload, state in groups.items():
             if (
@@ -241,6 +242,7 @@ class Simulation(Checks):
         """A new plan. Where it is refused for another copy of a volume, a person takes away the wrong one; where a
         stopped workload belongs elsewhere, its spec says for now that it runs where it is."""
         await self.old_copies_go()
+        await self.copies_go()
         plan = self.scene.plan(await self.look())
         for finding in [f for f in plan.findings if f.rule == "stopped-elsewhere"]:
             self._place(finding.workload, finding.host)

@@ -13,7 +13,7 @@ from tests.sim.run import simulate
 from tests.sim.shapes import SHAPES
 
 BY_RUNTIME = "move-by-runtime"
-MOVES = frozenset(shape for shape in SHAPES if shape.startswith(("move", "comeback")) or shape == "swap")
+MOVES = frozenset(shape for shape in SHAPES if shape.startswith(("move", "comeback", "copy")) or shape == "swap")
 RETURNS = frozenset(shape for shape in SHAPES if shape.endswith("saved-first"))
 """Shapes that go back to a checkpoint."""
 SETTINGS: tuple[dict[str, bool], ...] = (

@@ -14,7 +14,14 @@ from reconciler.model.restic import ResticStore
 from reconciler.model.spec import Host, MigrationPolicy, Network, Spec, Workload
 from reconciler.model.world import World
 from reconciler.runtimes.base import Runtime
-from tests.sim.comebacks import comeback, comeback_from_repository, comeback_here
+from tests.sim.comebacks import (
+    comeback,
+    comeback_from_repository,
+    comeback_here,
+    copy_beside,
+    copy_here_from_repository,
+    discard_copy,
+)
 from tests.sim.driver import SimDriver
 from tests.sim.engine import SimEngine
 from tests.sim.savings import (
@@ -53,6 +60,8 @@ class Scene:
     """The host on which a checkpoint of `web` is wanted, by itself."""
     repository: ResticStore | None = None
     """What it is wanted in there, where that is no folder."""
+    copied: str = ""
+    """A copy of that checkpoint which is wanted beside `web`, or not any more."""
 
     def plan(self, world: World) -> Plan:
         return plan_of(self, world)
@@ -78,6 +87,7 @@ class Builder:
     kept: Kept | None = None
     keeper: str = ""
     repository: ResticStore | None = None
+    copied: str = ""
     saved_before: str = ""
     vault: str = ""
     """The host of the store that the specs name, if any."""
@@ -183,7 +193,7 @@ class Builder:
         drivers: dict[str, Runtime] = {
             self.runtime: SimEngine() if self.runtime == SimEngine.NAME else SimDriver()
         }
-        kept = (self.kept, self.keeper, self.repository)
+        kept = (self.kept, self.keeper, self.repository, self.copied)
         return Scene(self.universe, spec, self.wanted, self.effects, newer, drivers, *kept)
 
 
@@ -382,6 +392,9 @@ SHAPES: dict[str, Callable[[Builder], None]] = {
     "comeback": comeback,
     "comeback-here": comeback_here,
     "comeback-repository": comeback_from_repository,
+    "copy-beside": copy_beside,
+    "copy-here-from-repository": copy_here_from_repository,
+    "discard-copy": discard_copy,
 }
 
 

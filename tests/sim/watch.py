@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from reconciler.hosts.memory.machine import FROZEN, RUNNING, Universe
+from reconciler.model.copying import is_copy
 
 
 @dataclass
@@ -25,21 +26,23 @@ class Watcher:
     """What was in each volume at the beginning."""
     comes_back: bool = False
     """Whether a checkpoint was there at the beginning. One that is taken on the way is no way back."""
+    _kept: int = 0
     _lineage: dict[str, int] = field(default_factory=dict)
     _alive: dict[str, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for machine in self.universe.machines.values():
             self.comes_back = self.comes_back or bool(machine.kept)
-            self.data.update((name, volume.data) for name, volume in machine.volumes.items())
+            self.data.update((n, v.data) for n, v in machine.volumes.items() if not is_copy(v.workload))
+            self._kept = next((kept.lineage for kept in machine.kept.values()), self._kept)
             for container in machine.containers.values():
                 self._lineage[container.workload] = container.lineage
                 self._alive[container.workload] = True
         self.universe.observers.append(self)
 
     def lineage(self, workload: str) -> int:
-        """The process that counts: the one that ran at the beginning."""
-        return self._lineage.get(workload, 0)
+        """The process that counts: the one that ran at the beginning; of a copy the one that was kept."""
+        return self._lineage.get(workload, self._kept if is_copy(workload) else 0)
 
     def __call__(self, what: str, disaster: bool) -> None:
         if disaster:
