@@ -13,11 +13,13 @@ from pathlib import Path
 
 from reconciler.commands.binding import AGAIN, refuse_other_world
 from reconciler.commands.compose import Outside, drivers, kept_runs, open_fleet, open_store, run_state, secrets_of
+from reconciler.commands.discarding import tidy_copies
 from reconciler.commands.interruptible import Interruptible
 from reconciler.commands.planfile import SavedPlan
 from reconciler.commands.points import recovery_points, restorable
 from reconciler.core.consent import Consent, lacking
 from reconciler.core.failing import out_of_sight
+from reconciler.core.index import Index
 from reconciler.core.planner import make_plan
 from reconciler.core.points import RULE, Point, told
 from reconciler.core.questions import questions
@@ -208,6 +210,8 @@ class Apply(Interruptible):
                 journal = await held.enter_async_context(kept_runs(self.journal_path))
                 leases = await self._leases(agreed, fleet, journal, held)
                 seen = await self._look(fleet, journal)
+                outside = Outside(fleet, warn=warn)
+                await tidy_copies(spec, Index.of(seen.world), leases.hosts, outside, journal, self.untidied)
                 if agreed is not None:
                     refuse_changed(agreed, seen)
                 plan = self._checked(seen, shown=agreed is not None)

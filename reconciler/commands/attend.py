@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from reconciler.commands import compose
 from reconciler.commands.compose import drivers, open_fleet
+from reconciler.core.copying import copies
 from reconciler.core.diff import SEE_STATUS
 from reconciler.core.index import Index
 from reconciler.engine.lenient import Warn
 from reconciler.engine.observe import observe
 from reconciler.errors import HostUnreachable, InputError, Refused
+from reconciler.model.copying import ENDING, can_be_called, copy_name
 from reconciler.model.spec import Spec
 from reconciler.model.world import Instance, InstanceState, World
 from reconciler.runtimes import registry
@@ -34,17 +36,24 @@ class OwnStreams:
 
 async def show_log(spec: Spec, name: str, wish: LogWish, warn: Warn) -> int:
     """`reconcile logs`."""
+    name = called(name, spec)
     return await _attend(spec, name, lambda runtime: runtime.logs(name, wish), OwnStreams(), warn, running=False)
 
 
 async def enter(spec: Spec, name: str, words: Sequence[str], user: str, streams: OwnStreams, warn: Warn) -> int:
     """`reconcile exec`. The workload must run, and not be in a hand-over: what is begun beside frozen tasks is
     frozen with them, and would be no part of their images."""
+    name = called(name, spec)
 
     def ask(runtime: Attends) -> tuple[str, ...]:
         return runtime.enter(name, words, stdin=streams.stdin, terminal=streams.terminal, user=user)
 
     return await _attend(spec, name, ask, streams, warn, running=True)
+
+
+def called(name: str, spec: Spec) -> str:
+    """A workload of the specs; else the copy of a checkpoint that people call so, if there can be one."""
+    return name if name in spec.workloads or not can_be_called(name) else copy_name(name)
 
 
 async def _attend(
@@ -57,11 +66,10 @@ async def _attend(
     running: bool,
 ) -> int:
     """Run what the workload's runtime says on the host that has it; returns its status."""
-    if name not in spec.workloads:
-        known = ", ".join(sorted(spec.workloads)) or "none"
-        raise InputError(f"no spec defines the workload {name}", code="E203", fix=f"one of: {known}")
     async with open_fleet(spec, warn) as fleet:
         world = await observe(fleet, drivers(), list(spec.hosts))
+    if name not in spec.workloads and not Index.of(world).copies.get(name) and not world.blind:
+        raise _unknown(name, spec, world)
     found = find(name, world)
     if running:
         refuse_unsettled(name, found, world)
@@ -69,6 +77,13 @@ async def _attend(
     assert isinstance(runtime, Attends)
     how = {"stdin": streams.stdin, "terminal": streams.terminal}
     return await compose.attached(spec, found.host, ask(runtime), **how)
+
+
+def _unknown(name: str, spec: Spec, world: World) -> InputError:
+    there = sorted({*spec.workloads, *(one.name for one in copies(Index.of(world)))})
+    unseen = f"not seen: {', '.join(sorted(world.unknown()))}" if world.unknown() else ""
+    what = f"no spec defines the workload {name.removesuffix(ENDING)}, and there is no copy of that name"
+    return InputError(what, code="E203", why=unseen, fix=f"one of: {', '.join(there) or 'none'}")
 
 
 def find(name: str, world: World) -> Attended:

@@ -7,11 +7,13 @@ known."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from reconciler.commands.app import Seen
 from reconciler.commands.checkpoint import refuse_open, wanted
 from reconciler.commands.compose import Outside, kept_runs, open_fleet, secrets_of
+from reconciler.commands.discarding import tidy_copies
 from reconciler.commands.interruptible import Interruptible
 from reconciler.commands.kept import UNASKED, chosen, stock, usable
 from reconciler.core.comeback import (
@@ -35,13 +37,17 @@ from reconciler.engine.lease import fleet_leases
 from reconciler.engine.observe import observe
 from reconciler.errors import InDoubt, InputError, Interrupted, ReconcilerError, Refused
 from reconciler.hosts.base import Fleet
-from reconciler.model.checkpoint import Kept
+from reconciler.model.checkpoint import Kept, Manifest
 from reconciler.model.command import Seconds
 from reconciler.model.event import Reporter, Untidied, ignore
 from reconciler.model.plan import Plan
+from reconciler.model.result import HealthSeen
 from reconciler.model.spec import Spec, Workload
 from reconciler.state.identity import owner
 from reconciler.state.store import Awaited, Store
+
+SHOWN_TO: Seconds = 0.001
+"""Times are shown so exactly: one that is given as it was shown means the checkpoint of then."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +64,19 @@ class Restored:
     evidence: str = ""
     skipped: tuple[str, ...] = ()
     untidied: tuple[Untidied, ...] = ()
+    copy: str = ""
+    """What it is called, where it is a copy beside its workload."""
+    until: float = 0.0
+    """How long that is kept, in seconds since the epoch."""
+    unhealthy: str = ""
+    """What its health check said, where it may stay nevertheless."""
 
 
 @dataclass
 class Restore(Interruptible):
-    """One restore. `reference`: WORKLOAD, WORKLOAD@ID or WORKLOAD@latest; `on`: where to, else where its spec
-    places it; `where`: the store, else all; `gone`: hosts that do not answer and are off, by `evidence`;
+    """One restore. `reference`: WORKLOAD, WORKLOAD@ID or WORKLOAD@latest; `before`: the newest of those that were
+    taken by then, in seconds since the epoch; `on`: where to, else where its spec places it; `where`: the store,
+    else all; `gone`: hosts that do not answer and are off, by `evidence`;
     `replace`: what the host has of it, files included, is given up for the checkpoint's."""
 
     spec: Spec
@@ -76,6 +89,8 @@ class Restore(Interruptible):
     journal_path: Path | None = None
     report: Reporter = ignore
     untidied: list[Untidied] = field(default_factory=list)
+    before: float | None = None
+    _unhealthy: str = field(default="", init=False)
 
     async def __call__(self) -> Restored:
         workload = wanted(self.spec, parse_reference(self.reference)[0])
@@ -104,8 +119,9 @@ class Restore(Interruptible):
             refuse_open(name, journal)
             index = Index.of(await observe(fleet, outside.drivers, list(self.spec.hosts)))
             host = self._host(workload, index)
-            _refuse(f"{name} must not be restored", may_run(name, index, self.gone), code="P451")
+            self._refuse_running(workload, index)
             candidates = await self._candidates(fleet)
+            await tidy_copies(self.spec, index, frozenset(index.seen), outside, journal, self.untidied)
             return await self._first_good(workload, host, index, candidates, outside, journal)
 
     def _host(self, workload: Workload, index: Index) -> str:
@@ -125,7 +141,14 @@ class Restore(Interruptible):
                 self.untidied.append(
                     Untidied("C382", f"a newer one may be kept where nobody can look: {error}", host)
                 )
-        return usable(self.reference, chosen(self.reference, found))
+        mine = usable(self.reference, chosen(self.reference, found))
+        if self.before is None:
+            return mine
+        earlier = [kept for kept in mine if kept.manifest and kept.manifest.taken_at < self.before + SHOWN_TO]
+        if not earlier:
+            what = f"there is no checkpoint of {self.reference} from then or earlier that can be used"
+            raise InputError(what, code="E204", fix="see what there is: reconcile checkpoints list")
+        return earlier
 
     async def _first_good(
         self,
@@ -138,29 +161,12 @@ class Restore(Interruptible):
     ) -> Restored:
         """The newest one that is whole, where none was named; a damaged one changes nothing anywhere."""
         skipped: list[str] = []
-        name = workload.metadata.name
+        name = self._called(workload)
         may_skip = parse_reference(self.reference)[1] == LATEST
         known = [move.epoch for run in journal.runs(name) if (move := run.plan.moves.get(name))]
         for kept in candidates:
-            assert kept.manifest is not None
-            obstacles = [
-                *misfits(kept.manifest, workload, index.seen[host]),
-                *self._in_the_way(workload, host, index),
-            ]
-            _refuse(f"{name}@{kept.id} cannot be restored on {host}", obstacles, code="P452")
-            age = max(0.0, outside.now() - kept.manifest.taken_at)
-            wanted = Return(
-                workload=workload,
-                kept=kept,
-                manifest=kept.manifest,
-                host=host,
-                gone=tuple(self.gone),
-                evidence=self.evidence,
-                replaces=self.replace,
-                earlier=tuple(known),
-                age_s=age,
-            )
-            plan = comeback_plan(wanted, self.spec, index)
+            back = replace(self._back(workload, kept, host, index, outside), earlier=tuple(known))
+            plan, age = comeback_plan(back, self.spec, index), back.age_s
             outcome = await self._carry_out(plan, outside, journal)
             if self._runs(name, host, outcome):
                 here = [host] if index.copies.get(name) and old_copy(name, index, host) else []
@@ -174,12 +180,57 @@ class Restore(Interruptible):
                     self.evidence,
                     tuple(skipped),
                     tuple(self.untidied),
+                    unhealthy=self._unhealthy,
                 )
             damaged = next((e for e in outcome.failures if e.code == DAMAGED), None)
             if damaged is None or not may_skip or kept is candidates[-1] or outcome.cancelled:
                 raise self._failed(name, host, outcome)
-            skipped.append(f"{name}@{kept.id}: {damaged.why}")
+            skipped.append(f"{kept.workload}@{kept.id}: {damaged.why}")
         raise AssertionError("unreachable: the last one is returned or raises")
+
+    async def planned(self) -> Seen:
+        """What it would do. Changes nothing; the checkpoint's files are not read again."""
+        workload = wanted(self.spec, parse_reference(self.reference)[0])
+        self._check_words()
+        async with open_fleet(self.spec, self.untidied.append) as fleet:
+            outside = Outside(fleet, warn=self.untidied.append)
+            world = await observe(fleet, outside.drivers, list(self.spec.hosts))
+            index = Index.of(world)
+            host = self._host(workload, index)
+            self._refuse_running(workload, index)
+            kept = (await self._candidates(fleet))[0]
+        back = self._back(workload, kept, host, index, outside)
+        return Seen(world, comeback_plan(back, self.spec, index))
+
+    def _refuse_running(self, workload: Workload, index: Index) -> None:
+        name = workload.metadata.name
+        refuse(f"{name} must not be restored", may_run(name, index, self.gone), code="P451")
+
+    def _back(self, workload: Workload, kept: Kept, host: str, index: Index, outside: Outside) -> Return:
+        """How it comes back from this one; Refused, with all that is in the way."""
+        assert kept.manifest is not None
+        obstacles = [
+            *misfits(kept.manifest, workload, index.seen[host]),
+            *self._in_the_way(workload, kept.manifest, host, index),
+        ]
+        refuse(f"{kept.workload}@{kept.id} cannot be restored on {host}", obstacles, code="P452")
+        age = max(0.0, outside.now() - kept.manifest.taken_at)
+        return replace(self._return(workload, kept, kept.manifest, host, outside), age_s=age)
+
+    def _called(self, workload: Workload) -> str:
+        """What is restored is called so on its host."""
+        return workload.metadata.name
+
+    def _return(self, workload: Workload, kept: Kept, manifest: Manifest, host: str, outside: Outside) -> Return:
+        return Return(
+            workload=workload,
+            kept=kept,
+            manifest=manifest,
+            host=host,
+            gone=tuple(self.gone),
+            evidence=self.evidence,
+            replaces=self.replace,
+        )
 
     def _runs(self, name: str, host: str, outcome: Outcome) -> bool:
         """Whether it was brought back; what could not be tidied after that is told beside it."""
@@ -194,7 +245,10 @@ class Restore(Interruptible):
         run = await self.begin(plan, journal)
         self._executor = outside.executor(plan, run, Awaited(journal), report=self.report)
         try:
-            return await outside.carry_out(self._executor)
+            outcome = await outside.carry_out(self._executor)
+            seen = (one for one in self._executor.steps.results.values() if isinstance(one, HealthSeen))
+            self._unhealthy = next((one.unhealthy for one in seen), "")
+            return outcome
         finally:
             self._executor = None
 
@@ -214,7 +268,7 @@ class Restore(Interruptible):
             return Interrupted("stopped as you asked; nothing of it runs, and the checkpoint is where it was")
         return cause
 
-    def _in_the_way(self, workload: Workload, host: str, index: Index) -> list[Obstacle]:
+    def _in_the_way(self, workload: Workload, manifest: Manifest, host: str, index: Index) -> list[Obstacle]:
         name, found = workload.metadata.name, kept_volumes(workload, index.seen[host])
         if self.replace or not found:
             return []
@@ -224,7 +278,7 @@ class Restore(Interruptible):
         ]
 
 
-def _refuse(what: str, obstacles: Iterable[Obstacle], *, code: str) -> None:
+def refuse(what: str, obstacles: Iterable[Obstacle], *, code: str) -> None:
     """Refused, with all that is in the way, and the way out of the first."""
     found = list(obstacles)
     if found:

@@ -32,6 +32,7 @@ from reconciler.watch.leading import leading
 from reconciler.watch.observers import Onlooker
 from reconciler.watch.saving import Saver
 from reconciler.watch.source import SpecSource
+from reconciler.watch.tidying import Tidier
 from reconciler.watch.told import Listener, News, Told, note
 from reconciler.watch.work import LOOK, LOOKING, Work
 
@@ -95,6 +96,7 @@ class Watch:
     def __post_init__(self) -> None:
         self.work = Work(self)
         self.saving = Saver(self.work)
+        self.tidying = Tidier(self.work)
 
     # --- from outside ---
 
@@ -300,7 +302,8 @@ class Watch:
         if choice.begin:
             self.work.begin(spec, seen, choice.begin)
         saves = self.saving.begin(spec, seen, frozenset(asked))
-        return min((saves, *(one.until for one in choice.waits.values() if one.until is not None)))
+        tidies = self.tidying.begin(spec, seen)
+        return min((saves, tidies, *(one.until for one in choice.waits.values() if one.until is not None)))
 
     def _host(self, name: str, seen: Seen) -> None:
         if unknown := seen.world.unknown().get(name):

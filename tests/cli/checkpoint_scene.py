@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,8 @@ from reconciler.core.retention import age
 from reconciler.core.saga import GroupState
 from reconciler.engine.execute import Outcome
 from reconciler.errors import HostUnreachable
+from reconciler.hosts.memory import MemoryContainer
+from reconciler.hosts.memory.machine import Volume
 from reconciler.model.checkpoint import Kept, KeptAt, KeptFile, Manifest, TakenFrom
 
 
@@ -107,6 +110,16 @@ def a_restore(scene: Any) -> None:
     scene.patch.setattr("reconciler.commands.restore.misfits", lambda *_: ())
 
 
+def a_discard(scene: Any) -> None:
+    """Of a copy with a volume, beside a workload."""
+    scene.apply(web="h2")
+    machine = scene.hosts.machines["h2"]
+    spec = json.dumps({"volumes": [{"name": "then--copy.1", "target": "/data"}]})
+    made = MemoryContainer("ab" * 32, "then--copy", "then--copy", spec, "app", "running")
+    machine.containers["then--copy"] = made
+    machine.volumes["then--copy.1"] = Volume("then--copy", 1, "run")
+
+
 POLICY = """
 ---
 apiVersion: reconciler/v1alpha1
@@ -149,6 +162,7 @@ CHECKPOINTS: dict[str, list[tuple[str, str, int, Callable[[Any], Any]]]] = {
         ("checkpoint-due", "checkpoint --due", 0, a_policy),
     ],
     "restore": [("restore", "restore web --on h2", 0, a_restore)],
+    "discard": [("discard", "discard then", 0, a_discard)],
     "checkpoints list": [("checkpoints-list", "checkpoints list", 0, some_kept)],
     "checkpoints verify": [("checkpoints-verify", "checkpoints verify web", 1, some_kept)],
     "checkpoints pin": [("checkpoints-pin", "checkpoints pin web@latest", 0, some_kept)],

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.commands import app, checkpoint, compose, deciding, recover, rehearse, restore
+from reconciler.commands import app, checkpoint, compose, copying, deciding, discarding, recover, rehearse, restore
 from reconciler.hosts.memory import MemoryFleet, Universe
 from reconciler.runtimes import registry
 from reconciler.watch import leading
@@ -40,7 +40,7 @@ def two_hosts(folder: Path, patch: pytest.MonkeyPatch) -> Universe:
         universe.add(name).images["app"] = 2**20
     patch.setattr(registry, "BUILT_IN", {"podman": SimDriver})
     patch.setattr(compose, "reach", lambda spec: MemoryFleet(universe))
-    for module in (app, checkpoint, restore, recover, deciding, rehearse, leading):
+    for module in (app, checkpoint, restore, copying, discarding, recover, deciding, rehearse, leading):
         patch.setattr(module, "fleet_leases", no_leases)
     patch.setenv("RECONCILE_JOURNAL", str(folder / "journal"))
     patch.chdir(folder)

@@ -22,7 +22,7 @@ for group in /sys/fs/cgroup/reconciler-*; do
     echo 1 > "$group/cgroup.kill"
     until rmdir "$group" 2>/dev/null; do sleep 0.05; done
 done
-for space in /run/netns/rc-*; do [ ! -e "$space" ] || ip netns del "${space##*/}"; done
+for space in /run/netns/rc-* /run/netns/reconciler-*; do [ ! -e "$space" ] || ip netns del "${space##*/}"; done
 """
 """What runs without a container engine."""
 

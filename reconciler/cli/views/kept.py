@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from reconciler.commands.checkpoint import Saved
+from reconciler.commands.discarding import Discarded
 from reconciler.commands.due import Saving
 from reconciler.commands.exporting import Exported
 from reconciler.commands.kept import FoundKept, Verified
@@ -89,6 +91,8 @@ def render_pruned(done: Sequence[Pruned], *, removed: bool) -> str:
 
 def render_restored(restored: Restored) -> str:
     """What runs again, and what that costs."""
+    if restored.copy:
+        return _render_copy(restored)
     kept, age = restored.kept, format_seconds(restored.age_s)
     lines = [
         f"{reference(kept)} runs on {restored.host} as it was {age} ago; what it did since is lost, and its "
@@ -102,6 +106,32 @@ def render_restored(restored: Restored) -> str:
         lines.append(f"not asked: {', '.join(restored.gone)} ({restored.evidence})")
     lines += [f"note: {text}" for text in restored.untidied]
     return "\n".join(lines)
+
+
+def _render_copy(restored: Restored) -> str:
+    """What is beside its workload now, and how it is used."""
+    kept, age = restored.kept, format_seconds(restored.age_s)
+    until = datetime.fromtimestamp(restored.until, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    name = restored.copy
+    lines = [
+        f"{name} runs on {restored.host}: a copy of {reference(kept)}, {age} old, without network and "
+        f"connections; until {until}",
+        f"look into it: reconcile exec -it {name} sh; remove it: reconcile discard {name}",
+    ]
+    if restored.unhealthy:
+        lines.append(f"note: it is not healthy, which may be for want of a network: {restored.unhealthy}")
+    lines += [f"skipped: {text}" for text in restored.skipped]
+    lines += [f"note: {text}" for text in restored.untidied]
+    return "\n".join(lines)
+
+
+def render_discarded(done: Discarded) -> str:
+    lines = [
+        f"{one.name} is gone from {one.host}" + (f", with {len(one.volumes)} volumes" if one.volumes else "")
+        for one in done.copies
+    ]
+    lines += [f"note: {text}" for text in done.untidied]
+    return "\n".join(lines) or "No copy's time is over."
 
 
 def render_due(done: Sequence[Saving]) -> str:

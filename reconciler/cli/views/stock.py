@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from reconciler.cli.views.layout import table
 from reconciler.cli.views.style import paint
+from reconciler.core.copying import SeenCopy
 from reconciler.core.stock import Item, Stock, stock
 from reconciler.model.spec import Spec
 from reconciler.model.units import format_bytes, format_seconds
@@ -48,9 +51,21 @@ def render_stock(
     if left:
         lines += ["", paint("bold", "In no spec:", color)]
         lines += [f"  {o.kind:<9} {o.name} on {o.host} (of {o.workload}): {o.why}" for o in left]
+    if there.copies:
+        lines += ["", paint("bold", "Copies of checkpoints:", color)]
+        lines += [f"  {copied(one)}" for one in there.copies]
     for name, host in sorted(world.unknown().items()):
         lines.append(paint("yellow", f"? {name}: {host.reason}", color))
     return "\n".join(lines)
+
+
+def copied(one: SeenCopy) -> str:
+    """What it is of, and for how long."""
+    if not one.state:
+        return f"{one.name} on {one.host}: {'being made' if not one.settled else 'its volumes are left'}"
+    until = datetime.fromtimestamp(one.until, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    stands = one.state if one.settled else f"{one.state}, and what was begun with it has not ended"
+    return f"{one.name} on {one.host}: {stands}, of {one.of or 'an unknown checkpoint'}, until {until}"
 
 
 def saved(item: Item) -> str:

@@ -21,6 +21,7 @@ from reconciler.cli.views.output.kept import (
     CheckpointsRmDocument,
     CheckpointsUnpinDocument,
     CheckpointsVerifyDocument,
+    DiscardDocument,
     RestoreDocument,
 )
 from reconciler.cli.views.output.lab import LabDownDocument, LabStatusDocument, LabUpDocument, SshConfigDocument
@@ -63,6 +64,7 @@ DOCUMENTS: dict[str, type[Document]] = {
     "checkpoint": CheckpointDocument,
     "checkpoint-due": CheckpointDueDocument,
     "restore": RestoreDocument,
+    "discard": DiscardDocument,
     "checkpoints-list": CheckpointsListDocument,
     "checkpoints-verify": CheckpointsVerifyDocument,
     "checkpoints-pin": CheckpointsPinDocument,

@@ -19,6 +19,7 @@ from reconciler.cli.views.output.base import (
     untidied,
 )
 from reconciler.commands.checkpoint import Saved
+from reconciler.commands.discarding import Discarded
 from reconciler.commands.due import Saving
 from reconciler.commands.exporting import Exported
 from reconciler.commands.kept import FoundKept, Verified
@@ -219,6 +220,26 @@ class RestoreDocument(Document):
     gone: tuple[str, ...] = Field(description="Hosts that were said to be off, and not asked")
     evidence: str
     skipped: tuple[str, ...] = Field(description="Newer checkpoints that were damaged, and how")
+    copy_name: str | None = Field(description="What it is called, where it is a copy beside its workload")
+    until: str | None = Field(description="How long such a copy is kept")
+    unhealthy: str = Field(description="What the health check of a copy said; empty when it passed")
+    untidied: tuple[Finding, ...]
+
+
+class DiscardedCopy(Part):
+    """A copy that is gone."""
+
+    name: str
+    host: str
+    checkpoint: str | None = Field(description="What it was of; null where nobody knows any more")
+    volumes: tuple[str, ...]
+
+
+class DiscardDocument(Document):
+    """`reconcile discard --json`"""
+
+    command: Literal["discard"] = "discard"
+    copies: tuple[DiscardedCopy, ...]
     untidied: tuple[Finding, ...]
 
 
@@ -281,5 +302,16 @@ def restore_document(restored: Restored) -> RestoreDocument:
         gone=restored.gone,
         evidence=restored.evidence,
         skipped=restored.skipped,
+        copy_name=restored.copy or None,
+        until=moment(restored.until),
+        unhealthy=restored.unhealthy,
         untidied=tuple(map(untidied, restored.untidied)),
     )
+
+
+def discard_document(done: Discarded) -> DiscardDocument:
+    copies = (
+        DiscardedCopy(name=one.name, host=one.host, checkpoint=one.of or None, volumes=one.volumes)
+        for one in done.copies
+    )
+    return DiscardDocument(exit_code=0, copies=tuple(copies), untidied=tuple(map(untidied, done.untidied)))

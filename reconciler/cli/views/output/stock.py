@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from reconciler.cli.views.output.base import Document, Part, UnknownHost, known, rounded, unknown_hosts
+from reconciler.cli.views.output.base import Document, Part, UnknownHost, known, moment, rounded, unknown_hosts
 from reconciler.core.points import Point
 from reconciler.core.stock import Item, Stock
 from reconciler.model.world import World
@@ -50,12 +50,26 @@ class Left(Part):
     why: str
 
 
+class CopyRow(Part):
+    """A copy that `restore --as` made."""
+
+    name: str
+    host: str
+    checkpoint: str | None = Field(description="What it is of, as WORKLOAD@ID; null where only volumes are left")
+    state: str | None = Field(description="null where only volumes are left")
+    until: str | None
+    settled: bool = Field(description="false while it is being made, or when that has not ended")
+    memory_bytes: int
+    volumes: tuple[str, ...]
+
+
 class GetDocument(Document):
     """`reconcile get --json`"""
 
     command: Literal["get"] = "get"
     workloads: tuple[WorkloadRow, ...]
     orphans: tuple[Left, ...]
+    copies: tuple[CopyRow, ...] = Field(description="Copies of checkpoints beside their workloads")
     unknown_hosts: tuple[UnknownHost, ...]
 
 
@@ -72,6 +86,19 @@ def get_document(stock: Stock, world: World, exit_code: int) -> GetDocument:
                 why=o.why,
             )
             for o in stock.orphans
+        ),
+        copies=tuple(
+            CopyRow(
+                name=one.name,
+                host=one.host,
+                checkpoint=one.of or None,
+                state=one.state or None,
+                until=moment(one.until),
+                settled=one.settled,
+                memory_bytes=one.memory_bytes,
+                volumes=one.volumes,
+            )
+            for one in stock.copies
         ),
         unknown_hosts=unknown_hosts(world),
     )
