@@ -153,6 +153,6 @@ def _planned(job: Restore, as_json: bool) -> int:
 
         emit(plan_document(seen, 0, None, job.spec))
     else:
-        text = render_plan(seen.plan, color_of(sys.stdout), seen=len(seen.world.seen()))
+        text = render_plan(seen, color_of(sys.stdout))
         say(f"{text} Nothing was changed.")
     return 0
