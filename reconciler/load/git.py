@@ -5,7 +5,6 @@ environment of a calling git is not passed on, nobody is asked for a password, a
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Final
 
 GIT_TIMEOUT_S: Final = 10.0
+_ULIMIT_BLOCK: Final = 512
+"""Bytes; POSIX, `ulimit -f`."""
 SAFE: Final = (
     *("--no-optional-locks", "--no-pager"),
     *("-c", "protocol.ext.allow=never"),
@@ -52,14 +53,13 @@ def ask(
     environment |= {"GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=10", "GIT_ASKPASS": "true"}
     pipe = subprocess.PIPE
     argv = ["git", *SAFE, *allow, "-C", str(folder), *arguments]
+    if largest_file is not None:  # before git begins: those it starts have the limit that it has then
+        argv = ["/bin/sh", "-c", 'ulimit -f "$0" && exec "$@"', str(largest_file // _ULIMIT_BLOCK), *argv]
     try:
         job = subprocess.Popen(argv, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
     except (OSError, ValueError) as error:
         return GitAnswer(b"", str(error) or "git cannot be run")
     try:
-        if largest_file is not None:
-            with suppress(OSError):
-                resource.prlimit(job.pid, resource.RLIMIT_FSIZE, (largest_file, largest_file))
         out, said = job.communicate(given, timeout)
     except subprocess.TimeoutExpired:
         return GitAnswer(b"", f"no answer within {timeout:.0f} s")
