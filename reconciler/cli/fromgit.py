@@ -23,6 +23,7 @@ READS_SPECS: Final = frozenset(
             "status",
             "resume",
             "resolve",
+            "discard",
             "forget",
             "doctor",
             "runtimes",

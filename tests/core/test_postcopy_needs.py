@@ -6,9 +6,8 @@ import pytest
 
 from reconciler.core.planner import make_plan
 from reconciler.model.spec import Strategy
-from reconciler.model.world import Versions
 from tests.core.test_plan import H1, H2, under_policy
-from tests.core.worlds import container, facts, spec, workload, world
+from tests.core.worlds import VERSIONS, container, facts, spec, workload, world
 
 MEMORY = 512 * 2**20
 TOOLS = ("iptables-restore", "nsenter", "flock", "setsid", "timeout", "tar", "ip")
@@ -61,7 +60,7 @@ def test_a_limit_that_only_it_would_keep_is_refused_where_it_is_not_possible_and
 def test_releases_of_criu_may_differ_as_for_any_move(here, there, warned):
     """Its page servers of 4.1 and 4.2 do not understand each other; none of them is used."""
     hosts = {"here": here, "there": there}
-    told = {k: {"versions": Versions(podman="5.4.2", runc="1.1", criu=v, kernel="6.1")} for k, v in hosts.items()}
+    told = {k: {"versions": VERSIONS | {"criu": v, "kernel": "6.1"}} for k, v in hosts.items()}
     plan = planned(**told, strategy="postcopy")
     assert not any(finding.severity == "refuse" for finding in plan.findings)
     assert ("criu.older" in {finding.rule for finding in plan.findings}) == warned

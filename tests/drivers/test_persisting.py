@@ -56,8 +56,8 @@ def told(home: Path) -> OnDisk | None:
 
 def written(home: Path) -> None:
     persist(home).check_returncode()
-    sums = home / "persisted" / "sums"
-    wait_for(lambda: sums.exists() and b"whole" in sums.read_bytes())
+    sums, shown = home / "persisted" / "sums", home / "persist.disk"
+    wait_for(lambda: sums.exists() and b"whole" in sums.read_bytes() and len(set(shown.read_text().split())) == 1)
 
 
 def lose_power(home: Path) -> None:
