@@ -24,9 +24,9 @@ keep_more() { # FOLDER PID...: what they may do, names and addresses that somebo
         at=$(named "$first" "$file") && cp "$at" "$into/$file" && stat -c %.9Y "$at" >"$into/$file.time"
     done
     cat /etc/resolv.conf /run/systemd/resolve/resolv.conf >"$into/resolv.conf.host"
-    rights "$@" >"$into/rights" || return
+    rights "$@" >"$into/rights" # one that has ended since has none
     wait $!
-    printf '%s\n' "$*" >"$into/tasks"
+    [ -s "$into/rights" ]
 } 2>/dev/null
 tasks() { cat "$(cat "$folder/hook/cgroup")/cgroup.procs" || living "$cgroup" "$monitor" | cut -d ' ' -f 1; }
 # As soon as the tasks stand still, which the hook says, beside their dump. The other end of the fifo is this shell's alone:
@@ -67,13 +67,10 @@ case $said in *'"outcome":"held"'* | *'"outcome":"exited","status":0,'*) ;; *) e
 [ -s "$home/checkpoint/inventory.img" ] || { echo "no complete dump in $home/checkpoint" >&2; exit 3; }
 keep_state() {
     rm -rf "$home/checkpoint/state" && mkdir -m 700 "$home/checkpoint/state" || return
-    if [ -n "$held" ]; then
-        # shellcheck disable=SC2046 # PIDs are words
-        set -- $(tasks)
-        # Those that were there when they stood still, unless one of them had just made another.
-        wait "${keeper:-0}" && [ "$(cat "$noted/tasks")" = "$*" ] || keep_more "$noted" "$@" || return
-    fi
-    rm -f "$noted/tasks" "$folder/still"
+    # What runs on after its dump is not what was dumped any more.
+    # shellcheck disable=SC2046 # PIDs are words
+    [ -z "$held" ] || { [ -n "$keeper" ] && wait "$keeper"; } || keep_more "$noted" $(tasks) || return
+    rm -f "$folder/still"
     cp "$noted"/* "$home/checkpoint/state/" && rm -rf "$noted" || return
     # Secrets as the engine gave them when it made the container: what they are by now no process of it knows.
     [ ! -d "$home/secrets" ] || cp -Rp "$home/secrets" "$home/checkpoint/state/" || return
