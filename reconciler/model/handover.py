@@ -47,6 +47,12 @@ class Handover:
         """Whether it goes back where it was, onto the volumes that are there."""
         return self.move.comeback is not None and self.move.comeback.returns
 
+    @property
+    def may_find_the_old(self) -> bool:
+        """Whether what has the name and is stopped may be no copy that was staged, but the one before it, which
+        another controller has brought back meanwhile."""
+        return self.returns and self.staged is None
+
 
 @dataclass(frozen=True)
 class Held:

@@ -56,7 +56,8 @@ class SimDriver(Plain):
         name = handover.name
         fence = yield from self._fence_here(handover)
         phases = (guard.NONE, Phase.RESERVED, Phase.FENCED, Phase.RETIRED)
-        if (yield from show(name))["container"]:
+        found = (yield from show(name))["container"]
+        if found and not (handover.may_find_the_old and found["state"] == "exited"):
             yield from fenced(fence, phases, "stop-pages", name)
             yield from fenced(fence, phases, "discard", name)
             yield from self.remove_in(name, fence, phases)

@@ -92,7 +92,7 @@ class EngineDestination(EngineMoves):
         name = handover.name
         fence = yield from arriving.fence_here(handover)
         facts = yield from self.copy_here(name)
-        if facts is not None:
+        if facts is not None and not (handover.may_find_the_old and facts.state is InstanceState.EXITED):
             yield from self._discard(facts, fence, arriving.UNDONE)
             yield from self.drop_secrets(name, facts)
         for volume in handover.workload.container.volumes:
