@@ -124,9 +124,9 @@ def _tidy(lab: Lab) -> None:
         lab.exec(host.name, ["podman", "rm", "--all", "--force", "--time", "0"])
         lab.exec(host.name, ["podman", "volume", "rm", "--all", "--force"], check=False)
         lab.exec(host.name, ["podman", "secret", "rm", "--all"], check=False)
-        # Image folders on tmpfs would keep the container's folder busy.
+        # Image folders on tmpfs keep the container's folder busy; a page daemon may be left of one that is gone.
         free = "awk '/.checkpoint /{print $2}' /proc/mounts | xargs -r umount; rm -rf /var/lib/reconciler/*"
-        lab.exec(host.name, ["sh", "-c", END_TREES + free])
+        lab.exec(host.name, ["sh", "-c", f"{END_TREES}pkill -9 -x criu; {free}"])
 
 
 @pytest.fixture
