@@ -127,7 +127,8 @@ CHECKPOINT_PAGES: dict[str, Page] = {
     "C385": Page(
         "a copy whose time is over, and that stays",
         "What keeps it from being removed is in the message. Nothing else is kept waiting for that; the next "
-        "command that changes something on its host tries again, and so does `reconcile discard --expired`.",
+        "`apply` or `restore` that changes something on its host tries again, and so does "
+        "`reconcile discard --expired`.",
     ),
     "E208": Page(
         "no name for a copy",
