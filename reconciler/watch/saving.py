@@ -12,11 +12,11 @@ from reconciler.commands.due import TakeDue
 from reconciler.core.index import Index
 from reconciler.core.points import Point
 from reconciler.core.tending import Pauses
-from reconciler.errors import Locked, ReconcilerError
+from reconciler.errors import ReconcilerError
 from reconciler.model.command import Seconds
 from reconciler.model.spec import Spec
 from reconciler.watch.told import News
-from reconciler.watch.work import SHORT, UnderWay
+from reconciler.watch.work import UnderWay
 
 if TYPE_CHECKING:
     from reconciler.watch.work import Work
@@ -59,12 +59,9 @@ class Saver:
                     raise done.error
                 if done.taken is not None:
                     watch.say(News.SAVED, f"{name}@{done.taken.id} is kept on {done.taken.at}", workload=name)
-            self.work.succeeded(_about(name))
-            watch.unsay(_about(name))
+            self.work.recovered(_about(name))
         except ReconcilerError as error:
-            self.work.failed(_about(name), str(error), SHORT if isinstance(error, Locked) else SAVING)
-            text = f"it could not be saved: {error}"
-            watch.say_once(_about(name), News.TROUBLE, text, workload=name, code=error.code)
+            self.work.troubled(_about(name), name, "it could not be saved", error, SAVING)
         finally:
             self._now = ""
 

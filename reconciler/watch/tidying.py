@@ -10,11 +10,11 @@ from reconciler.commands.app import Seen
 from reconciler.commands.discarding import Discard
 from reconciler.core.copying import SeenCopy, copies
 from reconciler.core.index import Index
-from reconciler.errors import Locked, ReconcilerError
+from reconciler.errors import ReconcilerError
 from reconciler.model.command import Seconds
 from reconciler.model.spec import Spec
 from reconciler.watch.told import News
-from reconciler.watch.work import SHORT, UnderWay
+from reconciler.watch.work import UnderWay
 
 if TYPE_CHECKING:
     from reconciler.watch.work import Work
@@ -48,12 +48,9 @@ class Tidier:
         try:
             await job()
             watch.say(News.ENDED, f"its time was over, and it is gone from {found.host}", workload=name)
-            self.work.succeeded(_about(found))
-            watch.unsay(_about(found))
+            self.work.recovered(_about(found))
         except ReconcilerError as error:
-            self.work.failed(_about(found), str(error), SHORT if isinstance(error, Locked) else None)
-            text = f"its time is over, and it stays: {error}"
-            watch.say_once(_about(found), News.TROUBLE, text, workload=name, code=error.code)
+            self.work.troubled(_about(found), name, "its time is over, and it stays", error)
         finally:
             self._now = ""
 

@@ -127,6 +127,17 @@ class Work:
         tries = self._tries.get(what)
         return tries if tries and tries.next_at > asyncio.get_running_loop().time() else None
 
+    def recovered(self, what: str) -> None:
+        self.succeeded(what)
+        self.watch.unsay(what)
+
+    def troubled(
+        self, what: str, workload: str, text: str, error: ReconcilerError, pauses: Pauses | None = None
+    ) -> None:
+        """It failed, which is told once; who was only locked out tries again soon."""
+        self.failed(what, str(error), SHORT if isinstance(error, Locked) else pauses)
+        self.watch.say_once(what, News.TROUBLE, f"{text}: {error}", workload=workload, code=error.code)
+
     # --- what a crash has left ---
 
     async def mend(self, spec: Spec, asked: frozenset[str]) -> bool:
