@@ -6,9 +6,9 @@
 package Attributes;
 my %CALLS = (
     x86_64 => {lsetxattr => 189, lgetxattr => 192, llistxattr => 195, utimensat => 280, statx => 332,
-        sched_setaffinity => 203, setns => 308, ioprio_set => 251, ioprio_get => 252},
+        sched_setaffinity => 203, ioprio_set => 251, ioprio_get => 252},
     aarch64 => {lsetxattr => 6, lgetxattr => 9, llistxattr => 12, utimensat => 88, statx => 291,
-        sched_setaffinity => 122, setns => 268, ioprio_set => 30, ioprio_get => 31},
+        sched_setaffinity => 122, ioprio_set => 30, ioprio_get => 31},
 );
 my $call;
 sub known { $call = $CALLS{$_[0]} }    # MACHINE
@@ -92,7 +92,7 @@ sub among_segments {
     return unless defined $child;
     if (!$child) {
         open(my $space, '<', "/proc/$pid/ns/ipc") or exit 1;
-        exit 1 if syscall($call->{setns}, fileno $space, 0x08000000) != 0;
+        exit 1 if syscall($SETNS, fileno $space, 0x08000000) != 0;
         my %marked;    # by the bit SHM_DEST of their mode
         for (split /\n/, content('/proc/sysvipc/shm')) {
             my @is = split;

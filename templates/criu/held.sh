@@ -41,10 +41,10 @@ keep_beside() { # FOLDER
         # shellcheck disable=SC2046 # PIDs are words
         keep_more "$1" $(tasks)
     } >/dev/null 2>&1 &
-    keeper=$!
+    noter=$!
     exec 5<&-
 }
-network=$folder/hook noted=$home/noted keeper=
+network=$folder/hook noted=$home/noted noter=
 rm -rf "$noted" && mkdir -m 700 "$noted" || exit 1
 if [ -n "$held" ]; then
     keep_beside "$noted"
@@ -61,7 +61,7 @@ else
     done
 fi
 said=$("$@" 4>&-) || { status=$?; printf '%s\n' "$said"; exit "$status"; }
-[ -z "$keeper" ] || exec 4>&-
+[ -z "$noter" ] || exec 4>&-
 printf '%s\n' "$said"
 case $said in *'"outcome":"held"'* | *'"outcome":"exited","status":0,'*) ;; *) exit 0 ;; esac
 [ -s "$home/checkpoint/inventory.img" ] || { echo "no complete dump in $home/checkpoint" >&2; exit 3; }
@@ -69,7 +69,7 @@ keep_state() {
     rm -rf "$home/checkpoint/state" && mkdir -m 700 "$home/checkpoint/state" || return
     # What runs on after its dump is not what was dumped any more.
     # shellcheck disable=SC2046 # PIDs are words
-    [ -z "$held" ] || { [ -n "$keeper" ] && wait "$keeper"; } || keep_more "$noted" $(tasks) || return
+    [ -z "$held" ] || { [ -n "$noter" ] && wait "$noter"; } || keep_more "$noted" $(tasks) || return
     rm -f "$folder/still"
     cp "$noted"/* "$home/checkpoint/state/" && rm -rf "$noted" || return
     # Secrets as the engine gave them when it made the container: what they are by now no process of it knows.

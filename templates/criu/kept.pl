@@ -2,11 +2,13 @@
 # first one first: `attributes` and `sockets` in FOLDER. `note` writes them, `apply` puts back what they say and prints what
 # of sockets it could not. One program for both, for clients wait.
 use strict; use warnings; no warnings 'portable';
+my ($do, $machine, $folder, @pids) = @ARGV;
+my $SETNS = {x86_64 => 308, aarch64 => 268, riscv64 => 268, ppc64le => 350, s390x => 339}->{$machine};
+my %given;
+@pids = grep { !$given{$_}++ } @pids;    # the first one comes twice
 # include attributes.pl
 # include sockets.pl
 package main;
-my ($do, $machine, $folder, @pids) = @ARGV;
-my $SETNS = {x86_64 => 308, aarch64 => 268, riscv64 => 268, ppc64le => 350, s390x => 339}->{$machine};
 Sockets::known($machine);
 if ($do eq 'apply') {
     Attributes::apply("$folder/attributes", @pids) if Attributes::known($machine) && -s "$folder/attributes";

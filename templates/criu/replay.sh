@@ -161,6 +161,7 @@ as_it_was() {
 			exit other
 		}' "$@"
 }
+
 # Tables of nftables that are not here. CRIU's own locks are nobody's, and what iptables has made only that can make again.
 tables() {
 	for family in ip ip6; do
