@@ -46,7 +46,7 @@ class Bench:
         self.watch: Watch | None = None
         self._runs = 0
         self.policy({})
-        ground.prepare(lab, folder)
+        ground.prepare(lab)
 
     # --- the workload ---
 

@@ -3,18 +3,13 @@ what must not be left on it, and what the runtime says that runs."""
 
 from __future__ import annotations
 
-import base64
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-import yaml
-
 from reconciler.lab import Lab
-from reconciler.lab.demo import build_counter
-from tests.lab import pods
+from tests.lab import pods, trees
 from tests.lab.repo import Repo
 from tests.lab.tidying import END_HOLDS, END_TREES
 
@@ -35,11 +30,11 @@ true
 """
 
 
-def _container(repo: Repo, host: str, memory: int, more: dict[str, Any]) -> None:
-    repo.counter(NAME, on=host, memory=memory, **more)
+def _container(runtime: str, repo: Repo, host: str, memory: int, more: dict[str, Any]) -> None:
+    repo.counter(NAME, on=host, memory=memory, runtime=runtime, **more)
 
 
-def _nothing(lab: Lab, folder: Path) -> None:
+def _nothing(lab: Lab) -> None:
     pass
 
 
@@ -53,9 +48,9 @@ class Ground:
     tidy: str
     left: str
     says: str
+    declare: Callable[[Repo, str, int, dict[str, Any]], None]
     backend: str | None = None
-    declare: Callable[[Repo, str, int, dict[str, Any]], None] = _container
-    prepare: Callable[[Lab, Path], None] = _nothing
+    prepare: Callable[[Lab], None] = _nothing
 
     @property
     def results(self) -> str:
@@ -76,11 +71,8 @@ awk '/userdata.checkpoint/{print $2}' /proc/mounts | xargs -r umount
     + _LEFT
     + "pgrep -f 'lazy-pages /[^ ]*userdata$' | sed 's/^/serves memory: /'; true\n",
     says="podman ps --filter name='^counter$' --format '{{.State}}'",
+    declare=partial(_container, "podman"),
 )
-
-
-def _of_docker(repo: Repo, host: str, memory: int, more: dict[str, Any]) -> None:
-    repo.counter(NAME, on=host, memory=memory, runtime="docker", **more)
 
 
 DOCKER = Ground(
@@ -97,15 +89,11 @@ rm -rf /var/lib/reconciler/docker
     "docker ps --quiet | grep -q . || ls -A /var/lib/reconciler/docker 2>/dev/null | sed 's/^/ours: /'\n" + _LEFT,
     says="docker ps --filter name='^/counter$' --format '{{.State}}'",
     backend="docker",
-    declare=_of_docker,
+    declare=partial(_container, "docker"),
 )
 
 
-def _of_containerd(repo: Repo, host: str, memory: int, more: dict[str, Any]) -> None:
-    repo.counter(NAME, on=host, memory=memory, runtime="cri", **more)
-
-
-def _images(lab: Lab, folder: Path) -> None:
+def _started(lab: Lab) -> None:
     for host in lab.hosts:
         pods.start_containerd(lab, host.name)
 
@@ -127,37 +115,15 @@ rm -rf /var/lib/reconciler/cri /var/log/pods/*
     ctr -n k8s.io tasks ls | awk -v id=$id '$1 == id && $3 == "RUNNING" {{ print "running" }}'
 done""",
     backend="containerd",
-    declare=_of_containerd,
-    prepare=_images,
+    declare=partial(_container, "cri"),
+    prepare=_started,
 )
-
-_PROGRAM = "/usr/local/bin/counter"
 
 
 def _tree(repo: Repo, host: str, memory: int, more: dict[str, Any]) -> None:
-    segment = {"driver": "macvlan", "parent": "e0", "ipam": {"subnet": str(repo.lab.subnet)}}
-    network = {"apiVersion": "reconciler/v1alpha1", "kind": "Network", "metadata": {"name": "segment"}}
-    (repo.folder / "specs" / "network.yaml").write_text(yaml.safe_dump(network | {"spec": segment}))
-    process = {
-        "command": [_PROGRAM, "--memory", str(memory)],
-        "networks": [{"name": "segment", "ip": repo.address(), "mac": "02:00:00:00:61:05"}],
-    }
-    repo.workloads[NAME] = {
-        "runtime": "process",
-        "process": process,
-        "placement": {"host": host},
-        "health": {"tcp": {"port": 9000}, "within": "5s"},
-    } | more
+    trees.segment(repo)
+    repo.workloads[NAME] = trees.tree(repo.address(), memory, host) | more
     repo.write()
-
-
-def _program(lab: Lab, folder: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=folder) as made:
-        built = Path(made) / "counter"
-        build_counter(built)
-        text = base64.b64encode(built.read_bytes()).decode()
-    for host in lab.hosts:
-        lab.exec(host.name, ["sh", "-c", f"base64 -d >{_PROGRAM} && chmod 755 {_PROGRAM}"], input=text)
 
 
 PROCESS = Ground(
@@ -173,7 +139,7 @@ rm -rf /var/lib/reconciler/processes
     "pgrep -x counter >/dev/null || ls -A /var/lib/reconciler/processes 2>/dev/null | sed 's/^/ours: /'\n" + _LEFT,
     says="pgrep -x counter >/dev/null && echo running",
     declare=_tree,
-    prepare=_program,
+    prepare=lambda lab: trees.put(lab, trees.built()),
 )
 
 GROUNDS = {ground.runtime: ground for ground in (PODMAN, DOCKER, CONTAINERD, PROCESS)}

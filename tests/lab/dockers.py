@@ -29,9 +29,13 @@ def running_on(lab: Lab, program: str = "counter") -> list[str]:
     return [name for name in found if lab.exec(name, ["pgrep", "-x", program], check=False).returncode == 0]
 
 
+def boot_words(lab: Lab, host: str) -> list[str]:
+    """What the scripts that begin an engine's daemon are told."""
+    return [str(one) for one in (lab.subnet, lab.controller_address, lab.spec.container_range(host))]
+
+
 def start_dockerd(lab: Lab, host: str) -> None:
-    boot = (lab.subnet, lab.controller_address, lab.spec.container_range(host))
-    lab.exec(host, ["sh", "/run/lab/dockerd.sh", *map(str, boot)])
+    lab.exec(host, ["sh", "/run/lab/dockerd.sh", *boot_words(lab, host)])
 
 
 @contextmanager
@@ -49,6 +53,5 @@ def _clear(lab: Lab) -> None:
     for host in lab.hosts:
         lab.set_link(host.name, True)
         lab.start_sshd(host.name)
-        boot = (lab.subnet, lab.controller_address, lab.spec.container_range(host.name))
         lab.exec(host.name, ["sh", "-c", END_HOLDS], check=False)
-        lab.exec(host.name, ["sh", "-c", CLEAR, "clear", *map(str, boot)])
+        lab.exec(host.name, ["sh", "-c", CLEAR, "clear", *boot_words(lab, host.name)])

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from reconciler.lab import DEMO_IMAGE, Lab
 from reconciler.runtimes.cri import calls, looking
 from reconciler.runtimes.cri.calls import CriCall
+from tests.lab.dockers import boot_words
 from tests.lab.tidying import END_HOLDS
 
 CLEAR = """
@@ -49,8 +50,7 @@ def in_container(lab: Lab, host: str, *words: str) -> str:
 
 
 def start_containerd(lab: Lab, host: str) -> None:
-    boot = (lab.subnet, lab.controller_address, lab.spec.container_range(host))
-    lab.exec(host, ["sh", "/run/lab/containerd.sh", *map(str, boot)], timeout_seconds=90)
+    lab.exec(host, ["sh", "/run/lab/containerd.sh", *boot_words(lab, host)], timeout_seconds=90)
 
 
 @contextmanager
@@ -67,9 +67,9 @@ def _clear(lab: Lab) -> None:
     subprocess.run(["ip", "neigh", "flush", "to", str(lab.subnet)], check=True, capture_output=True)
     for host in lab.hosts:
         lab.start_sshd(host.name)
-        boot = (lab.subnet, lab.controller_address, lab.spec.container_range(host.name), DEMO_IMAGE)
+        boot = (*boot_words(lab, host.name), DEMO_IMAGE)
         lab.exec(host.name, ["sh", "-c", END_HOLDS], check=False)
-        lab.exec(host.name, ["sh", "-c", CLEAR, "clear", *map(str, boot)], timeout_seconds=120)
+        lab.exec(host.name, ["sh", "-c", CLEAR, "clear", *boot], timeout_seconds=120)
         for pod in pods(lab, host.name):
             gone = ("StopPodSandbox", "RemovePodSandbox")
             ask(lab, host.name, *(CriCall(method, "id", {"id": pod.id}) for method in gone))

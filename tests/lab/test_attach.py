@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from reconciler.lab import Lab
-from reconciler.lab.demo import build_counter
 from reconciler.lab.probe import Probe
 from tests.lab.daemons import ended
 from tests.lab.repo import Repo
+from tests.lab.trees import PROGRAM, built, put
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
-PROGRAM = "/usr/local/bin/counter"
 PIDFILE = "/run/counter/pid"
 FOLDER = "/srv/counter"
 INDEX = 106
@@ -32,12 +30,9 @@ sleep 0.2
 
 @pytest.fixture
 def repo(tmp_path: Path, clean_lab: Lab) -> Iterator[Repo]:
-    built = tmp_path / "counter"
-    build_counter(built)
     for host in ("h1", "h2"):
-        put = f"base64 -d >{PROGRAM}.new && chmod 755 {PROGRAM}.new && mv {PROGRAM}.new {PROGRAM}"
-        on_host = f"rm -rf {FOLDER} /run/counter; {put}"
-        clean_lab.exec(host, ["sh", "-c", on_host], input=base64.b64encode(built.read_bytes()).decode())
+        clean_lab.exec(host, ["rm", "-rf", FOLDER, "/run/counter"])
+    put(clean_lab, built())
     repo = Repo(tmp_path, clean_lab)
     with ended(clean_lab, "counter"):
         try:

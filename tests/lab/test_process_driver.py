@@ -4,17 +4,14 @@ container engine, and what is special to them."""
 from __future__ import annotations
 
 import asyncio
-import base64
 import socket
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from reconciler.errors import CommandFailed
 from reconciler.hosts.ssh import SshFleet
 from reconciler.lab import NETWORK, Lab
-from reconciler.lab.demo import build_counter
 from reconciler.lab.probe import Probe
 from reconciler.load import load
 from reconciler.model.network import IpamSpec, NetworkDefinition
@@ -23,12 +20,12 @@ from reconciler.runtimes.base import Handover
 from reconciler.runtimes.process import ProcessDriver
 from tests.drivers.contract import MovesContract, RuntimeContract, VolumesContract
 from tests.drivers.scene import NAME, Scene
+from tests.lab.trees import PROGRAM, built, put
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
 
 INDEX = 61
 """Host part of the workload's address in the lab's segment."""
-PROGRAM = "/usr/local/bin/counter"
 
 
 def counter(lab: Lab, *arguments: str, **fields: object) -> Workload:
@@ -60,10 +57,8 @@ def ask(lab: Lab) -> int:
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    built = tmp_path_factory.mktemp("counter") / "counter"
-    build_counter(built)
-    return Path(built).read_bytes()
+def program() -> bytes:
+    return built()
 
 
 @pytest.fixture
@@ -77,9 +72,8 @@ async def scene(clean_lab: Lab, program: bytes) -> AsyncIterator[Scene]:
         address=str(clean_lab.subnet[INDEX]),
     )
     segment = NetworkDefinition(driver="macvlan", parent="e0", ipam=IpamSpec(subnet=str(clean_lab.subnet)))
+    put(clean_lab, program)
     for host in ("h1", "h2"):
-        put = f"base64 -d > {PROGRAM}.new && chmod 755 {PROGRAM}.new && mv {PROGRAM}.new {PROGRAM}"
-        clean_lab.exec(host, ["sh", "-c", put], input=base64.b64encode(program).decode())
         await scene.do(host, lambda d: d.create_network(NETWORK, segment))
     yield scene
     await fleet.close()

@@ -2,54 +2,35 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import yaml
 
 from reconciler.lab import Lab
-from reconciler.lab.demo import build_counter
 from reconciler.lab.probe import Probe
+from tests.lab import trees
 from tests.lab.repo import Repo
+from tests.lab.trees import PROGRAM, built, put, segment
 
 pytestmark = pytest.mark.lab
 
-PROGRAM = "/usr/local/bin/counter"
 INDEX = 105
 
 
 @pytest.fixture
 def repo(tmp_path: Path, clean_lab: Lab) -> Repo:
-    built = tmp_path / "counter"
-    build_counter(built)
-    for host in ("h1", "h2"):
-        put = f"base64 -d > {PROGRAM}.new && chmod 755 {PROGRAM}.new && mv {PROGRAM}.new {PROGRAM}"
-        clean_lab.exec(host, ["sh", "-c", put], input=base64.b64encode(built.read_bytes()).decode())
+    put(clean_lab, built())
     repo = Repo(tmp_path, clean_lab)
-    segment = {"driver": "macvlan", "parent": "e0", "ipam": {"subnet": str(clean_lab.subnet)}}
-    network = {"apiVersion": "reconciler/v1alpha1", "kind": "Network", "metadata": {"name": "segment"}}
-    (repo.folder / "specs" / "network.yaml").write_text(yaml.safe_dump(network | {"spec": segment}))
+    segment(repo)
     return repo
 
 
 def tree(repo: Repo, memory: int = 64, **fields: object) -> str:
     address = str(repo.lab.subnet[INDEX])
-    process = {
-        "command": [PROGRAM, "--memory", str(memory)],
-        "networks": [{"name": "segment", "ip": address, "mac": "02:00:00:00:61:05"}],
-        **fields,
-    }
-    health = {"tcp": {"port": 9000}, "within": "5s"}
-    repo.workloads["counter"] = {
-        "runtime": "process",
-        "process": process,
-        "placement": {"host": "h1"},
-        "health": health,
-    }
+    repo.workloads["counter"] = trees.tree(address, memory, "h1", **fields)
     repo.write()
     return address
 
