@@ -124,6 +124,7 @@ def answer(**members: bytes) -> str:
 @pytest.mark.parametrize(
     "said",
     ["no base64!", answer(images__x=b""), answer(**{"1.base": b"-rw what is this"}), answer(**{"oci.json": b"{"})],
+    ids=["not base64", "no archive of images", "not a list", "not JSON"],  # what is packed tells the time, too
 )
 def test_a_host_that_lies_is_refused(made: Callable, said: str) -> None:
     _, manifest = made()
