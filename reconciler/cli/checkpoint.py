@@ -38,10 +38,12 @@ def checkpoint(
     """Save a workload's memory, root filesystem and volumes as they are at one instant. It is frozen for a
     moment and runs on, with its connections; also when this fails or is interrupted.
 
+    With --due checkpoints are rehearsed, too, where that is due.
     Without --to it is kept on its own host, in /var/lib/reconciler/checkpoints.
 
     Exit codes: 0 taken, or nothing is due; 1 refused or failed, or (--due) the newest one is older than
-    promised; 4 bad input; 6 another controller works there; 7 a host cannot be used; 130 interrupted."""
+    promised, or did not come up when it was rehearsed; 4 bad input; 6 another controller works there; 7 a host
+    cannot be used; 130 interrupted."""
     if due or not workload:
         return _due(bool(workload or to), due, load_hosts(paths, values, settings), journal, as_json)
     from reconciler.cli.asked import duration
@@ -74,7 +76,7 @@ def _due(named: bool, due: bool, spec: Spec, journal: Path | None, as_json: bool
         raise InputError("say WORKLOAD, or --due", code="E190", fix="--due goes by the policies, WORKLOAD by --to")
     job = TakeDue(spec, journal)
     done, _ = run_until_done(job, job.cancel)
-    status = int(any(one.error or one.late for one in done))
+    status = int(any(one.wanting for one in done))
     if as_json:
         from reconciler.cli.views.output.base import emit
         from reconciler.cli.views.output.kept import due_document

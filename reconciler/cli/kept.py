@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reconciler.cli.options import AsJson, Set, Specs, Values, load_hosts
+from reconciler.cli.options import AsJson, JournalPath, Set, Specs, Values, load_hosts
+
+if TYPE_CHECKING:
+    from reconciler.model.event import Untidied
 
 In = Annotated[str, typer.Option("--in", help="Where: HOST or HOST:/FOLDER; default: asks all hosts.")]
 One = Annotated[str, typer.Argument(metavar="WORKLOAD@ID", help="A checkpoint; ID may be `latest`.")]
@@ -61,14 +64,26 @@ def verify(
         typer.Argument(metavar="WORKLOAD[@ID]", help="A checkpoint, or all of a workload; ID may be `latest`."),
     ],
     where: In = "",
+    rehearse: Annotated[
+        bool,
+        typer.Option("--rehearse", help="Restore it for trial, as a copy without network that goes at once."),
+    ] = False,
+    on: Annotated[
+        str, typer.Option("--on", metavar="HOST", help="The host for that; default: where its spec places it.")
+    ] = "",
     paths: Specs = None,
     values: Values = None,
     settings: Set = None,
+    journal: JournalPath = None,
     as_json: AsJson = False,
 ) -> int:
     """Read all files of checkpoints and compare them with their manifests.
 
-    Exit codes: 0 all are whole; 1 some are not; 4 bad input; 7 a host cannot be used.
+    With --rehearse one is also restored beside its workload, asked for its health and removed again; its store
+    notes how that came out.
+
+    Exit codes: 0 all are whole, and come up; 1 some are not, or refused; 4 bad input; 6 another controller works
+    there; 7 a host cannot be used; 130 interrupted.
     """
     import asyncio
 
@@ -76,15 +91,29 @@ def verify(
     from reconciler.cli.views.layout import say
     from reconciler.commands import kept
 
-    found = asyncio.run(kept.verify(load_hosts(paths, values, settings), checkpoint, where))
-    status = int(any(one.wrong for one in found))
+    spec = load_hosts(paths, values, settings)
+    left: list[Untidied] = []
+    if rehearse:
+        from reconciler.cli.signals import run_until_done
+        from reconciler.commands.practising import RehearseKept
+
+        job = RehearseKept(spec, kept.one_of(checkpoint), on, where, journal, untidied=left)
+        done, _ = run_until_done(job, job.cancel)
+        found = [done]
+    elif on:
+        from reconciler.errors import InputError
+
+        raise InputError("--on is for --rehearse", code="E190", fix="say --rehearse, too")
+    else:
+        found = asyncio.run(kept.verify(spec, checkpoint, where))
+    status = int(any(one.wrong or (rehearse and not one.well) for one in found))
     if as_json:
         from reconciler.cli.views.output.base import emit
         from reconciler.cli.views.output.kept import verify_document
 
-        emit(verify_document(found, status))
+        emit(verify_document(found, left, status))
     else:
-        say(render_verified(found))
+        say(render_verified(found, left))
     return status
 
 

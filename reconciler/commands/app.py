@@ -21,7 +21,7 @@ from reconciler.core.consent import Consent, lacking
 from reconciler.core.failing import out_of_sight
 from reconciler.core.index import Index
 from reconciler.core.planner import make_plan
-from reconciler.core.points import RULE, Point, told
+from reconciler.core.points import RULES, Point, told
 from reconciler.core.questions import questions
 from reconciler.core.saga import GroupState, unended_in
 from reconciler.core.schedule import Slots
@@ -317,7 +317,7 @@ def refuse_stale(saved: SavedPlan, seen: Seen) -> None:
 
 def refuse_changed(agreed: Seen, seen: Seen) -> None:
     """StalePlan when it is not the plan any more that somebody has agreed to."""
-    found = {(f.rule, f.workload, f.host) for f in seen.plan.findings if f.rule != RULE}
+    found = {(f.rule, f.workload, f.host) for f in seen.plan.findings if f.rule not in RULES}
     known = {(f.rule, f.workload, f.host) for f in agreed.plan.findings}
     if _essence(agreed.plan) != _essence(seen.plan) or found - known:
         raise StalePlan("the hosts changed while the plan was looked at", fix="look again: reconcile apply")

@@ -11,7 +11,8 @@ from pathlib import Path
 from reconciler.commands.checkpoint import Take
 from reconciler.commands.compose import open_fleet
 from reconciler.commands.kept import discard, stock, whole_one
-from reconciler.commands.points import last_time
+from reconciler.commands.points import last_time, rehearsals
+from reconciler.commands.practising import RehearseKept
 from reconciler.core.checkpoints import newest_first
 from reconciler.core.points import policies
 from reconciler.core.retention import age, doomed, is_due, is_late
@@ -28,7 +29,7 @@ from reconciler.model.spec import Spec
 @dataclass(frozen=True)
 class Saving:
     """How a workload with a policy stands now. `age_s`: of its newest checkpoint that was found, None without one;
-    `late`: older than the policy promises; `error`: why it could not be saved, or looked after."""
+    `late`: older than the policy promises; `error`: why it could not be saved, or looked after, or rehearsed."""
 
     workload: str
     taken: Kept | None = None
@@ -36,6 +37,14 @@ class Saving:
     late: bool = False
     removed: tuple[Kept, ...] = ()
     error: ReconcilerError | None = None
+    rehearsed: Kept | None = None
+    """What was restored for trial, with how that came out."""
+
+    @property
+    def wanting(self) -> bool:
+        """Whether it is not as the policy promises."""
+        bad = self.rehearsed and self.rehearsed.rehearsed and not self.rehearsed.rehearsed.ok
+        return bool(self.error or self.late or bad)
 
 
 @dataclass
@@ -46,8 +55,10 @@ class TakeDue:
     journal_path: Path | None = None
     only: frozenset[str] = frozenset()
     """Of these workloads; empty for all."""
+    rehearses: bool = True
+    """Whether it restores for trial what is due for that, too."""
     done: list[Saving] = field(default_factory=list)
-    _taking: Take | None = None
+    _taking: Take | RehearseKept | None = None
     _stopped: bool = False
 
     async def __call__(self) -> list[Saving]:
@@ -67,7 +78,7 @@ class TakeDue:
 
     async def _one(self, name: str, policy: CheckpointPolicySpec) -> Saving:
         before: list[Kept] = []
-        taken, removed, error = None, [], None
+        taken, removed, error, rehearsed = None, list[Kept](), None, None
         try:
             async with open_fleet(self.spec, unsaid) as fleet:
                 found = await stock(self.spec, fleet, "", name)
@@ -81,12 +92,24 @@ class TakeDue:
                     taken = (await take()).kept
                     before.append(taken)
                     removed = await self._prune(before, taken, policy, fleet)
+            if self.rehearses and not self._stopped:
+                rehearsed = await self._rehearse(name, policy, [one for one in before if one not in removed])
         except ReconcilerError as failure:
             error = failure
         finally:
             self._taking = None
         old = age(before, time.time())
-        return Saving(name, taken, old, is_late(old, policy), tuple(removed), error)
+        return Saving(name, taken, old, is_late(old, policy), tuple(removed), error, rehearsed)
+
+    async def _rehearse(self, name: str, policy: CheckpointPolicySpec, kept: list[Kept]) -> Kept | None:
+        """What is due for that, if anything is."""
+        stands = rehearsals(name, policy, kept, time.time())
+        if stands is None or stands.newest is None or stands.due_in_s > 0:
+            return None
+        newest = stands.newest
+        trial = RehearseKept(self.spec, f"{name}@{newest.id}", stands.on, str(newest.at), self.journal_path)
+        self._taking = trial
+        return (await trial()).kept
 
     async def _prune(
         self, kept: list[Kept], taken: Kept, policy: CheckpointPolicySpec, fleet: Fleet

@@ -38,6 +38,11 @@ class Verified:
     kept: Kept
     wrong: tuple[str, ...] = ()
 
+    @property
+    def well(self) -> bool:
+        """Whether it came up when it was rehearsed last."""
+        return self.kept.rehearsed is not None and self.kept.rehearsed.ok
+
 
 async def stock(spec: Spec, fleet: Fleet, where: str = "", workload: str = "") -> FoundKept:
     """All checkpoints in one place, or wherever the specs' hosts may keep some."""

@@ -40,4 +40,5 @@ async def _kept(reference: str, spec: Spec, fleet: Fleet, where: str) -> Checkpo
     host, found = fleet.host(kept.at.host), KeptLook(f"{kept.workload}@{kept.id}", manifest)
     async with in_a_folder(kept, manifest, fleet, unsaid) as folder:
         found.take(await pump(directory.look(folder, len(manifest.trees)), host))
-        return found.told(await pump(directory.slices(folder, found.asked), host))
+        told = found.told(await pump(directory.slices(folder, found.asked), host))
+    return told.model_copy(update={"rehearsed": kept.rehearsed})

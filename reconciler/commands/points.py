@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
+from dataclasses import replace
 
 from reconciler.commands.kept import ask, verified
 from reconciler.core.checkpoints import newest_first, place_of, places_of
 from reconciler.core.failing import Restorable
 from reconciler.core.points import Point, point, policies
+from reconciler.core.rehearsing import Practice, practice
 from reconciler.errors import ReconcilerError
 from reconciler.hosts.base import Fleet
 from reconciler.load.cron import came, comes
 from reconciler.model.checkpoint import Kept
-from reconciler.model.checkpointing import CheckpointPolicySpec
+from reconciler.model.checkpointing import CheckpointPolicySpec, Recurring
 from reconciler.model.spec import Spec
 from reconciler.model.world import World
 
@@ -76,18 +78,36 @@ def _point(
     refs = spec.workloads[name].spec.checkpoints
     assert refs is not None
     stores = {place_of(policy.store, spec, "").host} if policy.store else set(spec.hosts)
-    return point(
+    unseen = tuple(sorted(stores & set(unknown)))
+    found = point(
         name,
         refs.policy,
         policy,
         kept,
         now,
         came=last_time(name, policy, now),
-        comes=min((at for time in policy.at if (at := comes(time, name, now)) is not None), default=None),
-        unknown=tuple(sorted(stores & set(unknown))),
+        comes=next_time(name, policy, now),
+        unknown=unseen,
     )
+    return replace(found, rehearsal=rehearsals(name, policy, kept, now, unknown=bool(unseen)))
 
 
-def last_time(name: str, policy: CheckpointPolicySpec, now: float) -> float | None:
+def rehearsals(
+    name: str, policy: CheckpointPolicySpec, kept: Collection[Kept], now: float, *, unknown: bool = False
+) -> Practice | None:
+    """How they stand; None where the policy says nothing of them."""
+    wanted = policy.rehearse
+    if wanted is None:
+        return None
+    came_last, comes_next = last_time(name, wanted, now), next_time(name, wanted, now)
+    return practice(wanted, kept, now, came=came_last, comes=comes_next, unknown=unknown)
+
+
+def next_time(name: str, policy: Recurring, now: float) -> float | None:
+    """When a time that the policy names comes next for a workload."""
+    return min((at for time in policy.at if (at := comes(time, name, now)) is not None), default=None)
+
+
+def last_time(name: str, policy: Recurring, now: float) -> float | None:
     """When a time that the policy names came last for a workload."""
     return max((at for time in policy.at if (at := came(time, name, now)) is not None), default=None)

@@ -143,6 +143,13 @@ PLAN_PAGES: dict[str, Page] = {
         "older, or there is none: more would be lost than was promised. `reconcile checkpoint --due` takes one; a "
         "`reconcile watch`, or a timer, takes them in time.",
     ),
+    "rehearsal": Page(
+        "a checkpoint that does not come up, or that nobody has tried",
+        "The workload's CheckpointPolicy has its checkpoints restored for trial (`rehearse`). The last one did "
+        "not come up, or was not healthy, as the message says, or the last good one is longer ago than promised: "
+        "a recovery from it may fail. `reconcile checkpoints verify WORKLOAD@latest --rehearse` tries again now; "
+        "`reconcile watch`, or `reconcile checkpoint --due`, do by the policy's times.",
+    ),
     "runs-beside": Page(
         "something runs the same program over its volume or address",
         "A container that Reconciler did not make runs the workload's image and uses its volume or its static "

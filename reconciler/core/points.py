@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from reconciler.core import rehearsing
 from reconciler.core.checkpoints import newest_first
+from reconciler.core.rehearsing import Practice
 from reconciler.core.retention import age, is_due, is_late
 from reconciler.model.checkpoint import Kept
 from reconciler.model.checkpointing import CheckpointPolicySpec
@@ -15,6 +17,8 @@ from reconciler.model.spec import DesiredState, Spec
 from reconciler.model.units import format_seconds
 
 RULE = "recovery-point"
+RULES = frozenset({RULE, rehearsing.RULE})
+"""What plans say of checkpoints, as time goes by."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,13 @@ class Point:
     late: bool = False
     unknown: tuple[str, ...] = ()
     kept: tuple[Kept, ...] = ()
+    rehearsal: Practice | None = None
+    """How its checkpoints are rehearsed, where the policy says that they are."""
+
+    @property
+    def wanting(self) -> bool:
+        """Whether the policy promises more than there is."""
+        return self.late or bool(self.rehearsal and self.rehearsal.wanting)
 
 
 def policies(spec: Spec) -> dict[str, CheckpointPolicySpec]:
@@ -68,7 +79,12 @@ def point(
 
 
 def told(points: Mapping[str, Point]) -> tuple[Finding, ...]:
-    """What a plan says of those that are older than promised."""
+    """What a plan says of those that are older than promised, or were not rehearsed as promised."""
+    practices = {one.workload: one.rehearsal for one in points.values() if one.rehearsal}
+    return (*_late(points.values()), *rehearsing.told(practices))
+
+
+def _late(points: Iterable[Point]) -> tuple[Finding, ...]:
     return tuple(
         Finding(
             rule=RULE,
@@ -78,7 +94,7 @@ def told(points: Mapping[str, Point]) -> tuple[Finding, ...]:
             message=_message(one),
             fix="take one now: reconcile checkpoint --due",
         )
-        for one in points.values()
+        for one in points
         if one.late
     )
 

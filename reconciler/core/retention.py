@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from reconciler.core.checkpoints import newest_first
 from reconciler.model.checkpoint import Kept
-from reconciler.model.checkpointing import CheckpointPolicySpec, Retention
+from reconciler.model.checkpointing import Recurring, Retention
 
 DAY = 86400
 
@@ -34,7 +34,8 @@ def _year(seconds: float) -> int:
 
 def doomed(kept: Iterable[Kept], keep: Retention) -> list[Kept]:
     """Those that no rule keeps. One that is pinned stays, and so does one whose manifest cannot be used: of that a
-    person decides. The newest is always kept."""
+    person decides. The newest is always kept, and so is the newest that came up well when it was rehearsed: of no
+    other is that known."""
     usable = newest_first(kept)
     rules: tuple[tuple[int, Callable[[float], int]], ...] = (
         (keep.hourly, lambda seconds: int(seconds // 3600)),
@@ -44,6 +45,7 @@ def doomed(kept: Iterable[Kept], keep: Retention) -> list[Kept]:
         (keep.yearly, _year),
     )
     stays = {one.id for one in usable[: keep.last]}
+    stays |= {one.id for one in [one for one in usable if one.rehearsed and one.rehearsed.ok][:1]}
     for count, period in rules:
         seen: set[int] = set()
         for one in usable:
@@ -62,7 +64,7 @@ def age(kept: Iterable[Kept], now: float) -> float | None:
     return min((found for found in ages if found >= 0), default=None)
 
 
-def is_due(found: float | None, policy: CheckpointPolicySpec, since: float | None = None) -> bool:
+def is_due(found: float | None, policy: Recurring, since: float | None = None) -> bool:
     """`found`: the age of the newest one; `since`: seconds since a time that the policy names came last."""
     if found is None:
         return True
@@ -70,6 +72,6 @@ def is_due(found: float | None, policy: CheckpointPolicySpec, since: float | Non
     return (interval is not None and found >= interval) or (since is not None and found > since)
 
 
-def is_late(found: float | None, policy: CheckpointPolicySpec) -> bool:
+def is_late(found: float | None, policy: Recurring) -> bool:
     """Whether more would be lost than the policy promises."""
     return found is None or found > policy.oldest

@@ -69,7 +69,7 @@ class Stock:
         """What does not change by itself, such as for how long something has run."""
         return (
             [
-                (i.workload, i.state, i.belongs, i.on, i.found, i.as_wanted, i.point and i.point.late)
+                (i.workload, i.state, i.belongs, i.on, i.found, i.as_wanted, i.point and i.point.wanting)
                 for i in self.items
             ],
             self.orphans,

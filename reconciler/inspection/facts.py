@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reconciler.model.base import Model
+from reconciler.model.checkpoint import KeptRehearsal
 
 
 class OpenFile(Model):
@@ -66,7 +67,8 @@ class VolumeFiles(Model):
 
 class Checkpoint(Model):
     """`sizes` are bytes by kind: pages, images, rootfs, volumes, other. `deleted` and `changed` differ from the
-    container's image; `environment` is what the container was made with."""
+    container's image; `environment` is what the container was made with; `rehearsed`: how one that is
+    kept was restored for trial."""
 
     path: str
     sizes: dict[str, int]
@@ -77,3 +79,4 @@ class Checkpoint(Model):
     changed: tuple[Changed, ...] = ()
     deleted: tuple[str, ...] = ()
     volumes: tuple[VolumeFiles, ...] = ()
+    rehearsed: KeptRehearsal | None = None

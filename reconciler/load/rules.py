@@ -8,15 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final
 
-from pydantic.alias_generators import to_camel
-
 from reconciler.errors import Diagnostic
 from reconciler.load import clusters
 from reconciler.load.accepting import check_accepted
-from reconciler.load.cron import problem
 from reconciler.load.messages import close
 from reconciler.load.objects import Entry
 from reconciler.load.payload import check_payload
+from reconciler.load.referring import HOSTS_SHOWN, check_kept, check_sync, missing
 from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.container import Mount, PublishedPort
 from reconciler.model.copying import is_copy
@@ -35,8 +33,6 @@ from reconciler.model.spec import (
 from reconciler.runtimes import registry
 from reconciler.runtimes.registry import IN_CLUSTERS, TAKES, FoundRuntime
 
-_HOSTS_SHOWN: Final = 8
-_NAMES_COMPARED: Final = 1000
 _ANY_ADDRESS: Final = frozenset({None, "0.0.0.0", "::"})  # noqa: S104  compared, never bound
 
 
@@ -80,9 +76,9 @@ def check_fleet(fleet: SpecFleet) -> Iterator[Diagnostic]:
         elif isinstance(model, MigrationPolicy):
             yield from check_accepted(entry, model)
         elif isinstance(model, SyncPolicy):
-            yield from _sync(entry, model, fleet)
+            yield from check_sync(entry, model, fleet)
         elif isinstance(model, CheckpointPolicy | CheckpointStore):
-            yield from _kept_where(entry, model, fleet)
+            yield from check_kept(entry, model, fleet)
         elif isinstance(model, Workload):
             if (runtime := model.spec.runtime) in runtimes:
                 yield from _runtime(entry, runtime, runtimes[runtime])
@@ -103,52 +99,14 @@ def check_fleet(fleet: SpecFleet) -> Iterator[Diagnostic]:
     yield from clusters.one_machine_each(fleet.entries.values())
 
 
-def _missing(
-    entry: Entry, code: str, kind: str, name: str, fleet: SpecFleet, *loc: str | int
-) -> Iterator[Diagnostic]:
-    if not fleet.complete or name in fleet.names(kind):
-        return
-    known = sorted(fleet.names(kind))
-    words = {"Host": "host", "CheckpointStore": "store"}.get(kind, "policy")
-    hint = close(name, known[:_NAMES_COMPARED])
-    if not hint and kind == "Host" and not known:
-        hint = "no Host is defined; pass the inventory as another path"
-    hint = hint or f"known: {', '.join(known[:_HOSTS_SHOWN]) or 'none'}"
-    yield entry.diagnostic(code, f"no spec defines the {words} `{name}`", *loc, hint=hint)
-
-
-def _sync(entry: Entry, policy: SyncPolicy, fleet: SpecFleet) -> Iterator[Diagnostic]:
-    for number, name in enumerate(policy.spec.hosts or ()):
-        yield from _missing(entry, "E146", "Host", name, fleet, "spec", "hosts", number)
-    for number, window in enumerate(policy.spec.windows):
-        field, why, hint = problem(window)
-        if why:
-            yield entry.diagnostic("E160", why, "spec", "windows", number, to_camel(field), hint=hint)
-
-
-def _kept_where(entry: Entry, model: CheckpointPolicy | CheckpointStore, fleet: SpecFleet) -> Iterator[Diagnostic]:
-    if isinstance(model, CheckpointStore):
-        at = ("spec", "directory", "host") if model.spec.directory else ("spec", "restic", "on")
-        yield from _missing(entry, "E146", "Host", model.spec.host, fleet, *at)
-        return
-    if (store := model.spec.store) is not None:
-        yield from _missing(entry, "E169", "CheckpointStore", store, fleet, "spec", "store")
-    for number, time in enumerate(model.spec.at):
-        field, why, hint = problem(time)
-        if why:
-            yield entry.diagnostic("E160", why, "spec", "at", number, to_camel(field), hint=hint)
-
-
 def _policy(entry: Entry, workload: Workload, fleet: SpecFleet) -> Iterator[Diagnostic]:
     if workload.spec.migration is not None and workload.spec.migration.policy is not None:
         name = workload.spec.migration.policy
-        yield from _missing(entry, "E145", "MigrationPolicy", name, fleet, "spec", "migration", "policy")
+        yield from missing(entry, "E145", "MigrationPolicy", name, fleet, "spec", "migration", "policy")
     if (saved := workload.spec.checkpoints) is not None:
-        yield from _missing(
-            entry, "E145", "CheckpointPolicy", saved.policy, fleet, "spec", "checkpoints", "policy"
-        )
+        yield from missing(entry, "E145", "CheckpointPolicy", saved.policy, fleet, "spec", "checkpoints", "policy")
     if (update := workload.spec.update) is not None and update.store is not None:
-        yield from _missing(entry, "E169", "CheckpointStore", update.store, fleet, "spec", "update", "store")
+        yield from missing(entry, "E169", "CheckpointStore", update.store, fleet, "spec", "update", "store")
 
 
 def _placement(
@@ -160,7 +118,7 @@ def _placement(
         return
     if placement.host is not None:
         at = ("spec", "placement", "host")
-        yield from _missing(entry, "E146", "Host", placement.host, fleet, *at)
+        yield from missing(entry, "E146", "Host", placement.host, fleet, *at)
         host = hosts.get(placement.host)
         if host is not None and not host.spec.schedulable:
             where = fleet.entries["Host", placement.host].where("spec", "schedulable")
@@ -172,9 +130,9 @@ def _placement(
     wanted = placement.labels or {}
     if all(_unfit(host, wanted) for host in hosts.values()):
         reasons = {name: _unfit(host, wanted) for name, host in sorted(hosts.items())}
-        shown = [f"{name}: {reason}" for name, reason in list(reasons.items())[:_HOSTS_SHOWN]]
-        if len(reasons) > _HOSTS_SHOWN:
-            shown.append(f"and {len(reasons) - _HOSTS_SHOWN} more")
+        shown = [f"{name}: {reason}" for name, reason in list(reasons.items())[:HOSTS_SHOWN]]
+        if len(reasons) > HOSTS_SHOWN:
+            shown.append(f"and {len(reasons) - HOSTS_SHOWN} more")
         hint = "; ".join(shown) or "no Host is defined; pass the inventory as another path"
         yield entry.diagnostic(
             "E149", "no host satisfies the placement", "spec", "placement", "labels", on_key=True, hint=hint
@@ -211,7 +169,7 @@ def _unfit(host: Host, wanted: Mapping[str, str]) -> str:
 
 def _jump(entry: Entry, host: Host, fleet: SpecFleet) -> Iterator[Diagnostic]:
     if host.spec.jump is not None:
-        yield from _missing(entry, "E147", "Host", host.spec.jump, fleet, "spec", "jump")
+        yield from missing(entry, "E147", "Host", host.spec.jump, fleet, "spec", "jump")
 
 
 def _jump_cycles(fleet: SpecFleet, hosts: Mapping[str, Host]) -> Iterator[Diagnostic]:

@@ -116,6 +116,20 @@ class KeptAt:
 
 
 @dataclass(frozen=True)
+class KeptRehearsal:
+    """How a checkpoint was rehearsed last. `at`: seconds since the epoch; `host`: where, empty where it came to
+    none; `why`: what was wrong, empty when all was well."""
+
+    at: float
+    host: str = ""
+    why: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return not self.why
+
+
+@dataclass(frozen=True)
 class Kept:
     """One checkpoint in a store. `broken`: why it is none that can be used; then there is no manifest."""
 
@@ -125,6 +139,7 @@ class Kept:
     pinned: bool = False
     manifest: Manifest | None = None
     broken: str = ""
+    rehearsed: KeptRehearsal | None = None
 
     @property
     def folder(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Protocol, Self
 
 from pydantic import Field, Strict, model_validator
 
@@ -41,8 +41,64 @@ class CheckpointTime(Model):
     jitter: Duration | None = None
 
 
+class Recurring(Protocol):
+    """What comes again: after `interval` seconds, where that is said, and `at` times. `oldest`: how long ago, in
+    seconds, the last one may be."""
+
+    @property
+    def at(self) -> list[CheckpointTime]: ...
+
+    @property
+    def interval(self) -> float | None: ...
+
+    @property
+    def oldest(self) -> float: ...
+
+
+class RehearsalSpec(Model):
+    """When the newest checkpoint of a workload is restored for trial: as a copy of another name, without network,
+    which is asked for its health and removed again."""
+
+    on: Name | None = Field(None, description="The host; without one where the workload's own spec places it")
+    every: Duration | None = Field(
+        None,
+        description="One is due when the last one is longer ago; 7d without this and without `at`",
+    )
+    at: Annotated[list[CheckpointTime], Field(max_length=20)] = Field(
+        [], description="Times at which one is due; one that was missed is made up for"
+    )
+    within: Duration | None = Field(
+        None,
+        description="How long ago the last good one may be before that is an error; twice `every` if unset",
+    )
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        interval = self.interval
+        if self.within and interval and parse_duration(self.within) < interval:
+            raise ValueError(f"`within` {self.within} is shorter than `every` {self.every or '7d'}")
+        if interval is None and self.within is None:
+            raise ValueError("give `within` with `at`: nothing else says how long ago the last one may be")
+        return self
+
+    @property
+    def interval(self) -> float | None:
+        """Seconds; None where only times are said."""
+        return _interval(self.every, self.at, "7d")
+
+    @property
+    def oldest(self) -> float:
+        """Seconds."""
+        return parse_duration(self.within) if self.within else 2 * (self.interval or 0.0)
+
+
+def _interval(every: str | None, at: list[CheckpointTime], unless_said: str) -> float | None:
+    return None if every is None and at else parse_duration(every or unless_said)
+
+
 class CheckpointPolicySpec(Model):
-    """When checkpoints of workloads that name it are taken, where they go, and which are kept."""
+    """When checkpoints of workloads that name it are taken, where they go, which are kept, and when one is
+    rehearsed."""
 
     every: Duration | None = Field(
         None,
@@ -63,6 +119,7 @@ class CheckpointPolicySpec(Model):
         description="How old the newest checkpoint may become before that is an error; twice `every` if unset",
     )
     keep: Retention | None = Field(None, description="Others are removed when one was taken; without it none is")
+    rehearse: RehearsalSpec | None = Field(None, description="Without it none is restored for trial by itself")
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
@@ -76,9 +133,7 @@ class CheckpointPolicySpec(Model):
     @property
     def interval(self) -> float | None:
         """Seconds; None where only times are said."""
-        if self.every is None and self.at:
-            return None
-        return parse_duration(self.every or "1h")
+        return _interval(self.every, self.at, "1h")
 
     @property
     def oldest(self) -> float:

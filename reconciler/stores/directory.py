@@ -4,14 +4,16 @@ manifest. It has that name only once it is whole; one that is being made or remo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from reconciler.core import answers
 from reconciler.core.checkpoints import read_manifest
 from reconciler.errors import InputError
-from reconciler.model.checkpoint import Kept, KeptAt, KeptFile, KeptTree, Manifest
+from reconciler.model.checkpoint import Kept, KeptAt, KeptFile, KeptRehearsal, KeptTree, Manifest
 from reconciler.model.command import Bytes, Command, Program, Seconds, Tree
 from reconciler.model.handover import Located
 from reconciler.resources import host_script
+from reconciler.stores import noting
 
 LIMIT: Seconds = 4 * 3600.0
 """For what reads or writes all of a checkpoint."""
@@ -96,24 +98,30 @@ def pin(folder: str, *, on: bool) -> Program[None]:
     yield Command(shell("change", "pin" if on else "unpin", folder), changes=True)
 
 
+def note(folder: str, done: KeptRehearsal) -> Program[None]:
+    """That it was rehearsed; what was noted before is forgotten."""
+    yield Command(shell("change", "rehearsed", folder, noting.word_of(done)), changes=True)
+
+
 def listed(at: KeptAt, workload: str = "", newest: int = 0) -> Program[tuple[Kept, ...]]:
-    """Every whole checkpoint of the store, also those whose manifest cannot be used; or the newest of each."""
+    """Every whole checkpoint of the store, also those whose manifest cannot be used; or the newest of each,
+    and the last that were rehearsed."""
     said = yield Command(shell("list", at.folder, workload or "*", str(newest)))
     return tuple(_kept_in(at, line) for line in said.stdout.splitlines())
 
 
 def _kept_in(at: KeptAt, line: str) -> Kept:
-    parts = line.split(" ", 3)
-    if len(parts) != 4:
-        raise answers.refused(line, "a checkpoint of a store", "its name, ID and manifest")
-    workload, found, pin_word, text = parts
+    parts = line.split(" ", 4)
+    if len(parts) != 5:
+        raise answers.refused(line, "a checkpoint of a store", "its name, ID, notes and manifest")
+    workload, found, pin_word, noted, text = parts
     workload = answers.name(workload, "the workload of a checkpoint")
     found = answers.name(found, "the ID of a checkpoint")
+    seen = Kept(at, workload, found, pin_word == "pinned", rehearsed=noting.rehearsal_of(noted))
     try:
-        manifest = read_manifest(text, workload, found)
+        return replace(seen, manifest=read_manifest(text, workload, found))
     except InputError as error:
-        return Kept(at, workload, found, pin_word == "pinned", None, error.why or error.what)
-    return Kept(at, workload, found, pin_word == "pinned", manifest)
+        return replace(seen, broken=error.why or error.what)
 
 
 def wrong(folder: str, files: Iterable[KeptFile]) -> Program[tuple[str, ...]]:

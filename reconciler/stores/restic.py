@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from reconciler.core import answers
 from reconciler.core.checkpoints import read_manifest
 from reconciler.errors import CommandFailed, InputError
-from reconciler.model.checkpoint import Kept, KeptAt, KeptFile, Manifest
+from reconciler.model.checkpoint import Kept, KeptAt, KeptFile, KeptRehearsal, Manifest
 from reconciler.model.command import Bytes, Command, Program, Seconds
 from reconciler.model.restic import ResticStore
-from reconciler.stores import directory
+from reconciler.stores import directory, noting
 
 Keys = Mapping[str, bytes]
 """Values of the secrets that a store names, by variable."""
@@ -29,6 +30,8 @@ _NO_REPOSITORY, _LOCKED, _PASSWORD, _NO_ROOM, _GONE, _NO_ANSWER, _NO_RESTIC = 10
 _KNOWN = tuple(range(144))
 """Exit codes of the script; dump of 0.14 ends with 2 at a damaged pack."""
 _NO_REASON = ("Is there a repository at", "storage ID", "the `unlock` command", "/", "signal terminated")
+REHEARSED = "rehearsed="
+"""Begins the tag that says so."""
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -91,7 +94,8 @@ def _fix(at: KeptAt, status: int) -> str:
 
 
 def listed(at: KeptAt, keys: Keys, workload: str = "", newest: int = 0) -> Program[tuple[Kept, ...]]:
-    """Every checkpoint of this fleet's, also those whose manifest cannot be used; or the newest of each."""
+    """Every checkpoint of this fleet's, also those whose manifest cannot be used; or the newest of each, and the
+    last that were rehearsed."""
     words = (workload,) if workload else ()
     found = list(_snapshots((yield from _call(at, keys, "list", *words, changes=False))))
     by_workload: dict[str, list[_Snapshot]] = {}
@@ -100,7 +104,9 @@ def listed(at: KeptAt, keys: Keys, workload: str = "", newest: int = 0) -> Progr
     wanted = [
         one
         for mine in by_workload.values()
-        for one in sorted(mine, key=lambda one: one.id, reverse=True)[: newest or None]
+        for one in noting.newest_of(
+            sorted(mine, key=lambda one: one.id, reverse=True), newest, lambda one: one.rehearsed
+        )
     ]
     if not wanted:
         return ()
@@ -122,6 +128,9 @@ class _Snapshot:
         self.workload = answers.name(named.get("workload", ""), "the workload of a snapshot")
         self.id = answers.name(named.get("id", ""), "the ID of a checkpoint")
         self.pinned = "pinned" in words
+        noted = [word.removeprefix(REHEARSED) for word in words if word.startswith(REHEARSED)]
+        known = [done for word in noted if (done := noting.rehearsal_of(word))]
+        self.rehearsed = max(known, key=lambda done: done.at, default=None)
 
 
 def _hash(value: object) -> str:
@@ -140,13 +149,13 @@ def _snapshots(text: str) -> Iterator[_Snapshot]:
 
 
 def _kept(at: KeptAt, one: _Snapshot, text: str) -> Kept:
+    seen = Kept(at, one.workload, one.id, one.pinned, rehearsed=one.rehearsed)
     if text.startswith("- "):
-        return Kept(at, one.workload, one.id, one.pinned, None, f"its manifest cannot be read: {text[2:]}")
+        return replace(seen, broken=f"its manifest cannot be read: {text[2:]}")
     try:
-        manifest = read_manifest(text, one.workload, one.id)
+        return replace(seen, manifest=read_manifest(text, one.workload, one.id))
     except InputError as error:
-        return Kept(at, one.workload, one.id, one.pinned, None, error.why or error.what)
-    return Kept(at, one.workload, one.id, one.pinned, manifest)
+        return replace(seen, broken=error.why or error.what)
 
 
 def upload(at: KeptAt, keys: Keys, part: str, manifest: Manifest) -> Program[None]:
@@ -186,6 +195,13 @@ def discard(at: KeptAt, keys: Keys, gone: Iterable[Kept]) -> Program[None]:
 
 def pin(kept: Kept, keys: Keys, *, on: bool) -> Program[None]:
     yield from _call(kept.at, keys, "pin" if on else "unpin", kept.workload, kept.id)
+
+
+def note(kept: Kept, keys: Keys, done: KeptRehearsal) -> Program[None]:
+    """That it was rehearsed; what was noted before is forgotten."""
+    before = f"{REHEARSED}{noting.word_of(kept.rehearsed)}" if kept.rehearsed else ""
+    words = (kept.workload, kept.id, f"{REHEARSED}{noting.word_of(done)}", before)
+    yield from _call(kept.at, keys, "rehearsed", *words)
 
 
 def probe(at: KeptAt, keys: Keys) -> Program[None]:

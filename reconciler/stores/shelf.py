@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reconciler.model.checkpoint import Kept, KeptAt, Manifest
+from reconciler.model.checkpoint import Kept, KeptAt, KeptRehearsal, Manifest
 from reconciler.model.command import Program
 from reconciler.stores import directory, restic
 from reconciler.stores.restic import Keys
 
 
 def listed(at: KeptAt, keys: Keys, workload: str = "", newest: int = 0) -> Program[tuple[Kept, ...]]:
-    """Every whole checkpoint of the store, also those whose manifest cannot be used; or the newest of each."""
+    """Every whole checkpoint of the store, also those whose manifest cannot be used; or the newest of each,
+    and the last that were rehearsed."""
     if at.repository is None:
         return directory.listed(at, workload, newest)
     return restic.listed(at, keys, workload, newest)
@@ -48,3 +49,10 @@ def pin(kept: Kept, keys: Keys, *, on: bool) -> Program[None]:
     if kept.at.repository is None:
         return directory.pin(kept.folder, on=on)
     return restic.pin(kept, keys, on=on)
+
+
+def note(kept: Kept, keys: Keys, done: KeptRehearsal) -> Program[None]:
+    """That it was rehearsed; what was noted before is forgotten."""
+    if kept.at.repository is None:
+        return directory.note(kept.folder, done)
+    return restic.note(kept, keys, done)

@@ -30,6 +30,7 @@ from reconciler.state.identity import owner
 from reconciler.state.notebook import Notebook
 from reconciler.watch.leading import leading
 from reconciler.watch.observers import Onlooker
+from reconciler.watch.rehearsing import Rehearser
 from reconciler.watch.saving import Saver
 from reconciler.watch.source import SpecSource
 from reconciler.watch.tidying import Tidier
@@ -96,6 +97,7 @@ class Watch:
     def __post_init__(self) -> None:
         self.work = Work(self)
         self.saving = Saver(self.work)
+        self.rehearsing = Rehearser(self.work)
         self.tidying = Tidier(self.work)
 
     # --- from outside ---
@@ -302,8 +304,9 @@ class Watch:
         if choice.begin:
             self.work.begin(spec, seen, choice.begin)
         saves = self.saving.begin(spec, seen, frozenset(asked))
+        tries = self.rehearsing.begin(spec, seen, frozenset(asked))
         tidies = self.tidying.begin(spec, seen)
-        return min((saves, tidies, *(one.until for one in choice.waits.values() if one.until is not None)))
+        return min((saves, tries, tidies, *(one.until for one in choice.waits.values() if one.until is not None)))
 
     def _host(self, name: str, seen: Seen) -> None:
         if unknown := seen.world.unknown().get(name):
@@ -314,7 +317,7 @@ class Watch:
 
     def _stands(self, spec: Spec, seen: Seen, choice: Chosen) -> None:
         waits = tuple(choice.waits[name] for name in sorted(choice.waits))
-        late = any(one.late for one in seen.points.values())
+        late = any(one.wanting for one in seen.points.values())
         well = not (waits or choice.begin or self.work.changing or seen.plan.steps or seen.world.unknown() or late)
         unknown = {name: (host.code, host.reason) for name, host in seen.world.unknown().items()}
         blind = seen.world.blind

@@ -66,6 +66,13 @@ class Metrics(Unmoved):
         self._oldest = self._gauge(
             "reconciler_oldest_checkpoint_seconds", "How old the oldest of their newest checkpoints is"
         )
+        self._unproven = self._gauge(
+            "reconciler_workloads_unrehearsed",
+            "Those whose checkpoint did not come up when it was rehearsed, or was not rehearsed as promised",
+        )
+        self._rehearsed = self._gauge(
+            "reconciler_oldest_rehearsal_seconds", "How long ago the least recent of their good rehearsals was"
+        )
         for cause in Cause:
             self._waits.labels(cause.value).set(0)
 
@@ -117,3 +124,6 @@ class Metrics(Unmoved):
         self._saved.set(len(points))
         self._late.set(sum(one.late for one in points.values()))
         self._oldest.set(max((one.age_s for one in points.values() if one.age_s is not None), default=0.0))
+        tried = [one.rehearsal for one in points.values() if one.rehearsal]
+        self._unproven.set(sum(one.wanting for one in tried))
+        self._rehearsed.set(max((one.age_s for one in tried if one.age_s is not None), default=0.0))

@@ -48,7 +48,7 @@ class Saver:
 
     def _take(self, spec: Spec, name: str, host: str) -> None:
         self._now = name
-        job = TakeDue(spec, self.work.watch.journal, frozenset({name}))
+        job = TakeDue(spec, self.work.watch.journal, frozenset({name}), rehearses=False)
         self.work.add(UnderWay(job, job.only, frozenset({host}), changes=False), self._course(job, name))
 
     async def _course(self, job: TakeDue, name: str) -> None:

@@ -18,6 +18,7 @@ class News(StrEnum):
     BEGINS = "begins"
     ENDED = "ended"
     SAVED = "saved"
+    REHEARSED = "rehearsed"
     WAITS = "waits"
     CONVERGED = "converged"
     TROUBLE = "trouble"

@@ -1,9 +1,13 @@
-# change.sh pin|unpin|remove|tidy FOLDER: of one checkpoint. One that is being removed is not listed any more, whatever happens.
+# change.sh pin|unpin|remove|tidy FOLDER: of one checkpoint; rehearsed FOLDER WORD: notes that it was. One that is being removed is not listed any more, whatever happens.
 umask 077
 what=$1 folder=$2
 case $what in
 pin) [ -e "$folder/manifest.json" ] && : >"$folder/pinned" && sync "$folder" ;;
 unpin) rm -f "$folder/pinned" && sync "$folder" ;;
+rehearsed)
+    [ -e "$folder/manifest.json" ] && printf '%s\n' "$3" >"$folder/.rehearsed.$$" &&
+        mv "$folder/.rehearsed.$$" "$folder/rehearsed" && sync "$folder"
+    ;;
 remove)
     gone=${folder%/*}/.${folder##*/}.part
     [ -d "$folder" ] || [ -d "$gone" ] || exit 0

@@ -112,5 +112,9 @@ remove) # < WORKLOAD ID
     go "$WORK" prune --quiet >/dev/null || [ "$status" = 11 ] || fail
     ;;
 pin) go "$LOOK" tag --quiet --add pinned --tag "$one" >/dev/null || fail ;;
+rehearsed) # WORKLOAD ID TAG BEFORE
+    # shellcheck disable=SC2086 # two words or none
+    go "$LOOK" tag --quiet --add "$3" ${4:+--remove "$4"} --tag "$one" >/dev/null || fail
+    ;;
 unpin) go "$LOOK" tag --quiet --remove pinned --tag "$one" >/dev/null || fail ;;
 esac

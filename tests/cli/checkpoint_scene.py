@@ -16,7 +16,7 @@ from reconciler.engine.execute import Outcome
 from reconciler.errors import HostUnreachable
 from reconciler.hosts.memory import MemoryContainer
 from reconciler.hosts.memory.machine import Volume
-from reconciler.model.checkpoint import Kept, KeptAt, KeptFile, Manifest, TakenFrom
+from reconciler.model.checkpoint import Kept, KeptAt, KeptFile, KeptRehearsal, Manifest, TakenFrom
 
 
 def kept() -> Kept:
@@ -32,7 +32,8 @@ def kept() -> Kept:
         memory_bytes=2**22,
         files=files,
     )
-    return Kept(KeptAt("h2"), "web", manifest.id, manifest=manifest.sealed())
+    done = KeptRehearsal(1795657700.0, "h1")
+    return Kept(KeptAt("h2"), "web", manifest.id, manifest=manifest.sealed(), rehearsed=done)
 
 
 def a_checkpoint(scene: Any) -> None:

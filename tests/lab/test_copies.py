@@ -3,6 +3,7 @@ processes and a client that stays connected to the workload."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from collections.abc import Iterator
@@ -175,3 +176,54 @@ def test_what_is_damaged_or_edited_is_refused_and_nothing_is_left(repo: Repo) ->
     repo.workloads["counter"]["container"]["capAdd"] = ["NET_ADMIN"]  # the spec of now decides
     repo.write()
     assert "another one by now" in repo.run("restore", "counter", "--as", "then", "--to", "h3", expect=1).stderr
+
+
+def policies(repo: Repo, **rehearse: object) -> None:
+    """One by which the workload is saved on h3, and rehearsed."""
+    head = {"apiVersion": "reconciler/v1alpha1", "metadata": {"name": "often"}}
+    store = {"directory": {"host": "h3", "folder": "/var/lib/reconciler/checkpoints"}}
+    policy = head | {"kind": "CheckpointPolicy", "spec": {"every": "1h", "store": "often", "rehearse": rehearse}}
+    more = [policy, head | {"kind": "CheckpointStore", "spec": store}]
+    text = "".join(f"---\n{json.dumps(document)}\n" for document in more)
+    (repo.folder / "specs" / "policy.yaml").write_text(text)
+    repo.workloads["counter"]["checkpoints"] = {"policy": "often"}
+    repo.write()
+
+
+def rehearsed(repo: Repo, *words: str, expect: int) -> dict[str, object]:
+    (found,) = repo.json("checkpoints", "verify", *words, "--rehearse", "--on", "h2", expect=expect)["checkpoints"]
+    told: dict[str, object] = found["checkpoint"]["rehearsed"]
+    return told
+
+
+def test_a_rehearsal_tells_good_from_bad_and_leaves_nothing(repo: Repo) -> None:
+    policies(repo, on="h2", every="1d")
+    with Probe(repo.address(), checksums=True) as probe:
+        began = time.monotonic()
+        (due,) = repo.json("checkpoint", "--due")["workloads"]
+        print(f"saved and rehearsed in {time.monotonic() - began:.1f} s")
+        good, first = due["taken"], due["rehearsed"]["rehearsed"]
+        assert first["ok"] and first["host"] == "h2" and first["at"]
+        assert on(repo, "h2", LEFT) == "" and copied(repo) == []
+        (point,) = (row["recoveryPoint"]["rehearsal"] for row in repo.json("get")["workloads"])
+        assert point["why"] == "" and not point["late"] and point["ageS"] < 300
+        assert "rehearsed on h2" in repo.run("checkpoints", "list").stdout
+        assert repo.json("checkpoints", "show", f"counter@{good['id']}")["rehearsed"] == first
+        assert repo.json("plan")["findings"] == []
+        bad = repo.json("checkpoint", "counter", "--to", "often")["checkpoint"]
+        on(repo, "h3", f"truncate -s -1 {bad['folder']}/images.tar*")
+        damaged = rehearsed(repo, f"counter@{bad['id']}", expect=1)
+        assert not damaged["ok"] and damaged["host"] is None and "is damaged" in str(damaged["why"])
+        assert on(repo, "h2", LEFT) == ""
+        (said,) = repo.json("plan")["findings"]
+        assert said["code"] == "rehearsal" and bad["id"] in said["message"]
+        # One that is whole and does not pass its health check is undone.
+        repo.run("checkpoints", "rm", f"counter@{bad['id']}")
+        repo.workloads["counter"]["health"] = {"command": ["test", "-e", "/nowhere"], "within": "2s"}
+        repo.write()
+        ill = rehearsed(repo, "counter@latest", expect=1)
+        assert not ill["ok"] and ill["host"] == "h2" and "not healthy" in str(ill["why"]), ill
+        assert on(repo, "h2", LEFT) == "" and copied(repo) == []
+        seen = probe.stop()
+    assert seen.survived and seen.memory_intact, seen
+    assert repo.running_on() == ["h1"]

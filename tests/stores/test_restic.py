@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import CommandFailed, HostError, InputError
-from reconciler.model.checkpoint import Kept, KeptAt, KeptFile, Manifest, TakenFrom
+from reconciler.model.checkpoint import Kept, KeptAt, KeptFile, KeptRehearsal, Manifest, TakenFrom
 from reconciler.model.restic import ResticStore
 from reconciler.stores import directory, restic, shelf
 from tests.stores.conftest import here
@@ -377,3 +377,18 @@ def test_a_secret_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("K", "k")
     assert keys_of(at) == {"AWS_SECRET_ACCESS_KEY": b"k", "RESTIC_PASSWORD": b"p"}
     assert keys_of(KeptAt("h1")) == {}
+
+
+def test_rehearsals_are_tags(vault: KeptAt, put: Put) -> None:
+    good, bad = KeptRehearsal(1.79e9, "h3"), KeptRehearsal(1.8e9, "h3", "it is not healthy, no")
+    first, second, third = put(1), put(2), put(3)
+    here(shelf.note(first, KEYS, good))
+    here(shelf.note(second, KEYS, good))
+    (seen,) = (one for one in here(shelf.listed(vault, KEYS)) if one.id == second.id)
+    assert seen.rehearsed == good and here(shelf.wrong(seen, KEYS)) == ()
+    here(shelf.note(seen, KEYS, bad))
+    here(shelf.pin(first, KEYS, on=True))
+    found = {one.id: (one.rehearsed, one.pinned) for one in here(shelf.listed(vault, KEYS))}
+    assert found == {first.id: (good, True), second.id: (bad, False), third.id: (None, False)}
+    newest = here(shelf.listed(vault, KEYS, newest=1))
+    assert {one.id for one in newest} == {first.id, second.id, third.id}

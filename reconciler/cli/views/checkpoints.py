@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from reconciler.cli.views.rehearsed import rehearsed_text
 from reconciler.cli.views.style import paint
 from reconciler.inspection.compare import FileDifference
 from reconciler.inspection.facts import Changed, Checkpoint, Process
@@ -19,6 +20,7 @@ def render_checkpoint(found: Checkpoint, color: bool, *, values: bool) -> str:
         ("created", come.created),
         ("machine", come.architecture),
         ("frozen for", f"{come.freeze_ms:.0f} ms" if come.freeze_ms else ""),
+        ("rehearsal", rehearsed_text(found.rehearsed) if found.rehearsed else ""),
         ("size", ", ".join(f"{kind} {format_bytes(size)}" for kind, size in found.sizes.items())),
     ]
     lines = [f"{name:<12} {text}" for name, text in rows if text]

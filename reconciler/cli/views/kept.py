@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
+from reconciler.cli.views.rehearsed import instant, rehearsed_text
 from reconciler.commands.checkpoint import Saved
 from reconciler.commands.discarding import Discarded
 from reconciler.commands.due import Saving
@@ -44,7 +44,7 @@ def render_stock(found: FoundKept) -> str:
             continue
         size, pinned = format_bytes(says.bytes), "  pinned" if kept.pinned else ""
         come = says.came_from.host or "nobody knows where"
-        lines.append(f"{where}  from {come}, epoch {says.epoch}  {size}{pinned}")
+        lines.append(f"{where}  from {come}, epoch {says.epoch}  {size}{pinned}{_tried(kept, '  ')}")
     if not lines:
         lines.append("No checkpoint was found.")
     for host, error in sorted(found.unknown.items()):
@@ -52,12 +52,19 @@ def render_stock(found: FoundKept) -> str:
     return "\n".join(lines)
 
 
-def render_verified(found: Sequence[Verified]) -> str:
+def _tried(kept: Kept, before: str) -> str:
+    """How it was rehearsed, if it was."""
+    return f"{before}{rehearsed_text(kept.rehearsed)}" if kept.rehearsed else ""
+
+
+def render_verified(found: Sequence[Verified], untidied: Sequence[Untidied] = ()) -> str:
     """A line each."""
-    return "\n".join(
+    lines = [
         f"{reference(one.kept)} on {one.kept.at}: {'; '.join(one.wrong) or 'all is as it was packed'}"
+        f"{_tried(one.kept, '; ')}"
         for one in found
-    )
+    ]
+    return "\n".join([*lines, *(f"note: {left}" for left in untidied)])
 
 
 def render_exported(done: Exported, untidied: Sequence[Untidied]) -> str:
@@ -111,8 +118,7 @@ def render_restored(restored: Restored) -> str:
 def _render_copy(restored: Restored) -> str:
     """What is beside its workload now, and how it is used."""
     kept, age = restored.kept, format_seconds(restored.age_s)
-    until = datetime.fromtimestamp(restored.until, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    name = restored.copy
+    until, name = instant(restored.until), restored.copy
     lines = [
         f"{name} runs on {restored.host}: a copy of {reference(kept)}, {age} old, without network and "
         f"connections; until {until}",
@@ -144,5 +150,7 @@ def render_due(done: Sequence[Saving]) -> str:
         what = f"{reference(one.taken)} is kept on {one.taken.at}" if one.taken else old
         late = "" if not one.late else "; that is older than its policy promises"
         removed = f"; removed: {', '.join(kept.id for kept in one.removed)}" if one.removed else ""
-        lines.append(f"{one.workload}: {what}{late}{removed}" + (f"; failed: {one.error}" if one.error else ""))
+        tried = f"; {reference(one.rehearsed)}{_tried(one.rehearsed, ' ')}" if one.rehearsed else ""
+        failed = f"; failed: {one.error}" if one.error else ""
+        lines.append(f"{one.workload}: {what}{late}{removed}{tried}{failed}")
     return "\n".join(lines) or "No workload of the specs names a CheckpointPolicy."

@@ -153,7 +153,7 @@ class Site(Unmoved):
         by_policy = any(item.point for item in there.items)
         rows = [
             {
-                "tone": "" if item.as_wanted and not (item.point and item.point.late) else "warn",
+                "tone": "" if item.as_wanted and not (item.point and item.point.wanting) else "warn",
                 "cells": [
                     *columns(item, called.get(item.workload, "")),
                     *((saved(item),) if by_policy else ()),
@@ -184,7 +184,7 @@ class Site(Unmoved):
 
     def checkpoints(self, _: Mapping[str, str]) -> Reply:
         seen = self.watch.stand.seen
-        points = sorted(seen.points.values(), key=lambda one: (not one.late, one.workload)) if seen else []
+        points = sorted(seen.points.values(), key=lambda one: (not one.wanting, one.workload)) if seen else []
         kept = [one for point in points for one in point.kept]
         return self._page(
             "checkpoints",

@@ -18,9 +18,11 @@ from reconciler.cli.views.moving import (
     where_text,
 )
 from reconciler.cli.views.pages import share
+from reconciler.cli.views.rehearsed import practice_text, rehearsed_text
 from reconciler.core.accuracy import frozen_seconds
 from reconciler.core.moving import Moving
 from reconciler.core.points import Point
+from reconciler.core.rehearsing import message
 from reconciler.core.stock import Stock
 from reconciler.core.tending import Cause
 from reconciler.model.checkpoint import Kept
@@ -57,7 +59,7 @@ def stand_line(watch: Watch) -> dict[str, Any]:
 def _off(stand: Stand) -> set[str]:
     if stand.seen is None:
         return set()
-    late = {name for name, point in stand.seen.points.items() if point.late}
+    late = {name for name, point in stand.seen.points.items() if point.wanting}
     changes = {change.workload for change in stand.seen.plan.changes}
     return changes | {one.workload for one in stand.waits} | late
 
@@ -75,6 +77,8 @@ def drift_rows(stand: Stand, most: int) -> tuple[list[dict[str, str]], int]:
         what = [f"{c.kind} {_places(c)}: {c.reason}" for c in changes.get(name, ())]
         if name in late and late[name].late:
             what.append("its newest checkpoint is older than its policy promises")
+        if name in late and (practice := late[name].rehearsal) and practice.wanting:
+            what.append(message(practice))
         wait = waits.get(name)
         if wait is None:
             tone, then = "soft", "is begun" if name in changes else "is saved as soon as it may be"
@@ -178,8 +182,9 @@ def point_row(one: Point) -> dict[str, str]:
     return {
         "workload": one.workload,
         "policy": one.policy,
-        "newest": "never" if one.age_s is None else f"{format_seconds(one.age_s)} ago",
-        "tone": "warn" if one.late else "",
+        "newest": ("never" if one.age_s is None else f"{format_seconds(one.age_s)} ago")
+        + practice_text(one.rehearsal),
+        "tone": "warn" if one.wanting else "",
         "oldest": format_seconds(one.oldest_s),
         "next": "due" if one.due_in_s <= 0 else f"in {format_seconds(one.due_in_s)}",
         "unknown": ", ".join(one.unknown) or "-",
@@ -195,6 +200,7 @@ def kept_row(one: Kept) -> dict[str, str]:
         "from": says.came_from.host if says else "-",
         "size": format_bytes(says.bytes) if says else "-",
         "pinned": "pinned" if one.pinned else "",
+        "rehearsed": rehearsed_text(one.rehearsed) if one.rehearsed else "",
         "broken": one.broken,
     }
 

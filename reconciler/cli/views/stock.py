@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from reconciler.cli.views.layout import table
+from reconciler.cli.views.rehearsed import instant, practice_text
 from reconciler.cli.views.style import paint
 from reconciler.core.copying import SeenCopy
 from reconciler.core.stock import Item, Stock, stock
@@ -45,7 +44,7 @@ def render_stock(
     shown = table(head, rows, width)
     lines = shown[: -len(found)] if found else shown
     for text, item in zip(shown[len(lines) :], found, strict=True):
-        well = item.as_wanted is True and not (item.point and item.point.late)
+        well = item.as_wanted is True and not (item.point and item.point.wanting)
         lines.append(text if well else paint("yellow", text, color))
     left = there.orphans
     if left:
@@ -63,9 +62,10 @@ def copied(one: SeenCopy) -> str:
     """What it is of, and for how long."""
     if not one.state:
         return f"{one.name} on {one.host}: {'being made' if not one.settled else 'its volumes are left'}"
-    until = datetime.fromtimestamp(one.until, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     stands = one.state if one.settled else f"{one.state}, and what was begun with it has not ended"
-    return f"{one.name} on {one.host}: {stands}, of {one.of or 'an unknown checkpoint'}, until {until}"
+    return (
+        f"{one.name} on {one.host}: {stands}, of {one.of or 'an unknown checkpoint'}, until {instant(one.until)}"
+    )
 
 
 def saved(item: Item) -> str:
@@ -74,8 +74,10 @@ def saved(item: Item) -> str:
         return "-"
     old = "never" if item.point.age_s is None else f"{format_seconds(item.point.age_s)} ago"
     if item.point.unknown:
-        return f"{old}, or later"
-    return f"{old}, too old" if item.point.late else old
+        old = f"{old}, or later"
+    elif item.point.late:
+        old = f"{old}, too old"
+    return f"{old}{practice_text(item.point.rehearsal)}"
 
 
 def _more(item: Item) -> tuple[str, ...]:

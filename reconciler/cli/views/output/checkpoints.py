@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from reconciler.cli.views.output.base import Document, Part, rounded
+from reconciler.cli.views.output.rehearsed import RehearsedCheckpoint, rehearsed_part
 from reconciler.inspection.compare import ADDED, REMOVED, FileDifference
 from reconciler.inspection.facts import Changed, Checkpoint, OpenFile, Process
 
@@ -102,6 +103,7 @@ class ShowDocument(Document):
     changed: tuple[ChangedFile, ...]
     deleted: tuple[str, ...]
     volumes: tuple[VolumeContent, ...]
+    rehearsed: RehearsedCheckpoint | None = Field(description="null where it never was, or is not kept in a store")
 
 
 class OpenFiles(Part):
@@ -165,6 +167,7 @@ def show_document(found: Checkpoint, *, values: bool) -> ShowDocument:
         changed=_changed(found.changed),
         deleted=found.deleted,
         volumes=_volumes(found),
+        rehearsed=rehearsed_part(found.rehearsed),
     )
 
 

@@ -18,6 +18,7 @@ from reconciler.cli.views.output.base import (
     rounded,
     untidied,
 )
+from reconciler.cli.views.output.rehearsed import RehearsedCheckpoint, rehearsed_part
 from reconciler.commands.checkpoint import Saved
 from reconciler.commands.discarding import Discarded
 from reconciler.commands.due import Saving
@@ -48,6 +49,7 @@ class KeptCheckpoint(Part):
     frozen_s: float | None
     memory_bytes: int | None
     stored_bytes: int | None
+    rehearsed: RehearsedCheckpoint | None = Field(description="null where it never was")
 
 
 class CheckpointDocument(Document):
@@ -68,6 +70,9 @@ class SavedByPolicy(Part):
     late: bool = Field(description="That is older than the policy promises")
     removed: tuple[KeptCheckpoint, ...] = Field(description="What the policy keeps no longer")
     failure: Finding | None
+    rehearsed: KeptCheckpoint | None = Field(
+        description="What was restored for trial now; null where none was due"
+    )
 
 
 class CheckpointDueDocument(Document):
@@ -89,6 +94,7 @@ def _saving(one: Saving) -> SavedByPolicy:
         late=one.late,
         removed=tuple(map(kept_part, one.removed)),
         failure=of_error(one.error) if one.error else None,
+        rehearsed=kept_part(one.rehearsed) if one.rehearsed else None,
     )
 
 
@@ -120,6 +126,7 @@ def kept_part(kept: Kept) -> KeptCheckpoint:
         frozen_s=known(says.frozen_s) if says else None,
         memory_bytes=says.memory_bytes if says else None,
         stored_bytes=says.bytes if says else None,
+        rehearsed=rehearsed_part(kept.rehearsed),
     )
 
 
@@ -144,6 +151,7 @@ class CheckpointsVerifyDocument(Document):
 
     command: Literal["checkpoints verify"] = "checkpoints verify"
     checkpoints: tuple[VerifiedCheckpoint, ...]
+    untidied: tuple[Finding, ...] = Field(description="What a rehearsal has left")
 
 
 class CheckpointsPinDocument(Document):
@@ -254,9 +262,11 @@ def list_document(found: FoundKept, status: int) -> CheckpointsListDocument:
     )
 
 
-def verify_document(found: Sequence[Verified], status: int) -> CheckpointsVerifyDocument:
+def verify_document(found: Sequence[Verified], left: Sequence[Untidied], status: int) -> CheckpointsVerifyDocument:
     rows = (VerifiedCheckpoint(checkpoint=kept_part(v.kept), whole=not v.wrong, wrong=v.wrong) for v in found)
-    return CheckpointsVerifyDocument(exit_code=status, checkpoints=tuple(rows))
+    return CheckpointsVerifyDocument(
+        exit_code=status, checkpoints=tuple(rows), untidied=tuple(map(untidied, left))
+    )
 
 
 def copy_document(kept: Kept, left: Sequence[Untidied]) -> CheckpointsCopyDocument:

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from reconciler.cli.views.output.base import Document, Part, UnknownHost, known, moment, rounded, unknown_hosts
+from reconciler.cli.views.output.rehearsed import RehearsalPoint, practice_part
 from reconciler.core.points import Point
 from reconciler.core.stock import Item, Stock
 from reconciler.model.world import World
@@ -20,6 +21,7 @@ class RecoveryPoint(Part):
     oldest_s: float = Field(description="What the policy promises")
     late: bool = Field(description="It is older than promised")
     unknown_hosts: tuple[str, ...] = Field(description="Hosts that may keep a newer one and could not be asked")
+    rehearsal: RehearsalPoint | None = Field(description="null where the policy has none rehearsed")
 
 
 class WorkloadRow(Part):
@@ -129,4 +131,5 @@ def _point(point: Point) -> RecoveryPoint:
         oldest_s=known(point.oldest_s),
         late=point.late,
         unknown_hosts=point.unknown,
+        rehearsal=practice_part(point.rehearsal),
     )

@@ -1,0 +1,92 @@
+"""That a checkpoint was rehearsed is noted beside it. Real: the scripts; what is read back may be anybody's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.model.checkpoint import Kept, KeptAt, KeptFile, KeptRehearsal, Manifest, TakenFrom
+from reconciler.stores import directory, noting, shelf
+from tests.stores.conftest import here
+
+GOOD, BAD = KeptRehearsal(1.79e9, "h3"), KeptRehearsal(1.8e9, "h3", "h3: web is not healthy; it said:\n\tnö, no")
+
+
+def test_what_is_noted_is_read_back() -> None:
+    assert noting.rehearsal_of(noting.word_of(GOOD)) == GOOD and GOOD.ok
+    found = noting.rehearsal_of(noting.word_of(BAD))
+    assert found is not None and not found.ok and "not healthy" in found.why and "," not in noting.word_of(BAD)
+    long = noting.rehearsal_of(noting.word_of(KeptRehearsal(1.0, "", "x" * 9000)))
+    assert long is not None and long.why == "x" * 300 and long.host == ""
+
+
+@pytest.mark.parametrize(
+    "word", ["", "-", "ok", "ok:now:h3", "ok:1:../etc", "fine:1:h3", "ok:1:h3\x1b[2J", "ok:1:h3:!"]
+)
+def test_what_is_no_such_word_is_none(word: str) -> None:
+    assert noting.rehearsal_of(word) is None
+
+
+def test_a_reason_that_cannot_be_read_is_a_bad_rehearsal_all_the_same() -> None:
+    for word in ("failed:1:h3", "failed:1:h3:_", "failed:1:h3:_____w=="):
+        found = noting.rehearsal_of(word)
+        assert found is not None and found.why == noting.UNSAID
+    hostile = noting.rehearsal_of("failed:1:h3:G1sySg==")  # clears the screen
+    assert hostile is not None and "\x1b" not in hostile.why
+
+
+def put(store: Path, number: int, workload: str = "web") -> Kept:
+    at = KeptAt("h1", str(store))
+    file = KeptFile(name="images.tar", bytes=1, sha256="ab" * 32)
+    source = TakenFrom(host="h1", runtime="podman")
+    manifest = Manifest(
+        id=f"20261126-01{number:02}39-8584",
+        workload=workload,
+        epoch=3,
+        taken_at=1e9 + number,
+        frozen_s=0.1,
+        came_from=source,
+        files=(file,),
+    ).sealed()
+    folder = at.of(workload, manifest.id)
+    here(directory.begin(directory.part_of(folder)))
+    here(directory.seal(directory.part_of(folder), folder, manifest))
+    return Kept(at, workload, manifest.id, manifest=manifest)
+
+
+def test_a_folder_lists_the_newest_and_the_last_that_were_rehearsed(tmp_path: Path) -> None:
+    rows = [put(tmp_path / "store", number) for number in range(1, 8)]
+    other = put(tmp_path / "store", 1, "db")
+    note: Callable[[Kept, KeptRehearsal], Any] = lambda kept, done: here(shelf.note(kept, {}, done))  # noqa: E731
+    for kept in rows[:2]:
+        note(kept, GOOD)
+    note(rows[2], GOOD)
+    note(rows[2], BAD)  # what was noted before is forgotten
+    every = {(one.workload, one.id): one.rehearsed for one in here(shelf.listed(other.at, {}))}
+    assert len(every) == 8 and every["web", rows[0].id] == GOOD and every["web", rows[6].id] is None
+    assert every["web", rows[2].id] == noting.rehearsal_of(noting.word_of(BAD))
+    few = [(one.workload, one.id) for one in here(shelf.listed(other.at, {}, newest=2))]
+    assert sorted(few) == sorted((one.workload, one.id) for one in (other, rows[1], rows[2], rows[5], rows[6]))
+    here(shelf.pin(rows[1], {}, on=True))
+    found = next(one for one in here(shelf.listed(other.at, {}, "web")) if one.id == rows[1].id)
+    assert found.pinned and found.rehearsed == GOOD and found.manifest == rows[1].manifest
+    here(shelf.discard(other.at, {}, [rows[1]]))
+    assert rows[1].id not in {one.id for one in here(shelf.listed(other.at, {}))}
+
+
+@pytest.mark.parametrize("text", ["", "\n", "ok:1:h3 x\n", "ok:1", "\x00\xff"])
+def test_a_note_of_a_hand_spoils_no_listing(tmp_path: Path, text: str) -> None:
+    kept = put(tmp_path / "store", 1)
+    Path(kept.folder, "rehearsed").write_text(text)
+    (found,) = here(shelf.listed(kept.at, {}))
+    assert found.manifest == kept.manifest and found.rehearsed is None
+
+
+def test_what_is_gone_meanwhile_is_not_noted(tmp_path: Path) -> None:
+    kept = put(tmp_path / "store", 1)
+    here(shelf.discard(kept.at, {}, [kept]))
+    with pytest.raises(Exception, match="failed"):
+        here(shelf.note(kept, {}, GOOD))
