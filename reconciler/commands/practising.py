@@ -69,7 +69,7 @@ class RehearseKept(Interruptible):
         kept, _ = await one_kept(self.spec, fleet, self.reference, self.where)
         found = await verified(kept, fleet)
         if found.wrong:
-            return await self._noted(found, KeptRehearsal(time.time(), "", "; ".join(found.wrong)), fleet)
+            return await self._noted(found, KeptRehearsal(_now(), "", "; ".join(found.wrong)), fleet)
         return await self._noted(found, await self._tried(workload, kept, outside, journal), fleet)
 
     async def _tried(self, workload: Workload, kept: Kept, outside: Outside, journal: Store) -> KeptRehearsal:
@@ -90,11 +90,11 @@ class RehearseKept(Interruptible):
         except CommandFailed as error:
             if error.code in UNASKED:
                 raise
-            return KeptRehearsal(time.time(), job.on, str(error))
+            return KeptRehearsal(_now(), job.on, str(error))
         finally:
             self._job = None
         await self._discard(restored.copy, restored.host, outside, journal)
-        return KeptRehearsal(time.time(), restored.host)
+        return KeptRehearsal(_now(), restored.host)
 
     async def _discard(self, name: str, host: str, outside: Outside, journal: Store) -> None:
         """That the copy stays does not make the checkpoint a bad one: it goes when its time is over."""
@@ -107,6 +107,11 @@ class RehearseKept(Interruptible):
         kept = found.kept
         await pump(shelf.note(kept, keys_of(kept.at), done), fleet.host(kept.at.host))
         return replace(found, kept=replace(kept, rehearsed=done))
+
+
+def _now() -> float:
+    """As it is noted: whole seconds, and never those to come."""
+    return float(int(time.time()))
 
 
 def copy_of(kept: Kept) -> str:

@@ -24,7 +24,7 @@ _T = TypeVar("_T")
 
 
 def word_of(done: KeptRehearsal) -> str:
-    told = f"{round(done.at)}:{done.host}"
+    told = f"{int(done.at)}:{done.host}"
     if done.ok:
         return f"ok:{told}"
     return f"failed:{told}:{base64.urlsafe_b64encode(done.why[:_LONGEST].encode()).decode()}"
