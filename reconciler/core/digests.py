@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
 
-from reconciler.model.base import digest
+from reconciler.model.base import Model, canonical_json, digest
 from reconciler.model.copying import is_copy
 from reconciler.model.labels import LABEL_WORKLOAD
 from reconciler.model.spec import Spec
@@ -17,7 +18,25 @@ def spec_digest(spec: Spec) -> str:
         *(spec.hosts, spec.clusters, spec.workloads, spec.policies, spec.networks),
         *(spec.checkpoint_policies, spec.checkpoint_stores),
     )
-    return digest([{name: item.model_dump(mode="json") for name, item in part.items()} for part in parts])
+    made = hashlib.sha256()
+    for piece in _pieces(parts):
+        made.update(piece.encode())
+    return made.hexdigest()
+
+
+def _pieces(parts: Iterable[Mapping[str, Model]]) -> Iterator[str]:
+    """The canonical JSON of all parts, an item at a time: of thousands in one go, no other thread of a watch, such
+    as its page, would get a turn for a fifth of a second."""
+    before = "["
+    for part in parts:
+        yield f"{before}{{"
+        between = ""
+        for name, item in sorted(part.items()):
+            yield f"{between}{canonical_json(name)}:{canonical_json(item.model_dump(mode='json'))}"
+            between = ","
+        yield "}"
+        before = ","
+    yield "]"
 
 
 def world_digest(world: World) -> str:

@@ -25,6 +25,7 @@ JSON = results.details("bench")
 DOCS = ROOT / "docs" / "bench.md"
 PICTURE = ROOT / "docs" / "bench.svg"
 PROFILED = (Cell(4), Cell(512))
+PARTS = ("moves", "figures", "watch", "copies", "clients", "kept")
 CONTROLLER_LIMIT = 120.0
 WIDTH = 120
 """Of tables where there is no terminal."""
@@ -78,7 +79,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--cells", nargs="*", default=[], metavar="NAME", help="only these, such as 512-* 4-idle-*"
     )
-    parser.add_argument("--only", choices=("moves", "figures", "copies", "clients", "kept"), help="only this part")
+    parser.add_argument(
+        "--only", choices=("moves", "figures", "watch", "copies", "clients", "kept"), help="only this part"
+    )
     parser.add_argument(
         "--profile", action="store_true", help="where the downtime of a move goes; measures nothing else"
     )
@@ -113,12 +116,16 @@ def _measure(asked: argparse.Namespace, console: Console) -> list[report.Row]:
             *figures.start_up(asked.n),
             *figures.large_fleets(min(asked.n, 3)),
             *figures.many_moves(min(asked.n, 3)),
+        ]
+    if asked.only in (None, "figures", "watch") and not asked.profile:
+        say("a watch over thousands of workloads, and its page")
+        found += [
             *page_figures(asked.n),
             *watching.answers(30.0 if asked.quick else 180.0),
             *watching.costs(20 if asked.quick else 200),
             *watching.commits(asked.n),
         ]
-    cells = chosen(asked.cells)
+    cells = chosen(asked.cells) if asked.only != "watch" else []
     measured: list[Measured] = []
     for backend in ("vm", "namespace"):
         wanted = [cell for cell in cells if cell.backend == backend]

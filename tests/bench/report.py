@@ -184,7 +184,8 @@ def _value(value: float | None, unit: str) -> str:
         return ""
     if not unit:
         return f"{value:.0%}"
-    return f"{value:.0f} {unit}" if value >= 100 else f"{value:.2f} {unit}"
+    digits = 0 if value >= 100 else 2 if value >= 0.1 else 3
+    return f"{value:.{digits}f} {unit}"
 
 
 def _s(value: float | None) -> str:

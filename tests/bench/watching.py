@@ -127,7 +127,7 @@ def answers(seconds: float, workloads: int = 5_000, drift: str = "5s") -> list[F
     return [
         Figure(f"{asked}: half of {len(took)} answers", statistics.median(took), "s", 0.1),
         Figure("the same, 99 of 100", took[int(len(took) * 0.99)], "s", 0.1),
-        Figure("the same, the longest", took[-1], "s"),
+        Figure("the same, the longest", took[-1], "s", 0.1),
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,17 @@ from typing import Any
 import pytest
 
 from reconciler.cli.views.site import MOST, POLICY, pages
+from reconciler.commands.app import Seen
+from reconciler.core.planner import make_plan
 from reconciler.core.stock import Stock, stock
 from reconciler.core.tending import Cause
 from reconciler.errors import ReconcilerError
 from reconciler.load.render_site import render_page
+from reconciler.model.plan import Finding
 from reconciler.state.amounts import Amounts
 from reconciler.state.notebook import Notebook
-from reconciler.watch.loop import Watch
+from reconciler.watch.loop import Stand, Watch
+from tests.bench.world import fleet
 from tests.page.scene import NoSource, Shown, busy
 
 
@@ -121,7 +126,43 @@ def test_nobody_waits_for_what_can_be_made_before(tmp_path: Path, monkeypatch: p
     asyncio.run(look())  # which ends when its threads have
     there["/"]({})
     there["/workloads"]({})
-    assert rendered[0] == "overview.html.j2" and made == [1]
+    assert set(rendered[:4]) == {f"{name}.html.j2" for name in ("overview", "workloads", "history", "checkpoints")}
+    assert made == [1]
+
+
+def test_before_the_first_look_is_prepared_nobody_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = Shown.made(tmp_path, monkeypatch, web="h1")
+    there = pages(shown.watch)
+    (onlooker,) = shown.watch.onlookers
+    go_on = threading.Event()
+    monkeypatch.setattr("reconciler.cli.views.site._plan_of", lambda seen, spec: b"x" if go_on.wait(30) else b"")
+    stand = shown.watch.stand
+    assert stand.spec
+    spec = stand.spec
+
+    async def look() -> None:
+        onlooker.looked(spec, (), (), 0.1)
+        for path in ("/", "/workloads", "/checkpoints", "/plan"):
+            assert "No hosts have been looked at yet" in text(there[path]({}).body), path
+        go_on.set()
+
+    asyncio.run(look())
+    assert "All is as the specs want it: 1 workload." in text(there["/"]({}).body)
+    assert there["/plan"]({}).body == b"x"
+
+
+def test_the_plan_of_thousands_is_shown_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that are refused are among the first."""
+    shown = Shown.made(tmp_path, monkeypatch, web="h1")
+    spec, world = fleet(4, 3 * MOST, 3 * MOST)
+    plan = make_plan(spec, world)
+    last = plan.changes[-1].workload
+    found = Finding(rule="room", severity="refuse", workload=last, host="h1", message="it does not fit")
+    plan = plan.model_copy(update={"findings": (*plan.findings, found)})
+    shown.watch.stand = Stand(spec, False, seen=Seen(world, plan), at=1.0)
+    page = text(pages(shown.watch)["/plan"]({}).body)
+    assert "200 more workloads are not shown here" in page and "refused in part" in page
+    assert f"{last} " in page and "it does not fit" in page
 
 
 def test_every_cause_has_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,8 +22,8 @@ from reconciler.model.units import format_bytes
 from reconciler.text import printable
 
 
-def plan_page(plan: PlanDocument, templates: Path | None = None) -> str:
-    """A plan as HTML."""
+def plan_page(plan: PlanDocument, templates: Path | None = None, left: int = 0) -> str:
+    """A plan as HTML. `left`: workloads of it that are not in this document."""
     moves = [change for change in plan.changes if change.move]
     most = max((change.move.predicted_most_s for change in moves if change.move), default=0.0)
     graph = dataclasses.asdict(graph_of(plan.steps))
@@ -33,6 +33,7 @@ def plan_page(plan: PlanDocument, templates: Path | None = None) -> str:
         **plain(
             {
                 "plan": as_json(plan),
+                "left": left,
                 "told": plan.state.told,
                 "changes": [_change(change) for change in plan.changes],
                 "downtimes": [_downtime(change, most) for change in moves],

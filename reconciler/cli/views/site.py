@@ -1,5 +1,6 @@
-"""The pages that a watch serves about all that it sees: made anew for each request, on the server, from its last
-look and from the journal. They change nothing, and have no forms but to search."""
+"""The pages that a watch serves about all that it sees: made on the server, from its last look and from the
+journal. What takes long is made when a look has ended, before anybody asks. They change nothing, and have no forms
+but to search."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import re
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
@@ -32,7 +33,7 @@ from reconciler.cli.views.stock import HEAD, SAVED, columns, saved
 from reconciler.commands.app import Seen
 from reconciler.commands.compose import open_store, under_way
 from reconciler.core.stock import Item, Stock, stock
-from reconciler.core.tending import Postponed
+from reconciler.core.tending import Postponed, narrowed
 from reconciler.errors import ReconcilerError
 from reconciler.load.render_site import render_page
 from reconciler.model.command import Seconds
@@ -58,6 +59,7 @@ MOST: Final = 100
 """Rows of a table; there may be thousands of workloads."""
 RUNS: Final = 20
 OFF: Final = "off"
+NOTHING: Final = Stock((), ())
 
 
 def pages(watch: Watch) -> Mapping[str, GuardedPage]:
@@ -75,25 +77,20 @@ def pages(watch: Watch) -> Mapping[str, GuardedPage]:
     }
 
 
-@dataclass
+@dataclass(frozen=True)
 class Prepared:
-    """What is made of a look, once. `plan`: the page of its plan, when somebody has `asked` for it or for that of
-    the look before."""
+    """What is made of a look, once. `plan`: the page of its plan."""
 
     seen: Seen | None
-    spec: Spec | None
     stock: Stock
-    plan: bytes | None = None
-    asked: bool = False
+    plan: bytes
 
     @classmethod
-    def of(cls, stand: Stand, before: Prepared | None = None) -> Prepared:
-        if stand.seen is None or stand.spec is None:
-            return cls(stand.seen, stand.spec, Stock((), ()))
-        made = cls(stand.seen, stand.spec, stock(stand.spec, stand.seen.world, points=stand.seen.points))
-        if before and before.asked:
-            made.plan = _plan_of(stand.seen, stand.spec)
-        return made
+    def of(cls, stand: Stand) -> Prepared:
+        seen, spec = stand.seen, stand.spec
+        if seen is None or spec is None:
+            return cls(seen, NOTHING, b"")
+        return cls(seen, stock(spec, seen.world, points=seen.points), _plan_of(seen, spec))
 
 
 @dataclass
@@ -112,40 +109,46 @@ class Site(Unmoved):
     def _prepare(self) -> None:
         """The first time templates too."""
         with self._alone:
-            first, self._coming = self._now is None, False
-            self._now = Prepared.of(self.watch.stand, self._now)
+            first, self._coming = self._now is None or self._now.seen is None, False
+            self._now = Prepared.of(self.watch.stand)
         if first:
             with suppress(ReconcilerError):  # who asks is told
-                self.overview({})
+                for view in (self.overview, self.workloads, self.history, self.checkpoints):
+                    view({})
 
-    def _made(self) -> Prepared:
-        """Of the last look; of the one before while that is being made."""
-        now = self._now
-        if now is not None and (now.seen is self.watch.stand.seen or self._alone.locked() or self._coming):
-            return now
+    def _shown(self) -> tuple[Stand, Prepared]:
+        """The last look with what is made of it; while that is being made, with what is made of the one before,
+        and before the first of them is, nothing has been looked at."""
+        stand, now = self.watch.stand, self._now
+        if now is not None and now.seen is stand.seen:
+            return stand, now
+        if self._coming or self._alone.locked():
+            if now is not None and now.seen is not None:
+                return stand, now
+            return replace(stand, spec=None, seen=None, at=0.0), Prepared(None, NOTHING, b"")
         with self._alone:
-            if self._now is None or self._now.seen is not self.watch.stand.seen:
-                self._now = Prepared.of(self.watch.stand)
-            return self._now
+            self._now = Prepared.of(stand)
+            return stand, self._now
 
     def overview(self, _: Mapping[str, str]) -> Reply:
-        stand, now = self.watch.stand, self.watch.now()
-        found = under_way(self.watch.journal, now)
+        stand, made = self._shown()
+        found = under_way(self.watch.journal, self.watch.now())
         drift, count = drift_rows(stand, MOST)
         return self._page(
             "overview",
             "Overview",
             "/",
+            stand,
             moving=[moving_row(one) for one in found[:MOST]],
             moreMoving=max(0, len(found) - MOST),
             drift=drift,
             moreDrift=count - len(drift),
-            hosts=host_rows(stand, self._made().stock),
+            hosts=host_rows(stand, made.stock),
         )
 
     def workloads(self, query: Mapping[str, str]) -> Reply:
-        stand = self.watch.stand
-        there = self._made().stock
+        stand, made = self._shown()
+        there = made.stock
         asked, off = query.get("q", "").strip()[:200], query.get("only") == OFF
         found = [item for item in there.items if _matches(item, asked) and not (off and item.as_wanted)]
         number = _number(query.get("page", ""), -(-len(found) // MOST))
@@ -166,6 +169,7 @@ class Site(Unmoved):
             "workloads",
             "Workloads",
             "/workloads",
+            stand,
             q=asked,
             off=off,
             count=len(found),
@@ -180,16 +184,19 @@ class Site(Unmoved):
     def history(self, _: Mapping[str, str]) -> Reply:
         with open_store(self.watch.journal, write=False) as journal:
             runs = journal.runs(limit=RUNS)
-        return self._page("history", "History", "/history", runs=[run_row(run) for run in runs])
+        rows = [run_row(run) for run in runs]
+        return self._page("history", "History", "/history", self._shown()[0], runs=rows)
 
     def checkpoints(self, _: Mapping[str, str]) -> Reply:
-        seen = self.watch.stand.seen
+        stand = self._shown()[0]
+        seen = stand.seen
         points = sorted(seen.points.values(), key=lambda one: (not one.wanting, one.workload)) if seen else []
         kept = [one for point in points for one in point.kept]
         return self._page(
             "checkpoints",
             "Checkpoints",
             "/checkpoints",
+            stand,
             rows=[point_row(one) for one in points[:MOST]],
             more=max(0, len(points) - MOST),
             kept=[kept_row(one) for one in kept[:MOST]],
@@ -198,26 +205,24 @@ class Site(Unmoved):
 
     def plan(self, _: Mapping[str, str]) -> Reply:
         """The report of `plan --format html`, whose style is the only one that this reply lets be used."""
-        made = self._made()
-        if made.seen is None or made.spec is None:
-            return self._page(
-                "overview", "Last plan", "/plan", moving=[], moreMoving=0, drift=[], moreDrift=0, hosts=[]
-            )
-        made.asked = True
-        page = made.plan = made.plan or _plan_of(made.seen, made.spec)
+        stand, made = self._shown()
+        page = made.plan
+        if not page:
+            nothing = {"moving": [], "moreMoving": 0, "drift": [], "moreDrift": 0, "hosts": []}
+            return self._page("overview", "Last plan", "/plan", stand, **nothing)
         styles = re.findall(rb"<style>(.*?)</style>", page, re.DOTALL)
         hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(s).digest()).decode()}'" for s in styles)
         policy = f"default-src 'none'; style-src {hashes}; frame-ancestors 'none'; base-uri 'none'"
         return Reply(HTTPStatus.OK, page, HTML, policy)
 
-    def _page(self, template: str, title: str, here: str, **data: Any) -> Reply:
+    def _page(self, template: str, title: str, here: str, stand: Stand, **data: Any) -> Reply:
         shown = plain(
             data
             | {
                 "title": title,
                 "here": here,
                 "nav": NAV,
-                "stand": stand_line(self.watch),
+                "stand": stand_line(stand, self.watch.leads),
                 "release": __version__,
             }
         )
@@ -225,7 +230,17 @@ class Site(Unmoved):
 
 
 def _plan_of(seen: Seen, spec: Spec) -> bytes:
-    return plan_page(plan_document(seen, 0, spec=spec)).encode()
+    """With so many workloads at most, those first that are refused, then those that something else
+    is said of."""
+    plan = seen.plan
+    by_weight = sorted(plan.findings, key=lambda found: found.severity != "refuse")
+    concerned = [*(one.workload for one in by_weight), *(one.workload for one in plan.changes)]
+    names = list(dict.fromkeys(concerned))
+    if len(names) <= MOST:
+        return plan_page(plan_document(seen, 0, spec=spec)).encode()
+    part = plan_document(replace(seen, plan=narrowed(plan, frozenset(names[:MOST]))), 0, spec=spec)
+    whole = {"state": seen.state, "applyable": plan.applyable, "refused": plan.errored}
+    return plan_page(part.model_copy(update=whole), left=len(names) - MOST).encode()
 
 
 def _file(name: str, kind: str, _: Mapping[str, str]) -> Reply:

@@ -29,17 +29,17 @@ from reconciler.model.checkpoint import Kept
 from reconciler.model.plan import Change
 from reconciler.model.record import Mark, Run, RunState
 from reconciler.model.units import format_bytes, format_seconds
-from reconciler.watch.loop import Stand, Watch
+from reconciler.watch.loop import Stand
 
 CHANGES: Final = 20
 """Changes of a run that are shown."""
 NOTES: Final = 5
 
 
-def stand_line(watch: Watch) -> dict[str, Any]:
+def stand_line(stand: Stand, leading: bool) -> dict[str, Any]:
     """How things stand, in a line for the top of every page."""
-    stand, spec = watch.stand, watch.stand.spec
-    leads = "this watch leads" if watch.leads else "another watch leads; this one follows"
+    spec = stand.spec
+    leads = "this watch leads" if leading else "another watch leads; this one follows"
     commit = (spec.commit or "")[:12] if spec else ""
     shown = {"leads": leads, "commit": commit, "dirty": bool(spec and spec.dirty), "looked": _moment(stand.at)}
     if stand.trouble is not None:
