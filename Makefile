@@ -44,7 +44,7 @@ $(VENV)/page: $(VENV)/installed requirements/page.txt
 	@touch $@
 
 watch-soak: ready ## Twenty minutes of what people do to hosts under a watch
-	@WATCH_SOAK=1200 $(BIN)/python -m pytest -q -s --timeout=0 tests/lab/test_watch.py -k long_day
+	@WATCH_SOAK=1200 $(BIN)/python -m pytest -q -s --timeout=0 tests/lab/test_long_day.py
 
 page-tests: $(VENV)/page ## The pages of a watch, in Debian's Chromium
 	@$(BIN)/python -m pytest -q -m page tests/page

@@ -12,6 +12,10 @@ LABEL_RUN = "io.reconciler.run"
 LABEL_SPEC = "io.reconciler.spec"
 """On containers: the canonical JSON of the `container` section they were made from."""
 
+LABEL_COMMIT = "io.reconciler.commit"
+"""On containers: the commit of the specs they were made from, with "with uncommitted changes" where these
+differed. Told to runtimes among the labels of the workload."""
+
 ANNOTATION_CRIU = "org.criu.config"
 """Annotation that runc and crun >= 1.26 read: the CRIU config file of this one container."""
 

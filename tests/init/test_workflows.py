@@ -7,6 +7,9 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -206,46 +209,81 @@ def test_forgejo_gets_the_very_commit(forgejo: dict[str, Any], tmp_path: Path) -
     assert played.status == 0 and (job / "specs").read_text() == "one" and git(job, "rev-parse", "HEAD") == first
 
 
-def test_forgejo_keeps_one_comment_of_a_pull_request(forgejo: dict[str, Any], tmp_path: Path) -> None:
-    """Real: the step's own Python and HTTP. Made here: what Forgejo answers."""
-    said: list[dict[str, Any]] = [{"id": 7, "body": "a person's"}]
-    asked: list[tuple[str, str, str]] = []
+@dataclass
+class Forge:
+    """A server that keeps comments. Real: HTTP. Made here: what it answers."""
 
-    class Forgejo(BaseHTTPRequestHandler):
+    port: int
+    said: list[dict[str, Any]] = field(default_factory=lambda: [{"id": 7, "body": "a person's"}])
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    tokens: set[str | None] = field(default_factory=set)
+
+    def changes(self) -> list[tuple[str, str]]:
+        return [(method, path) for method, path in self.asked if method != "GET"]
+
+
+@contextmanager
+def forge(header: str) -> Iterator[Forge]:
+    """`header`: where it looks for a token."""
+
+    class Answers(BaseHTTPRequestHandler):
         def answer(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) or "{}")
-            asked.append((self.command, self.path, self.headers["Authorization"]))
+            there.asked.append((self.command, self.path.partition("?")[0]))
+            there.tokens.add(self.headers[header])
             if self.command == "POST":
-                said.append({"id": 8, **body})
-            elif self.command == "PATCH":
-                next(one for one in said if one["id"] == int(self.path.rpartition("/")[2])).update(body)
+                there.said.append({"id": 8, **body})
+            elif self.command != "GET":
+                next(one for one in there.said if one["id"] == int(self.path.rpartition("/")[2])).update(body)
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(json.dumps(said if self.command == "GET" else body).encode())
+            self.wfile.write(json.dumps(there.said if self.command == "GET" else body).encode())
 
-        do_GET = do_POST = do_PATCH = answer
+        do_GET = do_POST = do_PATCH = do_PUT = answer
 
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    comment = step_of(forgejo["jobs"]["review"], "Comment")
-    with ThreadingHTTPServer(("127.0.0.1", 0), Forgejo) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        there = Forge(server.server_port)
         Thread(target=server.serve_forever, daemon=True).start()
+        yield there
+        server.shutdown()
+
+
+def test_forgejo_keeps_one_comment_of_a_pull_request(forgejo: dict[str, Any], tmp_path: Path) -> None:
+    comment = step_of(forgejo["jobs"]["review"], "Comment")
+    issues = "/api/v1/repos/owner/fleet/issues"
+    with forge("Authorization") as there:
         given = {
-            "GITHUB_SERVER_URL": f"http://127.0.0.1:{server.server_port}",
+            "GITHUB_SERVER_URL": f"http://127.0.0.1:{there.port}",
             "GITHUB_REPOSITORY": "owner/fleet",
             "PULL_REQUEST": "3",
             "TOKEN": "t",
         }
-        assert Played(comment, tmp_path, **given).status == 0 and asked == [], "no plan, nothing to say"
+        assert Played(comment, tmp_path, **given).status == 0 and there.asked == [], "no plan, nothing to say"
         for text in ("first", "second"):
             (tmp_path / "plan.md").write_text(text)
             assert Played(comment, tmp_path, **given).status == 0
-        server.shutdown()
-    issues = "/api/v1/repos/owner/fleet/issues"
-    assert said == [{"id": 7, "body": "a person's"}, {"id": 8, "body": "<!-- reconcile plan -->\nsecond"}]
-    assert [(method, path) for method, path, _ in asked if method != "GET"] == [
-        ("POST", f"{issues}/3/comments"),
-        ("PATCH", f"{issues}/comments/8"),
-    ]
-    assert {token for *_, token in asked} == {"token t"}
+    assert there.said == [{"id": 7, "body": "a person's"}, {"id": 8, "body": "<!-- reconcile plan -->\nsecond"}]
+    assert there.changes() == [("POST", f"{issues}/3/comments"), ("PATCH", f"{issues}/comments/8")]
+    assert there.tokens == {"token t"}
+
+
+def test_gitlab_keeps_one_note_of_a_merge_request(gitlab: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("k")
+    notes = "/api/v4/projects/5/merge_requests/3/notes"
+    with forge("PRIVATE-TOKEN") as there:
+        given = {
+            "CI_API_V4_URL": f"http://127.0.0.1:{there.port}/api/v4",
+            "CI_PROJECT_ID": "5",
+            "RECONCILE_PLAN_KEY": str(tmp_path / "key"),
+        }
+        merge_request, token = {"CI_MERGE_REQUEST_IID": "3"}, {"RECONCILE_COMMENT_TOKEN": "t"}
+        for more in ({}, merge_request, token):
+            assert Played(lines_of(gitlab["plan"]), tmp_path, 2, **given, **more).status == 0 and there.asked == []
+        for status, ends in ((2, 0), (1, 1)):  # also what is refused is said
+            played = Played(lines_of(gitlab["plan"]), tmp_path, status, **given, **merge_request, **token)
+            assert played.status == ends
+    assert there.said[1:] == [{"id": 8, "body": "<!-- reconcile plan -->\n# what it says\n"}]
+    assert there.changes() == [("POST", notes), ("PUT", f"{notes}/8")] and there.tokens == {"t"}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from reconciler.lab import Lab
+from reconciler.model.labels import LABEL_COMMIT
 from tests.lab.repo import Repo
 from tests.load.test_git import git
 
@@ -38,6 +40,8 @@ def test_what_is_pushed_is_planned_and_carried_out(tmp_path: Path, clean_lab: La
     (elsewhere.folder / "specs").rmdir()
     elsewhere.run("apply", "plan.json", *at)
     assert "running on h2" in elsewhere.run("get", *at).stdout
+    label = clean_lab.exec("h2", ["podman", "inspect", "--format", "{{json .Config.Labels}}", "counter"]).stdout
+    assert json.loads(label)[LABEL_COMMIT] == second
     elsewhere.run("plan", *at, "--out", "plan.json")
     third = push("h1")
     assert third[:7] in elsewhere.run("apply", "plan.json", *at, expect=8).stderr

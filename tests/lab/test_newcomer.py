@@ -7,7 +7,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 
 from reconciler.lab import Lab
 from reconciler.lab.probe import Probe
@@ -52,37 +51,3 @@ def test_an_inventory_is_not_written_over_another_file(tmp_path: Path, clean_lab
     assert "left as it is" in refused.stderr and hosts.read_text() == "# mine\n"
     repo.run(*up, "--overwrite")
     assert hosts.read_text() == clean_lab.inventory_path.read_text()
-
-
-def test_the_starter_repositorys_workflow_applies_what_it_planned(tmp_path: Path, clean_lab: Lab) -> None:
-    """Its own shell steps, with a key from an agent, on real hosts; then on hosts that have changed since."""
-    fleet = tmp_path / "fleet"
-    environment = os.environ | {
-        "NO_COLOR": "1",
-        "PATH": f"{RECONCILE.parent}:{os.environ['PATH']}",
-        "RECONCILE_JOURNAL": str(tmp_path / "journal.db"),
-        "SSH_KEY": clean_lab.inventory_path.with_name("id_ed25519").read_text(),
-        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary"),
-        "GITHUB_OUTPUT": str(tmp_path / "output"),
-    }
-
-    def play(script: str, expect: int = 0) -> None:
-        words = ["bash", "-eo", "pipefail", "-c", script]
-        done = subprocess.run(words, cwd=fleet, env=environment, capture_output=True, text=True, timeout=300)
-        assert done.returncode == expect, done.stdout + done.stderr
-
-    (tmp_path / "fleet").mkdir()
-    play(f"reconcile init . --lab {clean_lab.name} && reconcile init .")
-    hosts = fleet / "specs" / "hosts.yaml"
-    hosts.write_text("".join(line for line in hosts.read_text().splitlines(True) if "identityFile" not in line))
-    play("git init -q && git add . && git -c user.name=n -c user.email=e commit -qm first")
-    jobs = yaml.safe_load((fleet / ".github/workflows/reconcile.yaml").read_text())["jobs"]
-    (plan,) = (step["run"] for step in jobs["plan"]["steps"] if step.get("id") == "plan")
-    apply = jobs["apply"]["steps"][-1]["run"]
-    play(plan)
-    assert "changes=yes" in (tmp_path / "output").read_text()
-    play(apply)
-    assert "counter created on h1" in (tmp_path / "summary").read_text()
-    play(apply, expect=8)  # the hosts are not as they were when it was planned
-    play(plan)
-    assert (tmp_path / "output").read_text().splitlines()[-1] == "changes=no"

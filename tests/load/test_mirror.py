@@ -228,6 +228,16 @@ def test_only_what_an_allowed_signer_has_signed(origin, tmp_path):
             assert refused.value.code == "E173"
     with pytest.raises(InputError, match="cannot be read"):
         origin.read(signers=tmp_path / "nope")
+    commit = origin.commit("plain")
+    for tag, key in (("by-anna", "anna"), ("by-eve", "eve")):
+        git(origin.work, "config", "user.signingKey", str(tmp_path / key))
+        git(origin.work, "tag", "-s", "-m", tag, tag)
+    git(origin.work, "tag", "light")
+    git(origin.work, "push", "-q", "--tags")
+    assert origin.read("by-anna", signers=signers) == (commit, ["plain"]), "the tag vouches for its commit"
+    for ref in ("main", commit, "by-eve", "light"):
+        with pytest.raises(InputError, match="not signed"):
+            origin.read(ref, signers=signers)
 
 
 def test_a_plan_is_bound_to_the_repository_wherever_it_is_read_from(origin):

@@ -12,6 +12,7 @@ from reconciler.guard import dossier
 from reconciler.hosts.base import CopyReport, Fleet, Progress, each, pump
 from reconciler.model.checkpoint import KeptAt
 from reconciler.model.command import Fence, Program
+from reconciler.model.labels import LABEL_COMMIT
 from reconciler.model.plan import Plan, Step, StepKind
 from reconciler.model.result import CopyMade, StepResult, WentBack
 from reconciler.model.spec import Workload
@@ -71,12 +72,20 @@ class Acting:
         capture = self.plan.captures.get(workload)
         return capture is not None and capture.goes_back
 
+    def workload(self, name: str) -> Workload:
+        """As it is planned; its labels say by which commit."""
+        planned, plan = self.plan.workloads[name], self.plan
+        labels = {key: value for key, value in planned.metadata.labels.items() if key != LABEL_COMMIT}
+        if plan.commit:
+            labels[LABEL_COMMIT] = f"{plan.commit}{' with uncommitted changes' * plan.dirty}"
+        return planned.model_copy(update={"metadata": planned.metadata.model_copy(update={"labels": labels})})
+
     def handover(self, step: Step) -> Handover:
         name, plan = step.workload, self.plan
         move = plan.moves[name]
         host = plan.hosts.get(move.destination)
         address = host.spec.address if host else ""
-        return Handover(plan.workloads[name], move, plan.policy_of(name), self.run, address=address)
+        return Handover(self.workload(name), move, plan.policy_of(name), self.run, address=address)
 
     def link(self, step: Step) -> str:
         return f"{self.run}-{step.workload}"

@@ -9,7 +9,7 @@ from reconciler.model.result import InstanceMade
 
 
 async def create(acting: Acting, step: Step, progress: Progress) -> InstanceMade:
-    workload, driver = acting.plan.workloads[step.workload], acting.driver(step)
+    workload, driver = acting.workload(step.workload), acting.driver(step)
     wanted = workload.spec.container
     runtime = (wanted.oci_runtime if wanted else None) or ""
     program = driver.create(workload, acting.fence(step), oci_runtime=runtime, secrets=acting.secrets(workload))

@@ -7,18 +7,18 @@ from collections.abc import Iterable
 from reconciler.criu.tasks import config_file
 from reconciler.errors import Refused
 from reconciler.model.container import Container, NetworkAttachment
-from reconciler.model.labels import ANNOTATION_CRIU, LABEL_SPEC, LABEL_WORKLOAD
+from reconciler.model.labels import ANNOTATION_CRIU
 from reconciler.model.spec import Workload
 from reconciler.runtimes.docker.unsupported import unsupported
 from reconciler.runtimes.oci.options import (
     kernel,
     limits,
     logging,
+    marked,
     mount,
     network,
     process,
     security,
-    spec_label,
     tmpfs,
 )
 
@@ -33,7 +33,7 @@ def create_argv(workload: Workload, *, image: str, restart: str, secrets: Iterab
     for where, why, fix in unsupported(container):  # saved plans and records of others come this way too
         field = ".".join(map(str, where))
         raise Refused(f"{name} cannot be a container of Docker: `{field}`: {why}", code="P460", fix=fix)
-    labels = {**container.labels, LABEL_WORKLOAD: name, LABEL_SPEC: spec_label(container)}
+    labels = marked(workload)
     annotations = {**container.annotations, ANNOTATION_CRIU: config_file(name)}
     entry = container.entrypoint
     options = [

@@ -6,9 +6,18 @@ from __future__ import annotations
 from reconciler.errors import Refused
 from reconciler.model.base import canonical_json, parse_duration, parse_size
 from reconciler.model.container import Container, Limits, PublishedPort
+from reconciler.model.labels import LABEL_COMMIT, LABEL_SPEC, LABEL_WORKLOAD
+from reconciler.model.spec import Workload
 
 _SEPARATORS = frozenset(',"\n\r')
 """Engines read `--mount` as a line of comma-separated values; these would end a value early."""
+
+
+def marked(workload: Workload) -> dict[str, str]:
+    """The labels of its container: its spec's, and ours."""
+    container, said = workload.container, workload.metadata.labels
+    ours = {LABEL_WORKLOAD: workload.metadata.name, LABEL_SPEC: spec_label(container)}
+    return container.labels | ours | {key: said[key] for key in (LABEL_COMMIT,) if key in said}
 
 
 def spec_label(container: Container) -> str:

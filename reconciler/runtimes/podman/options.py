@@ -10,17 +10,17 @@ from reconciler.criu.tasks import config_file
 from reconciler.model.base import parse_duration
 from reconciler.model.container import Container, NetworkAttachment
 from reconciler.model.copying import CopyLabels, is_copy
-from reconciler.model.labels import ANNOTATION_CRIU, LABEL_SPEC, LABEL_WORKLOAD
+from reconciler.model.labels import ANNOTATION_CRIU
 from reconciler.model.spec import Workload
 from reconciler.runtimes.oci.options import (
     kernel,
     limits,
     logging,
+    marked,
     mount,
     network,
     process,
     security,
-    spec_label,
     tmpfs,
 )
 from reconciler.runtimes.podman import paths
@@ -34,7 +34,7 @@ def create_argv(
     the container on the default bridge, so that its own addresses do not appear on the network yet. `init_path`:
     the program that goes first, where the host has it elsewhere than Podman thinks."""
     name, container = workload.metadata.name, workload.container
-    labels = {**container.labels, LABEL_WORKLOAD: name, LABEL_SPEC: spec_label(container)}
+    labels = marked(workload)
     if is_copy(name):
         labels |= CopyLabels.read(workload.metadata.labels).labels
     options = [
