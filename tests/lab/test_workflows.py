@@ -42,7 +42,7 @@ class Runner:
         self.environment = os.environ | {
             "NO_COLOR": "1",
             "PATH": f"{given}:{RECONCILE.parent}:{os.environ['PATH']}",
-            "XDG_STATE_HOME": str(self.folder / "job" / "state"),
+            "RECONCILE_JOURNAL": str(self.folder / "job" / "journal.db"),
             "GITHUB_STEP_SUMMARY": str(self.folder / "summary"),
             "GITHUB_OUTPUT": str(self.folder / "output"),
         }
