@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,6 +17,7 @@ import pytest
 
 from reconciler.lab import Lab
 from tests.faults import blows
+from tests.faults.controller import fill
 from tests.lab.watched import LENIENT, PAGE, Watched, read, watching
 from tests.load.test_git import git
 from tests.watch.promtool import checked, promtool
@@ -38,7 +42,7 @@ class Day:
         self.repo, self.lab = self.watched.repo, self.watched.repo.lab
         self.events = (
             *(self.commit, self.commit, self.kill_by_hand, self.cut_link),
-            *(self.fill_a_disk, self.edit_badly, self.kill_the_watch),
+            *(self.fill_a_disk, self.fill_our_own_disk, self.edit_badly, self.kill_the_watch),
         )
 
     def goes_on(self) -> None:
@@ -78,6 +82,14 @@ class Day:
         time.sleep(self.chance.uniform(2, 10))
         free_disk(self.lab, host)
 
+    def fill_our_own_disk(self) -> None:
+        """The one that the journal is on."""
+        filler = (self.repo.folder / self.repo.journal).with_name("filler")
+        fill(filler)
+        self.commit()
+        time.sleep(self.chance.uniform(2, 10))
+        filler.unlink()
+
     def edit_badly(self) -> None:
         specs = self.repo.folder / "specs" / "workloads.yaml"
         good = specs.read_text()
@@ -96,8 +108,9 @@ class Day:
 
 def test_a_long_day(tmp_path: Path, clean_lab: Lab) -> None:
     """In any order, for WATCH_SOAK seconds: `make watch-soak` takes twenty minutes."""
-    with watching(tmp_path, clean_lab) as watched:
+    with small_disk(tmp_path / "state"), watching(tmp_path / "fleet", clean_lab) as watched:
         repo, day = watched.repo, Day(watched, random.Random(SEED))
+        repo.journal = "../state/journal.db"
         git(repo.folder, "init", "-q")
         for number, name in enumerate(NAMES):
             repo.counter(name, number=number, health=LENIENT)
@@ -120,6 +133,17 @@ def test_a_long_day(tmp_path: Path, clean_lab: Lab) -> None:
     told = f"{sum(day.done.values())} events, {dict(day.done)}"
     print(f"{told}; the watch had {min(day.memory_mib)} to {max(day.memory_mib)} MiB")
     assert max(day.memory_mib) <= MOST_MIB
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[None]:
+    """On this machine."""
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", folder], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
 
 
 def free_disk(lab: Lab, host: str) -> None:

@@ -194,6 +194,30 @@ def test_of_two_one_leads_and_the_other_takes_over(scene: Scene) -> None:
     assert len(scene.heard(News.FOLLOWS)) == 1
 
 
+def test_one_that_is_stopped_in_the_middle_of_a_move_leaves_nothing_in_doubt(scene: Scene) -> None:
+    """SIGTERM: before the commit it is put back, and the next watch does it."""
+
+    async def course(watch: Watch) -> None:
+        await asyncio.sleep(10)
+        scene.want(web="h2")
+        scene.edit(watch)
+        for _ in range(1000):
+            await asyncio.sleep(0.01)
+            if scene.states()["h1"] == {"web": FROZEN}:
+                return  # it is stopped now
+        raise AssertionError("nothing was ever frozen")
+
+    scene.play(course)
+    assert scene.states() == {"h1": {"web": "running"}, "h2": {}}
+    assert len(scene.heard(News.STOPS)) == 1
+
+    async def again(watch: Watch) -> None:
+        await asyncio.sleep(30)
+        assert scene.states() == {"h1": {}, "h2": {"web": "running"}} and watch.stand.converged
+
+    scene.play(again)
+
+
 def test_once_ends_when_there_is_nothing_more_to_begin(scene: Scene) -> None:
     async def course(watch: Watch) -> None:
         await asyncio.sleep(60)
