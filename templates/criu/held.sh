@@ -28,7 +28,7 @@ keep_more() { # FOLDER PID...: what they may do, names and addresses that somebo
     wait $!
     [ -s "$into/rights" ]
 } 2>/dev/null
-tasks() { cat "$(cat "$folder/hook/cgroup")/cgroup.procs" || living "$cgroup" "$monitor" | cut -d ' ' -f 1; }
+tasks() { read -r group _ <"$folder/hook/cgroup" && cat "$group/cgroup.procs" || living "$cgroup" "$monitor" | cut -d ' ' -f 1; }
 # As soon as the tasks stand still, which the hook says, beside their dump. The other end of the fifo is this shell's alone:
 # it ends with it.
 keep_beside() { # FOLDER
@@ -42,6 +42,7 @@ keep_beside() { # FOLDER
         keep_more "$1" $(tasks)
     } >/dev/null 2>&1 &
     noter=$!
+    renice -n 10 -p "$noter" >/dev/null 2>&1 # clients wait for the dump
     exec 5<&-
 }
 network=$folder/hook noted=$home/noted noter=
@@ -66,16 +67,18 @@ printf '%s\n' "$said"
 case $said in *'"outcome":"held"'* | *'"outcome":"exited","status":0,'*) ;; *) exit 0 ;; esac
 [ -s "$home/checkpoint/inventory.img" ] || { echo "no complete dump in $home/checkpoint" >&2; exit 3; }
 keep_state() {
-    rm -rf "$home/checkpoint/state" && mkdir -m 700 "$home/checkpoint/state" || return
     # What runs on after its dump is not what was dumped any more.
     # shellcheck disable=SC2046 # PIDs are words
     [ -z "$held" ] || { [ -n "$noter" ] && wait "$noter"; } || keep_more "$noted" $(tasks) || return
-    rm -f "$folder/still"
-    cp "$noted"/* "$home/checkpoint/state/" && rm -rf "$noted" || return
+    printf '%s\n' "$addresses" >"$noted/addresses" || return
+    set -- "$noted"/*
+    [ ! -e "$network/net.cards" ] || set -- "$@" "$network"/net.* # not there for a host's own network
+    state=$home/checkpoint/state
+    [ ! -e "$state" ] || rm -rf "$state" || return
+    mkdir -m 700 "$state" && cp "$@" "$state/" || return # with few programs: clients wait
     # Secrets as the engine gave them when it made the container: what they are by now no process of it knows.
-    [ ! -d "$home/secrets" ] || cp -Rp "$home/secrets" "$home/checkpoint/state/" || return
-    printf '%s\n' "$addresses" >"$home/checkpoint/state/addresses" || return
-    [ ! -e "$network/net.cards" ] || cp "$network"/net.* "$home/checkpoint/state/" || return # not there for a host's own network
+    [ ! -d "$home/secrets" ] || cp -Rp "$home/secrets" "$state/" || return
+    rm -rf "$noted" "$folder/still" >/dev/null &
 } 2>/dev/null
 keep_state || exit 3
 set -- "$home"/checkpoint/*

@@ -113,30 +113,37 @@ neighbours() {
 }
 
 sysctls() { # of cards too, so after these. `all` sets all others, which are put back after it
+	all=
 	set_sysctls
-	grep -q '^[^:]*/all/' "$work/knobs" || return 0
+	[ -n "$all" ] || return 0
 	grep -rsH . /proc/sys/net >"$work/net.sysctls"
+	other_sysctls
 	set_sysctls
 }
-set_sysctls() {
+other_sysctls() {
 	awk 'FILENAME == ARGV[1] {here[$0]; next} !($0 in here)' "$work/net.sysctls" "$state/net.sysctls" >"$work/knobs"
+}
+set_sysctls() {
 	while IFS=: read -r knob value; do
 		case $knob in *..* | *[!A-Za-z0-9/._-]*) continue ;; /proc/sys/net/*) ;; *) continue ;; esac
+		case $knob in */all/*) all=yes ;; esac
 		[ ! -w "$knob" ] || printf '%s\n' "$value" >"$knob"
 	done <"$work/knobs"
 }
 
 # Most often all is as it was, and one look at everything says so: clients wait. Left out is what is about this host alone,
-# and what the kernel makes by itself.
+# and what the kernel makes by itself. Sysctls that are another go to `knobs`, and do not count.
 as_it_was() {
-	[ -z "$(xtables)" ] || return
-	set --
+	: >"$work/knobs"
+	set -- "$work/net.sysctls" "$state/net.sysctls"
 	for from in "$work" "$state"; do
 		for name in cards every neighbours rules4 rules6 all4 all6 nft; do set -- "$@" "$from/net.$name"; done
 	done
-	awk -v work="$work/" '
+	awk -v work="$work/" -v knobs="$work/knobs" '
 		function after(word) {return match($0, " " word " [^ \\\\]+") ? substr($0, RSTART, RLENGTH) : ""}
 		FNR == 1 {name = FILENAME; sub(/.*\/net\./, "", name); here = index(FILENAME, work) == 1; n = skip = 0}
+		name == "sysctls" && here {sysctl[$0]; next}
+		name == "sysctls" {if (!($0 in sysctl)) print >knobs; next}
 		/^#/ {next}
 		name == "nft" {
 			if (/^table /) skip = $3 ~ /^CRIU/
@@ -159,7 +166,7 @@ as_it_was() {
 		END {
 			for (name in most) if (had[name] != most[name]) other = 1
 			exit other
-		}' "$@"
+		}' "$@" && [ -z "$(xtables)" ]
 }
 
 # Tables of nftables that are not here. CRIU's own locks are nobody's, and what iptables has made only that can make again.
@@ -204,20 +211,22 @@ unlike() { # what is not as it was, in words
 	for file in $(xtables); do missing_chains "$file" | sed "s/^/its network is another: it lacks $file's /"; done
 }
 
-replay() { # STATE WORK HOOK, inside the namespace; says what could not be made as it was
-	state=$1 work=$2
+replay() { # STATE WORK, inside the namespace; says what could not be made as it was
+	state=$1 work=$2 other=
+	/bin/sh "$HOOK" remember "$work"
+	as_it_was || other=yes
+	[ ! -s "$work/knobs" ] || sysctls
+	[ -n "$other" ] || return 0
 	read -r given <"$state/addresses"
-	/bin/sh "$3" remember "$work"
 	alike=yes
 	for one in $(printf %s "$given" | tr , ' '); do grep -qF " $one/" "$work/net.every" || alike=; done
-	sysctls
-	! as_it_was || return 0
 	[ -n "$(unlike)" ] || return 0
 	to_change >"$work/batch"
 	grep -v '^-6 ' "$work/batch" | sed 's/^-4 //' | ip -force -batch - >&2
 	sed -n 's/^-6 //p' "$work/batch" | ip -6 -force -batch - >&2
 	filters >&2
-	/bin/sh "$3" remember "$work"
+	/bin/sh "$HOOK" remember "$work"
+	other_sysctls
 	sysctls # of cards that were not there
 	unlike
 }

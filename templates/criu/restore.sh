@@ -16,23 +16,37 @@ fi
 # again. So TCP and UDP to these addresses is dropped meanwhile, and who sent TCP told that the host cannot be reached, so
 # that it tries again soon (hook.sh says more). restoring.sh ends that when all sockets are there. Entries expire, should
 # both be killed. Without nft there is no shield.
+#
+# What is made costs a third of what is taken out, for a program that has taken something out waits for the kernel's grace
+# period. So that ends by one more element, and the tables are taken out when clients are answered.
 rules() {
     [ -z "$v4" ] || echo "ip daddr @four meta l4proto { tcp, udp } drop"
     [ -z "$v6" ] || echo "ip6 daddr @six meta l4proto { tcp, udp } drop"
+}
+opened() {
+    [ -z "$v4" ] || echo "ip daddr @four_open accept"
+    [ -z "$v6" ] || echo "ip6 daddr @six_open accept"
 }
 answers() {
     [ -z "$v4" ] || echo "ip daddr @four tcp flags & (syn|ack) == ack reject with icmp type host-unreachable"
     [ -z "$v6" ] || echo "ip6 daddr @six tcp flags & (syn|ack) == ack reject with icmpv6 type no-route"
 }
 sets() {
-    [ -z "$v4" ] || echo "set four { type ipv4_addr; flags timeout; timeout 5m; elements = { $v4 } }"
-    [ -z "$v6" ] || echo "set six { type ipv6_addr; flags timeout; timeout 5m; elements = { $v6 } }"
+    [ -z "$v4" ] || echo "set four { type ipv4_addr; flags timeout; timeout 5m; elements = { $v4 } }
+        set four_open { type ipv4_addr; }"
+    [ -z "$v6" ] || echo "set six { type ipv6_addr; flags timeout; timeout 5m; elements = { $v6 } }
+        set six_open { type ipv6_addr; }"
+}
+opening() { # FAMILY
+    [ -z "$v4" ] || echo "add element $1 $table four_open { $v4 }"
+    [ -z "$v6" ] || echo "add element $1 $table six_open { $v6 }"
 }
 lay() { # REJECTS: kernels before 5.11 cannot do that at ingress
-    nft "$none
+    nft "create table netdev $table
     table netdev $table {
         $ours
-        chain arriving { type filter hook ingress devices = { $devices } priority -500; policy accept; $1
+        chain arriving { type filter hook ingress devices = { $devices } priority -500; policy accept; $open
+            $1
             $drops
         }
     }
@@ -40,37 +54,45 @@ lay() { # REJECTS: kernels before 5.11 cannot do that at ingress
 }
 shield() {
     v4='' v6='' devices=''
-    for address in $(echo "$addresses" | tr , ' '); do
+    IFS=,
+    for address in $addresses; do
         case $address in *:*) v6="$v6${v6:+, }$address" ;; *) v4="$v4${v4:+, }$address" ;; esac
     done
+    unset IFS
     [ -n "$v4$v6" ] || return
     for path in /sys/class/net/*; do
         device=${path##*/}
         [ "$device" = lo ] || devices="$devices${devices:+, }\"$device\""
     done
-    ours=$(sets) drops=$(rules) rejects=$(answers)
-    inet="table inet $table {
+    ours=$(sets) open=$(opened) drops=$(rules) rejects=$(answers)
+    inet="create table inet $table
+    table inet $table {
         $ours
-        chain forwarded { type filter hook forward priority -500; policy accept; $drops
+        chain forwarded { type filter hook forward priority -500; policy accept; $open
+            $drops
         }
-        chain local { type filter hook output priority -500; policy accept; $drops
+        chain local { type filter hook output priority -500; policy accept; $open
+            $drops
         }
     }"
     # All at once, for each call costs milliseconds; where there is no ingress hook, what can be had.
-    if lay "$rejects" || lay ''; then ending=$none; else
+    ending=$none
+    if lay "$rejects" || { nft "$none"; lay "$rejects"; } || lay ''; then opening netdev >"$home/opening"; else
         ending=$none_of_inet
-        nft "$none_of_inet
-        $inet"
+        nft "$none_of_inet"
+        nft "$inet"
+        : >"$home/opening"
     fi
+    opening inet >>"$home/opening"
     printf '%s\n' "$ending" >"$home/unshield"
 }
 ending=
 none_of_inet="table inet $table; delete table inet $table"
 none="table netdev $table; delete table netdev $table; $none_of_inet"
-unshield() { # where CRIU did not come so far
+unshield() { # all of it
     # Somebody may have removed the folder, and with it the note.
     if [ -e "$home/unshield" ] || [ ! -d "$home" ]; then nft "$ending"; fi
-    rm -f "$home/unshield"
+    rm -f "$home/opening" "$home/unshield"
 }
 
 # Switches and neighbours learn where the addresses are now: the kernel announces them, over ARP and as IPv6 neighbour,

@@ -1,6 +1,8 @@
-# CRIU's action script of a restore: what has to happen at once, at points of it that nobody outside can see.
-#   post-setup-namespaces  sockets are not there yet: their network becomes what it was, but with a smaller MTU for as long
-#                          as they are restored
+# CRIU's action script of a restore: what has to happen at once, at points of it that nobody outside can see. Clients wait
+# for each program that it starts.
+#   pre-restore            where the engine has made their network already, and tells which it is, that becomes what it was,
+#                          but with a smaller MTU for as long as sockets are restored, while CRIU reads its images
+#   post-setup-namespaces  sockets are not there yet: it is waited for, or done where nobody told
 #   network-unlock         all sockets and mounts are there; the tasks do not run yet
 #   post-restore           all is restored, and nothing runs yet: is it fenced off meanwhile? Then it must not come up. In
 #                          the host's own network this is what `network-unlock` is elsewhere
@@ -16,31 +18,78 @@
 #
 # What is not as it was is told in `unlike`, which is read before the source is let go. HOOK: hook.sh, which says what a
 # network is. `replay` stands before this (replay.sh).
+namespace() { # the path of the one that the engine has made, if it says so where CRIU's images are
+	sed -n 's/.*{"type":"network","path":"\([^"]*\)"}.*/\1/p' "$home/config.json"
+} 2>/dev/null
+network() { # IMAGES HOME [shrink], inside the tasks' namespace
+	if [ -f "$1/state/net.cards" ]; then
+		mkdir -m 700 "$2/network" && replay "$1/state" "$2/network" >>"$2/unlike"
+	fi
+	[ -z "$3" ] || shrink "$2"
+}
+shrink() { # HOME: cards that are up, as they are by now
+	cards=$1/network/net.cards
+	[ -s "$cards" ] || { cards=$1/cards && ip -o link show >"$cards"; }
+	while read -r _ device flags _ mtu _; do
+		case $flags in *[\<,]UP[,\>]*) ;; *) continue ;; esac
+		device=${device%:}
+		device=${device%%@*}
+		printf 'link set dev %s mtu %s\n' "$device" "$mtu" >&3
+		printf 'link set dev %s mtu %s\n' "$device" $((mtu - 4))
+	done <"$cards" 3>"$1/mtus" | ip -batch -
+}
 set -f # without -u: a restore fails when its action script does
 export LC_ALL=C
 PATH=${PATH:+$PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-if [ "${1-}" = replay ]; then
-	replay "$2" "$3" "$HOOK"
+if [ "${1-}" = inside ]; then
+	network "$2" "$3" "${4-}"
 	exit 0
 fi
-case ${CRTOOLS_SCRIPT_ACTION-} in post-setup-namespaces | post-restore | network-unlock | pre-resume | late) ;; *) exit 0 ;; esac
+case ${CRTOOLS_SCRIPT_ACTION-} in pre-restore | post-setup-namespaces | post-restore | network-unlock | pre-resume | late) ;; *) exit 0 ;; esac
 INIT=${CRTOOLS_INIT_PID-}
-images=$(readlink -f "$CRTOOLS_IMAGE_DIR") # CRIU names its descriptor of the folder
+images=$(cd -P -- "$CRTOOLS_IMAGE_DIR" && pwd -P) || exit 1 # CRIU names its descriptor of the folder
 home=${images%/*}
 mtus=$home/mtus
 inside() { nsenter --net="/proc/$INIT/ns/net" -- "$@"; }
-own_network() { [ "$(readlink "/proc/$INIT/ns/net")" != "$(readlink /proc/self/ns/net)" ]; }
+shrinks=
+[ ! -e "$home/opening" ] || shrinks=shrink # connections come along
+# shellcheck disable=SC3013 # dash and busybox have it
+own_network() { ! [ "/proc/$INIT/ns/net" -ef /proc/self/ns/net ]; }
 # include rights
 # include named
 
-put_network_back() {
-	[ -f "$images/state/net.cards" ] || return 0
-	mkdir -m 700 "$home/network" || return
-	inside /bin/sh "$0" replay "$images/state" "$home/network" >>"$home/unlike"
-} </dev/null 2>"$home/restoring.log"
+put_network_back() { # NAMESPACE [shrink]
+	nsenter --net="$1" -- /bin/sh "$0" inside "$images" "$home" "${2-}"
+} </dev/null >/dev/null 2>"$home/restoring.log"
+put_back_early() {
+	path=$(namespace)
+	[ -n "$path" ] && ! [ "$path" -ef /proc/self/ns/net ] || return
+	: >"$home/early"
+	{
+		put_network_back "$path" $shrinks
+		printf '%s\n' "$path" >"$home/early"
+	} </dev/null >/dev/null 2>&1 &
+}
+EARLY_WAIT=1000 # turns of at least two milliseconds, for what takes a tenth of a second where it is slow
+was_early() { # for these very tasks?
+	[ -e "$home/early" ] || return
+	tries=0
+	until read -r path <"$home/early" && [ -n "$path" ]; do
+		tries=$((tries + 1))
+		[ "$tries" -lt "$EARLY_WAIT" ] || return
+		sleep 0.002
+	done
+	# shellcheck disable=SC3013
+	[ "$path" -ef "/proc/$INIT/ns/net" ] && return
+	begin
+	return 1
+}
 
-cards_up() { # as they are by now
-	if [ -s "$home/network/net.cards" ]; then grep '[<,]UP[,>]' "$home/network/net.cards"; else inside ip -o link show up; fi
+begin() { # of an earlier try
+	for left in "$mtus" "$home/unlike" "$home/network" "$home/early"; do [ ! -e "$left" ] || rm -rf "$left"; done
+}
+let_in() { # packets, by one of two ways: taking the tables out takes longer
+	[ ! -e "$home/opening" ] || nft -f "$home/opening" || nft -f "$home/unshield"
 }
 
 # Names that somebody has edited in /etc/hosts, and resolvers: the engine has made these files anew. What is about this host,
@@ -93,10 +142,10 @@ END
 # The OCI runtime has CRIU mount the host's own /dev/null over what is masked, where root of the container could change
 # what anybody on the host may do with it: the container's own hides it as well.
 mask_by_own_null() {
-	null=$(stat -c %d:%i /dev/null)
 	while read -r _ _ _ root path _; do
 		case $root:$path in */null:/proc/* | */null:/sys/*) ;; *) continue ;; esac
-		[ "$(stat -c %d:%i "/proc/$INIT/root$path")" = "$null" ] || continue
+		# shellcheck disable=SC3013 # dash and busybox have it
+		[ "/proc/$INIT/root$path" -ef /dev/null ] || continue
 		mount -n --namespace "/proc/$INIT/ns/mnt" --no-canonicalize --bind /dev/null "$path"
 	done <"/proc/$INIT/mountinfo"
 }
@@ -117,31 +166,26 @@ compare_rights() {
 }
 
 case $CRTOOLS_SCRIPT_ACTION in
+pre-restore)
+	begin
+	put_back_early
+	;;
 post-setup-namespaces)
-	rm -rf "$mtus" "$home/unlike" "$home/network"
 	printf '%s\n' "$INIT" >"$home/restored.pid" # for who tells the segment where they are now
 	{ put_files_back && fill_shm; } </dev/null >/dev/null 2>&1 & # clients wait: beside the network
-	! own_network || put_network_back
+	! own_network || was_early || put_network_back "/proc/$INIT/ns/net" $shrinks
 	wait
-	own_network && [ -e "$home/unshield" ] || exit 0 # no connections come along
-	cards_up | while read -r _ device _ _ mtu _; do
-		device=${device%:}
-		device=${device%%@*}
-		printf 'link set dev %s mtu %s\n' "$device" "$mtu" >&3
-		printf 'link set dev %s mtu %s\n' "$device" $((mtu - 4))
-	done 3>"$mtus" | inside ip -batch -
 	;;
 network-unlock)
 	if [ -s "$mtus" ]; then
 		{ inside ip -batch "$mtus" && rm -f "$mtus"; } </dev/null >/dev/null 2>&1 &
 	fi
-	[ ! -e "$home/unshield" ] || nft -f "$home/unshield"
-	rm -f "$home/unshield"
+	let_in
 	mask_by_own_null </dev/null >/dev/null 2>&1 & # clients wait; truth.sh looks whether it was done
 	;;
 post-restore)
 	[ ! -e "$home/fenced" ] || exit 1
-	own_network || [ ! -e "$home/unshield" ] || nft -f "$home/unshield" # CRIU says nothing of unlocking the host's own
+	own_network || let_in # CRIU says nothing of unlocking the host's own
 	;;
 pre-resume)
 	tasks
@@ -150,9 +194,9 @@ pre-resume)
 	wait
 	;;
 late)
-	rm -rf "$home/unlike" "$home/network"
+	begin
 	printf '%s\n' "$INIT" >"$home/restored.pid"
-	! own_network || put_network_back
+	! own_network || put_network_back "/proc/$INIT/ns/net"
 	{ put_files_back && fill_shm; } </dev/null >/dev/null 2>&1
 	tasks
 	put_back

@@ -2,7 +2,7 @@
 # users are mapped.
 rights() {
     [ $# -gt 0 ] || return 0
-    sed 's/  */ /g; s/^/map/; q' "/proc/$1/uid_map"
+    read -r inside outside count <"/proc/$1/uid_map" && echo "map $inside $outside $count"
     files=
     for pid; do files="$files /proc/$pid/status"; done
     # shellcheck disable=SC2086

@@ -6,7 +6,7 @@ home=$1
 # include serving
 if [ -e "$home/unshield" ]; then
     nft -f "$home/unshield"
-    rm -f "$home/unshield"
+    rm -f "$home/opening" "$home/unshield"
 fi
 [ -s "$home/lazy-pages.pid" ] || [ -s "$home/keeper.pid" ] || exit 0
 tries=0

@@ -82,7 +82,8 @@ say() { printf '%s\n' "$1" >>"$H/trouble"; }
 # shellcheck disable=SC2086  # $SH may be `busybox sh`
 in_netns() { nsenter --net="/proc/$1/ns/net" $SH "$0" "$2"; } # PID netdown|netup
 
-same_netns() { [ "$(readlink "/proc/$1/ns/net")" = "$(readlink /proc/self/ns/net)" ]; }
+# shellcheck disable=SC3013 # dash and busybox have it
+same_netns() { [ "/proc/$1/ns/net" -ef /proc/self/ns/net ]; }
 
 set_knob() { [ ! -w "$1" ] || printf '%s\n' "$2" >"$1"; } # PATH VALUE
 
@@ -196,7 +197,8 @@ netdown() { # inside the tasks' network namespace: interfaces down, so that IP a
 	done <"$H/net.devices"
 	: >"$H/net.fenced"
 	while read -r DEV; do $IP link set dev "$DEV" down || return 1; done <"$H/net.devices"
-	! $IP -o link show up | grep -v LOOPBACK
+	LEFT=$($IP -o link show up) || return 1
+	printf '%s\n' "$LEFT" | while read -r _ _ FLAGS _; do case $FLAGS in '' | *LOOPBACK*) ;; *) exit 1 ;; esac done
 }
 
 netup() { # puts back what netdown took; may be repeated
