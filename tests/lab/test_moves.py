@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -231,7 +233,16 @@ def test_two_applies_at_once_exclude_each_other(repo: Repo, tmp_path: Path, clea
     other.workloads = repo.workloads
     other.write()
     refused = []
-    repo.apply_until("reserve", lambda _: refused.append(other.apply(expect=6)), expect=0)
+
+    def meanwhile(first: subprocess.Popen[str]) -> None:
+        """It must not come to its end before the other has looked, however busy this machine is."""
+        first.send_signal(signal.SIGSTOP)
+        try:
+            refused.append(other.apply(expect=6))
+        finally:
+            first.send_signal(signal.SIGCONT)
+
+    repo.apply_until("reserve", meanwhile, expect=0)
     assert "works on" in refused[0].stderr
     assert repo.running_on() == ["h2"]
 
