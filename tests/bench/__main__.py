@@ -58,10 +58,10 @@ def main() -> int:
     rows.sort(key=lambda row: places.get(row["case"], len(places)))
     report.show(rows, console)
     if asked.write_docs:
-        drawn = picture.draw(rows)
+        drawn = picture.draw(rows) if not asked.only else ""
         if drawn:
             PICTURE.write_text(drawn, encoding="utf-8")
-        report.write_docs(rows, DOCS, PICTURE.name if drawn else "")
+        report.write_docs(rows, DOCS, PICTURE.name if drawn else "", keep=bool(asked.only))
     for way in ("ours", "manual"):
         for row in rows:
             for why in row.get(f"{way}_broken", ()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ Row = dict[str, Any]
 """One line of build/bench-details.json; `kind` says which fields it has: machine, move or figure."""
 
 MARK = "<!-- written by `make bench ARGS=--write-docs`; do not edit below -->"
+ANEW = "Some of it was measured anew. "
 _HEADS = (
     "case",
     "downtime",
@@ -128,14 +130,44 @@ def markdown(rows: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_docs(rows: Sequence[Row], file: Path, drawn: str = "") -> None:
-    """Replace what stands below the mark. `drawn`: the picture to show, if there is one."""
+def write_docs(rows: Sequence[Row], file: Path, drawn: str = "", keep: bool = False) -> None:
+    """Replace what stands below the mark; with `keep` only the rows that there are. `drawn`: the picture to show,
+    if there is one."""
     shown = f"![Downtime against memory]({drawn})\n\n" if drawn else ""
     text = file.read_text(encoding="utf-8")
-    above, mark, _ = text.partition(MARK)
+    above, mark, below = text.partition(MARK)
     if not mark:
         raise SystemExit(f"{file} has no line {MARK}")
+    if keep:
+        file.write_text(f"{above}{mark}{merged(below, markdown(rows))}", encoding="utf-8")
+        return
     file.write_text(f"{above}{mark}\n\n{shown}{markdown(rows)}", encoding="utf-8")
+
+
+def merged(before: str, now: str) -> str:
+    """Tables with the rows of `now` in the place of those of the same name, new ones at the end of theirs, and
+    where each was measured."""
+    text, _, _ = before.partition(f"\n{ANEW}")
+    lines = text.rstrip("\n").splitlines()
+    for table in (part.splitlines() for part in now.strip().split("\n\n")):
+        if table[0].startswith("Measured on "):
+            lines += ["", f"{ANEW}{table[0]}"]
+            continue
+        head = lines.index(table[0]) if table[0] in lines else None
+        if head is None:
+            lines += ["", *table]
+            continue
+        for row in table[2:]:
+            end = next(n for n in range(head, len(lines) + 1) if n == len(lines) or not lines[n].startswith("|"))
+            same = (n for n in range(head + 2, end) if _named(lines[n]) == _named(row))
+            at = next(same, end)
+            lines[at : at + (at < end)] = [row]
+    return "\n".join(lines) + "\n"
+
+
+def _named(row: str) -> str:
+    """The first cell of a line of a table, without what is counted in it."""
+    return re.sub(r"\d[\d,]* (answers|reconciles)", r"\1", row.split(" | ")[0])
 
 
 def save(rows: Sequence[Row], file: Path) -> None:

@@ -93,3 +93,24 @@ def test_a_made_fleet_can_be_planned() -> None:
     spec, world = fleet(hosts=4, workloads=20, moving=5)
     plan = make_plan(spec, world)
     assert len(plan.changes) == len(plan.moves) == 5
+
+
+def test_a_part_that_is_measured_anew_leaves_the_rest_of_the_docs(tmp_path: Path) -> None:
+    page = tmp_path / "bench.md"
+    page.write_text(f"above\n{report.MARK}\n")
+    whole = [measured(4, 0.2, 0.8, 0.2), measured(512, 1.0, 5.0, 1.0)]
+    rows = [report.machine_row(), *map(report.move_row, whole)]
+    rows += [report.figure_row("half of 450 answers", 0.2, "s", 0.1), report.figure_row("other", 1.0, "s", None)]
+    report.write_docs(rows, page, "bench.svg")
+    before = page.read_text().splitlines()
+    for number in (500, 512):
+        some = [report.machine_row(), report.figure_row(f"half of {number} answers", 0.01, "s", 0.1)]
+        report.write_docs([*some, report.figure_row("new", 2.0, "s", None)], page, keep=True)
+    after = page.read_text().splitlines()
+    gone, come = set(before) - set(after), set(after) - set(before)
+    assert gone == {"| half of 450 answers | 0.20 s | 0.10 s | missed |"}
+    assert {line for line in come if line.startswith("|")} == {
+        "| half of 512 answers | 0.010 s | 0.10 s | ok |",
+        "| new | 2.00 s |  |  |",
+    }
+    assert len(after) == len(before) + 3 and after[-1].startswith("Some of it was measured anew. Measured on ")

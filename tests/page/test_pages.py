@@ -55,7 +55,8 @@ def test_what_goes_on_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         "web@20261125-050607-bbbb h2:/srv/kept - - - cannot be used: its manifest &lt;b&gt; is torn",
     ):
         assert words in checkpoints, checkpoints
-    assert "Plan" in text(there["/plan"]({}).body)
+    plan = there["/plan"]({}).body
+    assert "1 host seen, 1 unknown" in text(plan) and b'<a href="/">' in plan, "there is a way back"
     for path, page in there.items():
         reply = page({})
         assert b"style=" not in reply.body and b"onclick" not in reply.body, path

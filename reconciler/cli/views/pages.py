@@ -22,8 +22,8 @@ from reconciler.model.units import format_bytes
 from reconciler.text import printable
 
 
-def plan_page(plan: PlanDocument, templates: Path | None = None, left: int = 0) -> str:
-    """A plan as HTML. `left`: workloads of it that are not in this document."""
+def plan_page(plan: PlanDocument, templates: Path | None = None, left: int = 0, home: str = "") -> str:
+    """A plan as HTML. `left`: workloads of it that are not in this document; `home`: a page to go back to."""
     moves = [change for change in plan.changes if change.move]
     most = max((change.move.predicted_most_s for change in moves if change.move), default=0.0)
     graph = dataclasses.asdict(graph_of(plan.steps))
@@ -34,6 +34,7 @@ def plan_page(plan: PlanDocument, templates: Path | None = None, left: int = 0) 
             {
                 "plan": as_json(plan),
                 "left": left,
+                "home": home,
                 "told": plan.state.told,
                 "changes": [_change(change) for change in plan.changes],
                 "downtimes": [_downtime(change, most) for change in moves],

@@ -44,8 +44,9 @@ from reconciler.watch.loop import Stand, Watch
 from reconciler.watch.observers import Unmoved
 
 HTML: Final = "text/html; charset=utf-8"
+HOME: Final = "/"
 NAV: Final = (
-    ("/", "Overview"),
+    (HOME, "Overview"),
     ("/workloads", "Workloads"),
     ("/history", "History"),
     ("/checkpoints", "Checkpoints"),
@@ -237,10 +238,10 @@ def _plan_of(seen: Seen, spec: Spec) -> bytes:
     concerned = [*(one.workload for one in by_weight), *(one.workload for one in plan.changes)]
     names = list(dict.fromkeys(concerned))
     if len(names) <= MOST:
-        return plan_page(plan_document(seen, 0, spec=spec)).encode()
+        return plan_page(plan_document(seen, 0, spec=spec), home=HOME).encode()
     part = plan_document(replace(seen, plan=narrowed(plan, frozenset(names[:MOST]))), 0, spec=spec)
     whole = {"state": seen.state, "applyable": plan.applyable, "refused": plan.errored}
-    return plan_page(part.model_copy(update=whole), left=len(names) - MOST).encode()
+    return plan_page(part.model_copy(update=whole), left=len(names) - MOST, home=HOME).encode()
 
 
 def _file(name: str, kind: str, _: Mapping[str, str]) -> Reply:
