@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import re
 import shlex
 import shutil
 import subprocess
@@ -11,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli import main
+from reconciler.cli.init import make_repository
 from reconciler.resources import data_path
 
 UNIT = data_path("templates", "watch", "reconcile-watch.service")
 SAVES = data_path("templates", "watch", "reconcile-checkpoints.service")
 TIMER = data_path("templates", "watch", "reconcile-checkpoints.timer")
+CONTAINER = data_path("templates", "watch", "Containerfile").read_text()
 
 
 def unit(path: Path = UNIT) -> configparser.ConfigParser:
@@ -61,5 +64,24 @@ def test_systemd_understands_it(path: Path, tmp_path: Path) -> None:
 
 
 def test_the_container_is_a_watch() -> None:
-    text = data_path("templates", "watch", "Containerfile").read_text()
-    assert 'ENTRYPOINT ["reconcile", "watch"]' in text and "--require-hashes" in text and "USER reconciler" in text
+    assert 'ENTRYPOINT ["reconcile", "watch"]' in CONTAINER and "USER reconciler" in CONTAINER
+
+
+def test_the_container_installs_what_init_has_put_into_a_repository(tmp_path: Path) -> None:
+    """Its own words, in a folder of ours. Made here: pip, which only looks whether all it is given is there."""
+    made = make_repository(tmp_path / "fleet")
+    assert any(name.startswith("vendor/") for name in made.written)
+    (copied,) = re.findall(r"^COPY \. (\S+)$", CONTAINER, re.MULTILINE)
+    (script,) = re.findall(r"^RUN (cd .*)$", CONTAINER, re.MULTILINE)
+    shutil.copytree(tmp_path / "fleet" / "vendor", f"{tmp_path}{copied}")
+    pip = tmp_path / "pip"
+    pip.write_text(
+        '#!/bin/sh\nfor last; do :; done\ngrep -o "^[.]/[^ ]*whl" "$last" | while read -r f; do ls "$f"; done\n'
+    )
+    pip.chmod(0o755)
+    here = script.replace("/tmp/install", f"{tmp_path}/tmp/install").partition(" && rm ")[0]
+    done = subprocess.run(
+        ["sh", "-ec", here], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0 and done.stdout.startswith("./vendor/container_reconciler-"), done
+    assert "--require-hashes" in here

@@ -40,7 +40,8 @@ HOW = {
     Strategy.PRECOPY: "pre-copy in rounds while it runs, lazy restore",
 }
 WAY_BACK = {
-    WayBack.SOURCE_RESUMES: "until the commit the source resumes, same process; after it, forward only",
+    WayBack.SOURCE_RESUMES: "until it is healthy there the source resumes, same process; with its connections"
+    " until the commit",
     WayBack.IMAGES_RESTORED: "until the destination is healthy the source is restored from its images",
     WayBack.UNTIL_SWITCHED: "until {runtime} has switched over it goes on at the source; after it, forward only",
     WayBack.OLD_STARTS: "the old container is started again when the new one is not healthy",
