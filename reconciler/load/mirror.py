@@ -1,8 +1,8 @@
 """Specs out of a git repository, without a clone of the user's: a bare mirror below the state folder, fetched anew
 each time, and the YAML files of one commit written to a folder for as long as they are read.
 
-Only files are taken out, by git's plumbing: no filter, attribute or hook of the repository has a say, links are
-left out, and names that lead elsewhere are refused.
+Files and links are taken out by git's plumbing: no filter, attribute or hook of the repository has a say, and
+names and links that lead elsewhere are refused.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ MOST_FILES: Final = 20_000
 """YAML files of one commit."""
 MOST_TEXT: Final = 256 * 2**20
 """Bytes of them all."""
+LINK: Final = b"120000"
+"""What git calls a symbolic link."""
 MOST_PACKS: Final = 50
 """Each fetch that brings something makes one; git searches them all."""
 HEADS_AND_TAGS: Final = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
@@ -221,24 +223,9 @@ class _Mirror:
         self.git("update-ref", self._remembered, commit)
 
     def write(self, commit: str, root: Path) -> None:
-        """Its YAML files, as they are in git."""
-        listed = self.git("ls-tree", "-r", "-z", "-l", "--full-tree", commit)
-        if listed is None:
-            raise self.error("E170", f"the files of {commit[:7]} cannot be listed")
-        wanted: list[tuple[str, str]] = []
-        room = MOST_TEXT
-        for entry in filter(None, listed.split(b"\0")):
-            about, _, raw = entry.partition(b"\t")
-            mode, kind, name, size = about.split()
-            path = raw.decode("utf-8", "replace")
-            if kind != b"blob" or mode == b"120000" or not path.endswith(SUFFIXES):
-                continue
-            if any(part in ("", ".", "..", ".git") for part in path.split("/")):
-                raise self.error("E170", f"a file of {commit[:7]} has a name that leads elsewhere", ascii(path))
-            room -= int(size)
-            wanted.append((path, name.decode()))
-            if int(size) > MAX_FILE_BYTES or room < 0 or len(wanted) > MOST_FILES:
-                raise self.error("E170", f"the specs of {commit[:7]} are larger than any fleet's", ascii(path))
+        """Its YAML files and its links, as they are in git. Who reads looks at links: one that leads out of the
+        repository is refused there."""
+        wanted, links = self._listed(commit)
         answer = self.git("cat-file", "--batch", given="".join(f"{name}\n" for _, name in wanted).encode()) or b""
         at = 0
         for path, blob in wanted:
@@ -247,10 +234,51 @@ class _Mirror:
             if len(head) != 3 or head[0].decode() != blob:
                 raise self.error("E170", f"a file of {commit[:7]} cannot be read", ascii(path))
             length = int(head[2])
-            target = root / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(answer[end + 1 : end + 1 + length])
+            try:
+                _put(root / path, answer[end + 1 : end + 1 + length])
+            except OSError as error:
+                raise self.error("E170", f"a file of {commit[:7]} cannot be written", ascii(path)) from error
             at = end + 1 + length + 1
+        for path in links:  # last of all: nothing is written through one
+            try:
+                _link(root / path)
+            except (OSError, ValueError) as error:
+                raise self.error("E170", f"a link of {commit[:7]} cannot be made", ascii(path)) from error
+
+    def _listed(self, commit: str) -> tuple[list[tuple[str, str]], list[str]]:
+        """Names and blobs of all that is wanted of it, and which of these are links."""
+        listed = self.git("ls-tree", "-r", "-z", "-l", "--full-tree", commit)
+        if listed is None:
+            raise self.error("E170", f"the files of {commit[:7]} cannot be listed")
+        wanted, links = list[tuple[str, str]](), dict[str, None]()
+        room = MOST_TEXT
+        for entry in filter(None, listed.split(b"\0")):
+            about, _, raw = entry.partition(b"\t")
+            mode, kind, name, size = about.split()
+            path = raw.decode("utf-8", "replace")
+            if kind != b"blob" or not (mode == LINK or path.endswith(SUFFIXES)):
+                continue
+            if any(part in ("", ".", "..", ".git") for part in path.split("/")):
+                raise self.error("E170", f"a file of {commit[:7]} has a name that leads elsewhere", ascii(path))
+            room -= int(size)
+            wanted.append((path, name.decode()))
+            if mode == LINK:
+                links[path] = None
+            if int(size) > MAX_FILE_BYTES or room < 0 or len(wanted) > MOST_FILES:
+                raise self.error("E170", f"the specs of {commit[:7]} are larger than any fleet's", ascii(path))
+        return wanted, list(links)
+
+
+def _put(target: Path, content: bytes) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(content)
+
+
+def _link(file: Path) -> None:
+    """Make a link of a file that says where it leads."""
+    where = file.read_bytes()
+    file.unlink()
+    os.symlink(where, file)
 
 
 def _locked(file: IO[str]) -> bool:

@@ -149,10 +149,7 @@ def test_an_empty_repository(tmp_path):
             pass
 
 
-def test_links_hooks_and_attributes_of_the_repository_have_no_say(origin, tmp_path):
-    specs = origin.work / "specs"
-    os.symlink("/etc/hostname", specs / "link.yaml")
-    os.symlink("/etc", specs / "folder")
+def test_hooks_and_attributes_of_the_repository_have_no_say(origin, tmp_path):
     (origin.work / ".gitattributes").write_text("*.yaml filter=evil export-subst export-ignore\n")
     for place in (origin.bare, origin.work / ".git"):
         hook = place / "hooks" / "post-checkout"
@@ -161,6 +158,51 @@ def test_links_hooks_and_attributes_of_the_repository_have_no_say(origin, tmp_pa
         hook.chmod(0o755)
     origin.commit("web2")
     assert origin.read()[1] == ["web2"] and not (tmp_path / "ran").exists()
+
+
+def test_links_inside_are_followed_as_in_a_folder(origin):
+    (origin.work / "shared").mkdir()
+    shared = SPEC[SPEC.index("apiVersion", 20) :].replace("NAME", "shop")
+    (origin.work / "shared" / "shop.yaml").write_text(shared)
+    (origin.work / "specs" / "shop.yaml").symlink_to("../shared/shop.yaml")
+    (origin.work / "README").symlink_to("nowhere")
+    origin.commit("web")
+    assert origin.read()[1] == sorted(load([origin.work / "specs"]).workloads) == ["shop", "web"]
+
+
+@pytest.mark.parametrize("target", ["/etc/hostname", "/etc", "../../../../etc"])
+def test_links_out_of_the_repository_are_refused_not_left_out(origin, target):
+    """Left out, what they lead to would be missing, as if somebody had removed it."""
+    (origin.work / "specs" / "link.yaml").symlink_to(target)
+    origin.commit("web2")
+    with pytest.raises(InputError) as refused:
+        origin.read()
+    assert [found.code for found in refused.value.diagnostics] == ["E121"]
+    with pytest.raises(InputError):
+        origin.read(path="specs/link.yaml")
+
+
+def hand_made(folder, *entries):
+    """A tree that git itself would not make; its hash."""
+    lines = "".join(f"{mode} {kind} {name}\t{path}\n" for mode, kind, name, path in entries)
+    words = ["git", "-C", str(folder), "mktree", "--missing"]
+    return subprocess.run(words, input=lines, text=True, check=True, capture_output=True).stdout.strip()
+
+
+def test_nothing_is_written_through_a_link(origin, tmp_path):
+    """A tree with a link and a folder of the same name."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    for name, text in (("link", str(outside)), ("spec", SPEC.replace("NAME", "evil"))):
+        (origin.work / name).write_text(text)
+    blobs = {name: git(origin.work, "hash-object", "-w", name) for name in ("link", "spec")}
+    folder = hand_made(origin.work, ("100644", "blob", blobs["spec"], "evil.yaml"))
+    both = hand_made(origin.work, ("120000", "blob", blobs["link"], "a"), ("040000", "tree", folder, "a"))
+    commit = git(origin.work, "commit-tree", "-m", "evil", both)
+    git(origin.work, "push", "-q", "--force", "origin", f"{commit}:refs/heads/evil")
+    with pytest.raises(InputError) as refused:
+        origin.read("evil", path="")
+    assert refused.value.code == "E170" and not list(outside.iterdir())
 
 
 def test_a_repository_that_is_too_large(origin, monkeypatch):
