@@ -24,6 +24,7 @@ READS_SPECS: Final = frozenset(
             "resume",
             "resolve",
             "discard",
+            "fence",
             "forget",
             "doctor",
             "runtimes",

@@ -14,10 +14,12 @@ from pathlib import Path
 from reconciler.commands.binding import AGAIN, refuse_other_world
 from reconciler.commands.compose import Outside, drivers, kept_runs, open_fleet, open_store, run_state, secrets_of
 from reconciler.commands.discarding import tidy_copies
+from reconciler.commands.fencing import proven
 from reconciler.commands.interruptible import Interruptible
 from reconciler.commands.planfile import SavedPlan
 from reconciler.commands.points import recovery_points, restorable
 from reconciler.core.consent import Consent, lacking
+from reconciler.core.digests import spec_digest
 from reconciler.core.failing import out_of_sight
 from reconciler.core.index import Index
 from reconciler.core.planner import make_plan
@@ -58,6 +60,8 @@ class Seen:
     plan: Plan
     points: Mapping[str, Point] = field(default_factory=dict)
     """Recovery points of the workloads that are saved by policy."""
+    proven: frozenset[str] = frozenset()
+    """Hosts whose fencing confirms that they are off."""
 
     @property
     def state(self) -> PlanState:
@@ -126,6 +130,7 @@ async def look(spec: Spec, fleet: Fleet, journal: Store, before: World | None = 
     """Observe all hosts and make the plan. Changes nothing, anywhere. `before`: what was seen earlier."""
     world = await observe(fleet, drivers(), spec.places, before=before)
     world = await look_closer(fleet, drivers(), world, questions(spec, world))
+    told_by, spec = spec, await proven(spec, world)
     stock = await restorable(spec, fleet, world, out_of_sight(spec, world), time.time())
     make = partial(make_plan, spec, world, unfinished(journal), journal.measured(), stock)
     plan = await aside(make) if len(spec.workloads) > MANY else make()
@@ -134,7 +139,8 @@ async def look(spec: Spec, fleet: Fleet, journal: Store, before: World | None = 
     plan = plan.model_copy(update={"findings": (*plan.findings, *told(points), *tried)})
     found = (len(plan.changes), len(plan.steps), len(plan.findings))
     log.info("planned: %d changes, %d steps, %d findings", *found)
-    return Seen(world, plan, points)
+    fenced = frozenset(name for name in spec.hosts if spec.hosts[name] is not told_by.hosts[name])
+    return Seen(world, plan.model_copy(update={"spec_digest": spec_digest(told_by)}), points, fenced)
 
 
 def unfinished(journal: Store) -> set[str]:

@@ -130,6 +130,23 @@ CHECKPOINT_PAGES: dict[str, Page] = {
         "`apply` or `restore` that changes something on its host tries again, and so does "
         "`reconcile discard --expired`.",
     ),
+    "C386": Page(
+        "a host that was not fenced",
+        "Its `fencing` is two programs of the controller, in the folder that RECONCILE_FENCING names, else in "
+        "/etc/reconciler/fencing: one that cuts its power, and one that says whether it is off. One of them is "
+        "not there, failed, or did not end in time; the message has what it said. Nothing is concluded from that: "
+        "the host may still run what it had. Make sure by hand, and say so in its Host (`evidence`).",
+    ),
+    "E211": Page(
+        "a host that nothing fences",
+        "Its Host has no `fencing`. Cut its power by hand, then declare it failed: `state: failed`, and "
+        "`evidence` that says how that is known, and by whom.",
+    ),
+    "P495": Page(
+        "a host that must not be fenced",
+        "Power is cut only from under a host that its spec declares failed (`state: failed`), and that does not "
+        "answer. What runs on one that answers leaves it by `reconcile drain`.",
+    ),
     "E208": Page(
         "no name for a copy",
         "A copy of a checkpoint is known on its host by the name that --as gives it with `--copy` behind, so that "

@@ -14,24 +14,27 @@ def out_of_view(name: str, host: str, spec: Spec, unknown: Collection[str]) -> C
     have it are declared failed, it comes back. None where nothing is in the way of making it."""
     elsewhere = sorted(other for other in unknown if cluster_of(other) == cluster_of(host))
     failed = [other for other in elsewhere if other in spec.hosts and spec.hosts[other].spec.failed]
+    fenceable = [other for other in elsewhere if other in spec.hosts and spec.hosts[other].spec.fencing]
     if unproven := [other for other in failed if not spec.hosts[other].spec.evidence]:
         return Finding(
             rule="host-failed",
             severity="refuse",
             workload=name,
             host=host,
-            message=f"it may run on {', '.join(unproven)}: declared failed, but nothing says how that is known",
-            fix="say in the Host how it is known, and by whom: "
+            message=f"it may run on {', '.join(unproven)}: declared failed, but {_unproven(unproven, fenceable)}",
+            fix=_first_fenced(unproven, fenceable) + "say in the Host how it is known, and by whom: "
             "`evidence: its power was cut, seen at the rack; anna`",
         )
     if unseen := [other for other in elsewhere if other not in failed]:
+        fenced = [other for other in unseen if other in fenceable][:1]
         return Finding(
             rule="may-run-on-unknown-host",
             severity="refuse",
             workload=name,
             host=host,
             message=f"it may be running on {', '.join(unseen)}, which could not be seen",
-            fix="make the host reachable; once it is surely off, say so in its spec: state: failed, evidence",
+            fix="make the host reachable; once it is surely off, say so in its spec: state: failed, evidence"
+            + ("; or state: failed, and: reconcile fence " + " ".join(fenced) if fenced else ""),
         )
     if failed and spec.workloads[name].spec.state is DesiredState.RUNNING:
         return Change(
@@ -42,3 +45,15 @@ def out_of_view(name: str, host: str, spec: Spec, unknown: Collection[str]) -> C
             origin=spec.origin("Host", failed[0], "spec.state"),
         )
     return None
+
+
+def _unproven(hosts: Collection[str], fenceable: Collection[str]) -> str:
+    if all(host in fenceable for host in hosts):
+        return "its fencing does not confirm that it is off"
+    return "nothing says how that is known"
+
+
+def _first_fenced(hosts: Collection[str], fenceable: Collection[str]) -> str:
+    """What would be evidence, for the first that can be fenced."""
+    first = next((host for host in hosts if host in fenceable), "")
+    return f"cut it off: reconcile fence {first}; or " if first else ""

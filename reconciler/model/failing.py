@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from reconciler.model.base import Model
+from reconciler.model.fencing import Fencing
 from reconciler.model.fields import OneLine
 
 
@@ -19,6 +20,8 @@ class MayFail(Model):
         None,
         description="How it is known that it is off, and by whom; needed before anything comes back elsewhere",
     )
+
+    fencing: Fencing | None = Field(None, description="How it is made sure that it is off")
 
     @model_validator(mode="after")
     def _of_failed(self) -> Self:

@@ -33,12 +33,14 @@ class Word(Model):
 
 class Notes(Model):
     """All of it. `suspended`: targets that are left alone. `opened`: targets that windows do not keep from being
-    changed. `forgiven`: when somebody last asked to try what failed again, by target."""
+    changed. `forgiven`: when somebody last asked to try what failed again, by target. `fenced`: hosts that a watch
+    has cut off by itself, and when; until they answer again."""
 
     put_back: dict[str, PutBack] = {}
     suspended: dict[str, Word] = {}
     opened: dict[str, Word] = {}
     forgiven: dict[str, float] = {}
+    fenced: dict[str, float] = {}
 
 
 def without_expired(notes: Notes, now: float) -> Notes:

@@ -28,6 +28,7 @@ from reconciler.model.event import Event, Reporter, Untidied, ignore
 from reconciler.model.spec import Spec
 from reconciler.state.identity import owner
 from reconciler.state.notebook import Notebook
+from reconciler.watch.fencing import Fencer
 from reconciler.watch.leading import leading
 from reconciler.watch.observers import Onlooker
 from reconciler.watch.rehearsing import Rehearser
@@ -97,6 +98,7 @@ class Watch:
     def __post_init__(self) -> None:
         self.work = Work(self)
         self.saving = Saver(self.work)
+        self.fencing = Fencer(self.work)
         self.rehearsing = Rehearser(self.work)
         self.tidying = Tidier(self.work)
 
@@ -289,6 +291,7 @@ class Watch:
 
     async def _pass(self, fleet: Fleet, spec: Spec) -> Seconds:
         """Look, and begin what may be begun; returns when to look again at the latest."""
+        spec = self.fencing.told(spec)
         with open_store(self.journal, write=False) as journal:
             seen = await look(spec, fleet, journal, self.stand.seen.world if self.stand.seen else None)
             asked = in_question(Index.of(seen.world), unfinished(journal)) - self.work.workloads
@@ -296,6 +299,7 @@ class Watch:
             return 0.0
         for name in seen.world.hosts:
             self._host(name, seen)
+        fences = self.fencing.begin(spec, seen)
         if asked and not self.work.busy and await self.work.mend(spec, frozenset(asked)):
             self.stir()
             return 0.0
@@ -306,7 +310,8 @@ class Watch:
         saves = self.saving.begin(spec, seen, frozenset(asked))
         tries = self.rehearsing.begin(spec, seen, frozenset(asked))
         tidies = self.tidying.begin(spec, seen)
-        return min((saves, tries, tidies, *(one.until for one in choice.waits.values() if one.until is not None)))
+        begun = (fences, saves, tries, tidies)
+        return min((*begun, *(one.until for one in choice.waits.values() if one.until is not None)))
 
     def _host(self, name: str, seen: Seen) -> None:
         if unknown := seen.world.unknown().get(name):

@@ -17,6 +17,7 @@ class News(StrEnum):
     UNREADABLE = "unreadable"
     BEGINS = "begins"
     ENDED = "ended"
+    FENCED = "fenced"
     SAVED = "saved"
     REHEARSED = "rehearsed"
     WAITS = "waits"

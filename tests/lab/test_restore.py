@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -194,3 +196,45 @@ def test_what_is_kept_is_listed_pinned_and_removed(repo: Repo) -> None:
     repo.run("checkpoints", "rm", f"counter@{one}", "--last")
     assert "No checkpoint was found" in repo.run("checkpoints", "list").stdout
     repo.run("checkpoints", "verify", "counter", expect=4)
+
+
+@pytest.mark.nightly
+def test_a_host_that_is_fenced_has_what_it_ran_come_back(
+    repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its power is the lab's."""
+    before = checksum(repo)
+    kept = repo.json("checkpoint", "counter", "--to", "h2")["checkpoint"]
+    fencing = tmp_path / "fencing"
+    fencing.mkdir()
+    asks = f"from reconciler.lab import Lab; lab = Lab.load({repo.lab.name!r}); "
+    state = (
+        "state = next(host.state for host in lab.hosts if host.name == 'h1'); print(state); exit(state != 'down')"
+    )
+    for name, text in (("cut", "lab.kill_host('h1')"), ("is-off", state)):
+        (fencing / name).write_text(f"#!/bin/sh\nexec {sys.executable} -c {shlex.quote(asks + text)}\n")
+        (fencing / name).chmod(0o755)
+    monkeypatch.setenv("RECONCILE_FENCING", str(fencing))
+    hosts = repo.folder / "specs" / "hosts.yaml"
+    documents = [document for document in yaml.safe_load_all(hosts.read_text()) if document]
+    for document in documents:
+        if document["metadata"]["name"] == "h1":
+            document["spec"] |= {"state": "failed", "fencing": {"command": ["cut"], "verify": ["is-off"]}}
+    hosts.write_text(yaml.safe_dump_all(documents))
+    repo.place("counter", "h3")
+    assert "P495" in repo.run("fence", "h1", expect=1).stderr and repo.running_on() == ["h1"]  # it answers
+    cards = "ip -4 -o addr show scope global | while read -r _ card _; do ip link set $card down; done"
+    on(repo, "h1", cards)  # it runs on, and nobody can know
+    assert "does not confirm that it is off" in repo.run("plan", expect=1).stdout
+    assert repo.running_on() == ["h1"]
+    assert repo.json("fence", "h1")["said"] == "down"
+    (change,) = repo.json("plan")["changes"]
+    back = change["outlook"]["comeback"]
+    assert (back["checkpoint"], back["evidence"]) == (
+        kept["id"],
+        "h1: its fencing confirms that it is off (is-off)",
+    )
+    repo.apply()
+    assert repo.running_on() == ["h3"] and checksum(repo) == before
+    Lab.up(repo.lab.name)
+    assert repo.running_on() == ["h3"]

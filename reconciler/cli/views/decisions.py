@@ -1,10 +1,12 @@
-"""What `resolve` and `forget` did, in sentences."""
+"""What `resolve`, `fence` and `forget` did, in sentences."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from reconciler.commands.decided import Decided
+from reconciler.commands.fencing import Fenced
+from reconciler.model.units import format_seconds
 
 
 def render_decided(decided: Decided) -> str:
@@ -27,3 +29,9 @@ def render_decided(decided: Decided) -> str:
 def render_forgotten(host: str, done: Sequence[Decided]) -> str:
     """All workloads that a host had part in, a line each."""
     return "\n".join(map(render_decided, done)) or f"nothing is open with {host}; take it out of the specs"
+
+
+def render_fenced(done: Fenced) -> str:
+    said = f": {done.said}" if done.said else ""
+    took = format_seconds(done.seconds)
+    return f"{done.host} is off, after {took}{said}\nsee what comes back, and where: reconcile plan"

@@ -1,4 +1,4 @@
-"""`resolve --json` and `forget --json`."""
+"""`resolve --json`, `fence --json` and `forget --json`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from reconciler.cli.views.output.base import Document, Finding, Part, untidied
+from reconciler.cli.views.output.base import Document, Finding, Part, known, untidied
 from reconciler.commands.decided import Decided
+from reconciler.commands.fencing import Fenced
 
 
 class Decision(Part):
@@ -39,6 +40,19 @@ class ForgetDocument(Document):
     command: Literal["forget"] = "forget"
     host: str
     decisions: tuple[Decision, ...] = Field(description="Empty when nothing was open with it")
+
+
+class FenceDocument(Document):
+    """`reconcile fence --json`"""
+
+    command: Literal["fence"] = "fence"
+    host: str
+    said: str = Field(description="What `fencing.verify` printed")
+    took_s: float = Field(description="What it took until that was confirmed")
+
+
+def fence_document(done: Fenced) -> FenceDocument:
+    return FenceDocument(exit_code=0, host=done.host, said=done.said, took_s=known(done.seconds))
 
 
 def resolve_document(decided: Decided, exit_code: int) -> ResolveDocument:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reconciler.cli.views.output.apply import ApplyDocument, ResumeDocument
 from reconciler.cli.views.output.base import Document
 from reconciler.cli.views.output.checkpoints import DiffDocument, FilesDocument, ShowDocument
-from reconciler.cli.views.output.decisions import ForgetDocument, ResolveDocument
+from reconciler.cli.views.output.decisions import FenceDocument, ForgetDocument, ResolveDocument
 from reconciler.cli.views.output.drain import DrainDocument
 from reconciler.cli.views.output.failure import ErrorDocument
 from reconciler.cli.views.output.hosts import DoctorDocument, HostsAddDocument, RuntimesDocument, SudoersDocument
@@ -53,6 +53,7 @@ DOCUMENTS: dict[str, type[Document]] = {
     "status": StatusDocument,
     "resume": ResumeDocument,
     "resolve": ResolveDocument,
+    "fence": FenceDocument,
     "forget": ForgetDocument,
     "history": HistoryDocument,
     "history-accuracy": AccuracyDocument,
