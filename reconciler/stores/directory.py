@@ -199,3 +199,8 @@ def unpack(folder: str, trees: Iterable[KeptTree], located: Located) -> Program[
 def unpack_tree(folder: str, number: int, target: str) -> Program[None]:
     """One tree of a checkpoint, by its number from 1 on, in a folder that is there. What is in it goes."""
     yield Command(shell("unpack", folder, target, "tree", str(number)), timeout=LIMIT, changes=True)
+
+
+def settled(located: Located) -> Program[None]:
+    """Wait until nobody lays out anything there any more: what a controller that has died began goes on."""
+    yield Command(shell("settle", *(tree.path for tree in located.trees)), timeout=LIMIT)

@@ -162,3 +162,23 @@ def test_a_path_that_could_not_be_laid_out_again_is_refused(tmp_path: Path, capt
         here(capturing.shadow(located, str(folder)))
     assert caught.value.code == "C326" and "4222 bytes" in str(caught.value)
     subprocess.run(["rm", "-rf", tree], check=True)
+
+
+def test_two_that_lay_it_out_at_once_take_turns(tmp_path: Path, capture: Run) -> None:
+    """One of them is what a controller that has died left under way."""
+    tree, target = tmp_path / "tree", tmp_path / "target"
+    for folder in range(60):
+        (tree / str(folder)).mkdir(parents=True)
+        for file in range(60):
+            (tree / str(folder) / str(file)).write_text("x" * 300)
+    target.mkdir()
+    folder, _ = whole(tmp_path, tree, capture)
+    argv = directory.shell("unpack", folder, str(target), "tree", "1")
+    jobs = []
+    for _ in range(3):
+        jobs.append(subprocess.Popen(argv, stderr=subprocess.PIPE, text=True))
+        time.sleep(0.1)
+    located = Located("y", (Tree("volume", str(target), name="/data"), Tree("volume", f"{target}/none")))
+    here(directory.settled(located))
+    assert [(job.wait(60), job.stderr.read()) for job in jobs if job.stderr] == [(0, "")] * 3
+    assert contents(target) == contents(tree) and not (target / "none").exists()

@@ -224,6 +224,9 @@ async def unstage(acting: Acting, step: Step) -> None:
         )
         await acting.on(step.host, mark)
         return
+    staged = acting.results.get(step.id)
+    if isinstance(staged, Staged):
+        await acting.on(step.host, directory.settled(staged.destination))
     later = replace(handover, move=handover.move.model_copy(update={"epoch": handover.move.epoch + 1}))
     await acting.on(step.host, acting.driver(step).unstage(later))
     await back.take_back_actions(acting, handover, actions.AFTER_RESTORE)

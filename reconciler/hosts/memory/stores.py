@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from reconciler.hosts.memory.machine import Dump, ImageSet, Machine
 from reconciler.model.command import Result
 
-VERBS = ("begin", "pack", "seal", "sums", "unpack", "change", "restic")
+VERBS = ("begin", "pack", "seal", "sums", "unpack", "change", "restic", "settle")
 FREE = 50 * 2**30
 IMAGES = f"1 {'ab' * 32}"
 """Size and digest of what is packed here."""
@@ -30,7 +30,7 @@ class MemoryKept:
 
 def is_store(argv: Sequence[str]) -> bool:
     """Whether this is one of the scripts of `templates/store`."""
-    return len(argv) > 4 and argv[:2] == ("/bin/sh", "-c") and argv[3] in VERBS
+    return len(argv) >= 4 and argv[:2] == ("/bin/sh", "-c") and argv[3] in VERBS
 
 
 def call(machine: Machine, argv: Sequence[str], stdin: bytes = b"") -> Result:
@@ -55,6 +55,8 @@ def call(machine: Machine, argv: Sequence[str], stdin: bytes = b"") -> Result:
         case "change", "tidy", folder:
             parent, _, name = folder.rpartition("/")
             _drop(machine, f"{parent}/.{name}.")
+            return Result(0)
+        case "settle", *_:
             return Result(0)
         case "unpack", folder, target, _, *number:
             return _unpack(machine, folder, target.rpartition("/")[2], int(number[0]) if number else 0)
