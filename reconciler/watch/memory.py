@@ -61,13 +61,14 @@ class Keeping(Unmoved):
 
     def looked(self, spec: Spec, waits: tuple[Postponed, ...], unknown: tuple[str, ...], seconds: Seconds) -> None:
         now = self.clock()
-        if self._apart_at is None:
+        if self._apart_at is None:  # nearly all of it stays: a search would keep pages waiting, and find nothing
             self._searched_at = now
         elif now - self._apart_at < AGAIN:
             return
-        if now - self._searched_at >= ALL:
-            self._searched_at = now
-            gc.unfreeze()
+        else:
+            if now - self._searched_at >= ALL:
+                self._searched_at = now
+                gc.unfreeze()
+            gc.collect()
         self._apart_at = now
-        gc.collect()
         gc.freeze()

@@ -45,7 +45,7 @@ def test_the_first_look_and_then_one_in_an_hour(monkeypatch: pytest.MonkeyPatch)
         keeping.looked(Spec(), (), (), 0.1)
         return done[:]
 
-    assert look(0.0) == ["collect", "freeze"]
+    assert look(0.0) == ["freeze"]
     assert look(60.0) == []
     assert look(AGAIN) == ["collect", "freeze"]
     assert look(ALL) == ["unfreeze", "collect", "freeze"]
