@@ -503,11 +503,16 @@ cmd_commit() {
 		decide commit
 		[ "$VERDICT" = commit ] || die $E_RESUMED "$N has already resumed here"
 		;;
-	ended/*) [ "$STATUS" = 0 ] || die $E_NOTHELD "the checkpoint of $N failed with status $STATUS" ;;
+	ended/*) [ "$STATUS" = 0 ] || unheld "$2" "the checkpoint of $N failed with status $STATUS" ;;
 	lost/restore-back) die $E_NOTHELD "the checkpoint of $N was cut off" ;;
-	*) die $E_NOTHELD "$N is not held here: its hook is $STATE" ;;
+	*) unheld "$2" "$N is not held here: its hook is $STATE" ;;
 	esac
 	store "$2" committed source "$RUN" "$PEER"
+}
+
+unheld() { # EPOCH TEXT: it may have resumed since its verdict was looked for
+	! word "$H/verdict" || [ "$WORD $REST" != "resume $1" ] || die $E_RESUMED "$N has already resumed here"
+	die $E_NOTHELD "$2"
 }
 
 cmd_release() {
