@@ -48,7 +48,7 @@ mkdir project wheels
 mount -t tmpfs tmpfs tmp # of its own: on an overlay nobody makes what marks something as gone
 mount --bind "$wheels" wheels
 tar -C project -xf "$archive"
-exec chroot . sh -euc 'cd /project; "$@"; exit' project "$@" # it stays, as the first process, which takes in orphans
+exec chroot . sh -euc 'cd /project; "$@"; exit' project "$@" # it stays: the first process takes in orphans
 """
 """ROOTFS SCRATCH WHEELS ARCHIVE COMMAND...: run a command in the project's files, over a root filesystem."""
 
