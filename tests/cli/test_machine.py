@@ -33,6 +33,8 @@ def others() -> None:
     """Some Pythons lie where nobody but root may read them."""
     if subprocess.run(OTHERS, check=False, capture_output=True).returncode != 0:
         pytest.skip(f"other users cannot start {sys.executable}")
+
+
 DECIDE = ("--evidence", "seen")
 
 
