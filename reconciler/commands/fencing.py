@@ -111,7 +111,7 @@ async def fence_host(spec: Spec, host: str) -> Fenced:
 
 async def call(host: str, words: Sequence[str], limit: Seconds) -> str:
     """What the program prints; CommandFailed where there is none, it does not end well, or not in time."""
-    folder = Path(os.environ.get("RECONCILE_FENCING", FOLDER))
+    folder = Path(os.environ.get("RECONCILE_FENCING") or FOLDER)  # a bare name would be looked for in PATH
     what = f"{host} was not fenced: {words[0]} failed"
     try:
         job = await asyncio.create_subprocess_exec(

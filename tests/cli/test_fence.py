@@ -139,6 +139,15 @@ def test_no_shell_reads_the_words(hosts: Universe, tmp_path: Path) -> None:
     assert "made" not in os.listdir(tmp_path)
 
 
+def test_an_empty_folder_is_no_folder(hosts: Universe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the current one, and not wherever PATH leads."""
+    declare(tmp_path, FAILED)
+    monkeypatch.setenv("PATH", f"{tmp_path}/fencing:{os.environ['PATH']}")
+    monkeypatch.setenv("RECONCILE_FENCING", "")
+    assert main.run(["fence", "h1"]) == 1
+    assert not (tmp_path / "cut").exists()
+
+
 def test_codes_have_pages() -> None:
     for code in ("C386", "E211", "P495"):
         assert main.run(["explain", code]) == 0
