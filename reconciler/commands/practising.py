@@ -44,9 +44,12 @@ class RehearseKept(Interruptible):
     report: Reporter = ignore
     untidied: list[Untidied] = field(default_factory=list)
     _job: RestoreCopy | None = field(default=None, init=False)
+    _removing: bool = field(default=False, init=False)
 
     def cancel(self) -> None:
         """Until the copy is there; then it is removed first, which takes no long."""
+        if self._removing:
+            return
         if self._job is None:
             super().cancel()
         else:
@@ -98,10 +101,13 @@ class RehearseKept(Interruptible):
 
     async def _discard(self, name: str, host: str, outside: Outside, journal: Store) -> None:
         """That the copy stays does not make the checkpoint a bad one: it goes when its time is over."""
+        self._removing = True
         try:
             await Discard(self.spec, (name,), untidied=self.untidied).on(outside, journal)
         except ReconcilerError as error:
             self.untidied.append(Untidied(UNTIDY, f"the copy {name} is to go, and stays: {error}", host))
+        finally:
+            self._removing = False
 
     async def _noted(self, found: Verified, done: KeptRehearsal, fleet: Fleet) -> Verified:
         kept = found.kept

@@ -138,6 +138,24 @@ def test_a_copy_that_stays_is_told_and_makes_it_no_bad_one(tmp_path: Path, stage
     assert done.well and left.code == "C385" and "stays" in left.text
 
 
+def test_who_stops_it_while_the_copy_goes_waits_for_that(
+    tmp_path: Path, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = RehearseKept(specs(), "web@latest", "h2", journal_path=tmp_path / "journal")
+
+    async def stopped(discard: Discard, *_: Any) -> Discarded:
+        job.cancel()
+        await asyncio.sleep(0)
+        stage.gone += discard.names
+        return Discarded(())
+
+    monkeypatch.setattr(Discard, "on", stopped)
+    done = asyncio.run(job())
+    assert stage.gone == [copy_of(done.kept)] and done.well
+    with pytest.raises(asyncio.CancelledError):
+        job.cancel()  # nothing is there that would have to go
+
+
 def test_it_names_one_checkpoint_and_a_host_of_the_specs(tmp_path: Path, stage: Stage) -> None:
     for reference, on in (("web", "h2"), ("web@latest", "h9"), ("db@latest", "h2")):
         with pytest.raises(InputError):
