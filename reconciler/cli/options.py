@@ -40,9 +40,9 @@ JournalPath = Annotated[
 
 def spec_paths(paths: list[Path] | None) -> list[Path]:
     """The paths given, else `specs/` where it exists, else the current folder."""
-    if paths:
-        return paths
-    return [Path("specs")] if Path("specs").is_dir() else [Path()]
+    from reconciler.load.files import default_paths
+
+    return paths or default_paths()
 
 
 def load_spec(
@@ -76,8 +76,7 @@ def load_files(
     from reconciler.load.mirror import taken
 
     with taken(wanted, mirrors()) as found, chdir(found.root):  # findings name files as the repository does
-        where = [found.path.relative_to(found.root)] if wanted.path else spec_paths(None)
-        loaded = load_all(where, values=given, allow_empty=allow_empty)
+        loaded = load_all([found.path.relative_to(found.root)], values=given, allow_empty=allow_empty)
     return replace(loaded, spec=loaded.spec.model_copy(update={"commit": found.commit, "dirty": False}))
 
 

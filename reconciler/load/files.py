@@ -26,9 +26,9 @@ def _unreadable(code: str, message: str, path: Path, hint: str = "") -> Unreadab
     return Unreadable(Diagnostic(code=code, message=message, file=shown(path), hint=hint))
 
 
-def default_paths() -> list[Path]:
-    """What is loaded when no path is given: `specs` where there is one, else the current folder."""
-    return [Path("specs")] if os.path.isdir("specs") else [Path(".")]
+def default_paths(folder: Path = Path()) -> list[Path]:
+    """What is loaded when no path is given: `specs` where there is one, else all of the folder."""
+    return [folder / "specs" if os.path.isdir(folder / "specs") else folder]
 
 
 def shown(path: Path) -> str:

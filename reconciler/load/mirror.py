@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from reconciler.errors import InputError
-from reconciler.load.files import SUFFIXES, is_inside
+from reconciler.load.files import SUFFIXES, default_paths, is_inside
 from reconciler.load.git import ask
 from reconciler.load.gitinfo import Repository, place
 from reconciler.load.limits import MAX_FILE_BYTES
@@ -78,9 +78,9 @@ def taken(wanted: Wanted, home: Path) -> Iterator[Taken]:
             root = Path(folder)
             (root / ".git").touch()  # the top of what includes may reach
             mirror.write(commit, root)
-            path = root / wanted.path if wanted.path else root
+            path = root / wanted.path if wanted.path else default_paths(root)[0]
             if not is_inside(path, Path(os.path.realpath(root))) or not path.exists():
-                raise mirror.error("E171", f"there is no {wanted.path} at {commit[:7]}")
+                raise mirror.error("E171", f"there is no {wanted.path or path.name} at {commit[:7]}")
             yield Taken(root, path, commit)
         mirror.remember(commit)
 

@@ -182,6 +182,18 @@ def test_links_out_of_the_repository_are_refused_not_left_out(origin, target):
         origin.read(path="specs/link.yaml")
 
 
+@pytest.mark.parametrize("target", ["/etc", "../../../../etc"])
+def test_the_folder_that_is_read_unless_another_is_named_is_no_link_out_either(origin, target):
+    git(origin.work, "mv", "specs", "others")
+    (origin.work / "specs").symlink_to(target)
+    git(origin.work, "add", "-A")
+    git(origin.work, "commit", "-q", "-m", "link")
+    git(origin.work, "push", "-q", "origin", "main")
+    with pytest.raises(InputError) as refused, taken(Wanted(str(origin.bare)), origin.home):
+        pass
+    assert refused.value.code == "E171"
+
+
 def hand_made(folder, *entries):
     """A tree that git itself would not make; its hash."""
     lines = "".join(f"{mode} {kind} {name}\t{path}\n" for mode, kind, name, path in entries)
