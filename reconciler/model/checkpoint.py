@@ -11,6 +11,7 @@ from reconciler.model.base import Model, Name, digest
 from reconciler.model.checkpointing import DEFAULT_FOLDER
 from reconciler.model.command import Bytes
 from reconciler.model.restic import ResticStore
+from reconciler.model.units import TIME_ENDS
 
 FORMAT = 1
 CheckpointId = Annotated[str, Field(pattern=r"^[0-9a-z][0-9a-z-]{3,40}$")]
@@ -57,7 +58,7 @@ class Manifest(Model):
     id: CheckpointId
     workload: Name
     epoch: int = Field(ge=0)
-    taken_at: float
+    taken_at: float = Field(ge=0, lt=TIME_ENDS)
     frozen_s: float = Field(ge=0)
     commit: str | None = None
     dirty: bool = False

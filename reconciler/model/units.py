@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+TIME_ENDS: Final = 2**37
+"""Seconds since the epoch, in the year 6325: no date is shown of what is later."""
+
 
 def format_bytes(count: float) -> str:
     """`512 MiB`, `1.5 GiB`, `20 KiB`: binary units, at most one decimal."""

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli import main
-from reconciler.cli.views.rehearsed import practice_text
+from reconciler.cli.views.rehearsed import practice_text, rehearsed_text
 from reconciler.commands.kept import Verified
 from reconciler.commands.practising import RehearseKept
 from reconciler.core.rehearsing import Practice, practice
 from reconciler.model.checkpoint import KeptRehearsal
 from reconciler.model.checkpointing import RehearsalSpec
 from reconciler.model.event import Untidied
+from reconciler.stores import noting
 from tests.cli.checkpoint_scene import kept
 from tests.cli.memory_fleet import two_hosts, want
 
@@ -86,3 +87,10 @@ def test_how_tables_say_it(done: KeptRehearsal | None, said: str) -> None:
 
 def test_the_rule_has_a_page() -> None:
     assert main.run(["explain", "rehearsal"]) == 0
+
+
+@pytest.mark.parametrize("at", ["999999999999", "253402300800"])
+def test_a_time_that_no_date_has_is_told_nevertheless(at: str) -> None:
+    """Of a note that a host has; a copy's label may say so, too."""
+    noted = noting.rehearsal_of(f"ok:{at}:h1")
+    assert noted is not None and rehearsed_text(noted) == f"rehearsed on h1 at second {at}"

@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 
 from reconciler.core.rehearsing import Practice
 from reconciler.model.checkpoint import KeptRehearsal
-from reconciler.model.units import format_seconds
+from reconciler.model.units import TIME_ENDS, format_seconds
 
 
 def instant(at: float) -> str:
-    """Seconds since the epoch, by UTC."""
+    """Seconds since the epoch, by UTC. Hosts may say anything."""
+    if not 0 <= at < TIME_ENDS:
+        return f"second {at:.0f}"
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 

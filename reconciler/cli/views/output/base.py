@@ -26,6 +26,7 @@ from reconciler.errors import (
 from reconciler.model.event import Untidied
 from reconciler.model.plan import Finding as RuleFinding
 from reconciler.model.spec import Origin
+from reconciler.model.units import TIME_ENDS
 from reconciler.model.world import World
 
 
@@ -108,7 +109,7 @@ def as_json(document: Document) -> dict[str, Any]:
 
 def moment(seconds: float | None) -> str | None:
     """Seconds since the epoch as ISO 8601 in UTC, to the millisecond; None for 0, which means never."""
-    if not seconds or not math.isfinite(seconds) or not 0 < seconds < 2**37:
+    if not seconds or not math.isfinite(seconds) or not 0 < seconds < TIME_ENDS:
         return None
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
