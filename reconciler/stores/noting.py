@@ -27,7 +27,8 @@ def word_of(done: KeptRehearsal) -> str:
     told = f"{int(done.at)}:{done.host}"
     if done.ok:
         return f"ok:{told}"
-    return f"failed:{told}:{base64.urlsafe_b64encode(done.why[:_LONGEST].encode()).decode()}"
+    why = printable(done.why)[:_LONGEST]  # as it is read: the same word is found again where it is to be removed
+    return f"failed:{told}:{base64.urlsafe_b64encode(why.encode()).decode()}"
 
 
 def rehearsal_of(word: str) -> KeptRehearsal | None:

@@ -6,7 +6,7 @@ pin) [ -e "$folder/manifest.json" ] && : >"$folder/pinned" && sync "$folder" ;;
 unpin) rm -f "$folder/pinned" && sync "$folder" ;;
 rehearsed)
     [ -e "$folder/manifest.json" ] && printf '%s\n' "$3" >"$folder/.rehearsed.$$" &&
-        mv "$folder/.rehearsed.$$" "$folder/rehearsed" && sync "$folder"
+        sync "$folder/.rehearsed.$$" && mv "$folder/.rehearsed.$$" "$folder/rehearsed" && sync "$folder"
     ;;
 remove)
     gone=${folder%/*}/.${folder##*/}.part

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,14 @@ def test_what_is_noted_is_read_back() -> None:
     assert long is not None and long.why == "x" * 300 and long.host == ""
 
 
+@pytest.mark.parametrize("why", ["\x1b[2J" + "x" * 400, "\udcff gone", "\u202e" * 90, BAD.why])
+def test_what_was_read_is_written_the_same(why: str) -> None:
+    """A repository's tag is removed by its name."""
+    word = noting.word_of(KeptRehearsal(1.0, "h3", why))
+    found = noting.rehearsal_of(word)
+    assert found is not None and noting.word_of(found) == word
+
+
 @pytest.mark.parametrize(
     "word", ["", "-", "ok", "ok:now:h3", "ok:1:../etc", "fine:1:h3", "ok:1:h3\x1b[2J", "ok:1:h3:!"]
 )
@@ -36,6 +45,16 @@ def test_a_reason_that_cannot_be_read_is_a_bad_rehearsal_all_the_same() -> None:
         assert found is not None and found.why == noting.UNSAID
     hostile = noting.rehearsal_of("failed:1:h3:G1sySg==")  # clears the screen
     assert hostile is not None and "\x1b" not in hostile.why
+
+
+@pytest.mark.parametrize("at", ["-1.0", "1e18", "NaN", "Infinity"])
+def test_a_checkpoint_of_no_time_cannot_be_used(tmp_path: Path, at: str) -> None:
+    kept = put(tmp_path / "store", 1)
+    assert kept.manifest is not None
+    told = kept.manifest.model_copy(update={"taken_at": float(at)})
+    Path(kept.folder, "manifest.json").write_text(json.dumps(told.sealed().model_dump(mode="json", by_alias=True)))
+    (found,) = here(shelf.listed(kept.at, {}))
+    assert found.manifest is None and found.broken
 
 
 def put(store: Path, number: int, workload: str = "web") -> Kept:
