@@ -6,7 +6,9 @@ umask 077
 # shellcheck disable=SC2034 # read by what is included
 folder=$1 target=$2 what=$3
 [ -d "$target" ] || { echo "$target is not a folder" >&2; exit 1; }
-exec 9<"$target" && flock 9 || exit 1
+exec 9<"$target" && flock -w 600 9 || { echo "files are still laid out in $target" >&2; exit 1; }
+# shellcheck disable=SC3013 # dash and busybox have it
+[ "$target" -ef /proc/self/fd/9 ] || { echo "$target was made anew meanwhile, by somebody else" >&2; exit 1; }
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 trap 'exit 143' TERM HUP INT

@@ -182,3 +182,31 @@ def test_two_that_lay_it_out_at_once_take_turns(tmp_path: Path, capture: Run) ->
     here(directory.settled(located))
     assert [(job.wait(60), job.stderr.read()) for job in jobs if job.stderr] == [(0, "")] * 3
     assert contents(target) == contents(tree) and not (target / "none").exists()
+
+
+@pytest.mark.parametrize("anew", [True, False])
+def test_who_waited_lays_nothing_out_over_what_came_after(tmp_path: Path, capture: Run, anew: bool) -> None:
+    """What waits for its turn may be a dead controller's: its folder was removed, and made anew for another."""
+    target = tmp_path / "target"
+    target.mkdir()
+    folder, _ = whole(tmp_path, made(tmp_path / "tree"), capture)
+    with subprocess.Popen(
+        ["flock", str(target), "sh", "-c", "echo has it; read go"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout is not None and other.stdout.readline() == "has it\n"
+        argv = directory.shell("unpack", folder, str(target), "tree", "1")
+        job = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True)
+        time.sleep(0.3)
+        assert job.poll() is None
+        if anew:
+            target.rmdir()
+            target.mkdir()
+        other.communicate("go\n", timeout=60)
+    _, said = job.communicate(timeout=60)
+    if anew:
+        assert job.returncode == 1 and "made anew" in said and not list(target.iterdir())
+    else:
+        assert job.returncode == 0 and contents(target) == contents(tmp_path / "tree")
