@@ -70,13 +70,13 @@ put_back_early() {
 		printf '%s\n' "$path" >"$home/early"
 	} </dev/null >/dev/null 2>&1 &
 }
-EARLY_WAIT=1000 # turns of at least two milliseconds, for what takes a tenth of a second where it is slow
+EARLY_WAIT=10000 # turns of at least two milliseconds, for what takes a tenth of a second where it is slow
 was_early() { # for these very tasks?
 	[ -e "$home/early" ] || return
 	tries=0
 	until read -r path <"$home/early" && [ -n "$path" ]; do
 		tries=$((tries + 1))
-		[ "$tries" -lt "$EARLY_WAIT" ] || return
+		[ "$tries" -lt "$EARLY_WAIT" ] || { echo 'its network is another: it was not put back in time' >>"$home/unlike"; return 0; }
 		sleep 0.002
 	done
 	# shellcheck disable=SC3013
