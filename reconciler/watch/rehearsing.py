@@ -16,6 +16,7 @@ from reconciler.model.command import Seconds
 from reconciler.model.spec import Spec
 from reconciler.watch.saving import LEAST, SAVING
 from reconciler.watch.told import News
+from reconciler.watch.windows import suspended
 from reconciler.watch.work import UnderWay
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class Rehearser:
         busy = asked | self.work.workloads
         free = [name for name in due if not self.work.waits(_about(name)) and name not in busy]
         free = [name for name in free if not _hosts(due[name]) & self.work.hosts]
+        notes, clock = self.work.watch.notes.read(), self.work.watch.now()
+        free = [name for name in free if not suspended(name, _hosts(due[name]), spec, notes, clock)]
         if free and not self._now:
             chosen = max(free, key=lambda name: _overdue(due[name]))
             self._rehearse(spec, due[chosen])

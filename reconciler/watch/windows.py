@@ -24,20 +24,30 @@ class Barred:
 
 def barred(workload: str, hosts: Collection[str], spec: Spec, notes: Notes, now: float) -> Barred | None:
     """Whether something keeps a watch from changing a workload; `hosts`: those that the change is about."""
-    targets = [ALL, f"workload/{spec.called.get(workload, workload)}", *(f"host/{name}" for name in sorted(hosts))]
-    for target in targets:
+    if found := suspended(workload, hosts, spec, notes, now):
+        return found
+    if any((word := notes.opened.get(target)) and word.holds(now) for target in _targets(workload, hosts, spec)):
+        return None
+    return _windows(list(_policies(workload, hosts, spec)), now)
+
+
+def suspended(workload: str, hosts: Collection[str], spec: Spec, notes: Notes, now: float) -> Barred | None:
+    """Whether it is to be left alone, in windows and outside of them."""
+    for target in _targets(workload, hosts, spec):
         word = notes.suspended.get(target)
         if word and word.holds(now):
             return Barred(
                 Cause.SUSPENDED, f"{_named(target)} by {word.by}: {word.reason}{_until(word)}", word.until
             )
-    policies = list(_policies(workload, hosts, spec))
-    for name, policy in policies:
+    for name, policy in _policies(workload, hosts, spec):
         if policy.suspend is not None:
             return Barred(Cause.SUSPENDED, f"suspended by SyncPolicy {name}: {policy.suspend}")
-    if any((word := notes.opened.get(target)) and word.holds(now) for target in targets):
-        return None
-    return _windows(policies, now)
+    return None
+
+
+def _targets(workload: str, hosts: Collection[str], spec: Spec) -> list[str]:
+    called = spec.called.get(workload, workload)
+    return [ALL, f"workload/{called}", *(f"host/{name}" for name in sorted(hosts))]
 
 
 def _windows(policies: list[tuple[str, SyncPolicySpec]], now: float) -> Barred | None:

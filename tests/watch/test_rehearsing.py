@@ -16,6 +16,7 @@ from reconciler.core.rehearsing import practice
 from reconciler.errors import CommandFailed, Locked, ReconcilerError
 from reconciler.model.checkpoint import Kept, KeptRehearsal
 from reconciler.model.checkpointing import RehearsalSpec
+from reconciler.model.notes import Word
 from reconciler.watch.loop import Watch
 from reconciler.watch.metrics import Metrics
 from reconciler.watch.told import News
@@ -127,5 +128,19 @@ def test_a_host_that_is_busy_is_left_alone(scene: Scene, hall: Hall) -> None:
         assert "h1" in watch.work.hosts and hall.now == 0
         await asyncio.sleep(60)
         assert [on for _, on, _ in hall.tried] == ["h1"]
+
+    scene.play(course)
+
+
+@pytest.mark.parametrize("target", ["host/h2", "workload/web", "all"])
+def test_what_is_suspended_is_left_alone(scene: Scene, hall: Hall, target: str) -> None:
+    async def course(watch: Watch) -> None:
+        word = Word(reason="its memory is changed", by="anna", since=0.0)
+        watch.notes.change(lambda notes: notes.model_copy(update={"suspended": {target: word}}))
+        await asyncio.sleep(200)
+        assert hall.tried == []
+        watch.notes.change(lambda notes: notes.model_copy(update={"suspended": {}}))
+        await asyncio.sleep(30)
+        assert [name for name, *_ in hall.tried] == ["web"]
 
     scene.play(course)
