@@ -209,6 +209,9 @@ def test_forgejo_gets_the_very_commit(forgejo: dict[str, Any], tmp_path: Path) -
     assert played.status == 0 and (job / "specs").read_text() == "one" and git(job, "rev-parse", "HEAD") == first
 
 
+ME = 5
+
+
 @dataclass
 class Forge:
     """A server that keeps comments. Real: HTTP. Made here: what it answers."""
@@ -232,12 +235,13 @@ def forge(header: str) -> Iterator[Forge]:
             there.asked.append((self.command, self.path.partition("?")[0]))
             there.tokens.add(self.headers[header])
             if self.command == "POST":
-                there.said.append({"id": 8, **body})
+                there.said.append({"id": 8, "author": {"id": ME}, **body})
             elif self.command != "GET":
                 next(one for one in there.said if one["id"] == int(self.path.rpartition("/")[2])).update(body)
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(json.dumps(there.said if self.command == "GET" else body).encode())
+            told = {"id": ME} if self.path.endswith("/user") else there.said
+            self.wfile.write(json.dumps(told if self.command == "GET" else body).encode())
 
         do_GET = do_POST = do_PATCH = do_PUT = answer
 
@@ -265,7 +269,8 @@ def test_forgejo_keeps_one_comment_of_a_pull_request(forgejo: dict[str, Any], tm
         for text in ("first", "second"):
             (tmp_path / "plan.md").write_text(text)
             assert Played(comment, tmp_path, **given).status == 0
-    assert there.said == [{"id": 7, "body": "a person's"}, {"id": 8, "body": "<!-- reconcile plan -->\nsecond"}]
+    bodies = {one["id"]: one["body"] for one in there.said}
+    assert bodies == {7: "a person's", 8: "<!-- reconcile plan -->\nsecond"}
     assert there.changes() == [("POST", f"{issues}/3/comments"), ("PATCH", f"{issues}/comments/8")]
     assert there.tokens == {"token t"}
 
@@ -274,6 +279,7 @@ def test_gitlab_keeps_one_note_of_a_merge_request(gitlab: dict[str, Any], tmp_pa
     (tmp_path / "key").write_text("k")
     notes = "/api/v4/projects/5/merge_requests/3/notes"
     with forge("PRIVATE-TOKEN") as there:
+        there.said[0] |= {"author": {"id": 1}, "body": "<!-- reconcile plan -->\nall is well"}  # theirs to edit
         given = {
             "CI_API_V4_URL": f"http://127.0.0.1:{there.port}/api/v4",
             "CI_PROJECT_ID": "5",
@@ -285,5 +291,8 @@ def test_gitlab_keeps_one_note_of_a_merge_request(gitlab: dict[str, Any], tmp_pa
         for status, ends in ((2, 0), (1, 1)):  # also what is refused is said
             played = Played(lines_of(gitlab["plan"]), tmp_path, status, **given, **merge_request, **token)
             assert played.status == ends
-    assert there.said[1:] == [{"id": 8, "body": "<!-- reconcile plan -->\n# what it says\n"}]
+    assert [one["body"] for one in there.said] == [
+        "<!-- reconcile plan -->\nall is well",
+        "<!-- reconcile plan -->\n# what it says\n",
+    ]
     assert there.changes() == [("POST", notes), ("PUT", f"{notes}/8")] and there.tokens == {"t"}
