@@ -52,7 +52,6 @@ class Fencer:
         """Fence what may be; returns when to look again at the latest. `spec`: as `told`."""
         now, unknown = asyncio.get_running_loop().time(), seen.world.unknown()
         watch = self.work.watch
-        self._forget(spec, seen)
         again = [float("inf")]
         for name in sorted(unknown):
             fencing = _automatic(spec, name)
@@ -75,14 +74,15 @@ class Fencer:
                 self.work.add(run, self._course(name, fencing))
         return min(again)
 
-    def _forget(self, spec: Spec, seen: Seen) -> None:
-        """What answers again is no failed host any more."""
+    def forget(self, spec: Spec, seen: Seen) -> bool:
+        """What answers again is no failed host any more; whether there was one. Then this look was made as if it
+        were, and nothing may be begun by it."""
         here = seen.world.seen()
         self._since = {name: at for name, at in self._since.items() if name not in here}
         gone = {n for n in self.work.watch.notes.read().fenced if n in here or n not in spec.hosts}
         if gone:
             self._note(lambda fenced: {name: at for name, at in fenced.items() if name not in gone})
-            self.work.watch.stir()
+        return bool(gone)
 
     async def _course(self, name: str, fencing: Fencing) -> None:
         watch = self.work.watch

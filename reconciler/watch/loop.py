@@ -299,6 +299,9 @@ class Watch:
             return 0.0
         for name in seen.world.hosts:
             self._host(name, seen)
+        if self.fencing.forget(spec, seen):
+            self.stir()
+            return 0.0
         fences = self.fencing.begin(spec, seen)
         if asked and not self.work.busy and await self.work.mend(spec, frozenset(asked)):
             self.stir()

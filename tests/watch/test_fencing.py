@@ -207,3 +207,20 @@ def test_one_that_is_suspended_keeps_its_power(scene: Scene, power: Power, tmp_p
     scene.play(course)
     (said,) = [text for text in scene.heard(News.WAITS) if "not fenced" in text]
     assert said == "h1 is not fenced: host h1 is suspended by anna: its memory is changed"
+
+
+def test_one_that_answers_again_is_not_emptied_for_what_was_noted(
+    scene: Scene, power: Power, tmp_path: Path
+) -> None:
+    """It runs what it had; that look was made as if it had failed."""
+    three(scene, tmp_path)
+
+    async def course(watch: Watch) -> None:
+        await runs(scene, "h1", 60)
+        watch.notes.change(lambda notes: notes.model_copy(update={"fenced": {"h1": 1.0}}))
+        watch.stir()
+        await asyncio.sleep(100)
+        assert watch.notes.read().fenced == {} and power.cut == []
+        assert scene.states()["h1"]["web"] == "running" and "web" not in scene.states()["h2"]
+
+    scene.play(course)
