@@ -140,7 +140,9 @@ async def look(spec: Spec, fleet: Fleet, journal: Store, before: World | None = 
     found = (len(plan.changes), len(plan.steps), len(plan.findings))
     log.info("planned: %d changes, %d steps, %d findings", *found)
     fenced = frozenset(name for name in spec.hosts if spec.hosts[name] is not told_by.hosts[name])
-    return Seen(world, plan.model_copy(update={"spec_digest": spec_digest(told_by)}), points, fenced)
+    if fenced:  # a plan is bound to the specs as they are written
+        plan = plan.model_copy(update={"spec_digest": spec_digest(told_by)})
+    return Seen(world, plan, points, fenced)
 
 
 def unfinished(journal: Store) -> set[str]:
