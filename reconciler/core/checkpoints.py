@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from reconciler.errors import InputError
 from reconciler.model.checkpoint import FORMAT, Kept, KeptAt, Manifest
@@ -47,6 +48,14 @@ def newest_first(kept: Iterable[Kept]) -> list[Kept]:
     """Those that can be used."""
     usable = [(one.manifest.taken_at, one.id, one) for one in kept if one.manifest is not None]
     return [one for _, _, one in sorted(usable, key=lambda row: row[:2], reverse=True)]
+
+
+def with_manifest(seen: Kept, text: str) -> Kept:
+    """What a store has listed, with its manifest, or with why that cannot be used."""
+    try:
+        return replace(seen, manifest=read_manifest(text, seen.workload, seen.id))
+    except InputError as error:
+        return replace(seen, broken=error.why or error.what)
 
 
 def read_manifest(text: str, workload: str, found: str) -> Manifest:

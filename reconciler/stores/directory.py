@@ -4,11 +4,9 @@ manifest. It has that name only once it is whole; one that is being made or remo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from reconciler.core import answers
-from reconciler.core.checkpoints import read_manifest
-from reconciler.errors import InputError
+from reconciler.core.checkpoints import with_manifest
 from reconciler.model.checkpoint import Kept, KeptAt, KeptFile, KeptRehearsal, KeptTree, Manifest
 from reconciler.model.command import Bytes, Command, Program, Seconds, Tree
 from reconciler.model.handover import Located
@@ -118,10 +116,7 @@ def _kept_in(at: KeptAt, line: str) -> Kept:
     workload = answers.name(workload, "the workload of a checkpoint")
     found = answers.name(found, "the ID of a checkpoint")
     seen = Kept(at, workload, found, pin_word == "pinned", rehearsed=noting.rehearsal_of(noted))
-    try:
-        return replace(seen, manifest=read_manifest(text, workload, found))
-    except InputError as error:
-        return replace(seen, broken=error.why or error.what)
+    return with_manifest(seen, text)
 
 
 def wrong(folder: str, files: Iterable[KeptFile]) -> Program[tuple[str, ...]]:

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from reconciler.core import answers
-from reconciler.core.checkpoints import read_manifest
-from reconciler.errors import CommandFailed, InputError
+from reconciler.core.checkpoints import with_manifest
+from reconciler.errors import CommandFailed
 from reconciler.model.checkpoint import Kept, KeptAt, KeptFile, KeptRehearsal, Manifest
 from reconciler.model.command import Bytes, Command, Program, Seconds
 from reconciler.model.restic import ResticStore
@@ -152,10 +152,7 @@ def _kept(at: KeptAt, one: _Snapshot, text: str) -> Kept:
     seen = Kept(at, one.workload, one.id, one.pinned, rehearsed=one.rehearsed)
     if text.startswith("- "):
         return replace(seen, broken=f"its manifest cannot be read: {text[2:]}")
-    try:
-        return replace(seen, manifest=read_manifest(text, one.workload, one.id))
-    except InputError as error:
-        return replace(seen, broken=error.why or error.what)
+    return with_manifest(seen, text)
 
 
 def upload(at: KeptAt, keys: Keys, part: str, manifest: Manifest) -> Program[None]:
