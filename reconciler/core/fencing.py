@@ -39,11 +39,15 @@ def _with(spec: Spec, more: Mapping[str, Mapping[str, str]]) -> Spec:
 
 def quorum(spec: Spec, unknown: Collection[str]) -> bool:
     """Whether more than half of the hosts were seen. Who sees fewer may be the one that is cut off."""
-    return 2 * sum(name not in unknown for name in spec.hosts) > len(spec.hosts)
+    return 2 * _seen(spec, unknown) > len(spec.hosts)
+
+
+def _seen(spec: Spec, unknown: Collection[str]) -> int:
+    return sum(name not in unknown for name in spec.hosts)
 
 
 def no_quorum(host: str, spec: Spec, unknown: Collection[str]) -> str:
-    seen = sum(name not in unknown for name in spec.hosts)
+    seen = _seen(spec, unknown)
     return (
         f"{host} is not fenced: {seen} of {len(spec.hosts)} hosts are seen, and more than half are needed, for"
         " this machine may be the one that is cut off"

@@ -72,6 +72,11 @@ def is_due(found: float | None, policy: Recurring, since: float | None = None) -
     return (interval is not None and found >= interval) or (since is not None and found > since)
 
 
+def overdue(found: float | None, oldest: float) -> float:
+    """How late the newest one is, as a share of what is promised: who waits for longest comes first."""
+    return float("inf") if found is None else found / oldest
+
+
 def is_late(found: float | None, policy: Recurring) -> bool:
     """Whether more would be lost than the policy promises."""
     return found is None or found > policy.oldest

@@ -74,11 +74,7 @@ class RehearsalSpec(Model):
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
-        interval = self.interval
-        if self.within and interval and parse_duration(self.within) < interval:
-            raise ValueError(f"`within` {self.within} is shorter than `every` {self.every or '7d'}")
-        if interval is None and self.within is None:
-            raise ValueError("give `within` with `at`: nothing else says how long ago the last one may be")
+        _keepable("within", self.within, self.every or "7d", self.interval, "how long ago the last one may be")
         return self
 
     @property
@@ -89,11 +85,23 @@ class RehearsalSpec(Model):
     @property
     def oldest(self) -> float:
         """Seconds."""
-        return parse_duration(self.within) if self.within else 2 * (self.interval or 0.0)
+        return _oldest(self.within, self.interval)
 
 
 def _interval(every: str | None, at: list[CheckpointTime], unless_said: str) -> float | None:
     return None if every is None and at else parse_duration(every or unless_said)
+
+
+def _oldest(promised: str | None, interval: float | None) -> float:
+    return parse_duration(promised) if promised else 2 * (interval or 0.0)
+
+
+def _keepable(field: str, promised: str | None, every: str, interval: float | None, says: str) -> None:
+    """ValueError for a promise that cannot be kept, or where there is none and nothing to make one of."""
+    if promised and interval and parse_duration(promised) < interval:
+        raise ValueError(f"`{field}` {promised} is shorter than `every` {every}")
+    if interval is None and promised is None:
+        raise ValueError(f"give `{field}` with `at`: nothing else says {says}")
 
 
 class CheckpointPolicySpec(Model):
@@ -123,11 +131,8 @@ class CheckpointPolicySpec(Model):
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
-        interval = self.interval
-        if self.recovery_point and interval and parse_duration(self.recovery_point) < interval:
-            raise ValueError(f"`recoveryPoint` {self.recovery_point} is shorter than `every` {self.every or '1h'}")
-        if interval is None and self.recovery_point is None:
-            raise ValueError("give `recoveryPoint` with `at`: nothing else says how old a checkpoint may become")
+        says = "how old a checkpoint may become"
+        _keepable("recoveryPoint", self.recovery_point, self.every or "1h", self.interval, says)
         return self
 
     @property
@@ -138,7 +143,7 @@ class CheckpointPolicySpec(Model):
     @property
     def oldest(self) -> float:
         """Seconds."""
-        return parse_duration(self.recovery_point) if self.recovery_point else 2 * (self.interval or 0.0)
+        return _oldest(self.recovery_point, self.interval)
 
 
 class DirectoryStore(Model):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from reconciler.commands.app import Seen
 from reconciler.commands.practising import RehearseKept, copy_of
 from reconciler.core.rehearsing import Practice
+from reconciler.core.retention import overdue
 from reconciler.errors import ReconcilerError
 from reconciler.model.checkpoint import Kept
 from reconciler.model.command import Seconds
@@ -40,7 +41,7 @@ class Rehearser:
         notes, clock = self.work.watch.notes.read(), self.work.watch.now()
         free = [name for name in free if not suspended(name, _hosts(due[name]), spec, notes, clock)]
         if free and not self._now:
-            chosen = max(free, key=lambda name: _overdue(due[name]))
+            chosen = max(free, key=lambda name: overdue(due[name].age_s, due[name].oldest_s))
             self._rehearse(spec, due[chosen])
         again = [tries.next_at for name in due if (tries := self.work.waits(_about(name)))]
         again += [now + max(LEAST, one.due_in_s) for one in wanted.values() if one.due_in_s > 0]
@@ -83,7 +84,3 @@ def _hosts(one: Practice) -> frozenset[str]:
     """Those that are known to have a part in it."""
     keeper = one.newest.at.host if one.newest else ""
     return frozenset(filter(None, (one.on, keeper)))
-
-
-def _overdue(one: Practice) -> float:
-    return float("inf") if one.age_s is None else one.age_s / one.oldest_s

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from reconciler.commands.app import Seen
 from reconciler.commands.due import TakeDue
 from reconciler.core.index import Index
-from reconciler.core.points import Point
+from reconciler.core.retention import overdue
 from reconciler.core.tending import Pauses
 from reconciler.errors import ReconcilerError
 from reconciler.model.command import Seconds
@@ -40,7 +40,7 @@ class Saver:
         due = [one for one in seen.points.values() if one.due_in_s <= 0 and one.workload in runs]
         free = [one for one in due if not self.work.waits(_about(one.workload))]
         if free and not self._now:
-            chosen = max(free, key=_overdue)
+            chosen = max(free, key=lambda one: overdue(one.age_s, one.oldest_s))
             self._take(spec, chosen.workload, runs[chosen.workload])
         again = [tries.next_at for one in due if (tries := self.work.waits(_about(one.workload)))]
         again += [now + max(LEAST, one.due_in_s) for one in seen.points.values() if one.due_in_s > 0]
@@ -68,10 +68,6 @@ class Saver:
 
 def _about(name: str) -> str:
     return f"saving {name}"
-
-
-def _overdue(one: Point) -> float:
-    return float("inf") if one.age_s is None else one.age_s / one.oldest_s
 
 
 def _running(seen: Seen) -> dict[str, str]:
