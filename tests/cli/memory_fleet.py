@@ -12,6 +12,7 @@ import pytest
 
 from reconciler.commands import app, checkpoint, compose, copying, deciding, discarding, recover, rehearse, restore
 from reconciler.hosts.memory import MemoryFleet, Universe
+from reconciler.hosts.memory import fleet as memory_fleet
 from reconciler.runtimes import registry
 from reconciler.watch import leading
 from tests.sim.driver import SimDriver
@@ -40,6 +41,7 @@ def two_hosts(folder: Path, patch: pytest.MonkeyPatch) -> Universe:
         universe.add(name).images["app"] = 2**20
     patch.setattr(registry, "BUILT_IN", {"podman": SimDriver})
     patch.setattr(compose, "reach", lambda spec: MemoryFleet(universe))
+    patch.setattr(memory_fleet, "CONNECT_TIMEOUT", 0.05)  # here it would pass by a real clock, twice for each look
     for module in (app, checkpoint, restore, copying, discarding, recover, deciding, rehearse, leading):
         patch.setattr(module, "fleet_leases", no_leases)
     patch.setenv("RECONCILE_JOURNAL", str(folder / "journal"))

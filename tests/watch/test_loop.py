@@ -145,6 +145,15 @@ def test_what_keeps_failing_is_tried_ever_more_rarely(scene: Scene) -> None:
     assert Notebook.beside(scene.folder / "journal").read().put_back == {}
 
 
+async def until_frozen(scene: Scene) -> None:
+    """In the middle of the move of `web` from h1."""
+    for _ in range(1000):
+        await asyncio.sleep(0.01)
+        if scene.states()["h1"] == {"web": FROZEN}:
+            return
+    raise AssertionError("nothing was ever frozen")
+
+
 def test_what_a_crash_left_is_ended_first(scene: Scene) -> None:
     async def course(second: Watch) -> None:
         first = scene.watch("dies")
@@ -154,12 +163,7 @@ def test_what_a_crash_left_is_ended_first(scene: Scene) -> None:
         await asyncio.sleep(10)
         scene.want(web="h2")
         scene.edit(first)
-        for _ in range(1000):
-            await asyncio.sleep(0.01)
-            if scene.states()["h1"] == {"web": FROZEN}:
-                break
-        else:
-            raise AssertionError("nothing was ever frozen")
+        await until_frozen(scene)
         for task in (*first.work._runs, job):
             task.cancel()
         await asyncio.gather(job, return_exceptions=True)
@@ -201,11 +205,7 @@ def test_one_that_is_stopped_in_the_middle_of_a_move_leaves_nothing_in_doubt(sce
         await asyncio.sleep(10)
         scene.want(web="h2")
         scene.edit(watch)
-        for _ in range(1000):
-            await asyncio.sleep(0.01)
-            if scene.states()["h1"] == {"web": FROZEN}:
-                return  # it is stopped now
-        raise AssertionError("nothing was ever frozen")
+        await until_frozen(scene)  # it is stopped now
 
     scene.play(course)
     assert scene.states() == {"h1": {"web": "running"}, "h2": {}}
