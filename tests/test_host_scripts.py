@@ -61,7 +61,7 @@ def test_scripts_that_are_run_are_there_and_all_are_run(folder: str, room: str) 
     there = {p.stem for p in data_path("templates", folder).glob("*.sh")}
     assert named - there - {"announce", "keeper", "known", "serve"} == set()  # of another language
     parts = {"attached", "call", "card", "init", "living", "members", "named", "rights"}
-    parts |= {"persisting", "serving", "setup", "tree", "virsh"}
+    parts |= {"again", "boot", "entry", "persisting", "serving", "setup", "tree", "virsh"}
     assert there - named - parts - {"restoring"} == set()  # which is CRIU's own
 
 

@@ -51,7 +51,12 @@ class ProcessTree(Model):
     host_network: Flag = Field(False, description="It shares the host's network; connections cannot move along")
     limits: Limits = Limits()
     restart: RestartPolicy = Field(
-        RestartPolicy.NO, description="By the first process of the tree itself; after a boot by the next apply"
+        RestartPolicy.NO, description="By the first process of the tree itself; after a boot see `startAtBoot`"
+    )
+    start_at_boot: Flag = Field(
+        False,
+        description="Its host starts it again when it boots, by systemd or cron, where it belongs there and was "
+        "not stopped; else the next apply does",
     )
     stdout: Target | None = Field(
         None, description=f"File for its output, in a folder that moves; default {OWN_FOLDER}/output"

@@ -11,6 +11,7 @@
 #   hold NAME EPOCH SILENCE FREEZE MODE FENCE RUN PEER -- ARGV    start the checkpoint command; wait until held
 #   beat NAME...                              the controller still cares (held hooks)
 #   commit NAME EPOCH | release NAME EPOCH | resume NAME EPOCH [RUN] | clean NAME
+#   boot NAME -- ARGV                         when this host boots: run a command if the workload belongs here
 #   may-start < STATE                         as an OCI hook: may this container run its first instruction here?
 #   may-restore NAME                          as CRIU's script: may somebody other than the guard restore it here?
 #   lease take NAME OWNER TTL | lease beat|drop NAME OWNER | lease show NAME
@@ -23,6 +24,7 @@ E_LOWER=75 E_BROKEN=76 E_PHASE=77 E_LEASED=78 E_RESUMED=79 E_NOTHELD=80 E_BUSY=8
 E_OTHER=84 E_COMMITTED=85 E_RUNNING=86
 FORMAT=1 # of markers; every later one begins `reconciler-marker FORMAT NAME EPOCH` as well
 LOCK_WAIT=1000  # centiseconds to wait for another command on the same workload
+BOOT_WAIT=30000 # the same for what a boot starts, which nobody asks for again
 HOLD_WAIT=10    # seconds for a checkpoint command to begin, beside those that it may freeze
 EXIT_WAIT=3000  # centiseconds to wait for a checkpoint process that was told to end
 
@@ -362,6 +364,10 @@ cmd_run() {
 	*) die $E_PHASE "$N is in phase $PHASE here (epoch $EPOCH), this needs: $3" ;;
 	esac
 	shift 4
+	carry_out "$@"
+}
+
+carry_out() { # ARGV
 	# Own session and files instead of the connection's pipes: a controller that dies cannot half-kill it,
 	# and a child that stays (conmon) holds neither lock nor connection.
 	trap : HUP INT TERM PIPE
@@ -603,17 +609,32 @@ unshield() { # what a hook that was killed has left: peers would be told that no
 
 LAST_WORD="see: reconcile status. A person decides with: reconcile resolve"
 
+belongs_here() {
+	case $ROLE/$PHASE in
+	*/none | */running | */confirmed) ;;
+	source/reserved) ;; # it still runs here, and may be restarted
+	*) return 1 ;;
+	esac
+}
+
+cmd_boot() {
+	[ $# -ge 3 ] && [ "$2" = -- ] || usage 'boot NAME -- ARGV'
+	is_name "$1" || usage "not a workload's name: $1"
+	[ -d "$ROOT/workloads/$1" ] || exit 0
+	LOCK_WAIT=$BOOT_WAIT
+	enter "$1" && lock lock && load
+	belongs_here || die $E_PHASE "$N does not start on this host: it is $PHASE here (epoch $EPOCH, peer $PEER); $LAST_WORD"
+	shift 2
+	carry_out "$@"
+}
+
 cmd_may_start() { # a container's OCI state is on stdin; with user namespaces the marker cannot be read: then it may
 	CONFIG=$(sed -n 's|.*"org\.criu\.config\(/[^"]*\)\{0,1\}" *: *"\([^"]*\)".*|\2|p')
 	W=${CONFIG%/*}
 	H=$W/hook N=${W##*/}
 	[ "$W" = "$ROOT/workloads/$N" ] && is_name "$N" && [ -x "$ROOT/workloads" ] || exit 0
 	read_marker || die $E_BROKEN "$N may not start: the marker $W/marker cannot be trusted: $WHY; $LAST_WORD"
-	case $ROLE/$PHASE in
-	*/none | */running | */confirmed) ;;
-	source/reserved) ;; # it still runs here, and may be restarted
-	*) die $E_PHASE "$N may not start on this host: it is $PHASE here (epoch $EPOCH, peer $PEER); $LAST_WORD" ;;
-	esac
+	belongs_here || die $E_PHASE "$N may not start on this host: it is $PHASE here (epoch $EPOCH, peer $PEER); $LAST_WORD"
 }
 
 cmd_may_restore() {
@@ -697,7 +718,7 @@ cmd_lease() {
 CMD=$1
 shift
 case $CMD in
-mark | mend | show | run | hook | hold | runner | beat | commit | release | resume | clean | lease) "cmd_$CMD" "$@" ;;
+mark | mend | show | run | boot | hook | hold | runner | beat | commit | release | resume | clean | lease) "cmd_$CMD" "$@" ;;
 may-start) cmd_may_start ;;
 may-restore) cmd_may_restore "$@" ;;
 *) usage "no such subcommand: $CMD" ;;

@@ -2,6 +2,8 @@
 # shellcheck disable=SC2034,SC2154 # what tree.sh takes and gives
 set -eu
 home=$1
+# include entry
+[ "${2-}" != remove ] || entry off
 [ -s "$home/id" ] || { [ "${2-}" != remove ] || rm -rf "$home"; exit 0; }
 # include tree
 net_down

@@ -1,6 +1,7 @@
 # observe.sh FOLDER...: trees of processes that Reconciler has made on this host; without FOLDER all. Changes nothing.
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 # include attached
+# include entry
 section() { printf '\n@@ %s\n' "$*"; }
 root=/var/lib/reconciler
 cgroups=/sys/fs/cgroup
@@ -55,6 +56,9 @@ for home; do
     section "tcp $name"
     awk '$4 == "01"' "/proc/$init/net/tcp" "/proc/$init/net/tcp6" 2>/dev/null
 done
+section boot
+starts=$(keeper)
+echo "${starts:-boots-nothing}"
 section networks
 for file in "$root/networks"/*.json; do [ -s "$file" ] && cat "$file" && echo; done
 section volumes

@@ -4,6 +4,7 @@ set -eu
 home=$1 left=$(($2 * 20))
 # include tree
 : > "$home/own/stop"
+sync "$home/own/stop" "$home/own" # before anything ends: a boot would start it again
 init=$(first)
 if [ -n "$init" ]; then
     echo 0 > "$group/cgroup.freeze" 2>/dev/null || true

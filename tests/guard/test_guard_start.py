@@ -33,6 +33,13 @@ def start(host: Any, config: Path | str, key: str = "org.criu.config") -> subpro
     )
 
 
+def boot(host: Any, name: str = "web") -> subprocess.CompletedProcess[str]:
+    """As the entry of a tree of processes does when its host boots."""
+    argv = host.argv("boot", name, "--", "echo", "started")
+    env = {"RECONCILER_ROOT": str(host.root)}
+    return subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+
+
 def restore(host: Any) -> subprocess.CompletedProcess[str]:
     env = dict(os.environ, CRTOOLS_SCRIPT_ACTION="pre-restore", **{k: host.env[k] for k in ("RECONCILER_ROOT",)})
     return subprocess.run([host.path("web", "hook.sh")], env=env, capture_output=True, text=True, check=False)
@@ -44,6 +51,7 @@ def test_where_it_belongs_it_may_be_started(host: Any, phase: str, role: str) ->
     assert start(host, config).returncode == 0, "no marker: nothing is known against it"
     host("mark", "web", 3, phase, role, "r", "h2")
     assert start(host, config).returncode == 0
+    assert boot(host).stdout == "started\n"
     assert (restore(host).returncode == 0) is (phase != "reserved")
 
 
@@ -52,9 +60,10 @@ def test_a_copy_that_another_host_may_own_is_neither_started_nor_restored(
     host: Any, phase: str, role: str
 ) -> None:
     host("mark", "web", 3, phase, role, "r", "h2")
-    for done in (start(host, host.path("web", "criu.conf")), restore(host)):
+    for done in (start(host, host.path("web", "criu.conf")), restore(host), boot(host)):
         assert done.returncode == PHASE
         assert f"it is {phase} here" in done.stderr and "reconcile status" in done.stderr
+        assert done.stdout == ""
 
 
 def test_what_was_generated_from_it_is_asked_about_too(host: Any) -> None:
@@ -70,13 +79,21 @@ def test_a_torn_marker_starts_nothing(host: Any) -> None:
     host.path("web", "marker").write_text("torn")
     assert start(host, host.path("web", "criu.conf")).returncode == BROKEN
     assert restore(host).returncode == BROKEN
+    assert boot(host).returncode == BROKEN
 
 
 def test_a_source_that_has_resumed_by_itself_may_be_started(host: Any, until: Any) -> None:
     host.hold("web", 2, host.victim(), silence=1)
     assert start(host, host.path("web", "criu.conf")).returncode == PHASE
+    assert boot(host).returncode == PHASE
     until(lambda: host.show("web")["phase"] == "running", 10.0)
     assert start(host, host.path("web", "criu.conf")).returncode == 0
+
+
+def test_a_boot_knows_nothing_of_what_was_removed(host: Any) -> None:
+    done = boot(host, "gone")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert not host.path("gone", "marker").parent.exists()
 
 
 def test_containers_of_others_are_left_alone(host: Any, tmp_path: Path) -> None:

@@ -41,9 +41,10 @@ class Scenario:
     on_disk: bool = False
     restart: bool = False
     stay: bool = False
+    boots: bool = False
 
     def __str__(self) -> str:
-        more = [name for name in ("on_disk", "restart", "stay") if getattr(self, name)]
+        more = [name for name in ("on_disk", "restart", "stay", "boots") if getattr(self, name)]
         faults = "; ".join(str(s) for s in self.strikes) or "no faults"
         return f"seed {self.seed}: {self.shape}{' ' + ','.join(more) if more else ''}: {faults}"
 
@@ -83,7 +84,7 @@ class Checks:
     def __post_init__(self) -> None:
         s = self.scenario
         self.rng = random.Random(s.seed)
-        self.scene = scene(s.shape, on_disk=s.on_disk, restart=s.restart, stay=s.stay)
+        self.scene = scene(s.shape, on_disk=s.on_disk, restart=s.restart, stay=s.stay, boots=s.boots)
         self.universe = self.scene.universe
         self.pending = list(s.strikes)
         self.journal = MemoryStore()

@@ -187,4 +187,4 @@ def discard_copy(b: Builder) -> None:
 
 def _ended(b: Builder, host: str) -> None:
     container = b.universe.machines[host].containers["web"]
-    container.state, container.restart = "exited", False
+    container.state, container.restart, container.stopped = "exited", False, True

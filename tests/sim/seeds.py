@@ -22,6 +22,8 @@ SETTINGS: tuple[dict[str, bool], ...] = (
     {"restart": True},
     {"on_disk": True, "restart": True},
     {"stay": True},
+    {"boots": True},
+    {"on_disk": True, "boots": True},
 )
 
 

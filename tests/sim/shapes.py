@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from reconciler.hosts.memory import Machine, MemoryContainer, Universe
 from reconciler.hosts.memory.machine import MarkerRow, Volume
+from reconciler.hosts.memory.runtime import let_at_boot
 from reconciler.model.base import canonical_json
 from reconciler.model.checkpoint import Kept
 from reconciler.model.container import Container as ContainerSpec
@@ -70,11 +71,13 @@ class Scene:
 
 @dataclass
 class Builder:
-    """`on_disk`: images are kept on disk, not in memory. `restart`: containers come up at boot."""
+    """`on_disk`: images are kept on disk, not in memory. `restart`: containers come up at boot; nobody is asked.
+    `boots`: hosts start what ran on them and was not stopped, if the guard lets them."""
 
     on_disk: bool = False
     restart: bool = False
     stay: bool = False
+    boots: bool = False
     universe: Universe = field(default_factory=Universe)
     workloads: dict[str, Workload] = field(default_factory=dict)
     wanted: dict[str, str | None] = field(default_factory=dict)
@@ -194,6 +197,7 @@ class Builder:
         drivers: dict[str, Runtime] = {
             self.runtime: SimEngine() if self.runtime == SimEngine.NAME else SimDriver()
         }
+        self.universe.boots = let_at_boot if self.boots else None
         kept = (self.kept, self.keeper, self.repository, self.copied)
         return Scene(self.universe, spec, self.wanted, self.effects, newer, drivers, *kept)
 
@@ -364,7 +368,9 @@ SHAPES: dict[str, Callable[[Builder], None]] = {
 }
 
 
-def scene(shape: str, *, on_disk: bool = False, restart: bool = False, stay: bool = False) -> Scene:
-    builder = Builder(on_disk=on_disk, restart=restart, stay=stay)
+def scene(
+    shape: str, *, on_disk: bool = False, restart: bool = False, stay: bool = False, boots: bool = False
+) -> Scene:
+    builder = Builder(on_disk=on_disk, restart=restart, stay=stay, boots=boots)
     (SHAPES.get(shape) or move_states)(builder)
     return builder.scene()

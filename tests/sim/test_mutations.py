@@ -6,6 +6,7 @@ from unittest import mock
 from reconciler.engine.effects import EFFECTS, Effect, back
 from reconciler.hosts.memory import guard, runtime
 from reconciler.model.plan import StepKind
+from tests.sim import shapes
 from tests.sim.checks import Scenario
 from tests.sim.driver import SimDriver
 from tests.sim.faults import Fault
@@ -147,3 +148,21 @@ def test_a_frozen_copy_whose_end_is_not_noted_is_found():
     """Its hook or CRIU was killed, and who goes back is told that it runs on."""
     with mock.patch.object(runtime, "dump", dumped_and_forgotten):
         assert found_among({Fault.CRIU_KILLED, Fault.HOOK_KILLED}, ("nowhere", "again", "stuck", "I2"))
+
+
+def at_boot_whatever_the_marker_says(machine, container):
+    return not container.stopped and container.name == container.workload
+
+
+def test_a_boot_that_does_not_ask_the_guard_is_found():
+    """Hosts that start at boot what ran on them: with the guard's word the same cases end with one copy."""
+    reboots = {Fault.SOURCE_REBOOTS, Fault.DESTINATION_REBOOTS}
+    moves = [c for c in cases() if c.strike.fault in reboots and c.shape in ("move", "swap")]
+
+    def doubled():
+        found = (simulate(Scenario(0, c.shape, (*c.first, c.strike), boots=True)).violations for c in moves[:60])
+        return any(violation.startswith("I1") for violations in found for violation in violations)
+
+    assert not doubled()
+    with mock.patch.object(shapes, "let_at_boot", at_boot_whatever_the_marker_says):
+        assert doubled()

@@ -8,6 +8,9 @@ from reconciler.core.rules.base import Case, Said, rule, together
 from reconciler.model.spec import TcpHandling
 from reconciler.model.world import TreeFacts
 
+BOOTS_NOTHING = "boots-nothing"
+"""What a host says of itself on which nothing could start a tree at boot."""
+
 
 @rule("tree.files")
 def files(case: Case) -> Iterator[Said]:
@@ -36,6 +39,18 @@ def mounts(case: Case) -> Iterator[Said]:
     for mount in wanted.mounts:
         if case.ahead.paths.get(mount.source, "?") == "":
             yield Said(f"{mount.source} is not on {case.where}", f"make it there: mkdir -p {mount.source}")
+
+
+@rule("tree.boot")
+def boot(case: Case) -> Iterator[Said]:
+    """Its new host is to start it at boot, and has neither systemd nor cron, which would do that."""
+    wanted = case.workload.spec.process if case.workload else None
+    known = case.destination.settings.get("process", ()) if case.arrives and case.destination else ()
+    if wanted and wanted.start_at_boot and BOOTS_NOTHING in known:
+        yield Said(
+            f"{case.where} has neither systemd nor cron, so nothing could start it at boot",
+            f"install cron on {case.where}, or leave `startAtBoot` out",
+        )
 
 
 @rule("tree.host-network")

@@ -71,6 +71,8 @@ class MemoryContainer:
     networks: tuple[dict[str, str | None], ...] = ()
     before: str = ""
     """The spec it had before it was changed in place."""
+    stopped: bool = False
+    """Somebody stopped it, and nobody has started it since."""
 
 
 @dataclass
@@ -213,14 +215,15 @@ class Machine:
         self.up = True
         self.boot += 1
         self.changed("up again")
+        lets = self.universe.boots
         for container in self.containers.values():
-            if container.restart and container.state == EXITED:
+            if container.state == EXITED and (container.restart or (lets and lets(self, container))):
                 self.begin(container, "started at boot")
 
     def begin(self, container: MemoryContainer, why: str) -> None:
         """The container's program starts from its beginning."""
         container.lineage = self.universe.new_lineage()
-        container.state, container.whole = RUNNING, True
+        container.state, container.whole, container.stopped = RUNNING, True, False
         self.changed(f"{container.name} {why}")
 
 
@@ -236,6 +239,8 @@ class Universe:
     observers: list[Observer] = field(default_factory=list)
     log: list[tuple[float, str]] = field(default_factory=list)
     cut_links: bool = False
+    boots: Callable[[Machine, MemoryContainer], bool] | None = None
+    """Where hosts start what ran on them at boot: whether this is let."""
     _lineages: int = 0
     _ids: int = 0
 

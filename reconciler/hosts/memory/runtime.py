@@ -97,6 +97,17 @@ def _tool(machine: Machine, argv: Sequence[str], stdin: bytes) -> Result:
     return Result(0)
 
 
+def let_at_boot(machine: Machine, container: MemoryContainer) -> bool:
+    """What an entry of its host asks when it boots."""
+    if container.stopped or container.name != container.workload:
+        return False
+    try:
+        Guard(machine, execute, dump).may_start(container.workload)
+    except Denied:
+        return False
+    return True
+
+
 async def dump(machine: Machine, name: str, hook: MemoryHook) -> int:
     """A checkpoint with the guard's action script: frozen first, images next, then as the verdict says."""
     container = machine.containers.get(name)
@@ -267,6 +278,7 @@ class MemoryRuntime:
         if container.state == RUNNING:
             container.state = EXITED
             self.machine.changed(f"{name} stopped")
+        container.stopped = True
 
     def rm(self, name: str) -> None:
         container = self._get(name)
@@ -374,4 +386,4 @@ def _volumes(container: MemoryContainer) -> set[str]:
     return {volume["name"] for volume in json.loads(container.spec or "{}").get("volumes", ())}
 
 
-__all__ = ["CREATED", "MEMORY", "MemoryRuntime", "dump", "execute"]
+__all__ = ["CREATED", "MEMORY", "MemoryRuntime", "dump", "execute", "let_at_boot"]

@@ -35,6 +35,7 @@ def observe(host: HostFacts) -> Program[RuntimeFacts]:
     parts = yield from _look()
     return RuntimeFacts(
         version=host.version("criu") or None,
+        settings=tuple(answers.word(word, "what starts things at boot") for word in parts.get("boot", "").split()),
         instances=tuple(
             tree.model_copy(update={"state": InstanceState.HELD}) if name in host.holds else tree
             for name, tree in sorted(_trees(parts).items())

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 
 from reconciler.errors import Refused
+from reconciler.guard.guard import guard_path
 from reconciler.model.base import canonical_json, parse_size
 from reconciler.model.process import MADE, OWN_FOLDER, ProcessTree
 from reconciler.model.spec import Workload
@@ -25,6 +26,10 @@ def process_of(workload: Workload) -> ProcessTree:
     return found
 
 
+_AT_BOOT = ("boot", "again", "start", "setup", "init")
+"""Scripts that a host needs to start a tree without a controller."""
+
+
 def files(workload: Workload, secrets: Mapping[str, bytes]) -> bytes:
     """What `create.sh` takes: lines of a file's name and its content in base64."""
     spec = process_of(workload)
@@ -37,6 +42,9 @@ def files(workload: Workload, secrets: Mapping[str, bytes]) -> bytes:
         "argv": _words(word.encode() for word in spec.command),
         "env": _words(iter(env)),
     }
+    if spec.start_at_boot:
+        content |= {f"boot/{script}": places.script(script).encode() for script in _AT_BOOT}
+        content["boot/guard"] = f"{guard_path()}\n".encode()
     return b"".join(name.encode() + b" " + base64.b64encode(data) + b"\n" for name, data in content.items())
 
 

@@ -35,6 +35,10 @@ PAIRS: dict[str, tuple[Scene, Scene]] = {
         Scene(process={"mounts": APP}, there={"preflight": {"paths": {"/srv/app": ""}}}),
         Scene(process={"mounts": APP}, there={"preflight": {"paths": {"/srv/app": "ext4"}}}),
     ),
+    "tree.boot": (
+        Scene(process={"startAtBoot": True}, there={"settings": {"process": ("boots-nothing",)}}),
+        Scene(process={"startAtBoot": True}, there={"settings": {"process": ("cron",)}}),
+    ),
     "tree.host-network": (
         Scene(process={"hostNetwork": True}),
         Scene(process={"hostNetwork": True}, policy={"tcp": "close"}),
