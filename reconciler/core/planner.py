@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from reconciler.core import outlook as seen_ahead
 from reconciler.core.accuracy import Measured, rates
+from reconciler.core.carrying import carried
 from reconciler.core.consent import allows
 from reconciler.core.diff import current_copy, diff
 from reconciler.core.digests import spec_digest, world_digest
@@ -322,6 +323,7 @@ class _Builder:
             strategy=choice.strategy,
             oci_runtime=instance.oci_runtime if isinstance(instance, ContainerFacts) else "",
             network_lock=network_lock(self._facts(source), self._facts(host)),
+            carried=carried(workload, instance, self._facts(source), self._facts(host)),
             memory_bytes=instance.memory_bytes,
             expected_bytes=expected,
             predicted_downtime_s=forecast.prediction.downtime,

@@ -208,6 +208,7 @@ class Move(Model):
     strategy: Strategy | None = None
     oci_runtime: str = ""
     network_lock: str = Field("", description="What CRIU locks connections with on both hosts; empty: its default")
+    carried: tuple[str, ...] = Field((), description="Files of the source's host that go along, by their paths")
     memory_bytes: int = 0
     expected_bytes: int = 0
     predicted_downtime_s: float = 0.0

@@ -3,7 +3,8 @@ told."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Self
+import re
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic.alias_generators import to_camel
@@ -21,9 +22,8 @@ MADE: Final = ("/proc", "/run", "/tmp", "/dev", "/dev/shm")  # noqa: S108  # mou
 _GROUP: Final = r"^[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,63}$"
 _DONE: Final = {"source", "target", "read_only", "name", "ip", "mac", "memory", "cpus", "pids"}
 """Of the models that it shares with containers, what a tree of processes has."""
-_NOT_YET: Final = {
-    "files": "executables and libraries have to be the same on both hosts, which the plan compares",
-}
+CARRIED_PATH: Final = re.compile(r"/[A-Za-z0-9_.,=@~+/-]{1,4000}", re.ASCII)
+"""Of a file that can be carried: it is a word of scripts and of CRIU's options."""
 
 
 class ProcessTree(Model):
@@ -53,6 +53,11 @@ class ProcessTree(Model):
     restart: RestartPolicy = Field(
         RestartPolicy.NO, description="By the first process of the tree itself; after a boot see `startAtBoot`"
     )
+    files: Literal["same", "carry"] = Field(
+        "same",
+        description="Executables and libraries that it has mapped have to be the `same` on both hosts; `carry` "
+        "sends those along that are not, for it alone to see",
+    )
     start_at_boot: Flag = Field(
         False,
         description="Its host starts it again when it boots, by systemd or cron, where it belongs there and was "
@@ -62,18 +67,12 @@ class ProcessTree(Model):
         None, description=f"File for its output, in a folder that moves; default {OWN_FOLDER}/output"
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _not_yet(cls, value: Any) -> Any:
-        for field, why in _NOT_YET.items():
-            if isinstance(value, dict) and field in value:
-                raise ValueError(f"`{field}` is not supported: {why}")
-        return value
-
     @model_validator(mode="after")
     def _together(self) -> Self:
         if self.host_network and self.networks:
             raise ValueError("give `networks` or `hostNetwork`, not both")
+        if self.files == "carry" and self.root != HOST_ROOT:
+            raise ValueError("`files: carry` is for `root: host`; another root is the same folder on every host")
         if self.groups and self.user is None:
             raise ValueError("`groups` need a `user`")
         for part in (*self.mounts, *self.networks, self.limits):

@@ -117,6 +117,7 @@ class TreeFacts(Instance):
     home: str = Field("", description="The folder on its host that what belongs to it is in")
     mounted: tuple[str, ...] = Field((), description="The named volumes it uses")
     mapped: tuple[str, ...] = Field((), description="Files of its host's that it executes, has mapped or reads")
+    carried: tuple[str, ...] = Field((), description="Of its own, in the place of its host's: where they are")
     attached: bool = Field(False, description="Whether it was started by others, and is only attached to")
     found: FoundTree | None = Field(None, description="Of what was attached to, and runs")
 

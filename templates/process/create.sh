@@ -19,6 +19,7 @@ sync -f "$new"
 [ ! -e "$home" ] || [ -s "$home/made.json" ] || exit 3
 # Before the tree: one without its entry would never be given it.
 if [ -d "$new/boot" ]; then entry on; else entry off; fi
+[ ! -s "$home/made-to-mount-on" ] || unmade
 rm -rf "$home"
 mv "$new" "$home"
 sync -f "$home"

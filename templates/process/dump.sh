@@ -13,5 +13,6 @@ if [ "$(setting network)" != host ]; then
 else # CRIU says nothing of the host's own network, by which its action script would know that the tasks are stopped
     set -- "$@" --freeze-cgroup "$group"
 fi
+for one in $(carried | tr "$tab" :); do set -- "$@" --external "mnt[${one#*:}]:carried-${one%%:*}"; done
 exec criu dump --config "$config" --tree "$pid" --work-dir "$home" --images-dir "$home/checkpoint" --log-file dump.log -v4 \
     --manage-cgroups=ignore "$@"

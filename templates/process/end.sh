@@ -10,4 +10,6 @@ net_down
 end_tree
 drop_net
 rmdir "$group" 2>/dev/null || [ ! -d "$group" ]
-[ "${2-}" != remove ] || rm -rf "$home"
+[ "${2-}" = remove ] || exit 0
+[ ! -s "$home/made-to-mount-on" ] || unmade
+rm -rf "$home"

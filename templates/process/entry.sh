@@ -11,6 +11,11 @@ keeper() { # systemd or cron, which start things at boot here; nothing where nei
         return
     done
 }
+unmade() { # files that were made to be mounted on, and are still nothing else
+    while read -r made; do
+        [ -s "$made" ] || rm -f -- "$made"
+    done < "$home/made-to-mount-on"
+}
 entry() { # on|off
     name=${home##*/}
     case $name in *_*) return 0 ;; esac # set aside

@@ -15,6 +15,8 @@ for home; do
     cat "$home/made.json"
     printf '\n%s\n' "$id"
     group=$cgroups/reconciler-$id
+    section "carried $name"
+    [ ! -s "$home/carried/list" ] || cut -f 2 "$home/carried/list"
     section "now $name"
     [ ! -s "$home/own/started" ] || echo "started $(number "$home/own/started")"
     [ ! -s "$home/own/exit" ] || echo "exit $(number "$home/own/exit")"

@@ -12,6 +12,7 @@ if [ "$(setting network)" != host ]; then
     net=/run/netns/$space
     set -- "$@" --inherit-fd 'fd[9]:net'
 fi
+for name in $(carried | cut -f 1); do set -- "$@" --external "mnt[carried-$name]:$home/carried/$name"; done
 rm -f "$home/restored.init"
 set -- --config "$config" --work-dir "$home" --images-dir "$home/checkpoint" --log-file restore.log -v4 --manage-cgroups=ignore \
     --pidfile "$home/restored.init" --restore-detached "$@"

@@ -85,7 +85,8 @@ def test_dump_and_restore_name_the_same_mounts() -> None:
     [
         {"attach": {"pidfile": "/run/x"}},
         {"command": [], "restart": "always", "attach": {"pidfile": "/run/x"}},
-        {"files": "carry"},
+        {"files": "carry", "root": "/srv/root"},
+        {"files": "other"},
         {"command": []},
         {"command": [""]},
         {"hostNetwork": True},

@@ -130,6 +130,88 @@ def test_another_program_or_library_there_is_refused_before_anything_stops(repo:
     repo.run("plan")
 
 
+@contextmanager
+def another_library(repo: Repo) -> Iterator[None]:
+    """h2 has a libc of its own."""
+    find = "$(ldd /bin/sh | sed -n 's/.*=> \\([^ ]*libc[^ ]*\\) .*/\\1/p')"
+    repo.lab.exec("h2", ["sh", "-c", f"printf x >> $(readlink -f {find})"])
+    try:
+        yield
+    finally:
+        repo.lab.exec("h2", ["sh", "-c", f"truncate -s -1 $(readlink -f {find})"])
+
+
+def test_a_library_is_carried_while_all_others_use_their_hosts(repo: Repo) -> None:
+    tree(repo, files="carry")
+    repo.apply()
+    with another_library(repo):
+        repo.place("counter", "h2")
+        repo.apply()
+        mounted = "cat /proc/$(pgrep -x counter)/mountinfo | grep -c libc"
+        assert repo.lab.exec("h2", ["sh", "-c", mounted]).stdout == "1\n"
+        repo.place("counter", "h1")
+        repo.apply()
+        assert running_on(repo) == ["h1"]
+
+
+def differ(repo: Repo, how: str) -> None:
+    """Another program on h2 than on h1."""
+    changes = {"other": f"printf x >> {PROGRAM}", "none": f"rm {PROGRAM}"}
+    repo.lab.exec("h2", ["sh", "-c", changes[how]])
+
+
+@pytest.mark.parametrize("how", ["other", "none"])
+def test_what_differs_is_carried_there_and_back_and_on(repo: Repo, how: str) -> None:
+    """Its new host has another program under that name, or none: the tree sees its own, and nobody else does."""
+    address = tree(repo, files="carry")
+    repo.apply()
+    differ(repo, how)
+    theirs = repo.lab.exec("h2", ["sh", "-c", f"sha256sum {PROGRAM}"], check=False).stdout
+    own = repo.lab.exec("h1", ["sha256sum", PROGRAM]).stdout
+    with Probe(address, checksums=True) as probe:
+        for host in ("h2", "h1", "h2"):
+            repo.place("counter", host)
+            repo.apply()
+            assert running_on(repo) == [host]
+            seen_by_it = f"nsenter --mount=/proc/$(pgrep -x counter)/ns/mnt sha256sum {PROGRAM}"
+            assert repo.lab.exec(host, ["sh", "-c", seen_by_it]).stdout == own
+        seen = probe.stop()
+    print(f"longest wait {seen.longest_wait_seconds:.2f} s")
+    assert seen.survived and seen.memory_intact, seen
+    assert "Nothing to do" in repo.apply().stdout
+    if how == "other":
+        assert repo.lab.exec("h2", ["sha256sum", PROGRAM]).stdout == theirs
+    # Started anew it is still the program that it was.
+    repo.lab.exec("h2", ["pkill", "-KILL", "-x", "counter"])
+    repo.apply()
+    assert running_on(repo) == ["h2"]
+    repo.place("counter", "h1")
+    repo.apply()
+    left = f"ls {PROGRAM} /var/lib/reconciler/processes/counter"
+    assert PROGRAM not in repo.lab.exec("h2", ["sh", "-c", left], check=False).stdout or how == "other"
+
+
+def test_what_was_carried_is_gone_when_the_move_was_put_back(repo: Repo) -> None:
+    address = tree(repo, files="carry")
+    repo.apply()
+    differ(repo, "none")
+    fake = "cat > /usr/local/sbin/criu && chmod 755 /usr/local/sbin/criu"
+    repo.lab.exec("h2", ["sh", "-c", fake], input=FAILS)
+    try:
+        with Probe(address, checksums=True) as probe:
+            repo.place("counter", "h2")
+            repo.apply(expect=1)
+            assert running_on(repo) == ["h1"]
+            assert repo.lab.exec("h2", ["test", "-e", PROGRAM], check=False).returncode == 1
+            repo.lab.exec("h2", ["rm", "/usr/local/sbin/criu"])
+            repo.apply()
+            assert running_on(repo) == ["h2"]
+            seen = probe.stop()
+    finally:
+        repo.lab.exec("h2", ["rm", "-f", "/usr/local/sbin/criu"])
+    assert seen.survived and seen.memory_intact, seen
+
+
 FAILS = """#!/bin/sh
 [ "$1" != restore ] || { echo 'Error (fake.c:1): it cannot be restored' >&2; exit 1; }
 exec /usr/sbin/criu "$@"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reconciler.core.carrying import cannot_be, unlike
 from reconciler.core.rules.base import Case, Said, rule, together
 from reconciler.model.spec import TcpHandling
 from reconciler.model.world import TreeFacts
@@ -15,12 +16,14 @@ BOOTS_NOTHING = "boots-nothing"
 @rule("tree.files")
 def files(case: Case) -> Iterator[Said]:
     """The executables and libraries that it has mapped must be the same on both hosts, byte by byte: its memory
-    refers to places in them, and CRIU compares no more than their sizes."""
+    refers to places in them, and CRIU compares no more than their sizes. With `files: carry` they go along."""
     if not case.moves or not isinstance(case.instance, TreeFacts) or not case.source or not case.ahead:
         return
-    there, here = case.ahead.files, case.source.preflight.files if case.source.preflight else {}
-    missing = sorted(path for path in case.instance.mapped if there.get(path, "?") == "")
-    other = sorted(p for p in case.instance.mapped if there.get(p) and here.get(p) and there[p] != here[p])
+    assert case.destination
+    missing, other = unlike(case.instance, case.source, case.destination)
+    process = case.workload.spec.process if case.workload else None
+    if process and process.files == "carry":
+        missing, other = cannot_be(missing), cannot_be(other)
     if missing:
         yield Said(
             f"not on {case.where}, and mapped by it: {together(missing)}", f"install the same on {case.where}"

@@ -48,7 +48,8 @@ def stage(handover: Handover, *, secrets: Mapping[str, bytes]) -> Program[Locate
             yield from stores.VOLUMES.create_volume(volume, fence, handover.run)
         yield from folders.take(handover, arrival.undone)
         tree_id = yield from lifecycle.make(handover.workload, fence, arriving.RESERVED, secrets)
-    yield from guard.run(fence, arriving.RESERVED, places.shell("stage", places.home(name)))
+    argv = places.shell("stage", places.home(name), *handover.move.carried)
+    yield from guard.run(fence, arriving.RESERVED, argv)
     yield from rooms.make(handover, places.tasks(name, tree_id))
     yield from arriving.be_ready(handover)
     return leaving.located(handover, tree_id, arriving.expected(handover))
@@ -104,7 +105,9 @@ def verify(handover: Handover) -> Program[None]:
         state = facts.state.value if facts else "gone"
         raise CommandFailed(f"{name} does not run on {handover.move.destination}: it is {state}", code="C315")
     truth = yield Command(places.shell("truth", places.home(name)))
-    problems = verifying.problems(settings.process_of(handover.workload), facts, truth.stdout)
+    problems = verifying.problems(
+        settings.process_of(handover.workload), facts, truth.stdout, handover.move.carried
+    )
     if problems:
         what = f"{name} on {handover.move.destination} is not what its spec says"
         raise CommandFailed(what, code="C316", why="; ".join(problems))

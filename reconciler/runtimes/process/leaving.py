@@ -26,6 +26,7 @@ def located(handover: Handover, tree_id: str, expected_bytes: Bytes = 0) -> Loca
     trees = (
         Tree("images", places.tasks(handover.name, tree_id).images, expected_bytes=expected_bytes),
         Tree("rootfs", f"{home}/own"),
+        *((Tree("volume", f"{home}/carried", name="files"),) if handover.move.carried else ()),
         *(Tree("volume", places.volume_data(v.name), name=v.target) for v in volumes),
         *(Tree("volume", mount.source, name=mount.target) for mount in folders.of(handover)),
     )
@@ -54,6 +55,9 @@ def locate(handover: Handover) -> Program[Located]:
         handover.fence, Phase.RESERVED, "source", run=handover.run, peer=handover.move.destination
     )
     yield from folders.own(handover)
+    if handover.move.carried:
+        argv = places.shell("carry", places.home(name), *handover.move.carried)
+        yield from guard.run(handover.fence, (Phase.RESERVED,), argv)
     tasks = places.tasks(name, facts.id)
     yield from rooms.make(handover, tasks)
     if spec.attach:

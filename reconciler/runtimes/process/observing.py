@@ -64,11 +64,15 @@ def _trees(parts: Mapping[str, str]) -> dict[str, TreeFacts]:
             name = answers.name(name, "the name of a tree")
             found[name] = _tree(name, text, parts.get(f"now {name}", ""), parts.get(f"tcp {name}", ""))
             mapped = _mapped(found[name], parts.get(f"mapped {name}", ""))
+            carried = tuple(
+                answers.path(line, f"what {name} carries") for line in parts.get(f"carried {name}", "").split()
+            )
+            mapped = tuple(path for path in mapped if path not in carried)
             if (said := parts.get(f"found {name}")) is not None:
                 there = attached.found(name, said, parts.get(f"tcp {name}", ""))
                 mapped = tuple(sorted({*mapped, *_outside(there.reads, found[name])}))
                 found[name] = found[name].model_copy(update={"found": there})
-            found[name] = found[name].model_copy(update={"mapped": mapped})
+            found[name] = found[name].model_copy(update={"mapped": mapped, "carried": carried})
     return found
 
 

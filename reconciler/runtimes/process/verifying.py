@@ -3,7 +3,7 @@ another host, and decide nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from reconciler.core import answers
 from reconciler.core.lines import sections
@@ -18,15 +18,21 @@ _UNLIMITED = "max"
 _SPACES = {"mnt", "net", "pid", "uts", "ipc"}
 
 
-def problems(spec: ProcessTree, facts: TreeFacts, truth: str) -> list[str]:
-    """What is not as it should be, in words."""
+def problems(spec: ProcessTree, facts: TreeFacts, truth: str, carried: Collection[str] = ()) -> list[str]:
+    """What is not as it should be, in words. `carried`: files that it has brought."""
     parts = sections(truth)
     if "end" not in parts:
         return ["what it is could not be read to the end"]
     changed = changed_fields(spec, facts.labels.get(LABEL_SPEC, ""))
     found = [f"`{field or 'process'}` is another" for field in changed]
     unlike = filter(None, parts.get("unlike", "").splitlines())
-    return [*found, *_rights(spec, parts), *_places(spec, parts), *_limits(spec, parts.get("limits", "")), *unlike]
+    return [
+        *found,
+        *_rights(spec, parts),
+        *_places(spec, parts, carried),
+        *_limits(spec, parts.get("limits", "")),
+        *unlike,
+    ]
 
 
 def _rights(spec: ProcessTree, parts: dict[str, str]) -> Iterator[str]:
@@ -49,13 +55,13 @@ def _rights(spec: ProcessTree, parts: dict[str, str]) -> Iterator[str]:
             yield f"{name} can gain rights"
 
 
-def _places(spec: ProcessTree, parts: dict[str, str]) -> Iterator[str]:
+def _places(spec: ProcessTree, parts: dict[str, str], carried: Collection[str]) -> Iterator[str]:
     if spec.attach:
         if apart := sorted(_SPACES - set(parts.get("shared", "").split())):
             yield f"it has not its host's own {', '.join(apart)}"
         return
     have = {line.replace("\\040", " ") for line in parts.get("mounts", "").splitlines()} - {""}
-    wanted = settings.targets(spec)
+    wanted = settings.targets(spec) | set(carried)
     if extra := sorted(have - wanted):
         yield f"it has mounts that its spec does not have: {', '.join(extra)}"
     if missing := sorted(wanted - have):
