@@ -16,6 +16,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from reconciler.commands.beside import keep_beside
 from reconciler.commands.goingback import go_back
 from reconciler.commands.tracing import spans
 from reconciler.core.moving import Moving, moving
@@ -275,6 +276,7 @@ class Outside:
             limits=limits or Slots(),
             while_frozen=lambda workload: self._beat_hold(plan, workload),
             go_back=lambda failed, workload: go_back(self, failed, workload),
+            keep_beside=lambda done, workload: keep_beside(self, done, workload),
         )
 
     async def carry_out(self, executor: Executor) -> Outcome:

@@ -13,10 +13,11 @@ from reconciler.commands.checkpoint import refuse_open
 from reconciler.commands.compose import Outside
 from reconciler.commands.discarding import tidy_copies
 from reconciler.commands.restore import Restore, Restored
-from reconciler.core.comeback import Obstacle
+from reconciler.core.comeback import Obstacle, spec_changes
 from reconciler.core.copying import in_the_way, labelled, until
 from reconciler.core.index import Index
 from reconciler.core.returning import Return
+from reconciler.core.saving import as_it_was
 from reconciler.engine.lease import fleet_leases
 from reconciler.engine.observe import observe
 from reconciler.errors import InputError
@@ -42,6 +43,7 @@ class RestoreCopy(Restore):
     keep: Seconds = KEEP
     strict: bool = False
     _until: float = field(default=0.0, init=False)
+    _journal: Store | None = field(default=None, init=False)
 
     async def __call__(self) -> Restored:
         if not can_be_called(self.name):
@@ -57,7 +59,7 @@ class RestoreCopy(Restore):
 
     async def apply(self, workload: Workload, outside: Outside, journal: Store) -> Restored:
         """Other controllers are excluded from the hosts that have a part in it."""
-        name, fleet = self._called(workload), outside.fleet
+        name, fleet, self._journal = self._called(workload), outside.fleet, journal
         refuse_open(name, journal)
         host = self._host(workload, await self._index(outside))
         candidates = await self._candidates(fleet)
@@ -76,6 +78,16 @@ class RestoreCopy(Restore):
 
     async def _index(self, outside: Outside) -> Index:
         return Index.of(await observe(outside.fleet, outside.drivers, list(self.spec.hosts)))
+
+    def _back(self, workload: Workload, kept: Kept, host: str, index: Index, outside: Outside) -> Return:
+        """Of a checkpoint that an update has taken first the spec of then is in the journal, where that is the one
+        that planned it: the archive has no say in what runs."""
+        assert kept.manifest is not None
+        if self._journal and spec_changes(kept.manifest, workload) and self._journal.knows(kept.id):
+            planned = self._journal.run(kept.id).plan.captures.get(kept.workload)
+            workload = (planned and as_it_was(planned)) or workload
+            outside.secrets(workload)
+        return super()._back(workload, kept, host, index, outside)
 
     def _called(self, workload: Workload) -> str:
         return copy_name(self.name)

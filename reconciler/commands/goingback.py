@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from reconciler.core.index import Index
 from reconciler.core.returning import going_back, run_back
 from reconciler.core.saga import GroupState, Saga
-from reconciler.engine.execute import Executor, Outcome, Returned
+from reconciler.engine.execute import Executor, Outcome
+from reconciler.engine.leading import Returned
 from reconciler.engine.observe import observe
 from reconciler.errors import CommandFailed, ReconcilerError
 from reconciler.model.checkpoint import Manifest

@@ -17,7 +17,7 @@ from reconciler.commands.compose import Outside, kept_runs, open_fleet, open_sto
 from reconciler.commands.interruptible import Interruptible
 from reconciler.core.index import Index
 from reconciler.core.recovery import marks_from_markers, settling_marks
-from reconciler.core.returning import run_back
+from reconciler.core.returning import is_led_to
 from reconciler.core.saga import unended, unended_in
 from reconciler.engine.agreement import agreed
 from reconciler.engine.execute import Patience
@@ -151,7 +151,7 @@ class Resume(Interruptible):
         alone = busy | {name for name, found in survey.open.items() if not found.verdict.for_resume}
         gone = {name: host.reason for name, host in survey.world.unknown().items()}
         outside = replace(outside, fleet=WithoutFleet(outside.fleet, gone))
-        within = {run_back(run.id, name) for run in ours() for name in run.plan.captures}
+        within = {led.id for led in ours() for run in ours() if is_led_to(led.id, run.id)}
         runs = [
             await self._one(run, outside, journal, alone, gone)
             for run in ours()

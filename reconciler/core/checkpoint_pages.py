@@ -130,6 +130,13 @@ CHECKPOINT_PAGES: dict[str, Page] = {
         "`apply` or `restore` that changes something on its host tries again, and so does "
         "`reconcile discard --expired`.",
     ),
+    "C387": Page(
+        "an old version that is not beside the new one",
+        "The new version is well, and the update is done. The copy of the old one (`update: {strategy: "
+        "side-by-side}`) could not be made: what kept it from that is in the message. Its checkpoint is kept. "
+        "Mend the cause and give the command that the message names: it takes the spec of then from the journal "
+        "of this machine. From another machine: the specs of then.",
+    ),
     "C386": Page(
         "a host that was not fenced",
         "Its `fencing` is two programs of the controller, in the folder that RECONCILE_FENCING names, else in "

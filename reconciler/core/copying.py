@@ -11,14 +11,11 @@ from reconciler.core.index import Index
 from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.checkpoint import Manifest
 from reconciler.model.command import Bytes, Seconds
-from reconciler.model.copying import CopyLabels, copy_name, is_copy
+from reconciler.model.copying import ROOM, CopyLabels, copy_name, is_copy
 from reconciler.model.plan import Change, ChangeKind, Plan, Step, StepKind
 from reconciler.model.spec import Spec, Workload
 from reconciler.model.units import format_bytes, format_seconds
 from reconciler.model.world import HostFacts, Instance
-
-ROOM = 2
-"""How often the memory of a copy is there while it is restored: as images, and as its processes'."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from reconciler.core import outlook as seen_ahead
 from reconciler.core.accuracy import Measured, rates
 from reconciler.core.carrying import carried
 from reconciler.core.consent import allows
+from reconciler.core.copying import named
 from reconciler.core.diff import current_copy, diff
 from reconciler.core.digests import spec_digest, world_digest
 from reconciler.core.failing import Restorable, coming_back
@@ -155,7 +156,7 @@ class _Builder:
         assert copy and copy.host == change.source, change
         at, facts = first.place(self.spec, change.source), self._facts(change.source)
         about = (workload, copy, facts, at, first.freeze_limit, self.spec, self.index)
-        capture = planned(*about, goes_back=first.goes_back)
+        capture = planned(*about, goes_back=first.goes_back, beside=first.beside)
         self.captures[change.workload] = capture
         self.steps.append(capture_step(capture, workload, tuple(needs)))
         return [self.steps[-1].id]
@@ -208,7 +209,9 @@ class _Builder:
 
     def _told(self, change: Change, outlook: Outlook) -> Change:
         called, capture = self.spec.called.get(change.workload, ""), self.captures.get(change.workload)
-        also = {"called": called, "saved": saved_outlook(capture) if capture else None}
+        earlier = named(capture.beside.name, self.index) if capture and capture.beside else ()
+        known_as = next((found.of or found.name for found in earlier), "")
+        also = {"called": called, "saved": saved_outlook(capture, known_as) if capture else None}
         return change.model_copy(update={"outlook": outlook.model_copy(update=also)})
 
     def _consent(self, change: Change) -> ConsentOutlook | None:

@@ -53,6 +53,17 @@ def run_back(run: str, workload: str) -> str:
     return f"{run}-{digest(workload)[:8]}"
 
 
+def run_beside(run: str, workload: str, goes: str = "") -> str:
+    """The run in which the old version of a workload comes up beside the one that another run has made: one,
+    whoever asks. `goes`: that in which an earlier copy goes from a host for it."""
+    return f"{run}-{digest([workload, goes])[:8]}"
+
+
+def is_led_to(one: str, run: str) -> bool:
+    """Whether a run is one that the other has led to, and ends before that."""
+    return one.startswith(f"{run}-")
+
+
 def failed_run(back: str) -> str:
     """The run that has led to one in which a workload goes back."""
     return back.rpartition("-")[0]

@@ -10,12 +10,13 @@ from reconciler.core.checkpoints import place_of
 from reconciler.core.digests import spec_digest
 from reconciler.core.index import Copy, Index
 from reconciler.model.checkpoint import KeptAt, TakenFrom
+from reconciler.model.copying import before_name, copy_name
 from reconciler.model.labels import LABEL_SPEC
-from reconciler.model.outlook import Outlook, SavedOutlook
+from reconciler.model.outlook import BesideOutlook, Outlook, SavedOutlook
 from reconciler.model.plan import Change, ChangeKind, Plan, Step, StepKind
-from reconciler.model.saving import PlannedCapture
+from reconciler.model.saving import PlannedBeside, PlannedCapture
 from reconciler.model.spec import DesiredState, Spec, Workload
-from reconciler.model.updating import UpdateStrategy
+from reconciler.model.updating import TTL, UpdateStrategy
 from reconciler.model.world import ContainerFacts, HostFacts
 
 AHEAD = 3
@@ -29,11 +30,12 @@ FREEZE_LIMIT = "1m"
 @dataclass(frozen=True)
 class SavedFirst:
     """A checkpoint that is taken before a change. `store`: its name, empty for the workload's own host;
-    `goes_back`: the change goes back to it when it fails."""
+    `goes_back`: the change goes back to it when it fails; `beside`: what comes up beside its successor."""
 
     store: str
     freeze_limit: str
     goes_back: bool = False
+    beside: PlannedBeside | None = None
 
     def place(self, spec: Spec, host: str) -> KeptAt:
         """Where that of what runs on a host is kept."""
@@ -49,8 +51,11 @@ def saved_before(change: Change, spec: Spec) -> SavedFirst | None:
     policy = spec.checkpoint_policies[refs.policy].spec if refs else None
     limit = policy.freeze_limit if policy else FREEZE_LIMIT
     store = (policy.store if policy else None) or ""
-    if update and update.strategy is UpdateStrategy.CHECKPOINT_FIRST and "update" in occasions:
-        return SavedFirst(update.store or store, update.freeze_limit or limit, goes_back=True)
+    if update and update.strategy.saves and "update" in occasions:
+        also = update.strategy is UpdateStrategy.SIDE_BY_SIDE and workload.spec.state is DesiredState.RUNNING
+        name, host = copy_name(before_name(change.workload)), change.destination or ""
+        beside = PlannedBeside(name=name, host=host, ttl=update.ttl or TTL) if also else None
+        return SavedFirst(update.store or store, update.freeze_limit or limit, goes_back=True, beside=beside)
     return SavedFirst(store, limit) if policy and set(policy.before) & set(occasions) else None
 
 
@@ -58,6 +63,12 @@ def goes_back(change: Change, spec: Spec) -> bool:
     """Whether a change goes back to a checkpoint when it fails."""
     first = saved_before(change, spec)
     return first is not None and first.goes_back
+
+
+def keeps_old(change: Change, spec: Spec) -> PlannedBeside | None:
+    """The copy of the old version that a change leaves beside the new one."""
+    first = saved_before(change, spec)
+    return first.beside if first else None
 
 
 def _occasions(change: Change, spec: Spec) -> tuple[str, ...]:
@@ -80,9 +91,10 @@ def planned(
     index: Index,
     *,
     goes_back: bool = False,
+    beside: PlannedBeside | None = None,
 ) -> PlannedCapture:
     """Of what runs there. `limit`: the longest freeze, as specs write it; `goes_back`: what follows goes back to
-    it."""
+    it; `beside`: the copy of it that is made once that is well."""
     instance = copy.instance
     container = instance if isinstance(instance, ContainerFacts) else None
     return PlannedCapture(
@@ -109,6 +121,7 @@ def planned(
         memory_bytes=instance.memory_bytes,
         rootfs_bytes=instance.rootfs_bytes,
         goes_back=goes_back,
+        beside=beside,
         made_from=_made_from(workload, copy),
     )
 
@@ -142,10 +155,18 @@ def capture_step(capture: PlannedCapture, workload: Workload, needs: tuple[str, 
     )
 
 
-def saved_outlook(capture: PlannedCapture) -> SavedOutlook:
+def saved_outlook(capture: PlannedCapture, earlier: str = "") -> SavedOutlook:
+    """`earlier`: the checkpoint of a copy that goes for the one that is made of this."""
     return SavedOutlook(
-        kept_on=str(capture.at), freeze_limit=capture.freeze_limit, memory_bytes=capture.memory_bytes
+        kept_on=str(capture.at),
+        freeze_limit=capture.freeze_limit,
+        memory_bytes=capture.memory_bytes,
+        beside=_beside_outlook(capture.beside, earlier) if capture.beside else None,
     )
+
+
+def _beside_outlook(beside: PlannedBeside, earlier: str) -> BesideOutlook:
+    return BesideOutlook(copy_name=beside.name, host=beside.host, ttl=beside.ttl, replaces=earlier)
 
 
 def capture_plan(workload: Workload, capture: PlannedCapture, reason: str, spec: Spec) -> Plan:

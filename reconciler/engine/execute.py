@@ -9,10 +9,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from reconciler.core.accuracy import frozen_seconds, stopped_seconds
 from reconciler.core.saga import Due, GroupState, Saga, went_with
 from reconciler.core.schedule import Schedule, Slots
+from reconciler.engine.leading import KeptBeside, Returned
 from reconciler.engine.steps import Steps
 from reconciler.errors import (
     GuardRefused,
@@ -54,18 +56,6 @@ log = logging.getLogger("reconciler.engine")
 
 
 @dataclass(frozen=True)
-class Returned:
-    """How a workload that was set aside went back to its checkpoint, in a run of its own. `state`: how its whole
-    change ended so; `ran_at`: when it ran again, in seconds since the epoch; None where it does not."""
-
-    state: GroupState
-    became: str
-    errors: tuple[tuple[Step, bool, str], ...] = ()
-    failures: tuple[ReconcilerError, ...] = ()
-    ran_at: float | None = None
-
-
-@dataclass(frozen=True)
 class Outcome:
     """How each workload ended, and what went wrong, first cause first."""
 
@@ -80,6 +70,8 @@ class Outcome:
     stopped: dict[str, Seconds] = field(default_factory=dict)
     """How long each that was to be made anew did not run: from when it was told to stop until it, or its
     successor, was started."""
+    beside: dict[str, KeptBeside] = field(default_factory=dict)
+    """Copies of old versions beside the new ones."""
 
 
 @dataclass
@@ -101,6 +93,10 @@ class Executor:
     while_frozen: Callable[[str], Awaitable[None]] | None = None
     go_back: Callable[[Executor, str], Awaitable[Returned | None]] | None = None
     """How a workload that stays set aside goes back to its checkpoint; None where it turns out to run."""
+    keep_beside: Callable[[Executor, str], Awaitable[KeptBeside]] | None = None
+    """How a workload's old version comes up beside the new one, once that is well."""
+    _led_to: list[Executor] = field(default_factory=list)
+    _beside: dict[str, asyncio.Future[KeptBeside]] = field(default_factory=dict)
     _returning: dict[str, asyncio.Future[Returned | None]] = field(default_factory=dict)
     _running: dict[asyncio.Task[None], Due] = field(default_factory=dict)
     _at_work: set[asyncio.Task[None]] = field(default_factory=set)
@@ -120,12 +116,24 @@ class Executor:
     def cancel(self) -> None:
         """Stop as soon as that is safe: before a commit by going back, after it by finishing."""
         self._saga.cancel()
+        for executor in self._led_to:
+            executor.cancel()
         for task, action in self._running.items():
             step = action.step
             if not action.undo and step.kind.traits.interruptible and not self._saga.committed(step.workload):
                 self._stopped.add(task)
                 if task in self._at_work:
                     task.cancel()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody asked to stop."""
+        return self._saga.cancelled
+
+    def lead_to(self, executor: Executor) -> Executor:
+        """What ends this one early ends that one, too."""
+        self._led_to.append(executor)
+        return executor
 
     async def execute(self) -> Outcome:
         """Run until nothing is left to do or may be done.
@@ -145,10 +153,9 @@ class Executor:
                 self._collect()
                 if self._broken is None:
                     self._start_ready()
-            await asyncio.gather(*self._returning.values(), return_exceptions=True)
-            self._broken = self._broken or next(
-                filter(None, (t.exception() for t in self._returning.values())), None
-            )
+            led_to: list[asyncio.Future[Any]] = [*self._returning.values(), *self._beside.values()]
+            await asyncio.gather(*led_to, return_exceptions=True)
+            self._broken = self._broken or next(filter(None, (t.exception() for t in led_to)), None)
             if self._broken is not None:
                 raise self._as_left(self._broken) from self._broken
             return self._outcome()
@@ -159,6 +166,8 @@ class Executor:
                 task.cancel()
             for back in self._returning.values():
                 back.cancel()
+            for copy in self._beside.values():
+                copy.cancel()
 
     def _as_left(self, error: BaseException) -> BaseException:
         """A failed journal, with the next command; in doubt when a workload may run nowhere until then."""
@@ -191,6 +200,9 @@ class Executor:
         for name, capture in self.plan.captures.items():
             if self.go_back and capture.goes_back and name not in self._returning and self._is_aside(name):
                 self._returning[name] = asyncio.ensure_future(self.go_back(self, name))
+            done = capture.beside and self._saga.states.get(name) is GroupState.DONE
+            if self.keep_beside and done and name not in self._beside:
+                self._beside[name] = asyncio.ensure_future(self.keep_beside(self, name))
 
     def _is_aside(self, workload: str) -> bool:
         """Whether it was left set aside, for it goes back to its checkpoint."""
@@ -371,4 +383,5 @@ class Executor:
             {name: seconds for name, seconds in spans.items() if seconds is not None},
             self._saga.cancelled,
             {name: seconds for name, seconds in stopped.items() if seconds is not None},
+            {name: task.result() for name, task in self._beside.items()},
         )

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reconciler.model.base import NAME_PATTERN
+from reconciler.model.base import NAME_PATTERN, digest
 
 ENDING = "--copy"
 """Ends the names of copies on hosts, so that whoever looks there tells one by its name; workloads' names end
@@ -16,6 +16,9 @@ LABEL_COPY = "io.reconciler.copy"
 """On copies: the checkpoint, as WORKLOAD@ID."""
 LABEL_UNTIL = "io.reconciler.until"
 """On copies: until when each is kept, in seconds since the epoch."""
+
+ROOM = 2
+"""How often the memory of a copy is there while it is restored: as images, and as its processes'."""
 
 LONGEST = 58
 """Of such a name: its volumes are called after it, with a number."""
@@ -36,6 +39,12 @@ def copy_name(name: str) -> str:
 def can_be_called(name: str) -> bool:
     """Whether hosts can have a copy of that name."""
     return len(copy_name(name)) <= LONGEST and _NAME.fullmatch(name) is not None
+
+
+def before_name(workload: str) -> str:
+    """What people call the copy of the old version that a side-by-side update leaves beside the new one."""
+    name = f"{workload}-before"
+    return name if can_be_called(name) else f"{workload[:24].rstrip('-.')}-{digest(workload)[:8]}-before"
 
 
 @dataclass(frozen=True)

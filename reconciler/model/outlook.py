@@ -235,12 +235,22 @@ class Setting(OutlookPart):
     value: str
 
 
+class BesideOutlook(OutlookPart):
+    """A copy of the old version that is made beside the new one."""
+
+    copy_name: str = Field(description="As hosts know it")
+    host: str
+    ttl: str = Field(description="How long it is kept, as specs write it")
+    replaces: str = Field(description="The checkpoint of an earlier copy of that name, which goes; else empty")
+
+
 class SavedOutlook(OutlookPart):
     """A checkpoint that is taken, before anything else."""
 
     kept_on: str = Field(description="A store, or a host")
     freeze_limit: str = Field(description="The longest it may be frozen for it, as specs write it")
     memory_bytes: int
+    beside: BesideOutlook | None = Field(None, description="null: the old version is not kept beside the new one")
 
 
 class ComebackOutlook(OutlookPart):

@@ -9,6 +9,14 @@ from reconciler.model.checkpoint import KeptAt, TakenFrom
 from reconciler.model.restic import ResticStore
 
 
+class PlannedBeside(Model):
+    """A copy of a checkpoint that is made beside the successor of what it was taken of, once that is well."""
+
+    name: str = Field(description="As hosts know the copy")
+    host: str
+    ttl: Duration
+
+
 class PlannedCapture(Model):
     """One checkpoint of what runs. Its ID is that of the run that takes it."""
 
@@ -24,6 +32,7 @@ class PlannedCapture(Model):
     memory_bytes: int = 0
     rootfs_bytes: int = Field(0, description="What it changed in its root filesystem")
     goes_back: bool = Field(False, description="What comes after it goes back to it when it fails")
+    beside: PlannedBeside | None = None
     made_from: dict[str, JsonValue] = Field({}, description="The spec, with what the container was made from")
 
     @property

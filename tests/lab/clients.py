@@ -99,3 +99,49 @@ class Datagrams:
             except OSError as error:
                 self.errors.append(str(error))
             self._stopping.wait(self.ASK_EVERY_SECONDS)
+
+
+class Coming:
+    """A client that connects again as soon as it can, as most do: from `with` to `stop` it asks for the count all
+    the time. `longest_gap_seconds`: between two answers; `counts`: all that it was told."""
+
+    def __init__(self, address: str, port: int = 9000) -> None:
+        self._target = (address, port)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.counts: list[int] = []
+        self.longest_gap_seconds = 0.0
+        self._last = 0.0
+
+    def __enter__(self) -> Coming:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> Coming:
+        self._stopping.set()
+        self._thread.join(timeout=10)
+        return self
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                with socket.create_connection(self._target, timeout=0.3) as one:
+                    one.settimeout(2)
+                    while not self._stopping.is_set():
+                        one.sendall(b"count\n")
+                        self._told(int(one.recv(64)))
+                        time.sleep(0.005)
+            except (OSError, ValueError):
+                time.sleep(0.005)
+
+    def _told(self, count: int) -> None:
+        now = time.monotonic()
+        if self._last:
+            self.longest_gap_seconds = max(self.longest_gap_seconds, now - self._last)
+        self._last = now
+        self.counts.append(count)

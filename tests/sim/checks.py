@@ -13,13 +13,13 @@ from reconciler.core.copying import copies
 from reconciler.core.diff import current_copy, old_copies
 from reconciler.core.index import Index
 from reconciler.core.planner import make_plan
-from reconciler.core.returning import run_back
+from reconciler.core.returning import run_back, run_beside
 from reconciler.core.saga import GroupState, Saga
 from reconciler.engine.observe import observe
 from reconciler.hosts.memory import MemoryFleet
 from reconciler.hosts.memory.machine import FROZEN, RUNNING
 from reconciler.model.plan import Plan, StepKind
-from reconciler.model.record import Mark
+from reconciler.model.record import Mark, RunState
 from reconciler.model.world import World
 from reconciler.state.memory import MemoryStore
 from tests.sim.controller import RUN, Controller
@@ -164,6 +164,20 @@ class Checks:
             self.watcher.fail("copy", f"{left} is left of {name}, which is {state}")
         if state is GroupState.DONE and not gone and list(volumes.values()) != ["data of web"]:
             self.watcher.fail("copy", f"{name} has not what was kept: {volumes}")
+
+    def _check_beside(self, groups: Groups) -> None:
+        """The old version beside the new one is what was captured; beside one that was put back there is none."""
+        for name, capture in self.whole_plan.captures.items():
+            copy, state = capture.beside and capture.beside.name, groups.get(name)
+            if not copy or self.watcher.disturbed or self.zombies or self.journal_lost:
+                continue
+            there = [c for _, c in self.universe.copies(copy) if c.state in (RUNNING, FROZEN)]
+            run = run_beside(RUN, name)
+            made = self.journal.knows(run) and self.journal.run(run).state is RunState.DONE
+            if state is GroupState.DONE and made and [c.lineage for c in there] != [self.watcher.lineage(name)]:
+                self.watcher.fail("beside", f"{copy} is not what was captured: {there}")
+            if state is GroupState.PUT_BACK and self.journal.knows(run):
+                self.watcher.fail("beside", f"{name} was put back, and {copy} was made")
 
     async def copies_go(self) -> None:
         """A person discards what has ended since, or was left behind."""

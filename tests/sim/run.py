@@ -98,6 +98,7 @@ class Simulation(Checks):
         removable = frozenset(
             name for name, host in self.scene.wanted.items() if name not in self.scene.spec.workloads
         )
+        removable |= {capture.beside.name for capture in self.plan.captures.values() if capture.beside}
         self.watcher = Watcher(self.universe, removable, frozenset(self.plan.moves))
         self.ran = {
             c.workload: m.name
@@ -217,6 +218,7 @@ class Simulation(Checks):
         fail, excused = self.watcher.fail, self.watcher.excused
         self._check_kept(groups)
         self._check_copy(groups)
+        self._check_beside(groups)
         lost = [m.name for m in self.universe.machines.values() if m.lost]
         for workload, state in groups.items():
             if (

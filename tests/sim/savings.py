@@ -9,9 +9,11 @@ from reconciler.core.index import Index
 from reconciler.core.saving import capture_plan, planned
 from reconciler.model.checkpoint import KeptAt
 from reconciler.model.checkpointing import CheckpointPolicySpec, CheckpointRefs, CheckpointStoreSpec
+from reconciler.model.copying import before_name, copy_name
 from reconciler.model.plan import Plan
 from reconciler.model.spec import CheckpointPolicy, CheckpointStore, Spec
 from reconciler.model.world import World
+from reconciler.runtimes.oci.secluding import secluded
 from tests.sim import comebacks
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 API = "reconciler/v1alpha1"
 LIMIT = "1m"
 FIRST = {"strategy": "checkpoint-first"}
+BESIDE = {"strategy": "side-by-side"}
 
 
 def plan_of(scene: Scene, world: World) -> Plan:
@@ -123,6 +126,24 @@ def recreate_elsewhere_saved_first(b: Builder) -> None:
     b.want("web", "h2", volumes=comebacks.DATA, update={**FIRST, "store": "vault"})
     b.have("web", "h1", changed=True, epoch=1)
     b.vault = "h3"
+
+
+def side_by_side(b: Builder) -> None:
+    """Made anew where it is, with the old version beside it."""
+    recreate_saved_first(b)
+    b.want("web", "h1", image="new", volumes=comebacks.DATA, update=BESIDE)
+    b.universe.machines["h1"].containers["web"].restart = b.restart
+
+
+def side_by_side_elsewhere(b: Builder) -> None:
+    """Made anew on another host, with the old version beside it there, in the place of one from before; the
+    checkpoint is kept on a third host."""
+    recreate_elsewhere_saved_first(b)
+    b.want("web", "h2", volumes=comebacks.DATA, update={**BESIDE, "store": "vault"})
+    earlier = copy_name(before_name("web"))
+    b.workloads[earlier] = secluded(b.workloads["web"], earlier)
+    b.have(earlier, "h2", epoch=4)
+    del b.workloads[earlier]
 
 
 def move_saved(b: Builder) -> None:

@@ -14,7 +14,7 @@ from tests.sim.shapes import SHAPES
 
 BY_RUNTIME = "move-by-runtime"
 MOVES = frozenset(shape for shape in SHAPES if shape.startswith(("move", "comeback", "copy")) or shape == "swap")
-RETURNS = frozenset(shape for shape in SHAPES if shape.endswith("saved-first"))
+RETURNS = frozenset(shape for shape in SHAPES if shape.endswith("saved-first") or shape.startswith("side-by-side"))
 """Shapes that go back to a checkpoint."""
 SETTINGS: tuple[dict[str, bool], ...] = (
     {},

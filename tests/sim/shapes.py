@@ -36,6 +36,8 @@ from tests.sim.savings import (
     repository_elsewhere,
     repository_here,
     saved,
+    side_by_side,
+    side_by_side_elsewhere,
     vault,
 )
 from tests.sim.together import move_and_more, moves_to_one, moves_together, swap
@@ -359,6 +361,8 @@ SHAPES: dict[str, Callable[[Builder], None]] = {
     "recreate-saved-first": recreate_saved_first,
     "recreate-elsewhere-saved-first": recreate_elsewhere_saved_first,
     "move-saved": move_saved,
+    "side-by-side": side_by_side,
+    "side-by-side-elsewhere": side_by_side_elsewhere,
     "comeback": comeback,
     "comeback-here": comeback_here,
     "comeback-repository": comeback_from_repository,

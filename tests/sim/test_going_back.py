@@ -46,8 +46,9 @@ class Update(Stage):
     async def apply(self, **hooks):
         self.plan = self.scene.plan(await self.look())
         self.journal.begin(Run(id="run1", plan=self.plan, started_at=0.0, actor="sim"))
-        executor = self.outside.executor(self.plan, "run1", Awaited(self.journal), report=self.spoil, **hooks)
-        return await self.outside.carry_out(executor)
+        report = {"report": lambda event: self.spoil(event)}
+        self.executor = self.outside.executor(self.plan, "run1", Awaited(self.journal), **report, **hooks)
+        return await self.outside.carry_out(self.executor)
 
     def as_captured(self):
         """It runs as the process that was captured, alone, and its volume is as it was."""

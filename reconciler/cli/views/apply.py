@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reconciler.cli.views.layout import labelled
+from reconciler.cli.views.rehearsed import instant
 from reconciler.cli.views.status import render_status
 from reconciler.cli.views.style import paint
 from reconciler.commands.app import Applied
@@ -12,6 +13,7 @@ from reconciler.commands.recover import Resumed, rows
 from reconciler.core.criu_errors import translate
 from reconciler.core.saga import GroupState
 from reconciler.engine.execute import INTERRUPTED, Outcome
+from reconciler.model.copying import ENDING
 from reconciler.model.ending import Ending
 from reconciler.model.event import Untidied
 from reconciler.model.plan import Change, ChangeKind, Step, StepKind
@@ -77,7 +79,8 @@ def _workload(change: Change, state: GroupState, applied: Applied, color: bool) 
     name = change.workload
     if state is GroupState.DONE:
         did = DONE_WORD[change.kind].format(source=change.source, destination=change.destination)
-        return [f"{paint('green', '+', color)} {name} {did}{_frozen(applied, name)}"]
+        lines = [f"{paint('green', '+', color)} {name} {did}{_frozen(applied, name)}"]
+        return [*lines, *_beside(applied.outcome, name)]
     verdict, then = _verdict(change, state, applied.outcome.errors.get(name, ()), _keeps(change, applied))
     if state is GroupState.PUT_BACK and _only_stopped(applied.outcome, name):
         verdict, then = f"stopped as you asked, put back{_keeps(change, applied)}", "reconcile apply"
@@ -94,6 +97,17 @@ def _workload(change: Change, state: GroupState, applied: Applied, color: bool) 
         if known := translate(text):
             lines += [_row("that means", known.cause), _row("what helps", known.fix)]
     return [*lines, _row("next", then)] if then else lines
+
+
+def _beside(outcome: Outcome, name: str) -> list[str]:
+    """The old version's copy; why there is none is a warning of its own."""
+    made = outcome.beside.get(name)
+    if made is None or made.failure:
+        return []
+    called = made.name.removesuffix(ENDING)
+    ill = f"; its health check says: {made.unhealthy}" if made.unhealthy else ""
+    text = f"{called} on {made.host}, as it was at {made.checkpoint}, until {instant(made.until)}{ill}"
+    return [_row("beside it", text), _row("to look into it", f"reconcile exec {called} -- sh")]
 
 
 def _row(label: str, text: str) -> str:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from reconciler.core.obstacles import in_words
 from reconciler.model.base import duration_text, size_text
+from reconciler.model.copying import ENDING
 from reconciler.model.live import OnTimeout
 from reconciler.model.outlook import (
     ActionTime,
@@ -232,6 +233,12 @@ def _saved(saved: SavedOutlook | None) -> Iterator[Row]:
     if saved is not None:
         size = format_bytes(saved.memory_bytes)
         yield "saved", f"first, on {saved.kept_on}: {size} of memory; frozen for at most {saved.freeze_limit}"
+        if (beside := saved.beside) is not None:
+            called = beside.copy_name.removesuffix(ENDING)
+            text = f"the old version, once the new one is well: {called} on {beside.host}, without network"
+            yield "beside", f"{text}, for {beside.ttl}; then the next apply or a watch removes it"
+            if beside.replaces:
+                yield "", f"the one of {beside.replaces} goes for it"
 
 
 def _rehearsed(trial: Rehearsed | None) -> Iterator[Row]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.core.rules.base import BY_ITSELF, Case, Said, rule
-from reconciler.core.saving import goes_back, saved_before
+from reconciler.core.saving import goes_back, keeps_old, saved_before
 from reconciler.model.base import DEFAULT_RUNTIME
 from reconciler.model.plan import ChangeKind
 from reconciler.model.spec import Strategy
@@ -30,19 +30,22 @@ def lacks(case: Case) -> Iterator[Said]:
         runtime = case.workload.spec.runtime
     for ability in _needed(case):
         if not can(case.world, runtime, ability):
-            fix = "see what it can: reconcile runtimes"
-            if ability == "captures":
-                fix = "name a CheckpointPolicy without `before`, or none"
-            if ability in ("captures", "moves") and goes_back(case.change, case.spec):
-                fix = "leave out `strategy: checkpoint-first`"
-            elif ability == "moves":
-                fix = "remove it (state: absent) and apply, then place it elsewhere: it starts anew there"
-            yield Said(f"the runtime {runtime} lacks the ability `{ability}`", fix)
+            yield Said(f"the runtime {runtime} lacks the ability `{ability}`", _way_out(ability, case))
     if case.change.kind is ChangeKind.RECREATE and case.instance and case.instance.runtime != runtime:
         for ability in ("lifecycle", *(("volumes",) if case.workload and case.workload.spec.volumes else ())):
             if not can(case.world, case.instance.runtime, ability):
                 fix = f"let {case.instance.runtime} remove it (state: absent), then give it the other runtime"
                 yield Said(f"the runtime {case.instance.runtime} lacks the ability `{ability}`", fix)
+
+
+def _way_out(ability: str, case: Case) -> str:
+    if ability in ("captures", "moves") and goes_back(case.change, case.spec):
+        return "leave out the `strategy` of its `update`"
+    return {
+        "captures": "name a CheckpointPolicy without `before`, or none",
+        "secludes": "take `strategy: checkpoint-first`, which goes back as well and leaves no copy",
+        "moves": "remove it (state: absent) and apply, then place it elsewhere: it starts anew there",
+    }.get(ability, "see what it can: reconcile runtimes")
 
 
 def _needed(case: Case) -> Iterator[str]:
@@ -60,6 +63,8 @@ def _needed(case: Case) -> Iterator[str]:
         yield "captures"
     if goes_back(case.change, case.spec):
         yield "moves"
+    if keeps_old(case.change, case.spec):
+        yield "secludes"
     if case.moves and case.policy.strategy is Strategy.PRECOPY:
         yield "precopies"
     if case.moves and case.policy.strategy is Strategy.POSTCOPY:

@@ -19,11 +19,17 @@ def shared(said: str) -> dict[str, object]:
 
 
 FIRST = {"strategy": "checkpoint-first"}
+BESIDE = {"strategy": "side-by-side"}
+SHARES = '{"image": "localhost/app:1", "networkMode": "host"}'
 
 PAIRS: dict[str, tuple[Scene, Scene]] = {
     "update.way-back": (
         Scene(update=FIRST, has={"labels": {LABEL_WORKLOAD: "web", LABEL_SPEC: "torn"}}),
         Scene(update=FIRST),
+    ),
+    "update.beside": (
+        Scene(update=BESIDE, has={"labels": {LABEL_WORKLOAD: "web", LABEL_SPEC: SHARES}}),
+        Scene(update=BESIDE),
     ),
     "process.sqlite": (
         Scene(wants=DATA, has=held(sqlite=("/data/x.db",)), there={"preflight": {"paths": {"/srv/data": "xfs"}}}),

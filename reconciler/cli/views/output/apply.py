@@ -6,11 +6,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from reconciler.cli.views.output.base import Document, Finding, Part, known, of_rule, rounded, untidied
+from reconciler.cli.views.output.base import Document, Finding, Part, known, moment, of_rule, rounded, untidied
 from reconciler.cli.views.output.status import Unfinished, unfinished
 from reconciler.commands.app import Applied
 from reconciler.commands.recover import Resumed, rows
 from reconciler.core.saga import GroupState
+from reconciler.engine.leading import KeptBeside
 from reconciler.model.ending import Ending
 from reconciler.model.plan import Change, ChangeKind, StepKind
 
@@ -35,6 +36,17 @@ class DoneMove(Part):
     frozen_s: float | None = Field(description="How long it was frozen; null when it was not")
 
 
+class MadeBeside(Part):
+    """The old version, as a copy beside the new one that is well."""
+
+    copy_name: str = Field(description="As hosts know it")
+    host: str
+    checkpoint: str = Field(description="As WORKLOAD@ID")
+    until: str | None = Field(description="How long it is kept; null: it is not there")
+    unhealthy: str = Field(description="What its health check said; empty: nothing, or it has none")
+    message: str = Field(description="Why it is not there; else empty. The update is done nevertheless")
+
+
 class DoneChange(Part):
     """How the change of one workload ended."""
 
@@ -48,6 +60,7 @@ class DoneChange(Part):
     stopped_s: float | None = Field(
         description="How long one that was to be made anew did not run; null when it did, or runs no more"
     )
+    beside: MadeBeside | None = Field(description="null unless its update is `side-by-side`, and done")
     errors: tuple[StepError, ...]
 
 
@@ -134,7 +147,21 @@ def _change(change: Change, applied: Applied) -> DoneChange:
         became=outcome.became.get(name),
         move=_move(name, applied),
         stopped_s=rounded(outcome.stopped.get(name)),
+        beside=_beside(outcome.beside.get(name)),
         errors=tuple(errors),
+    )
+
+
+def _beside(made: KeptBeside | None) -> MadeBeside | None:
+    if made is None:
+        return None
+    return MadeBeside(
+        copy_name=made.name,
+        host=made.host,
+        checkpoint=made.checkpoint,
+        until=None if made.failure else moment(made.until),
+        unhealthy=made.unhealthy,
+        message=str(made.failure or ""),
     )
 
 
