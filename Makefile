@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := pip --quiet --disable-pip-version-check
 SEEDS ?= 500
 
-.PHONY: help demo test ready unit lab-tests nightly watch-soak page-tests vm-tests libvirt-tests kube-tests docker-tests cri-tests lint format bench soak faults compat fidelity floors newest pythons docs lock clean
+.PHONY: help demo test ready unit lab-tests nightly watch-soak page-tests s3-tests vm-tests libvirt-tests kube-tests docker-tests cri-tests lint format bench soak faults compat fidelity floors newest pythons docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ ready: $(VENV)/installed
 	@$(BIN)/python -m tests.require_lab
 
 unit: $(VENV)/installed
-	@SEEDS=$(SEEDS) $(BIN)/python -m pytest -q -n auto --dist loadfile -m 'not lab and not page and not nightly' tests
+	@SEEDS=$(SEEDS) $(BIN)/python -m pytest -q -n auto --dist loadfile -m 'not lab and not page and not s3 and not nightly' tests
 
 # Two labs at a time: a test of real hosts waits more than it computes.
 lab-tests: ready
@@ -48,6 +48,14 @@ watch-soak: ready ## Twenty minutes of what people do to hosts under a watch
 
 page-tests: $(VENV)/page ## The pages of a watch, in Debian's Chromium
 	@$(BIN)/python -m pytest -q -m page tests/page
+
+$(VENV)/s3: $(VENV)/installed requirements/s3.txt
+	@command -v restic >/dev/null || apt-get install -qqy restic
+	@$(BIN)/$(PIP) install --require-hashes -r requirements/s3.txt
+	@touch $@
+
+s3-tests: $(VENV)/s3 ## Checkpoints in S3, on a server of this machine
+	@$(BIN)/python -m pytest -q -m s3 tests/stores
 
 vm-tests: ready ## Tests on stock virtual machines; slow without KVM
 	@$(BIN)/python -m pytest -q -m vm tests
@@ -121,6 +129,7 @@ lock: ## The newest of everything into requirements/; ARGS=--no-upgrade keeps wh
 	@$(COMPILE) $(ARGS) --extra dev --all-build-deps -o requirements/dev.txt pyproject.toml
 	@$(COMPILE) $(ARGS) -c requirements/dev.txt -o requirements/runtime.txt pyproject.toml
 	@$(COMPILE) $(ARGS) -c requirements/dev.txt -o requirements/page.txt requirements/page.in
+	@$(COMPILE) $(ARGS) -c requirements/dev.txt -o requirements/s3.txt requirements/s3.in
 
 clean: ## Remove what was built here
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -80,7 +80,13 @@ Put = Callable[..., Kept]
 def put(tmp_path: Path, vault: KeptAt) -> Put:
     """Puts checkpoints into the vault, one a minute."""
 
-    def one(number: int, data: bytes = b"pages", at: KeptAt = vault, workload: str = "web") -> Kept:
+    def one(
+        number: int,
+        data: bytes = b"pages",
+        at: KeptAt = vault,
+        workload: str = "web",
+        keys: Mapping[str, bytes] = KEYS,
+    ) -> Kept:
         name = f"20261126-01{number:02}39-8584"
         part = directory.part_of(f"{tmp_path}/captured/{workload}/{name}")
         here(directory.begin(part))
@@ -98,7 +104,7 @@ def put(tmp_path: Path, vault: KeptAt) -> Put:
             came_from=TakenFrom(host="h1", runtime="podman"),
             files=tuple(files),
         ).sealed()
-        here(shelf.take(at, KEYS, part, manifest))
+        here(shelf.take(at, keys, part, manifest))
         assert not Path(part).exists()
         return Kept(at, workload, name, manifest=manifest)
 
