@@ -14,7 +14,7 @@ from rich.console import Console
 from reconciler.errors import CommandFailed, ReconcilerError
 from reconciler.lab import install_packages
 from tests import results
-from tests.bench import clients, copies, figures, kept, manual, ours, picture, report, targets, watching
+from tests.bench import clients, copies, figures, kept, manual, ours, picture, report, stores, targets, watching
 from tests.bench.cells import CELLS, MEMORY_CELL, MIB, VM_CELLS, BrokenRun, Cell, Measured, Run, Series, chosen
 from tests.bench.ground import Ground, ground, touch_for
 from tests.bench.page import page_figures
@@ -25,7 +25,7 @@ JSON = results.details("bench")
 DOCS = ROOT / "docs" / "bench.md"
 PICTURE = ROOT / "docs" / "bench.svg"
 PROFILED = (Cell(4), Cell(512))
-PARTS = ("moves", "figures", "watch", "copies", "clients", "kept")
+PARTS = ("moves", "figures", "watch", "copies", "clients", "kept", "stores")
 CONTROLLER_LIMIT = 120.0
 WIDTH = 120
 """Of tables where there is no terminal."""
@@ -79,9 +79,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--cells", nargs="*", default=[], metavar="NAME", help="only these, such as 512-* 4-idle-*"
     )
-    parser.add_argument(
-        "--only", choices=("moves", "figures", "watch", "copies", "clients", "kept"), help="only this part"
-    )
+    parser.add_argument("--only", choices=PARTS, help="only this part")
     parser.add_argument(
         "--profile", action="store_true", help="where the downtime of a move goes; measures nothing else"
     )
@@ -161,6 +159,9 @@ def _in_a_lab(lab: Ground, asked: argparse.Namespace, say: Callable[[str], None]
     if asked.only in (None, "kept"):
         say(f"moves of {kept.FILES:,} files with and without ACLs, and of a hole of 100 GB")
         found += kept.measure(lab, min(asked.n, 3))
+    if asked.only in (None, "stores"):
+        say(f"{stores.CHECKPOINTS} checkpoints of {stores.CELL.memory_mib} MiB in three kinds of places")
+        found += stores.measure(lab)
     return found
 
 
