@@ -107,13 +107,46 @@ def test_kept_looked_into_and_brought_back(repo: Repo, tmp_path: Path) -> None:
     verified = repo.json("checkpoints", "verify", "counter", expect=1)["checkpoints"]
     assert [bool(one["wrong"]) for one in verified] == [True, False], verified
     repo.lab.exec("h1", ["podman", "kill", "counter"])
-    back = repo.json("restore", "counter", "--on", "h3")
+    back = repo.json("restore", "counter", "--from", "latest", "--on", "h3")
     assert back["checkpoint"]["id"] == first["id"] and "damaged" in str(back["skipped"])
     assert repo.running_on() == ["h3"] and on(repo, "h2", LEFT) == left_behind(repo, "h3") == ""
     with Probe(repo.address(), checksums=True) as probe:
         assert probe.stop().checksum_before == seen.checksum_before
     for word in (PASSWORD, PASSWORD.encode().hex()):
         assert word not in (repo.folder / "journal.db").read_bytes().decode("latin-1")
+
+
+def test_rehearsed_out_of_a_repository(repo: Repo) -> None:
+    """Brought out, restored for trial on the very host of its workload and on a third one, and noted; a damaged
+    one is noted as that. The workload's clients notice nothing, and nothing of it stays."""
+    restic(repo, "h2", "init")
+
+    def tried(reference: str, where: str, expect: int) -> dict[str, object]:
+        (one,) = repo.json(
+            "checkpoints", "verify", reference, "--in", "vault", "--rehearse", "--on", where, expect=expect
+        )["checkpoints"]
+        return dict(one["checkpoint"]["rehearsed"])
+
+    with Probe(repo.address(), checksums=True) as probe:
+        good = repo.json("checkpoint", "counter", "--to", "vault")["checkpoint"]
+        before = packs(repo)
+        bad = repo.json("checkpoint", "counter", "--to", "vault")["checkpoint"]
+        for where in ("h1", "h3"):
+            told = tried(f"counter@{good['id']}", where, 0)
+            assert (told["ok"], told["host"], told["why"]) == (True, where, ""), told
+        new = {path: size for path, size in packs(repo).items() if path not in before}
+        worst = max(new, key=new.__getitem__)
+        spoil = f"dd of={worst} bs=1 seek={new[worst] // 2} conv=notrunc"
+        on(repo, "h2", f"chmod u+w {worst}; printf 'not what it was' | {spoil}")
+        told = tried(f"counter@{bad['id']}", "h3", 1)
+        assert told["ok"] is False and "damaged" in str(told["why"]), told
+        seen = probe.stop()
+    assert seen.survived and seen.memory_intact, seen
+    found = repo.json("checkpoints", "list", "counter")["checkpoints"]
+    assert {one["id"]: one["rehearsed"]["ok"] for one in found} == {good["id"]: True, bad["id"]: False}
+    assert "rehearsed=ok" in restic(repo, "h2", "snapshots", "--json")
+    assert repo.json("get")["copies"] == [] and repo.running_on() == ["h1"]
+    assert on(repo, "h2", LEFT) == left_behind(repo, "h1") == left_behind(repo, "h3") == ""
 
 
 def test_a_store_that_does_not_take_it(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
