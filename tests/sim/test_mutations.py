@@ -3,6 +3,8 @@
 import asyncio
 from unittest import mock
 
+import pytest
+
 from reconciler.engine.effects import EFFECTS, Effect, back
 from reconciler.hosts.memory import guard, runtime
 from reconciler.model.plan import StepKind
@@ -24,6 +26,12 @@ SILENCE = {
     Fault.HANG,
 }
 """What makes a hook decide by itself, or brings commands at the wrong time."""
+
+
+@pytest.fixture(autouse=True)
+def _known_before() -> None:
+    """Scenarios are those of the program without bugs, and other tests keep them."""
+    cases()
 
 
 def first_found(rules):
