@@ -22,6 +22,7 @@ from reconciler.runtimes.oci.moving import EngineMoves
 from reconciler.runtimes.oci.stores import PULL_LIMIT, login
 
 _SILENT = 3
+SETTLE_LIMIT: Seconds = 60.0
 _HUB = "https://index.docker.io/v1/"
 _INSPECTED = "what Docker says of a container"
 
@@ -63,8 +64,9 @@ class DockerEngine(EngineMoves):
         found = yield Command(self.shell("config", facts.id))
         return found.stdout.strip()
 
-    def settle(self, facts: ContainerFacts) -> Program[None]:
-        yield Command(self.shell("settle", facts.id))
+    def settle(self, facts: ContainerFacts, fence: Fence) -> Program[None]:
+        # Fenced: a later dump has it paused, too.
+        yield from guard.run(fence, guard.ANY, self.shell("settle", facts.id), timeout=SETTLE_LIMIT)
 
     # --- images, networks, volumes ---
 

@@ -126,8 +126,8 @@ class Engine(ABC):
         yield from ()
         return True
 
-    def settle(self, facts: ContainerFacts) -> Program[None]:
-        """Wait until the engine knows what became of a container that was dumped."""
+    def settle(self, facts: ContainerFacts, fence: Fence) -> Program[None]:
+        """Wait until the engine knows that a container runs which was dumped; mend what it takes it for."""
         yield from ()
 
     def wait_argv(self, container: str) -> tuple[str, ...]:

@@ -81,7 +81,7 @@ class EngineSource(EngineMoves):
         facts = yield from self.located_here(handover)
 
         def lives_on() -> Program[str]:
-            yield from self.settle(facts)
+            yield from self.settle(facts, handover.fence)
             now = yield from self.inspect(facts.id)
             if now is not None and now.state is InstanceState.RUNNING:
                 return ""
@@ -116,7 +116,7 @@ class EngineSource(EngineMoves):
             if (yield from self._started_again(handover, fence, facts)):
                 ended, told = False, f"{told} and was started again, as its restart policy says"
         yield from config.write(name)
-        yield from self.settle(facts)
+        yield from self.settle(facts, fence)
         yield from self.set_restart(handover, fence, Phase.RUNNING, on=True)
         facts = yield from self.copy_here(name)
         if facts is not None and facts.state is InstanceState.PAUSED:
