@@ -33,12 +33,10 @@ setting mount | while IFS=$tab read -r kind source target how; do
     mount --bind "$source" ".$target"
     [ "$how" != ro ] || mount -o remount,bind,ro ".$target"
 done
-if [ -s "$home/carried/list" ]; then
-    while IFS=$tab read -r name path; do
-        [ -e ".$path" ] || { echo "there is no $path to mount on" >&2; exit 1; }
-        mount --bind "$home/carried/$name" ".$path"
-    done < "$home/carried/list"
-fi
+grep -sE "^[0-9a-f]{16}$tab/[A-Za-z0-9_.,=@~+/-]+\$" "$home/carried/list" | while IFS=$tab read -r name path; do
+    [ -e ".$path" ] || { echo "there is no $path to mount on" >&2; exit 1; }
+    mount --bind "$home/carried/$name" ".$path"
+done
 hostname "$(setting hostname)"
 set -- "$(setting restart)" "$(setting output)" "$(setting workdir)" "$owner" "$owns" "$(setting groups)"
 while read -r word; do

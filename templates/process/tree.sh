@@ -7,8 +7,9 @@ read -r id < "$home/id"
 space=rc-$(printf %.12s "$id")
 group=/sys/fs/cgroup/reconciler-$id
 setting() { sed -n "s/^$1$tab//p" "$home/settings"; } # KEY
-carried() { [ ! -s "$home/carried/list" ] || cat "$home/carried/list"; } # files that are its own, in the place of its
-# host's: lines of NAME<tab>PATH, the first of a copy in HOME/carried. Neither has spaces.
+# Files that are its own, in the place of its host's: lines of NAME<tab>PATH, the first of a copy in HOME/carried. The
+# list may come from another host.
+carried() { grep -sE "^[0-9a-f]{16}$tab/[A-Za-z0-9_.,=@~+/-]+\$" "$home/carried/list" || true; }
 living() { # PIDs of the tree that live
     for pid in $(cat "$group/cgroup.procs" 2>/dev/null); do
         grep -qs '^State:[[:space:]]*[ZX]' "/proc/$pid/status" || echo "$pid"
