@@ -14,7 +14,20 @@ from rich.console import Console
 from reconciler.errors import CommandFailed, ReconcilerError
 from reconciler.lab import install_packages
 from tests import results
-from tests.bench import clients, copies, figures, kept, manual, ours, picture, report, stores, targets, watching
+from tests.bench import (
+    clients,
+    copies,
+    figures,
+    kept,
+    manual,
+    ours,
+    picture,
+    report,
+    runtimes,
+    stores,
+    targets,
+    watching,
+)
 from tests.bench.cells import CELLS, MEMORY_CELL, MIB, VM_CELLS, BrokenRun, Cell, Measured, Run, Series, chosen
 from tests.bench.ground import Ground, ground, touch_for
 from tests.bench.page import page_figures
@@ -25,7 +38,7 @@ JSON = results.details("bench")
 DOCS = ROOT / "docs" / "bench.md"
 PICTURE = ROOT / "docs" / "bench.svg"
 PROFILED = (Cell(4), Cell(512))
-PARTS = ("moves", "figures", "watch", "copies", "clients", "kept", "stores")
+PARTS = ("moves", "figures", "watch", "copies", "clients", "kept", "stores", "runtimes")
 CONTROLLER_LIMIT = 120.0
 WIDTH = 120
 """Of tables where there is no terminal."""
@@ -107,23 +120,8 @@ def _measure(asked: argparse.Namespace, console: Console) -> list[report.Row]:
 
     install_packages(say)
     rows = [report.machine_row()]
-    found: list[figures.Figure] = []
-    if asked.only in (None, "figures") and not asked.profile:
-        say("start-up, validation, plans of large fleets")
-        found += [
-            *figures.start_up(asked.n),
-            *figures.large_fleets(min(asked.n, 3)),
-            *figures.many_moves(min(asked.n, 3)),
-        ]
-    if asked.only in (None, "figures", "watch") and not asked.profile:
-        say("a watch over thousands of workloads, and its page")
-        found += [
-            *page_figures(asked.n),
-            *watching.answers(30.0 if asked.quick else 180.0),
-            *watching.costs(20 if asked.quick else 200),
-            *watching.commits(asked.n),
-        ]
-    cells = chosen(asked.cells) if asked.only != "watch" else []
+    found = [] if asked.profile else _without_cells(asked, say)
+    cells = chosen(asked.cells) if asked.only not in ("watch", "runtimes") else []
     measured: list[Measured] = []
     for backend in ("vm", "namespace"):
         wanted = [cell for cell in cells if cell.backend == backend]
@@ -143,6 +141,30 @@ def _measure(asked: argparse.Namespace, console: Console) -> list[report.Row]:
     rows += [report.move_row(m) for m in measured]
     found = [*targets.move_targets(measured), *found]
     return [*rows, *(report.figure_row(f.what, f.value, f.unit, f.limit) for f in found)]
+
+
+def _without_cells(asked: argparse.Namespace, say: Callable[[str], None]) -> list[figures.Figure]:
+    """Figures that need no hosts, or hosts of their own."""
+    found: list[figures.Figure] = []
+    if asked.only in (None, "figures"):
+        say("start-up, validation, plans of large fleets")
+        found += [
+            *figures.start_up(asked.n),
+            *figures.large_fleets(min(asked.n, 3)),
+            *figures.many_moves(min(asked.n, 3)),
+        ]
+    if asked.only in (None, "figures", "watch"):
+        say("a watch over thousands of workloads, and its page")
+        found += [
+            *page_figures(asked.n),
+            *watching.answers(30.0 if asked.quick else 180.0),
+            *watching.costs(20 if asked.quick else 200),
+            *watching.commits(asked.n),
+        ]
+    if asked.only in (None, "runtimes"):
+        say("moves of trees of processes, of Docker's containers and of virtual machines")
+        found += runtimes.measure(say, asked.n)
+    return found
 
 
 def _in_a_lab(lab: Ground, asked: argparse.Namespace, say: Callable[[str], None]) -> list[figures.Figure]:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,8 +99,11 @@ class Ground:
 
     def reset(self) -> None:
         """No container, no marker: as if nothing had ever been run here. The journal knows of earlier moves."""
+        self._on_both(_RESET)
+
+    def _on_both(self, script: str) -> None:
         for host in (SOURCE, DESTINATION):
-            self.lab.exec(host, ["sh", "-c", _RESET], timeout_seconds=120)
+            self.lab.exec(host, ["sh", "-c", script], timeout_seconds=120)
 
     def forget(self) -> None:
         """No journal: the next move is the first between these hosts."""
@@ -110,21 +113,23 @@ class Ground:
 
     def place(self, cell: Cell, host: str) -> None:
         """Write and commit the spec that puts the cell's workload on a host."""
-        (self.folder / "specs" / "counter.yaml").write_text(
-            WORKLOAD.format(
-                name=NAME,
-                image=DEMO_IMAGE,
-                memory=cell.memory_mib,
-                dirty=cell.dirty,
-                network=NETWORK,
-                address=self.address,
-                mac=MAC,
-                host=host,
-                strategy=cell.strategy or "auto",
-            )
-        )
+        (self.folder / "specs" / "counter.yaml").write_text(self.documents(cell, host))
         self._git("add", "-A")
         self._git("commit", "-qm", f"Run the counter on {host}", "--allow-empty")
+
+    def documents(self, cell: Cell, host: str) -> str:
+        """The cell's workload there, and what its spec names."""
+        return WORKLOAD.format(
+            name=NAME,
+            image=DEMO_IMAGE,
+            memory=cell.memory_mib,
+            dirty=cell.dirty,
+            network=NETWORK,
+            address=self.address,
+            mac=MAC,
+            host=host,
+            strategy=cell.strategy or "auto",
+        )
 
     def reconcile(self, *arguments: str, watch: bool = False) -> Ran:
         """Run the program as a user would; BrokenRun with its last words when it fails."""
@@ -166,16 +171,18 @@ class Ground:
 
 
 @contextmanager
-def ground(report: Report, backend: str = "namespace") -> Iterator[Ground]:
+def ground(
+    report: Report, backend: str = "namespace", kind: Callable[[Lab, Path, Report], Ground] = Ground
+) -> Iterator[Ground]:
     """Bring the lab up; take it down whatever happens. One bench at a time on a machine."""
-    machines = {"backend": "vm", "memory_mib": VM_MEMORY_MIB} if backend == "vm" else {}
+    machines = {"memory_mib": VM_MEMORY_MIB} if backend == "vm" else {}
     mark = labs_folder() / f".{LAB}.in-use"
     with locked(mark, on_wait=lambda: report("waiting for another bench to end")):
         remove(LAB)
         try:
-            lab = Lab.up(LAB, hosts=2, report=report, **machines)
+            lab = Lab.up(LAB, hosts=2, report=report, backend=backend, **machines)
             with tempfile.TemporaryDirectory(prefix="reconciler-bench-") as name:
-                yield Ground(lab, Path(name), report)
+                yield kind(lab, Path(name), report)
         finally:
             remove(LAB)
 

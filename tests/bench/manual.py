@@ -29,7 +29,7 @@ def move(ground: Ground, cell: Cell) -> Run:
     """Start the cell's workload and move it once. BrokenRun when it is not the same afterwards."""
     network = f"--network {NETWORK} --ip {ground.address} --mac-address {MAC}"
     command = f"/bin/counter --memory {cell.memory_mib} --dirty {cell.dirty} --port 9000"
-    _ssh(ground, SOURCE, f"podman --runtime {RUNTIME} run -d --name {NAME} {network} {DEMO_IMAGE} {command}")
+    ssh(ground, SOURCE, f"podman --runtime {RUNTIME} run -d --name {NAME} {network} {DEMO_IMAGE} {command}")
     there = f"{ground.lab.spec.address(DESTINATION)}"
     steps = {
         "checkpoint": (SOURCE, f"podman container checkpoint {NAME} -e {FILE} --compress zstd --tcp-established"),
@@ -42,14 +42,15 @@ def move(ground: Ground, cell: Cell) -> Run:
         began = time.monotonic()
         for name, (host, words) in steps.items():
             step = time.monotonic()
-            _ssh(ground, host, words)
+            ssh(ground, host, words)
             parts[name] = time.monotonic() - step
         total = time.monotonic() - began
         sent = ground.sent(SOURCE) - sent
     return Run(client.downtime_s, total, sent, parts)
 
 
-def _ssh(ground: Ground, host: str, command: str) -> None:
+def ssh(ground: Ground, host: str, command: str) -> str:
+    """What the command says; BrokenRun where it fails."""
     argv = ["ssh", "-F", str(ground.lab.ssh_config_path), host, command]
     try:
         done = subprocess.run(
@@ -59,3 +60,4 @@ def _ssh(ground: Ground, host: str, command: str) -> None:
         raise BrokenRun(f"`{command}` on {host} does not end") from error
     if done.returncode != 0:
         raise BrokenRun(f"`{command}` on {host} ended with {done.returncode}: {done.stderr.strip()[-300:]}")
+    return done.stdout.strip()
