@@ -35,7 +35,7 @@ def main() -> int:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a case of its own, also under `nohup`
     options = _options()
     ground = GROUNDS[options.runtime]
-    known = matrix() if ground is PODMAN else everywhere()
+    known = matrix() if ground is PODMAN else everywhere(pauses=ground.pauses)
     cases = [c for c in known if not options.only or _matches(c.name, options.only)]
     file = results.details(ground.results)
     kept = _passed(file, {case.name for case in known}) if options.again else {}

@@ -51,6 +51,7 @@ class Ground:
     declare: Callable[[Repo, str, int, dict[str, Any]], None]
     backend: str | None = None
     prepare: Callable[[Lab], None] = _nothing
+    pauses: bool = False
 
     @property
     def results(self) -> str:
@@ -90,6 +91,7 @@ rm -rf /var/lib/reconciler/docker
     says="docker ps --filter name='^/counter$' --format '{{.State}}'",
     backend="docker",
     declare=partial(_container, "docker"),
+    pauses=True,
 )
 
 
