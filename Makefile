@@ -105,7 +105,7 @@ newest: $(VENV)/installed ## Unit tests with the newest of everything, whatever 
 	@$(BIN)/python -m tests.versions newest
 
 pythons: ready ## Unit tests on every newer Python at hand, on Debian 13's and on the newest in Debian
-	@$(BIN)/python -m tests.versions pythons
+	@$(BIN)/python -m tests.versions pythons $(ARGS)
 
 docs: $(VENV)/installed ## Write what is generated: schemas, tables of docs/json.md, docs/commands.md, the man page; check links
 	@$(BIN)/reconcile schema

@@ -1,7 +1,8 @@
-"""The unit tests with other versions than the lock's: `python -m tests.versions floors|newest|pythons`.
+"""The unit tests with other versions than the lock's: `python -m tests.versions floors|newest|pythons [NAME...]`.
 
 `floors`: the lowest versions that pyproject allows. `newest`: the newest there are. `pythons`: the lock on every
-newer Python of this machine, on Debian 13's and on Debian sid's, both in root filesystems of their own.
+newer Python of this machine, on Debian 13's and on Debian sid's, both in root filesystems of their own; with names
+(`3.13`, `debian-13`, `debian-sid`) on these only.
 """
 
 from __future__ import annotations
@@ -135,7 +136,7 @@ def in_debian(name: str, newer: tuple[str, str]) -> bool:
     return unit_tests(name, [*script, *alone, "sh", "-c", install, "python"])
 
 
-def main(which: str) -> int:
+def main(which: str, *only: str) -> int:
     python = sys.executable
     if which == "floors":
         floors = environment("floors", python, [lowest(text) for text in declared()], OURS)
@@ -143,10 +144,15 @@ def main(which: str) -> int:
     if which == "newest":
         newest = environment("newest", python, ["--upgrade", "pip", *declared()], OURS)
         return not unit_tests("newest", [newest])
-    well = [unit_tests(name, [environment(name, program, LOCK, OURS)]) for name, program in other_pythons()]
-    well += [in_debian("debian-13", ("", "")), in_debian(f"debian-{NEWER_SUITE}", (NEWER_SUITE, PYTHON_PACKAGES))]
+    debians = {"debian-13": ("", ""), f"debian-{NEWER_SUITE}": (NEWER_SUITE, PYTHON_PACKAGES)}
+    pythons = dict(other_pythons())
+    if unknown := set(only) - {*pythons, *debians}:
+        sys.exit(f"there is no {', '.join(sorted(unknown))} here, but {', '.join([*pythons, *debians])}")
+    chosen = only or (*pythons, *debians)
+    well = [unit_tests(n, [environment(n, program, LOCK, OURS)]) for n, program in pythons.items() if n in chosen]
+    well += [in_debian(name, newer) for name, newer in debians.items() if name in chosen]
     return not all(well)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))
