@@ -1,8 +1,9 @@
 # CRIU's action script of a restore: what has to happen at once, at points of it that nobody outside can see. Clients wait
 # for each program that it starts.
 #   pre-restore            where the engine has made their network already, and tells which it is, that becomes what it was,
-#                          but with a smaller MTU for as long as sockets are restored, while CRIU reads its images
-#   post-setup-namespaces  sockets are not there yet: it is waited for, or done where nobody told
+#                          but with a smaller MTU for as long as sockets are restored, while CRIU reads its images; so do
+#                          the files that it has made
+#   post-setup-namespaces  sockets are not there yet: that is waited for, or done where nobody told
 #   network-unlock         all sockets and mounts are there; the tasks do not run yet
 #   post-restore           all is restored, and nothing runs yet: is it fenced off meanwhile? Then it must not come up. In
 #                          the host's own network this is what `network-unlock` is elsewhere
@@ -18,8 +19,13 @@
 #
 # What is not as it was is told in `unlike`, which is read before the source is let go. HOOK: hook.sh, which says what a
 # network is. `replay` stands before this (replay.sh).
-namespace() { # the path of the one that the engine has made, if it says so where CRIU's images are
-	sed -n 's/.*{"type":"network","path":"\([^"]*\)"}.*/\1/p' "$home/config.json"
+made() { # NAME and path of what the engine has made, if it says so where CRIU's images are
+	sed -n 'h
+		s/.*{"type":"network","path":"\([^"]*\)"}.*/network \1/p
+		g
+		s/.*{"destination":"\/etc\/hosts","type":"bind","source":"\([^"]*\)".*/hosts \1/p
+		g
+		s/.*{"destination":"\/etc\/resolv\.conf","type":"bind","source":"\([^"]*\)".*/resolvers \1/p' "$home/config.json"
 } 2>/dev/null
 network() { # IMAGES HOME [shrink], inside the tasks' namespace
 	if [ -f "$1/state/net.cards" ]; then
@@ -61,20 +67,36 @@ own_network() { ! [ "/proc/$INIT/ns/net" -ef /proc/self/ns/net ]; }
 put_network_back() { # NAMESPACE [shrink]
 	nsenter --net="$1" -- /bin/sh "$0" inside "$images" "$home" "${2-}"
 } </dev/null >/dev/null 2>"$home/restoring.log"
-put_back_early() {
-	path=$(namespace)
-	[ -n "$path" ] && ! [ "$path" -ef /proc/self/ns/net ] || return
-	: >"$home/early"
-	{
-		put_network_back "$path" $shrinks
-		printf '%s\n' "$path" >"$home/early"
-	} </dev/null >/dev/null 2>&1 &
+own() { # PATH NAME: that path, if it is the file of that name which the engine made for this very container
+	case $1 in *"${home#"${home%/*/*}"}/$2") [ ! -f "$1" ] || [ -L "$1" ] || echo "$1" ;; esac
 }
+put_back_early() { # whoever finds `early` waits until the network stands in it, or it has gone
+	uname -m >"$home/machine"
+	network='' hosts='' resolvers=''
+	while read -r what path; do
+		case $what in
+		network) network=$path ;;
+		hosts) hosts=$(own "$path" hosts) ;;
+		resolvers) resolvers=$(own "$path" resolv.conf) ;;
+		esac
+	done <<-MADE
+		$(made)
+	MADE
+	if [ -z "$network" ] || [ "$network" -ef /proc/self/ns/net ]; then
+		rm -f "$home/early"
+		return
+	fi
+	put_files_back "$hosts" "$resolvers" &
+	put_network_back "$network" $shrinks
+	wait
+	printf '%s\n' "$network" >"$home/early"
+} </dev/null >/dev/null 2>&1
 EARLY_WAIT=10000 # turns of at least two milliseconds, for what takes a tenth of a second where it is slow
 was_early() { # for these very tasks?
 	[ -e "$home/early" ] || return
 	tries=0
 	until read -r path <"$home/early" && [ -n "$path" ]; do
+		[ -e "$home/early" ] || return
 		tries=$((tries + 1))
 		[ "$tries" -lt "$EARLY_WAIT" ] || { echo 'its network is another: it was not put back in time' >>"$home/unlike"; return 0; }
 		sleep 0.002
@@ -86,40 +108,38 @@ was_early() { # for these very tasks?
 }
 
 begin() { # of an earlier try
-	for left in "$mtus" "$home/unlike" "$home/network" "$home/early"; do [ ! -e "$left" ] || rm -rf "$left"; done
+	for left in "$mtus" "$home/unlike" "$home/network" "$home/early" "$home/file" "$home/machine"; do [ ! -e "$left" ] || rm -rf "$left"; done
 }
 let_in() { # packets, by one of two ways: taking the tables out takes longer
 	[ ! -e "$home/opening" ] || nft -f "$home/opening" || nft -f "$home/unshield"
 }
 
 # Names that somebody has edited in /etc/hosts, and resolvers: the engine has made these files anew. What is about this host,
-# or about the addresses that the container has here, stays as it was made.
-put_files_back() {
-	if at=$(named "$INIT" hosts) && [ -f "$images/state/hosts" ]; then
-		awk '
+# or about the addresses that the container has here, stays as it was made. And what the engine cannot unpack: what has holes.
+put_files_back() { # HOSTS RESOLVERS: where this host has them; may be empty
+	if [ -n "$1" ] && [ -f "$images/state/hosts" ]; then
+		at=$1
+		cmp -s "$images/state/hosts" "$at" || awk '
 			{names = $0; sub(/^[ \t]*[^ \t]+[ \t]*/, "", names)}
 			FILENAME == ARGV[1] {if (names != "" && !/^[ \t]*#/) here[names] = $0; next}
 			{print (names in here) ? here[names] : $0}' "$at" "$images/state/hosts" >"$home/file"
 		lay_file hosts
 	fi
-	if at=$(named "$INIT" resolv.conf) && [ -f "$images/state/resolv.conf" ]; then
+	if [ -n "$2" ] && [ -f "$images/state/resolv.conf" ] && ! cmp -s "$images/state/resolv.conf" "$2"; then
+		at=$2
 		cp "$images/state/resolv.conf" "$home/file"
 		# Edited, if it has lines that neither its host has nor were made here, or lacks some that both have.
 		edited=$(grep -vxF -f "$images/state/resolv.conf.host" -e '' "$home/file" | grep -vxF -f "$at" -e '')
 		[ -n "$edited" ] || edited=$(grep -xF -f "$images/state/resolv.conf.host" "$at" | grep -vxF -f "$home/file" -e '')
 		[ -z "$edited" ] || lay_file resolv.conf
 	fi
-	rm -f "$home/file"
-}
+	[ ! -e "$home/file" ] || rm -f "$home/file"
+	[ ! -f "$images/shm.tar" ] || tar -C "$home/shm" --extract --same-owner --same-permissions --numeric-owner -f "$images/shm.tar"
+} </dev/null >/dev/null 2>&1
 lay_file() { # NAME
-	cmp -s "$home/file" "$at" || cat "$home/file" >"$at"
+	[ ! -e "$home/file" ] || cmp -s "$home/file" "$at" || cat "$home/file" >"$at"
 	read -r time <"$images/state/$1.time"
 	case $time in '' | *[!0-9.]*) ;; *) touch -d "@$time" "$at" ;; esac
-}
-
-# Where the engine cannot unpack what has holes.
-fill_shm() {
-	[ ! -f "$images/shm.tar" ] || tar -C "$home/shm" --extract --same-owner --same-permissions --numeric-owner -f "$images/shm.tar"
 }
 
 # PIDS: the tasks, the first one first.
@@ -133,8 +153,9 @@ tasks() {
 # What of sockets could not be put back is told.
 put_back() {
 	{ [ -s "$images/state/attributes" ] || [ -s "$images/state/sockets" ]; } && command -v perl >/dev/null || return 0
+	read -r machine <"$home/machine" || machine=$(uname -m)
 	# shellcheck disable=SC2086
-	perl - apply "$(uname -m)" "$images/state" $PIDS >>"$home/unlike" <<'END'
+	perl - apply "$machine" "$images/state" $PIDS >>"$home/unlike" <<'END'
 # include kept.pl
 END
 } 2>/dev/null
@@ -168,13 +189,16 @@ compare_rights() {
 case $CRTOOLS_SCRIPT_ACTION in
 pre-restore)
 	begin
-	put_back_early
+	: >"$home/early"
+	put_back_early &
 	;;
 post-setup-namespaces)
 	printf '%s\n' "$INIT" >"$home/restored.pid" # for who tells the segment where they are now
-	{ put_files_back && fill_shm; } </dev/null >/dev/null 2>&1 & # clients wait: beside the network
-	! own_network || was_early || put_network_back "/proc/$INIT/ns/net" $shrinks
-	wait
+	if ! own_network || ! was_early; then
+		put_files_back "$(named "$INIT" hosts)" "$(named "$INIT" resolv.conf)" & # clients wait: beside the network
+		! own_network || put_network_back "/proc/$INIT/ns/net" $shrinks
+		wait
+	fi
 	;;
 network-unlock)
 	if [ -s "$mtus" ]; then
@@ -197,7 +221,7 @@ late)
 	begin
 	printf '%s\n' "$INIT" >"$home/restored.pid"
 	! own_network || put_network_back "/proc/$INIT/ns/net"
-	{ put_files_back && fill_shm; } </dev/null >/dev/null 2>&1
+	put_files_back "$(named "$INIT" hosts)" "$(named "$INIT" resolv.conf)"
 	tasks
 	put_back
 	compare_rights </dev/null 2>/dev/null
