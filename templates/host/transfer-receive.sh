@@ -72,7 +72,8 @@ unpack() {
 }
 take_names() { # FILE BYTES
     is_number "$2" || refuse "not a tree"
-    dd of="$tmp/$1" bs=64k iflag=fullblock,count_bytes count="$2" status=none
+    : > "$tmp/$1"
+    [ "$2" = 0 ] || dd of="$tmp/$1" bs=64k iflag=fullblock,count_bytes count="$2" status=none
 }
 take_tree() {
     read -r word keep names sparse || exit 65

@@ -68,14 +68,18 @@ produce_tree() { # FLAG PATH
         produce_changes "$@"
         return
     fi
-    if [ "$when" = told ]; then
+    if [ "$when" != told ]; then
+        find . -type f -size +2047 -print0 | sparse_among
+    elif [ -s "$tmp/sparse" ]; then
         xargs -0 -r sh -c 'exec find "$@" -maxdepth 0 -print0' sh < "$tmp/sparse" 2>/dev/null > "$tmp/still" || true
         mv "$tmp/still" "$tmp/sparse"
-    else
-        find . -type f -size +2047 -print0 | sparse_among
     fi
-    echo "all $(stat -c %s "$tmp/sparse")"
-    cat "$tmp/sparse"
+    if [ -s "$tmp/sparse" ]; then
+        echo "all $(stat -c %s "$tmp/sparse")"
+        cat "$tmp/sparse"
+    else
+        echo 'all 0'
+    fi
     sum_tree "$flag" . "$tmp/sparse" > "$tmp/sum" & summing=$!
     pack "$@" . || return 1
     : > "$tmp/sent"
@@ -147,7 +151,8 @@ produce_images() { # PATH [later]: the stream that transfer-receive.sh describes
     fi
     until [ -e "$tmp/go" ]; do # ends by a word of the controller, or with its connection
         send_pages || return 1
-        sleep 0.01
+        { sleep 0.01; echo look >&5; } > /dev/null 2>&1 & # that word comes sooner
+        read -r _ <&5
     done
     { find . -maxdepth 1 -name 'pages-*.img' -exec cksum {} + > "$tmp/pages" &&
         sum_folder . --anchored --exclude='./pages-*.img' > "$tmp/sum"; } & summing=$!
@@ -200,7 +205,7 @@ while read -r line; do
         *) complaints=yes ;;
     esac
 done < "$tmp/err"
-[ ! -s "$tmp/pages" ] || sed -E 's/^([0-9]+) ([0-9]+) \.\/(.*)/rc: pages near \3 \1 \2/' "$tmp/pages" >&4
+[ ! -s "$tmp/pages" ] || while read -r crc length file; do echo "rc: pages near ${file#./} $crc $length" >&4; done < "$tmp/pages"
 [ ! -s "$tmp/sum" ] || echo "rc: sum near $(cksum < "$tmp/sum")" >&4
 if [ "$via" != - ]; then
     while read -r line; do
