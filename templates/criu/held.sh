@@ -10,7 +10,7 @@ shift 6
 # include named
 kept() { # FOLDER PID...: what CRIU does not keep of tasks, of files in memory, and of sockets
     command -v perl >/dev/null || return 0
-    perl - note "$(uname -m)" "$@" <<'END'
+    perl - note "$machine" "$@" <<'END'
 # include kept.pl
 END
 }
@@ -45,7 +45,7 @@ keep_beside() { # FOLDER
     renice -n 10 -p "$noter" >/dev/null 2>&1 # clients wait for the dump
     exec 5<&-
 }
-network=$folder/hook noted=$home/noted noter=
+network=$folder/hook noted=$home/noted noter= machine=$(uname -m)
 rm -rf "$noted" && mkdir -m 700 "$noted" || exit 1
 if [ -n "$held" ]; then
     keep_beside "$noted"
@@ -77,18 +77,22 @@ keep_state() {
     [ ! -e "$state" ] || rm -rf "$state" || return
     mkdir -m 700 "$state" && cp "$@" "$state/" || return # with few programs: clients wait
     # Secrets as the engine gave them when it made the container: what they are by now no process of it knows.
-    [ ! -d "$home/secrets" ] || cp -Rp "$home/secrets" "$state/" || return
+    set -- "$home"/secrets/*
+    [ ! -e "$1" ] || cp -Rp "$home/secrets" "$state/" || return
     rm -rf "$noted" "$folder/still" >/dev/null &
 } 2>/dev/null
 keep_state || exit 3
 set -- "$home"/checkpoint/*
 # CRIU saves a periodic timerfd that has expired and was not read yet as one that never expires (its issue 3162).
-awk -F'[()]' '
+stat -c %s -- "$@" | awk -F'[()]' '
+    sizes {bytes += $0; next}
     /[Ss]eized|freezing|frozen/ {if (!first) first = $2; last = $2}
-    /Dumping id .* it_value\(0, 0\) it_interval\(/ && !/it_interval\(0, 0\)/ {lost = 1}
-    END {printf "freeze_us %d\n", (last - first) * 1000000; exit lost}' "$home/dump.log" 2>/dev/null
-if [ $? = 1 ]; then
+    /Dumping id .* it_value\(0, 0\) it_interval\(/ && !/it_interval\(0, 0\)/ {lost = 1; exit}
+    END {
+        if (lost) exit 9
+        printf "freeze_us %d\nbytes %.0f\n", (last - first) * 1000000, bytes
+    }' "$home/dump.log" sizes=1 - 2>/dev/null
+if [ $? = 9 ]; then
     echo 'a periodic timer (timerfd) expired while it was frozen, and CRIU would not start it again' >&2
     exit 3
 fi
-echo "bytes $(stat -c %s -- "$@" | { sum=0; while read -r size; do sum=$((sum + size)); done; echo "$sum"; })"

@@ -159,7 +159,7 @@ if [ -n "$lazy" ] && ! { serving "$home/lazy-pages.pid" && [ -S "$home/lazy-page
     # Exit 9: CRIU has marked no page of some process as lazy, as it does when a stack pointer begins a page.
     [ -e "$images/marked" ] || all_marked || exit 9
     stop_serving 2>/dev/null
-    rm -f "$home/lazy-pages.status" "$home/lazy-pages.log" "$home/keeper.log"
+    for left in "$home/lazy-pages.status" "$home/lazy-pages.log" "$home/keeper.log"; do [ ! -e "$left" ] || rm -f "$left"; done
     mkdir -m 700 "$home/pages" 2>/dev/null || removed
     started=yes
     # How the daemon ends is written down: without it, memory that never came would read as zeros (drain.sh).
@@ -195,7 +195,7 @@ if [ -z "$server" ] && [ -e "$images/partial" ]; then
     [ -z "$addresses" ] || unshield >/dev/null 2>&1
     exit 1
 fi
-rm -f "$home/restored.pid"
+[ ! -e "$home/restored.pid" ] || rm -f "$home/restored.pid"
 # CRIU gives a process that had no supplementary groups those that it has itself.
 bare=
 ! setpriv --clear-groups true 2>/dev/null || bare='setpriv --clear-groups'
