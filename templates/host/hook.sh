@@ -496,7 +496,7 @@ warden() { # CRIU_PID CRIU_START INIT_PID FREEZE
 	now
 	END=$((NOW + $4)) KILLED='' STUCK=''
 	while lives "$1" "$2"; do # not `tail --pid`, which also waits until it is reaped
-		sleep 0.02
+		if [ -e "$H/joined" ]; then sleep 0.05; else sleep 0.02; fi # clients wait, and each look costs
 		now
 		[ "$NOW" -ge $((END - 100)) ] && [ ! -e "$H/joined" ] || continue # from then on the hook looks at the clock
 		if [ "$NOW" -lt "$END" ]; then # one that only is slow undoes its dump itself
