@@ -45,7 +45,7 @@ keep_beside() { # FOLDER
     renice -n 10 -p "$noter" >/dev/null 2>&1 # clients wait for the dump
     exec 5<&-
 }
-network=$folder/hook noted=$home/noted noter= machine=$(uname -m)
+network=$folder/hook noted=$home/noted noter='' machine=$(uname -m)
 rm -rf "$noted" && mkdir -m 700 "$noted" || exit 1
 if [ -n "$held" ]; then
     keep_beside "$noted"
