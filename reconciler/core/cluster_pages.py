@@ -17,9 +17,10 @@ CLUSTER_PAGES: dict[str, Page] = {
     ),
     "H222": Page(
         "the kubeconfig cannot be used",
-        "The file that the Cluster names (else $KUBECONFIG, else ~/.kube/config) is missing, is not a kubeconfig, "
-        "or has no such context. `kubectl config get-contexts` lists what it has. In a pod with `inCluster: true` "
-        "the service account must be mounted.",
+        "The file that the Cluster names (else those of $KUBECONFIG, else ~/.kube/config) is missing, is not a "
+        "kubeconfig, has no such context, or has an address, a token, a certificate or a wish whom to act as that "
+        "cannot be used. Its values are credentials and are not shown. `kubectl config get-contexts` lists what "
+        "it has. In a pod with `inCluster: true` the service account must be mounted.",
     ),
     "H223": Page(
         "the API server's certificate is not trusted",
@@ -30,7 +31,8 @@ CLUSTER_PAGES: dict[str, Page] = {
     "H224": Page(
         "the cluster does not know who asks",
         "The token has expired or was withdrawn, the client certificate is too old, or the program that the "
-        "kubeconfig names under `exec` gave no login. Log in again; see: kubectl auth whoami.",
+        "kubeconfig names under `exec` gave no login within 30 s. Of what it complained about the last line is "
+        "shown, without what the kubeconfig had given it. Log in again; see: kubectl auth whoami.",
     ),
     "H225": Page(
         "not allowed in the cluster",
@@ -51,8 +53,8 @@ CLUSTER_PAGES: dict[str, Page] = {
     ),
     "H228": Page(
         "the API server did not answer",
-        "It was connected, and did not answer within the Cluster's `timeout`, or the connection was cut time and "
-        "again. See how it is: kubectl get --raw /readyz?verbose",
+        "It was connected, and did not answer to the end within the Cluster's `timeout`, or the connection was "
+        "cut time and again. See how it is: kubectl get --raw /readyz?verbose",
     ),
     "C390": Page(
         "changed all the time",

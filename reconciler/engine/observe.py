@@ -108,6 +108,10 @@ async def _seen(
     except (ValueError, KeyError, TypeError) as error:
         # pydantic's errors are ValueErrors: output that no parser understands is not a world.
         return HostUnknown(name=name, reason=f"its answers cannot be read: {_line(error)}", code=_UNREADABLE)
+    except Exception as error:  # a fault of ours or of a library: it is this place's, and nobody else's
+        log.exception("looking at it failed", extra={"host": name})
+        reason = f"looking at it failed ({type(error).__name__}); the log has the details"
+        return HostUnknown(name=name, reason=reason, code=_UNREADABLE)
 
 
 async def _cluster(fleet: Fleet, drivers: Mapping[str, Runtime], name: str) -> dict[str, HostFacts]:

@@ -16,6 +16,10 @@ MANAGER = "reconciler"
 PAGE = 1000
 """Items of one answer to a list; a longer one comes in parts."""
 MOST_PAGES = 100
+MOST_ANSWER = 8 * 2**20
+"""Bytes of an answer, unpacked: etcd keeps objects of up to 1.5 MiB."""
+MOST_LIST = 256 * 2**20
+"""Bytes of a list, all its parts together."""
 _METHODS = {
     Verb.GET: "GET",
     Verb.LIST: "GET",
@@ -29,7 +33,7 @@ _CONTENT = {Verb.APPLY: "application/apply-patch+yaml", Verb.PATCH: "application
 
 @dataclass(frozen=True)
 class Request:
-    """`path` begins with a slash. `query` is not quoted yet."""
+    """`path` begins with a slash. `query` is not quoted yet. `most`: bytes of its answer that are read."""
 
     method: str
     path: str
@@ -37,6 +41,7 @@ class Request:
     body: str = ""
     content: str = "application/json"
     timeout: Seconds = 30.0
+    most: int = MOST_ANSWER
 
     @property
     def changes(self) -> bool:
@@ -77,7 +82,8 @@ def request_of(call: ApiCall, more: str = "") -> Request:
     elif call.verb.changes and call.verb is not Verb.DELETE:
         query = {"fieldManager": MANAGER, "fieldValidation": "Strict"}
     content = _CONTENT.get(call.verb, "application/json")
-    return Request(_METHODS[call.verb], path_of(call), query, call.body, content, call.timeout)
+    most = MOST_LIST if call.verb is Verb.LIST else MOST_ANSWER
+    return Request(_METHODS[call.verb], path_of(call), query, call.body, content, call.timeout, most)
 
 
 def path_of(call: ApiCall) -> str:
