@@ -56,6 +56,12 @@ CLUSTER_PAGES: dict[str, Page] = {
         "It was connected, and did not answer to the end within the Cluster's `timeout`, or the connection was "
         "cut time and again. See how it is: kubectl get --raw /readyz?verbose",
     ),
+    "H293": Page(
+        "what answers is not an API server",
+        "It sent elsewhere (3xx), or answered something that is not an object of the API: a login page, a proxy, "
+        "another server at the address of the kubeconfig. Such an answer never counts as done, and a mark or a "
+        "lease counts as written only where the answer shows it. See: kubectl get --raw /version",
+    ),
     "C390": Page(
         "changed all the time",
         "Several controllers write to the same object, and each time another one was faster. Nothing was "

@@ -99,6 +99,51 @@ def test_a_change_is_made_again_where_twice_is_once(api: MemoryApi, monkeypatch:
     assert ask(one(replace(create, ok=(409,))), place(api)).status == 201
 
 
+PATCH = ApiCall(Verb.PATCH, VM, "db", "shop", body='{"spec": {"running": false}}')
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [HttpAnswer(302, ""), HttpAnswer(307, "{}"), HttpAnswer(200, "<html>log in</html>"), HttpAnswer(200, "")],
+)
+@pytest.mark.parametrize("call", [GET, PATCH, ApiCall(Verb.LIST, VM), replace(GET, ok=(302, 404))])
+def test_who_is_no_api_server_has_done_nothing(api: MemoryApi, answer: HttpAnswer, call: ApiCall) -> None:
+    """A proxy that sends to its login, or shows it."""
+    api.answers = [answer]
+    if answer.text == "{}" and call.ok:
+        return
+    with pytest.raises(HostError) as failure:
+        ask(one(call), place(api))
+    assert failure.value.code in ("H293", "H290") and len(api.asked) == 1
+
+
+def test_a_page_that_says_404_is_not_a_machine_that_is_gone(api: MemoryApi) -> None:
+    api.answers = [HttpAnswer(404, "<html>no such page</html>")]
+    with pytest.raises(HostError) as failure:
+        ask(one(replace(GET, ok=(404,))), place(api))
+    assert failure.value.code == "H293"
+
+
+def test_a_mark_or_lease_counts_where_the_answer_shows_it(api: MemoryApi) -> None:
+    """Something in between answers what an API server would, and passes nothing on."""
+    here, send = place(api), api.send
+
+    async def swallowed(request: Request) -> HttpAnswer:
+        if request.changes:
+            return HttpAnswer(200, json.dumps(api.get(VMS, "db", "shop") | {"data": {}}))
+        return await send(request)
+
+    api.send = swallowed  # type: ignore[method-assign]
+    asked = [
+        guard.mark(Fence("db", 3), Phase.RESERVED, "source", run="r1"),
+        leases.take("db", "me", 30.0),
+    ]
+    for program in asked:
+        with pytest.raises(HostError) as failure:
+            ask(program, here)
+        assert failure.value.code == "H290"
+
+
 def test_a_change_that_is_made_again_asks_the_marker_again(
     api: MemoryApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:

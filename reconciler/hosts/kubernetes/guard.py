@@ -127,7 +127,10 @@ class ClusterGuard:
             }
             body = json.dumps({"metadata": metadata})
             call = ApiCall(Verb.PATCH, VM, found.name, found.namespace, body=body, ok=(CONFLICT, 404))
-            if (await self._call(call)).status not in (CONFLICT, 404):
+            told = await self._call(call)
+            if told.status not in (CONFLICT, 404):
+                if _found(answers.parsed(told.stdout, "a virtual machine")).kept.text != wanted.text:
+                    raise answers.refused("", "the marker that was written", "the one that was to be")
                 return
         raise CommandFailed(f"{name} changes all the time; it could not be marked", code="C390")
 
@@ -175,7 +178,12 @@ class ClusterGuard:
             )
             how = Verb.CREATE if missing else Verb.PATCH
             call = ApiCall(how, CONFIG_MAP, LEASES, self._namespace, body=body, ok=(CONFLICT,))
-            if (await self._call(call)).status != CONFLICT:
+            told = await self._call(call)
+            if told.status != CONFLICT:
+                written = answers.mapping(answers.parsed(told.stdout, "the leases"), "the leases")
+                kept_now = answers.labels(written.get("data"), "the leases").get(name)
+                if kept_now != (None if verb == "drop" else json.dumps(row)):
+                    raise answers.refused("", "the lease that was written", "the one that was to be")
                 return ""
         raise CommandFailed("the lease changes all the time", code="C390")
 

@@ -11,7 +11,16 @@ from dataclasses import dataclass, field, replace
 
 from reconciler.core import answers
 from reconciler.errors import CommandFailed, GuardRefused, HostError, HostUnreachable, ReconcilerError, ReplyLost
-from reconciler.hosts.kubernetes.api import MOST_PAGES, Api, HttpAnswer, Request, message_of, page_of, request_of
+from reconciler.hosts.kubernetes.api import (
+    MOST_LIST,
+    MOST_PAGES,
+    Api,
+    HttpAnswer,
+    Request,
+    message_of,
+    page_of,
+    request_of,
+)
 from reconciler.hosts.kubernetes.clock import ServerClock
 from reconciler.hosts.kubernetes.guard import ClusterGuard
 from reconciler.hosts.kubernetes.kept import NotAllowed
@@ -132,9 +141,11 @@ class ClusterPlace:
         """All parts as one list. Where the list has changed too much meanwhile, it is begun anew, once."""
         for last in (False, True):
             found: list[object] = []
-            more = ""
+            more, room = "", MOST_LIST
             for number in range(MOST_PAGES):
-                answer = await self._sent(request_of(call, more), call, also=() if last else (EXPIRED,))
+                request = replace(request_of(call, more), most=room)
+                answer = await self._sent(request, call, also=() if last else (EXPIRED,))
+                room -= len(answer.text)
                 if answer.status >= 400:
                     break
                 items, more = page_of(answer.text, f"a list of {call.resource.plural}")
@@ -162,7 +173,9 @@ class ClusterPlace:
                 again = error.code == CUT
             else:
                 self._cluster.clock.heard(answer.at, asked)
-                if answer.status < 400 or answer.status in (*call.ok, *also):
+                if 200 <= answer.status < 300 or answer.status in (*call.ok, *also):
+                    if not _of_an_api(answer):
+                        raise self._stranger(answer, request)
                     return answer
                 failure = self._error(answer, request, call)
                 again = answer.status == 429 or (answer.status in BUSY and not request.changes)
@@ -174,10 +187,25 @@ class ClusterPlace:
             request = replace(request, timeout=ends - time.monotonic())
         raise AssertionError("the last try returns or raises")
 
+    def _stranger(self, answer: HttpAnswer, request: Request) -> HostError:
+        if answer.status < 300 and not answer.text.lstrip().startswith("<"):
+            error = answers.refused(answer.text, "what it has of the API", "an object")
+            error.where = self.name
+            return error
+        return HostError(
+            f"what answers is not an API server ({answer.status})",
+            code="H293",
+            where=self.name,
+            why=f"{request.method} {request.path}: {message_of(answer.text) or 'an empty answer'}",
+            fix="see what is at the kubeconfig's address, and between: kubectl get --raw /version",
+        )
+
     def _error(self, answer: HttpAnswer, request: Request, call: ApiCall) -> ReconcilerError:
         said = message_of(answer.text)
         resource = call.resource
         group = f" of {resource.group}" if resource.group else ""
+        if answer.status < 400:
+            return self._stranger(answer, request)
         if answer.status == 401:
             return HostError(
                 "the API server does not know who asks",
@@ -224,6 +252,12 @@ class ClusterPlace:
             why=said,
             code="C391",
         )
+
+
+def _of_an_api(answer: HttpAnswer) -> bool:
+    """Its answers are objects, but for the one about paths that it does not have."""
+    text = answer.text.lstrip()
+    return text.startswith("{") or (answer.status == 404 and text.startswith("404 page not found"))
 
 
 def _no_such_kind(text: str, call: ApiCall) -> bool:
