@@ -73,6 +73,6 @@ def _unfit(
         return reason
     if node.arch != source.arch:
         return f"its processor is {node.arch}"
-    if node.memory_free_bytes and free[name] < machine.memory_bytes:
+    if node.memory_told and free[name] < machine.memory_bytes:
         return "it has less memory left than the machine takes"
     return ""

@@ -38,6 +38,7 @@ def _node(cluster: str, raw: object) -> HostFacts:
         arch=_MACHINES.get(arch, arch),
         versions={"kernel": answers.word(info.get("kernelVersion"), "a kernel")},
         memory_free_bytes=quantity(memory, "a node's memory"),
+        memory_told=memory is not None,
         labels=labels,
         zone=labels.get(ZONE, ""),
         cordoned=spec.get("unschedulable") is True,

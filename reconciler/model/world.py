@@ -282,6 +282,7 @@ class HostFacts(Model):
     features: tuple[str, ...] = Field((), description="CRIU features present, e.g. uffd, mem_dirty_track")
     tools: tuple[str, ...] = Field((), description="Programs found, e.g. iptables-restore, nft, rsync, zstd")
     memory_free_bytes: int = 0
+    memory_told: bool = Field(True, description="Whether a node's cluster says what memory it gives to pods")
     disk_free_bytes: int = Field(0, description="Where Reconciler keeps things")
     disks: dict[str, int] = Field({}, description="Bytes free where a runtime keeps things, by its name")
     clock_s: float = Field(0.0, description="The host's clock when it was looked at")

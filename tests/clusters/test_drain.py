@@ -156,6 +156,15 @@ def test_each_goes_to_where_most_memory_is_left() -> None:
     assert drained(spec, {"lab/n1": seen["lab/n1"]}, "lab/n1").nowhere["a"] == "no other node"
 
 
+def test_a_full_node_takes_nothing_and_one_of_unknown_room_does() -> None:
+    spec = Spec(clusters=specs().clusters, workloads={"a": workload("a", {"cluster": "lab"})})
+    here, full = facts("lab/n1", one("a", 1)), facts("lab/n2", free=0)
+    assert "n2: it has less memory left" in drained(spec, {"lab/n1": here, "lab/n2": full}, "lab/n1").nowhere["a"]
+    unknown = facts("lab/n3", free=0, memory_told=False)
+    seen = {"lab/n1": here, "lab/n2": full, "lab/n3": unknown}
+    assert placed(drained(spec, seen, "lab/n1").spec) == {"a": "n3"}
+
+
 def test_labels_of_its_placement_are_kept_to() -> None:
     spec = Spec(clusters=specs().clusters, workloads={"a": workload("a", FAST)})
     slow, fast = {"disk": "slow"}, {"disk": "fast"}

@@ -53,8 +53,8 @@ def node(case: Case) -> Iterator[Said]:
 def room(case: Case) -> Iterator[Said]:
     """The node has less memory for pods than the machine takes, less the other machines there. The scheduler knows
     about all other pods too, and has the last word."""
-    found = _moving(case)
-    if found and case.destination and 0 < case.destination.memory_free_bytes < found.memory_bytes:
+    found, there = _moving(case), case.destination
+    if found and there and there.memory_told and there.memory_free_bytes < found.memory_bytes:
         yield Said(
             f"{node_of(case.where)} has less memory left than it takes", "choose another node, or make room"
         )

@@ -81,7 +81,10 @@ FULL = {"limits": MigrationLimits(running=5)}
 PAIRS: dict[str, Pair] = {
     "kubevirt.migratable": (ClusterScene(has={"migratable": False}), ClusterScene(has={"migratable": None})),
     "kubevirt.node": (ClusterScene(there={"cordoned": True}), ClusterScene(there={"ready": True})),
-    "kubevirt.room": (ClusterScene(there={"memory_free_bytes": 2**20}), ClusterScene()),
+    "kubevirt.room": (
+        ClusterScene(there={"memory_free_bytes": 0}),
+        ClusterScene(there={"memory_free_bytes": 0, "memory_told": False}),
+    ),
     "kubevirt.pinned": (ClusterScene(has={"pinned": "a"}), ClusterScene(has={"pinned": "b"})),
     "kubevirt.migrating": (ClusterScene(has={"migration": "theirs"}), ClusterScene()),
     "kubevirt.two-pods": (ClusterScene(has={"pods": ("a", "b")}), ClusterScene(has={"pods": ("a",)})),
