@@ -95,7 +95,8 @@ def installed(spec: Spec, names: Sequence[str], warn: Warn) -> World:
 
 
 async def examine(spec: Spec, names: Sequence[str], warn: Warn, *, moves: bool = False) -> Examination:
-    """Look at the hosts, at all of them when none is named. Changes nothing."""
+    """Look at the hosts, at all when none is named; a cluster may be named as its own place. Changes nothing."""
+    names = [cluster_of(name) if cluster_of(name) and not node_of(name) else name for name in names]
     hosts = chosen(spec, names)
     async with open_fleet(spec, warn) as fleet:
         world = await observe(fleet, drivers(), [*sorted(hosts), *clusters(spec, names)])

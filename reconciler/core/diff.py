@@ -79,7 +79,7 @@ def _workload(name: str, spec: Spec, world: World, index: Index) -> Iterator[Cha
             name,
             placed.host,
             f"{unseen} was not seen: {index.unknown[unseen]}",
-            f"see what it lacks: reconcile doctor {unseen}; or place the workload elsewhere",
+            f"see what it lacks: reconcile doctor {unseen.rstrip('/')}; or place the workload elsewhere",
         )
         return
     if current is None and (found_out := out_of_view(name, placed.host, spec, index.unknown)) is not None:

@@ -185,6 +185,40 @@ async def test_garbage_makes_the_cluster_unknown(there: Lab, kind: str, change: 
     there.api.change(kind, name, namespace, change)
     (finding,) = (await there.plan(specs())).plan.findings
     assert finding.rule == "host-unknown" and "answered" in finding.message
+    assert "reconcile doctor lab;" in finding.fix
+
+
+@pytest.mark.parametrize("have", ["gone", 7, {"a": 1}, [{"name": {}}, {"name": ["x"]}, 3], [], None])
+@pytest.mark.parametrize("wanted", [[{"name": "root"}], [{"name": "root"}, 1], [1, 2]])
+async def test_a_list_that_somebody_made_another_is_drift_of_its_machine(
+    there: Lab, have: Any, wanted: list[Any]
+) -> None:
+    async with playing(there):
+        await there.apply(from_manifest({"x": wanted}))
+    there.api.objects[VMS]["shop", "db"]["spec"]["x"] = have
+    seen = await there.plan(from_manifest({"x": wanted}))
+    assert [change.kind for change in seen.plan.changes] == [ChangeKind.UPDATE]
+    assert "spec.x" in str(seen.plan.findings)
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"manifest": {"spec": {"x": [{"name": {}}], "y": {"z": [[]]}}}},
+        {"manifest": [1]},
+        {"manifest": {"metadata": {"labels": [1]}, "spec": 7}},
+        [],
+        7,
+        None,
+    ],
+)
+async def test_a_note_of_what_it_was_made_from_may_say_anything(there: Lab, section: Any) -> None:
+    machine(there.api)
+    machine(there.api, "theirs")
+    note = {"metadata": {"annotations": {LABEL_SPEC: json.dumps(section)}}}
+    there.api.change(VMS, "theirs", "shop", note)
+    seen = await there.plan(specs())
+    assert [change.kind for change in seen.plan.changes] == [ChangeKind.MOVE] and not seen.world.unknown()
 
 
 async def test_a_marker_that_cannot_be_read_stops_its_workload_only(there: Lab) -> None:
@@ -211,7 +245,7 @@ async def test_kubevirts_word_counts_where_it_moved_a_machine_itself(there: Lab)
 async def test_doctor_lists_the_rights_that_lack(there: Lab) -> None:
     api = there.api
     reviews = "authorization.k8s.io/selfsubjectaccessreviews"
-    found = await examine(specs(), ["lab"], lambda said: None)
+    found = await examine(specs(), ["lab/"], lambda said: None)
     assert [one.name for one in found.hosts] == ["lab/", "lab/node01", "lab/node02"]
     assert "does not say" in found.hosts[0].problems[0].message and found.exit_code == 0
     inner = api.send

@@ -61,7 +61,7 @@ def as_it_is(made_from: str, vm: Reading) -> tuple[str, tuple[str, ...]]:
         metadata = _mapping(manifest.get("metadata"))
         for part in ("labels", "annotations"):
             found += _differing(_mapping(metadata.get(part)), _mapping(vm.metadata.get(part)), f"metadata.{part}")
-    except (ValueError, AttributeError, RecursionError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return "", ("its annotation",)
     if not found:
         return made_from, ()
@@ -78,13 +78,22 @@ def _differing(wanted: Any, have: Any, where: str) -> Iterator[str]:
         for key, value in wanted.items():
             yield from _differing(value, have.get(key), f"{where}.{key}")
     elif isinstance(wanted, list):
-        named = {one["name"]: one for one in have or () if isinstance(one, Mapping) and "name" in one}
+        there = have if isinstance(have, list) else []
+        if have is not None and have is not there:
+            yield where
+            return
+        named = {name: one for one in there if (name := _name(one))}
         for number, one in enumerate(wanted):
-            name = one.get("name") if isinstance(one, Mapping) else None
-            other = named.get(name) if name else (have[number] if have and number < len(have) else None)
+            name = _name(one)
+            other = named.get(name) if name else (there[number] if number < len(there) else None)
             yield from _differing(one, other, f"{where}[{name or number}]")
     elif wanted != have and not _same_quantity(wanted, have):
         yield where
+
+
+def _name(one: object) -> str:
+    name = one.get("name") if isinstance(one, Mapping) else None
+    return name if isinstance(name, str) else ""
 
 
 def _same_quantity(wanted: object, have: object) -> bool:
