@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from reconciler.model.base import Model
+from reconciler.model.base import Model, canonical_json
 from reconciler.model.cluster import Namespace
 from reconciler.model.health import HealthCheck
 
 OBJECT_NAME = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
-MOST_MANIFEST = 2**17
-"""Characters of a manifest: what was applied is remembered in an annotation, of which a cluster takes 256 KiB."""
+MOST_STORED = 192 * 2**10
+"""Bytes that a manifest takes in annotations, of which a cluster takes 256 KiB for an object. The rest is for
+markers, for what others write there, and for an old manifest that takes them otherwise than the new one."""
 OURS = ("apiVersion", "kind", "status")
 RUNNING = ("running", "runStrategy")
 
@@ -43,8 +45,11 @@ class ClusterMachine(Model):
             raise ValueError(f"`manifest.spec.{found[0]}` is what `state` says")
         if not isinstance(metadata, dict) or metadata.keys() - {"labels", "annotations"}:
             raise ValueError("`manifest.metadata` holds `labels` and `annotations` only")
-        if len(json.dumps(wanted)) > MOST_MANIFEST:
-            raise ValueError(f"`manifest` is longer than {MOST_MANIFEST} characters")
+        if (bytes_there := stored(wanted)) > MOST_STORED:
+            raise ValueError(
+                f"`manifest` would take {bytes_there} bytes of annotations, where it is kept for drift, for the"
+                f" way back and for moves, and at most {MOST_STORED} fit: have long texts (cloud-init) in a Secret"
+            )
         return self
 
     @property
@@ -64,6 +69,15 @@ class ClusterMachine(Model):
     def can_be_asked(self, check: HealthCheck) -> None:
         """ValueError: its readiness is KubeVirt's own to ask."""
         raise ValueError("`health` is not asked of KubeVirt's machines: give the manifest a `readinessProbe`")
+
+
+def stored(manifest: Mapping[str, Any]) -> int:
+    """Bytes of all that is kept of it in annotations at once: what it was made from, now and before an update, the
+    dossier of a move as text in text, and its own annotations."""
+    note = len(canonical_json(manifest).encode())
+    dossier = len(json.dumps(json.dumps(manifest)))
+    own = manifest.get("metadata") or {}
+    return 2 * note + dossier + len(json.dumps(own.get("annotations") or {}, ensure_ascii=False).encode())
 
 
 def kind_of(value: Any) -> str:

@@ -188,6 +188,25 @@ async def test_garbage_makes_the_cluster_unknown(there: Lab, kind: str, change: 
     assert "reconcile doctor lab;" in finding.fix
 
 
+@pytest.mark.parametrize(("text", "most"), [("a", 65_000), ('"', 24_000), ("ä", 17_000)])
+async def test_what_validates_fits_into_the_annotations_of_its_machine(there: Lab, text: str, most: int) -> None:
+    """Moved, then changed: what it was made from, what before that, and the dossier are there at once."""
+
+    def long(number: int, node: str, app: str) -> Spec:
+        manifest = {"metadata": {"labels": {"app": app}}, "spec": {"template": TEMPLATE, "x": text * number}}
+        return specs(placement={"cluster": "lab", "node": node}, section={"manifest": manifest})
+
+    with pytest.raises(ValueError, match="bytes of annotations"):
+        long(most + 2_000, "node01", "a")
+    async with playing(there):
+        for node, app in (("node01", "a"), ("node02", "a"), ("node01", "a"), ("node01", "b")):
+            done = await there.apply(long(most, node, app))
+            assert done.outcome is None or set(done.outcome.groups.values()) == {GroupState.DONE}
+            kept = there.api.get(VMS, "db", "shop")["metadata"]["annotations"]
+            assert sum(len(key) + len(value.encode()) for key, value in kept.items()) < 256 * 1024 - 16 * 1024
+    assert {"io.reconciler.before", KEPT, LABEL_SPEC} <= kept.keys()
+
+
 @pytest.mark.parametrize("have", ["gone", 7, {"a": 1}, [{"name": {}}, {"name": ["x"]}, 3], [], None])
 @pytest.mark.parametrize("wanted", [[{"name": "root"}], [{"name": "root"}, 1], [1, 2]])
 async def test_a_list_that_somebody_made_another_is_drift_of_its_machine(
