@@ -288,6 +288,11 @@ PAGES: dict[str, Page] = {
         "Without a journal a move goes on from what its two hosts have kept, which holds commands for both. "
         "They differ, or one has none: a disk was exchanged, or a host is in somebody's hands.",
     ),
+    "H218": Page(
+        "a command line that is too long",
+        "Linux takes at most 128 KiB in one argument, and a login shell gets a command as one. Something of "
+        "the spec is longer: its command, environment, labels or mounts. Nothing was run.",
+    ),
     "H290": Page(
         "answers cannot be read",
         "The host printed something no parser knows, so nothing about it is concluded. Please report it with "

@@ -11,6 +11,7 @@ import re
 import shlex
 from collections.abc import Sequence
 
+from reconciler.errors import HostError
 from reconciler.model.command import ApiCall, Command
 
 MAX_LINE = 120_000
@@ -37,7 +38,11 @@ def line(argv: Sequence[str], token: str, *, sudo: bool = False) -> str:
     command = ("sudo", "-n", "--", *argv) if sudo else tuple(argv)
     text = "exec " + quote(("/bin/sh", "-c", _START, token, *command))
     if len(text.encode()) > MAX_LINE:
-        raise ValueError(f"command line of {len(text)} characters is too long; give data on stdin")
+        raise HostError(
+            f"the command line of {argv[0]} is too long for a host: {len(text)} characters of {MAX_LINE}",
+            code="H218",
+            fix="make shorter what of the spec goes into it: command, env, labels, mounts",
+        )
     return text
 
 

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from reconciler.errors import CommandFailed, HostError
+from reconciler.model.command import Result
 from reconciler.model.container import Container
 from reconciler.model.labels import ANNOTATION_CRIU, LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.world import InstanceState
-from reconciler.runtimes.cri import calls, configs, looking, messages
+from reconciler.runtimes.base import Pull
+from reconciler.runtimes.cri import calls, configs, images, looking, messages
 from reconciler.runtimes.cri.calls import CriAnswer, CriCall
 from reconciler.runtimes.cri.driver import CriDriver
 from reconciler.runtimes.cri.messages import mapping
@@ -115,6 +117,27 @@ def test_answers_are_read_by_their_calls() -> None:
     with pytest.raises(CommandFailed) as error:
         calls.done(found, [VERSION, VERSION])
     assert error.value.code == calls.FAILED and error.value.why == "not found"
+
+
+@pytest.mark.parametrize("missing", [0, 1, 2])
+def test_an_answer_that_lacks_is_told(missing: int) -> None:
+    """Also one in the middle, after which each would be taken for another's."""
+    asked = [VERSION] * 3
+    frame = messages.framed("versions", {"runtime_name": "containerd"})
+    parts = [f"\n@@ call {n}\ngrpc 0 \n{base64.b64encode(frame).decode()}\n" for n in range(3) if n != missing]
+    program = calls.ask(asked)
+    next(program)
+    with pytest.raises(HostError, match="an answer to each call"):
+        program.send(Result(0, "".join(parts) + "\n@@ end\n"))
+
+
+def test_a_password_that_is_no_text_is_told() -> None:
+    program = images.pull_image("app:1", Pull(newest=True, login=("me", b"\xff")))
+    next(program)
+    nothing = base64.b64encode(messages.framed("imageanswer", {})).decode()
+    with pytest.raises(HostError, match="UTF-8") as error:
+        program.send(Result(0, f"\n@@ call 0\ngrpc 0 \n{nothing}\n\n@@ end\n"))
+    assert error.value.code == calls.FAILED
 
 
 def test_who_says_nothing_did_nothing() -> None:

@@ -6,17 +6,21 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import os
 import subprocess
 import tarfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from reconciler.errors import HostError
+from reconciler.hosts import shell
 from reconciler.model.container import Container
 from reconciler.model.world import ContainerFacts, InstanceState, NetworkFacts
 from reconciler.resources import host_script
-from reconciler.runtimes.cri import archive, copies, networks
+from reconciler.runtimes.cri import archive, configs, copies, making, networks
+from reconciler.runtimes.cri.calls import CriCall
 from reconciler.runtimes.cri.unsupported import unsupported
 
 POD, IMAGE, MANIFEST = "a" * 64, "sha256:" + "c" * 64, "sha256:" + "d" * 64
@@ -40,6 +44,39 @@ def test_an_archive_has_what_containerd_reads_first_and_nothing_of_the_pod() -> 
     assert parts["config.dump"]["rootfsImageRef"].endswith(MANIFEST)
     assert parts["status.dump"]["annotations"] == {"org.criu.config": "/x"}
     assert len(packed) < 20_000
+
+
+CURL = """#!/bin/sh
+cat /proc/$PPID/cmdline >"$KEPT/asked-by"
+for word; do
+    case $word in
+        @*) cp "${word#@}" "$KEPT/request";;
+        */heads) printf 'grpc-status: 0\\r\\n' >"$word";;
+    esac
+done
+cp "$KEPT/notes/web.tar" "$KEPT/archive"
+"""
+
+
+def test_what_a_container_that_waits_is_asked_with_is_in_no_command_line(tmp_path: Path) -> None:
+    """An environment may be secret, and longer than a command line. Real: the script. Fake: curl."""
+    secret = "S3CR3T" * 20_000
+    config = configs.container("web", wanted(env={"TOKEN": secret}), IMAGE)
+    call = CriCall("CreateContainer", "create", {"pod_sandbox_id": POD, "config": config}, "id")
+    packed = archive.packed("web", IMAGE, IMAGE, {})
+    (tmp_path / "curl").write_text(CURL)
+    (tmp_path / "curl").chmod(0o755)
+    (tmp_path / "notes").mkdir()
+    file = str(tmp_path / "notes" / "web.tar")
+    argv, stdin = making.arrival(call, file, ("", "", "", ""), packed)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    env = {**os.environ, "PATH": path, "TMPDIR": str(tmp_path), "KEPT": str(tmp_path)}
+    done = subprocess.run(argv, input=stdin, env=env, capture_output=True, check=False)
+    assert done.returncode == 0 and "@@ call 0" in done.stdout.decode() and "grpc 0" in done.stdout.decode()
+    assert (tmp_path / "archive").read_bytes() == packed
+    assert secret.encode() in (tmp_path / "request").read_bytes()
+    assert b"CreateContainer" not in (tmp_path / "asked-by").read_bytes()
+    assert len(shell.line(argv, "t")) < shell.MAX_LINE
 
 
 # --- who answers for its image ---

@@ -206,8 +206,9 @@ async def test_sudo_that_wants_a_password_says_what_to_add(server: Server, fleet
 def test_lines_that_hosts_cannot_take_are_refused() -> None:
     with pytest.raises(ValueError, match="NUL"):
         shell.line(("a\0b",), "t")
-    with pytest.raises(ValueError, match="stdin"):
-        shell.line(("x" * 200_000,), "t")
+    with pytest.raises(HostError, match="too long") as caught:
+        shell.line(("podman", "run", "--env", "A=" + "x" * 200_000), "t")
+    assert caught.value.code == "H218" and "xxx" not in str(caught.value)
 
 
 async def test_a_script_that_fails_is_named_and_not_recited(server: Server, fleets: Fleets) -> None:

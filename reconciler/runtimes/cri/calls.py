@@ -71,7 +71,10 @@ def ask(calls: Sequence[CriCall]) -> Program[list[CriAnswer]]:
     """What each answers, whatever became of those before; changes nothing."""
     argv = shell("calls", str(round(LIMIT)), "on")
     said = yield Command(argv, stdin=stdin(calls), timeout=LIMIT * 2 + _SLACK, secret=True)
-    return read(said.stdout, calls)
+    found = read(said.stdout, calls)
+    if len(found) != len(calls):
+        raise answers.refused("", "what CRI answers", "an answer to each call")
+    return found
 
 
 def change(

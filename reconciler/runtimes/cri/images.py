@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reconciler.core import answers
-from reconciler.errors import CommandFailed
+from reconciler.errors import CommandFailed, HostError
 from reconciler.model.command import Archive, Command, Program, Seconds
 from reconciler.model.world import ImageFacts
 from reconciler.resources import host_script
@@ -46,7 +46,7 @@ def pull_image(name: str, how: Pull = Pull()) -> Program[str]:  # noqa: B008  it
         fields: dict[str, object] = {"image": {"image": name}}
         if how.login is not None:
             user, password = how.login
-            fields["auth"] = {"username": user, "password": password.decode()}
+            fields["auth"] = {"username": user, "password": _text(password, name)}
         call = (CriCall("PullImage", "pull", fields, "pulled"),)
         argv = calls.shell("calls", str(round(PULL_LIMIT)))
         said = yield Command(argv, stdin=calls.stdin(call), timeout=PULL_LIMIT + 20, changes=True, secret=True)
@@ -55,6 +55,17 @@ def pull_image(name: str, how: Pull = Pull()) -> Program[str]:  # noqa: B008  it
     if found is None:
         raise CommandFailed(f"{name} was pulled but is not there")
     return found
+
+
+def _text(password: bytes, image_name: str) -> str:
+    try:
+        return password.decode()
+    except UnicodeDecodeError:
+        raise HostError(
+            f"the password of {image_name}'s registry is not UTF-8, and CRI takes no other",
+            code=calls.FAILED,
+            fix="write its secret anew as UTF-8",
+        ) from None
 
 
 def has_image(wanted: str) -> Program[bool]:

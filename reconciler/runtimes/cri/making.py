@@ -45,12 +45,17 @@ def to_restore(name: str, wanted: Container, image: str, fence: Fence, phases: P
     annotations = {entry["key"]: entry["value"] for entry in config["annotations"]}
     file = f"{calls.NOTES}/{name}.tar"
     call = CriCall("CreateContainer", "create", _creation(name, wanted, file, sandbox, pod), "id")
-    argv = calls.shell("arrive", str(round(calls.LIMIT)), file, *asked, host_script("cri", "known", "pl"))
     packed = archive.packed(name, f"sha256:{image}", reference, annotations)
-    said = yield from guard.run(
-        fence, phases, (*argv, *call.line.split()), stdin=packed, timeout=calls.LIMIT * 2, secret=True
-    )
+    argv, stdin = arrival(call, file, asked, packed)
+    said = yield from guard.run(fence, phases, argv, stdin=stdin, timeout=calls.LIMIT * 2, secret=True)
     calls.done(calls.read(said.stdout, [call]), [call])
+
+
+def arrival(call: CriCall, file: str, asked: tuple[str, ...], packed: bytes) -> tuple[tuple[str, ...], bytes]:
+    """The command line and the input of `arrive.sh`. What the container is made from is input: environments may be
+    longer than a command line, and are nobody's to see in the host's list of processes."""
+    argv = calls.shell("arrive", str(round(calls.LIMIT)), file, *asked, host_script("cri", "known", "pl"))
+    return argv, calls.stdin([call]) + packed
 
 
 def _creation(name: str, wanted: Container, image: str, sandbox: str, pod: dict[str, Any]) -> dict[str, Any]:
