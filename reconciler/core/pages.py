@@ -302,7 +302,8 @@ PAGES: dict[str, Page] = {
         "two hosts are one machine",
         "Two Host specs lead to the same machine: two spellings of a name, or a name and an address. Everything "
         "on it would be seen twice, as two running copies. Nothing is concluded about it until one of the specs "
-        "is gone; workloads that are placed by the name that goes need the one that stays.",
+        "is gone; workloads that are placed by the name that goes need the one that stays. Clusters are told by "
+        "the UID of their namespace kube-system: two Cluster specs may not lead to one.",
     ),
     "H291": Page("no answer in time", "The host is connected and slow or stuck. Look at its load and disk."),
     "L700": Page(

@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from reconciler.core.sharing import shared
 from reconciler.errors import HostError, HostUnreachable, ReconcilerError
 from reconciler.facts.adding import with_runtime
+from reconciler.facts.cluster import identity
 from reconciler.facts.cluster import look as nodes_of
 from reconciler.facts.host import look
 from reconciler.hosts.base import Fleet, Host, each, pump
 from reconciler.model.command import Seconds
-from reconciler.model.place import cluster_of
+from reconciler.model.place import cluster_of, leased
 from reconciler.model.world import HostFacts, HostUnknown, HostView, World
 from reconciler.runtimes.base import InClusters, Runtime, abilities
 
@@ -61,7 +62,8 @@ async def observe(
 
 
 def _told_apart(hosts: Mapping[str, HostView]) -> dict[str, HostView]:
-    """Hosts that are one machine under several names are unknown: each of its workloads would be seen twice."""
+    """Hosts that are one machine under several names are unknown, and so are clusters, with their nodes: each
+    workload there would be seen twice."""
     names: dict[str, list[str]] = {}
     for name, host in hosts.items():
         if isinstance(host, HostFacts) and host.machine:
@@ -70,9 +72,11 @@ def _told_apart(hosts: Mapping[str, HostView]) -> dict[str, HostView]:
     for same in names.values():
         for name in same if len(same) > 1 else ():
             others = " and ".join(other for other in same if other != name)
-            reason = f"it is the same machine as {others}; keep one of these Host specs"
+            what, kind = ("cluster", "Cluster") if cluster_of(name) else ("machine", "Host")
+            reason = f"it is the same {what} as {others}; keep one of these {kind} specs"
             views[name] = HostUnknown(name=name, reason=reason, code=SAME_MACHINE)
-    return views
+    doubled = {name for name, view in views.items() if isinstance(view, HostUnknown)}
+    return {name: view for name, view in views.items() if name in doubled or leased(name) not in doubled}
 
 
 async def _place(
@@ -121,7 +125,8 @@ async def _cluster(fleet: Fleet, drivers: Mapping[str, Runtime], name: str) -> d
     for driver in drivers.values():
         if isinstance(driver, InClusters):
             places = await pump(driver.observe_cluster(places), there)
-    return {name: HostFacts(name=name), **places}
+    its_own = places.get(name, HostFacts(name=name))
+    return {**places, name: its_own.model_copy(update={"machine": await pump(identity(), there)})}
 
 
 async def _host(fleet: Fleet, drivers: Mapping[str, Runtime], name: str) -> dict[str, HostFacts]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from reconciler.core import answers
 from reconciler.core.quantity import quantity
-from reconciler.model.command import ApiCall, Program, Verb
+from reconciler.model.command import ApiCall, Program, Seconds, Verb
 from reconciler.model.place import seat
-from reconciler.model.resources import NODE
+from reconciler.model.resources import NAMESPACE, NODE
 from reconciler.model.world import HostFacts
 
+ITS_OWN = "kube-system"
+"""The namespace that every cluster has for as long as it is there: its UID is the cluster's."""
+AGE: Seconds = 60.0
 ZONE = "topology.kubernetes.io/zone"
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 """Architectures by the names that hosts have for them."""
@@ -20,6 +23,15 @@ def look(cluster: str) -> Program[dict[str, HostFacts]]:
     listed = answers.mapping(answers.parsed(told.stdout, "nodes"), "nodes")
     nodes = [_node(cluster, one) for one in answers.items(listed.get("items"), "nodes")]
     return {node.name: node for node in nodes}
+
+
+def identity() -> Program[str]:
+    """What is the same for names of one cluster; empty where it may not be read."""
+    told = yield ApiCall(Verb.GET, NAMESPACE, ITS_OWN, ok=(403, 404), age=AGE)
+    if told.status >= 400:
+        return ""
+    metadata = answers.mapping(answers.parsed(told.stdout, "a namespace"), "a namespace").get("metadata")
+    return answers.word(answers.mapping(metadata, "a namespace").get("uid"), "the UID of a namespace")
 
 
 def _node(cluster: str, raw: object) -> HostFacts:

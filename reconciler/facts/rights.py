@@ -23,7 +23,7 @@ from reconciler.model.resources import (
 NEEDED: tuple[tuple[Resource, tuple[str, ...]], ...] = (
     (NODE, ("get", "list")),
     (POD, ("list",)),
-    (NAMESPACE, ("list",)),
+    (NAMESPACE, ("get", "list")),
     (CONFIG_MAP, ("get", "create", "patch")),
     (KUBEVIRT, ("list",)),
     (VM, ("get", "list", "create", "patch", "delete")),

@@ -17,7 +17,7 @@ from reconciler.facts.rights import NEEDED
 from reconciler.hosts.kubernetes.api import HttpAnswer, Request
 from reconciler.model.labels import KEPT, LABEL_SPEC, LABEL_WORKLOAD
 from reconciler.model.plan import ChangeKind
-from reconciler.model.spec import DesiredState, Spec
+from reconciler.model.spec import DesiredState, Placement, Spec
 from tests.clusters.kubevirt import (
     POLICIES,
     VMIS,
@@ -259,6 +259,28 @@ async def test_kubevirts_word_counts_where_it_moved_a_machine_itself(there: Lab)
     async with playing(there):
         again = await there.apply(specs())
     assert again.outcome and again.outcome.groups == {"db": GroupState.DONE} and there.where() == "node02"
+
+
+async def test_one_cluster_under_two_names_is_unknown_under_both(there: Lab) -> None:
+    """Its machine would be two workloads, each moved to where the other does not want it."""
+    machine(there.api)
+    first = specs()
+    (spec,) = first.clusters.values()
+    other = spec.model_copy(update={"metadata": spec.metadata.model_copy(update={"name": "lob"})})
+    section = first.workloads["db"].spec.model_copy(update={"placement": Placement(cluster="lob", node="node01")})
+    twin = first.workloads["db"].model_copy(
+        update={"spec": section, "metadata": spec.metadata.model_copy(update={"name": "db2"})}
+    )
+    both = first.model_copy(
+        update={"clusters": {**first.clusters, "lob": other}, "workloads": {**first.workloads, "db2": twin}}
+    )
+    assert not (await there.plan(both)).world.unknown(), "its identity may not be read"
+    there.api.put("namespaces", {"metadata": {"name": "kube-system", "uid": "u-1"}})
+    seen = await there.plan(both)
+    assert {name: one.code for name, one in seen.world.unknown().items()} == {"lab/": "H292", "lob/": "H292"}
+    assert not seen.plan.changes and seen.world.hosts.keys() == {"lab/", "lob/"}
+    assert "same cluster as lob/" in str(seen.plan.findings)
+    assert [change.kind for change in (await there.plan(first)).plan.changes] == [ChangeKind.MOVE]
 
 
 async def test_doctor_lists_the_rights_that_lack(there: Lab) -> None:

@@ -89,16 +89,19 @@ class ClusterPlace:
             return Result(0)
         began = time.monotonic()
         call = replace(call, timeout=min(call.timeout, self._cluster.timeout))
+        key = (*call.words, call.selector)
+        kept = self._cluster.told.get(key)
+        if kept and call.age and began - kept[0] < call.age:
+            return kept[1]
         if call.verb is Verb.LIST:
-            kept = self._cluster.told.get((*call.words, call.selector))
-            if kept and call.age and began - kept[0] < call.age:
-                return kept[1]
-            listed = replace(await self._list(call), seconds=time.monotonic() - began)
-            if call.age:
-                self._cluster.told[(*call.words, call.selector)] = (began, listed)
-            return listed
-        answer = await self._made(call)
-        return Result(answer.status, answer.text, seconds=time.monotonic() - began)
+            told = await self._list(call)
+        else:
+            answer = await self._made(call)
+            told = Result(answer.status, answer.text)
+        told = replace(told, seconds=time.monotonic() - began)
+        if call.age:
+            self._cluster.told[key] = (began, told)
+        return told
 
     async def _made(self, call: ApiCall) -> HttpAnswer:
         """Once more where nobody knows whether it was made and twice is the same as once; each time the marker is
