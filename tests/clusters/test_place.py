@@ -370,3 +370,11 @@ def test_an_answer_that_was_long_on_its_way_is_no_other_clock(monkeypatch: pytes
     ):
         clock.heard(at, asked)
         assert clock.now() == now
+
+
+def test_a_right_that_lacks_is_named_as_roles_do(api: MemoryApi) -> None:
+    api.answers = [HttpAnswer(403, '{"message": "no"}')]
+    with pytest.raises(HostError) as failure:
+        ask(one(ApiCall(Verb.APPLY, VM, "db", "shop", body="{}")), place(api))
+    assert failure.value.code == "H225"
+    assert failure.value.what == "not allowed: patch virtualmachines of kubevirt.io in shop"

@@ -41,6 +41,8 @@ PAUSE: Seconds = 0.2
 LONGEST_PAUSE: Seconds = 8.0
 """Longest that is waited before a call is made again, whatever the server asks for."""
 EXPIRED = 410
+_RIGHTS = {Verb.APPLY: "patch"}
+"""What roles call a verb, where that is another word."""
 _KUBEVIRT = ("kubevirt.io", "migrations.kubevirt.io")
 
 
@@ -220,7 +222,7 @@ class ClusterPlace:
         if answer.status == 403:
             where = f" in {call.namespace}" if call.namespace else ""
             return HostError(
-                f"not allowed: {call.verb.value} {resource.plural}{group}{where}",
+                f"not allowed: {_RIGHTS.get(call.verb, call.verb.value)} {resource.plural}{group}{where}",
                 code="H225",
                 where=self.name,
                 why=said,
