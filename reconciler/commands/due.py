@@ -120,7 +120,8 @@ class TakeDue:
             return []
         here = (taken.at.host, taken.at.folder)
         there = [one for one in kept if (one.at.host, one.at.folder) == here]
-        if gone := doomed(there, policy.keep):
-            await whole_one([one for one in newest_first(there) if one not in gone], fleet, taken.workload)
+        now = time.time()
+        if gone := doomed(there, policy.keep, now):
+            await whole_one([one for one in newest_first(there, now) if one not in gone], fleet, taken.workload)
         await discard(gone, fleet)
         return gone

@@ -21,6 +21,11 @@ def new_run_id() -> str:
     return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{randomness.token_hex(2)}"
 
 
+def last_id(now: float) -> str:
+    """No ID of a run that began until then sorts after it."""
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}~"
+
+
 @dataclass
 class Interruptible:
     """What a command knows of its executor. `_lost`: why it must not go on, when another controller has taken a

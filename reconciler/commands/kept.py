@@ -4,6 +4,7 @@ host that keeps some is asked."""
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -61,9 +62,10 @@ async def stock(spec: Spec, fleet: Fleet, where: str = "", workload: str = "") -
     return FoundKept(tuple(found), unknown)
 
 
-async def ask(at: KeptAt, fleet: Fleet, workload: str = "", newest: int = 0) -> tuple[Kept, ...]:
-    """What one store has. ReconcilerError also where a secret that it needs is not there."""
-    return await pump(shelf.listed(at, keys_of(at), workload, newest), fleet.host(at.host))
+async def ask(at: KeptAt, fleet: Fleet, workload: str = "", newest: int = 0, until: str = "") -> tuple[Kept, ...]:
+    """What one store has, as `shelf.listed` says. ReconcilerError also where a
+    secret that it needs is not there."""
+    return await pump(shelf.listed(at, keys_of(at), workload, newest, until), fleet.host(at.host))
 
 
 async def discard(gone: Iterable[Kept], fleet: Fleet) -> None:
@@ -103,7 +105,9 @@ def chosen(reference: str, found: FoundKept) -> list[Kept]:
     name, wanted = parse_reference(reference)
     mine = [one for one in found.kept if one.workload == name]
     if "@" in reference:
-        mine = newest_first(mine)[:1] if wanted == LATEST else [one for one in mine if one.id == wanted]
+        mine = (
+            newest_first(mine, time.time())[:1] if wanted == LATEST else [one for one in mine if one.id == wanted]
+        )
     if not mine:
         unseen = f"not seen: {', '.join(sorted(found.unknown))}" if found.unknown else ""
         raise InputError(
@@ -117,7 +121,7 @@ def chosen(reference: str, found: FoundKept) -> list[Kept]:
 
 def usable(reference: str, mine: Sequence[Kept]) -> list[Kept]:
     """Those that can be used of what a reference means, newest first; Refused where none can."""
-    if not (found := newest_first(mine)):
+    if not (found := newest_first(mine, time.time())):
         raise Refused(
             f"{reference} cannot be used",
             code="P452",

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Collection
 from dataclasses import replace
 
+from reconciler.commands.interruptible import last_id
 from reconciler.commands.kept import ask, verified
 from reconciler.core.checkpoints import newest_first, place_of, places_of
 from reconciler.core.failing import Restorable
@@ -29,7 +30,7 @@ async def recovery_points(spec: Spec, fleet: Fleet, unseen: Collection[str], now
     if not wanted:
         return {}
     places = [at for at in places_of(spec) if at.host not in unseen]
-    asked = (ask(at, fleet, newest=ENOUGH) for at in places)
+    asked = (ask(at, fleet, newest=ENOUGH, until=last_id(now)) for at in places)
     found: dict[str, list[Kept]] = {}
     unknown = set(unseen)
     for at, answer in zip(places, await asyncio.gather(*asked, return_exceptions=True), strict=True):
@@ -58,7 +59,7 @@ async def restorable(spec: Spec, fleet: Fleet, world: World, names: Collection[s
                     if at.repository is None:
                         raise
                     skipped[name] = (*skipped.get(name, ()), f"{at}, which may have a newer one: {error}")
-        for kept in newest_first(found):
+        for kept in newest_first(found, now):
             bad = (await verified(kept, fleet)).wrong
             if not bad:
                 best[name] = kept

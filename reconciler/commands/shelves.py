@@ -4,6 +4,7 @@ goes."""
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 
 from reconciler.commands.compose import keys_of, open_fleet
@@ -93,6 +94,7 @@ async def prune(spec: Spec, workload: str = "", where: str = "", *, really: bool
     if workload and workload not in spec.workloads:
         raise InputError(f"no spec defines the workload {workload}", code="E203", fix="reconcile checkpoints rm")
     done: list[Pruned] = []
+    now = time.time()
     async with open_fleet(spec, lambda _: None) as fleet:
         found = await stock(spec, fleet, where, workload)
         places: dict[tuple[str, str, str], list[Kept]] = {}
@@ -101,9 +103,9 @@ async def prune(spec: Spec, workload: str = "", where: str = "", *, really: bool
         for (name, _, _), all_there in sorted(places.items()):
             refs = spec.workloads[name].spec.checkpoints if name in spec.workloads else None
             keep = spec.checkpoint_policies[refs.policy].spec.keep if refs else None
-            if keep is None or not (goes := doomed(all_there, keep)):
+            if keep is None or not (goes := doomed(all_there, keep, now)):
                 continue
-            stays = await whole_one([one for one in newest_first(all_there) if one not in goes], fleet, name)
+            stays = await whole_one([one for one in newest_first(all_there, now) if one not in goes], fleet, name)
             done.append(Pruned(stays, tuple(goes)))
         await discard((kept for pruned in done for kept in pruned.goes if really), fleet)
     return done

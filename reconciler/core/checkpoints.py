@@ -44,10 +44,11 @@ def places_of(spec: Spec) -> list[KeptAt]:
     return [*stores, *(KeptAt(host) for host in sorted(spec.hosts) if (host, DEFAULT_FOLDER) not in named)]
 
 
-def newest_first(kept: Iterable[Kept]) -> list[Kept]:
-    """Those that can be used."""
-    usable = [(one.manifest.taken_at, one.id, one) for one in kept if one.manifest is not None]
-    return [one for _, _, one in sorted(usable, key=lambda row: row[:2], reverse=True)]
+def newest_first(kept: Iterable[Kept], now: float) -> list[Kept]:
+    """Those that can be used. What is from the future, by a clock that was wrong, comes last: nobody knows how old
+    it is."""
+    usable = [(one.manifest.taken_at <= now, one.manifest.taken_at, one.id, one) for one in kept if one.manifest]
+    return [one for *_, one in sorted(usable, key=lambda row: row[:3], reverse=True)]
 
 
 def with_manifest(seen: Kept, text: str) -> Kept:

@@ -74,7 +74,7 @@ def point(
         waits = [policy.interval - found] if policy.interval is not None else []
         waits += [comes - now] if comes is not None else []
         left = max(0.0, min(waits, default=policy.oldest))
-    shown = (*newest_first(there), *(one for one in there if one.manifest is None))
+    shown = (*newest_first(there, now), *(one for one in there if one.manifest is None))
     return Point(workload, called, found, policy.oldest, left, late, unknown, shown)
 
 

@@ -54,7 +54,7 @@ def practice(
 ) -> Practice:
     """`came`, `comes`: when a time that the policy names was last, and is next; `unknown`: where a host could not
     be asked nothing is late. After one that came out badly each newer checkpoint is tried."""
-    usable = newest_first(kept)
+    usable = newest_first(kept, now)
     tried = sorted(
         ((one.rehearsed.at, one) for one in usable if one.rehearsed and one.rehearsed.at <= now),
         key=lambda row: row[0],

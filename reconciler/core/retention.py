@@ -32,11 +32,12 @@ def _year(seconds: float) -> int:
     return _month(seconds) // 12
 
 
-def doomed(kept: Iterable[Kept], keep: Retention) -> list[Kept]:
+def doomed(kept: Iterable[Kept], keep: Retention, now: float) -> list[Kept]:
     """Those that no rule keeps. One that is pinned stays, and so does one whose manifest cannot be used: of that a
-    person decides. The newest is always kept, and so is the newest that came up well when it was rehearsed: of no
-    other is that known."""
-    usable = newest_first(kept)
+    person decides. One from the future, by a wrong clock, stays for the same reason, and takes the place of
+    none. The newest is always kept, and so is the newest that came up well when it was rehearsed: of no other is
+    that known."""
+    usable = [one for one in newest_first(kept, now) if one.manifest and one.manifest.taken_at <= now]
     rules: tuple[tuple[int, Callable[[float], int]], ...] = (
         (keep.hourly, lambda seconds: int(seconds // 3600)),
         (keep.daily, _day),

@@ -101,10 +101,10 @@ def note(folder: str, done: KeptRehearsal) -> Program[None]:
     yield Command(shell("change", "rehearsed", folder, noting.word_of(done)), changes=True)
 
 
-def listed(at: KeptAt, workload: str = "", newest: int = 0) -> Program[tuple[Kept, ...]]:
+def listed(at: KeptAt, workload: str = "", newest: int = 0, until: str = "") -> Program[tuple[Kept, ...]]:
     """Every whole checkpoint of the store, also those whose manifest cannot be used; or the newest of each,
-    and the last that were rehearsed."""
-    said = yield Command(shell("list", at.folder, workload or "*", str(newest)))
+    of those with IDs up to `until`, as many of what comes after, and the last that were rehearsed."""
+    said = yield Command(shell("list", at.folder, workload or "*", str(newest), until))
     return tuple(_kept_in(at, line) for line in said.stdout.splitlines())
 
 

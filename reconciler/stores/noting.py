@@ -45,13 +45,21 @@ def rehearsal_of(word: str) -> KeptRehearsal | None:
     return KeptRehearsal(float(found["at"]), found["host"], short(printable(why)) or UNSAID)
 
 
-def newest_of(found: Iterable[_T], count: int, word: Callable[[_T], KeptRehearsal | None]) -> list[_T]:
+def newest_of(
+    found: Iterable[_T],
+    count: int,
+    word: Callable[[_T], KeptRehearsal | None],
+    ahead: Callable[[_T], bool] = lambda _: False,
+) -> list[_T]:
     """Of what comes newest first so many, and the newest one of which a rehearsal came out well, and badly: how
-    long ago that was would else be forgotten once there are newer ones."""
-    every = list(found)
+    long ago that was would else be forgotten once there are newer ones. `ahead`: of the future, by a wrong
+    clock; such take the place of none, and of them there are so many, too."""
+    listed = list(found)
     if not count:
-        return every
+        return listed
+    every = [one for one in listed if not ahead(one)]
     rest = every[count:]
     good = next((one for one in rest if (done := word(one)) and done.ok), None)
     bad = next((one for one in rest if (done := word(one)) and not done.ok), None)
-    return [*every[:count], *(one for one in rest if one is good or one is bad)]
+    future = [one for one in listed if ahead(one)][-count:]
+    return [*future, *every[:count], *(one for one in rest if one is good or one is bad)]

@@ -93,9 +93,10 @@ def _fix(at: KeptAt, status: int) -> str:
     }.get(status, f"see whether {at.host} reaches it, and whether it has room: reconcile doctor {at.host}")
 
 
-def listed(at: KeptAt, keys: Keys, workload: str = "", newest: int = 0) -> Program[tuple[Kept, ...]]:
-    """Every checkpoint of this fleet's, also those whose manifest cannot be used; or the newest of each, and the
-    last that were rehearsed."""
+def listed(
+    at: KeptAt, keys: Keys, workload: str = "", newest: int = 0, until: str = ""
+) -> Program[tuple[Kept, ...]]:
+    """Every checkpoint of this fleet's, also those whose manifest cannot be used; or some, as in a folder."""
     words = (workload,) if workload else ()
     found = list(_snapshots((yield from _call(at, keys, "list", *words, changes=False))))
     by_workload: dict[str, list[_Snapshot]] = {}
@@ -105,7 +106,10 @@ def listed(at: KeptAt, keys: Keys, workload: str = "", newest: int = 0) -> Progr
         one
         for mine in by_workload.values()
         for one in noting.newest_of(
-            sorted(mine, key=lambda one: one.id, reverse=True), newest, lambda one: one.rehearsed
+            sorted(mine, key=lambda one: one.id, reverse=True),
+            newest,
+            lambda one: one.rehearsed,
+            lambda one: bool(until) and one.id > until,
         )
     ]
     if not wanted:

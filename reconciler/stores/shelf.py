@@ -10,12 +10,14 @@ from reconciler.stores import directory, restic
 from reconciler.stores.restic import Keys
 
 
-def listed(at: KeptAt, keys: Keys, workload: str = "", newest: int = 0) -> Program[tuple[Kept, ...]]:
+def listed(
+    at: KeptAt, keys: Keys, workload: str = "", newest: int = 0, until: str = ""
+) -> Program[tuple[Kept, ...]]:
     """Every whole checkpoint of the store, also those whose manifest cannot be used; or the newest of each,
-    and the last that were rehearsed."""
+    of those with IDs up to `until`, as many of what comes after, and the last that were rehearsed."""
     if at.repository is None:
-        return directory.listed(at, workload, newest)
-    return restic.listed(at, keys, workload, newest)
+        return directory.listed(at, workload, newest, until)
+    return restic.listed(at, keys, workload, newest, until)
 
 
 def wrong(kept: Kept, keys: Keys) -> Program[tuple[str, ...]]:

@@ -1,8 +1,10 @@
-# list.sh FOLDER [NAME [COUNT]]: a line for each whole checkpoint: NAME, ID, `pinned` or `-`, how it was rehearsed or `-`, and
+# list.sh FOLDER [NAME [COUNT [UNTIL]]]: a line for each whole checkpoint: NAME, ID, `pinned` or `-`, how it was rehearsed or `-`, and
 # its manifest. NAME: only of this workload, `*` for all; COUNT: only so many of each, the newest ones by their IDs, and of those
-# before them the newest that was rehearsed well, and badly.
+# before them the newest that was rehearsed well, and badly. UNTIL: IDs that sort after it are of the future, by a clock that was wrong:
+# they are not counted, and of them the first COUNT are listed, too.
+export LC_ALL=C
 cd "$1" 2>/dev/null || exit 0
-most=${3:-0}
+most=${3:-0} until=${4:-}
 line() { # MANIFEST
     [ -f "$1" ] || return 0
     folder=${1%/*} pin=- note=-
@@ -16,19 +18,38 @@ rehearsed() { # of $folder, in $note
     case $note in *' '*) note=- ;; esac
 }
 show() {
-    good='' bad=''
+    good='' bad='' past=$# ahead=0
     if [ "$most" -gt 0 ]; then
+        [ -z "$until" ] || past=$(past "$@")
+        ahead=$(($# - past))
         for manifest; do
-            [ $# -gt "$most" ] || break
+            [ "$past" -gt "$most" ] || break
             folder=${manifest%/*}
             rehearsed
             case $note in ok:*) good=$manifest ;; failed:*) bad=$manifest ;; esac
             shift
+            past=$((past - 1))
         done
         [ -z "$good" ] || line "$good"
         [ -z "$bad" ] || line "$bad"
     fi
-    for manifest; do line "$manifest"; done
+    [ "$most" -eq 0 ] || [ "$ahead" -le "$most" ] || ahead=$most
+    left=$((past + ahead))
+    for manifest; do
+        [ "$left" -gt 0 ] || break
+        line "$manifest"
+        left=$((left - 1))
+    done
+}
+past() { # MANIFEST...: how many are not of the future
+    count=0
+    for manifest; do
+        id=${manifest%/*}
+        # shellcheck disable=SC3012 # dash and busybox have it
+        if [ "${id##*/}" \> "$until" ]; then break; fi
+        count=$((count + 1))
+    done
+    echo "$count"
 }
 case ${2:-*} in
 '*') for workload in */; do show "$workload"*/manifest.json; done ;;

@@ -38,6 +38,12 @@ def test_how_old_when_the_next_and_whether_too_old(
     assert (found.age_s, found.due_in_s, found.late) == (age_s, due_in_s, late)
 
 
+def test_one_from_the_future_is_neither_new_nor_shown_as_the_newest() -> None:
+    found = seen(HOURLY, -9000.0, -100.0, 600.0)
+    assert (found.age_s, found.due_in_s, found.late) == (600.0, 3000.0, False)
+    assert [NOW - one.manifest.taken_at for one in found.kept if one.manifest] == [600.0, -9000.0, -100.0]
+
+
 def test_only_what_is_late_is_told() -> None:
     points = {"a": seen(HOURLY, 600.0), "b": seen(HOURLY, 10000.0), "c": seen(HOURLY)}
     late, never = told(points)

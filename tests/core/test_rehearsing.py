@@ -75,11 +75,15 @@ def test_plans_say_what_nobody_should_rely_on() -> None:
     assert "last restored for trial 3 d" in findings(old)[0] or "72 h" in findings(old)[0]
 
 
+def test_one_from_the_future_is_not_what_is_tried() -> None:
+    assert practice(DAILY, (taken(NOW + 900.0, 9), NEW), NOW).newest == NEW
+
+
 def test_the_newest_that_came_up_is_kept() -> None:
     rows = [taken(NOW - n * 60.0, n) for n in range(6)]
     rows[2] = replace(rows[2], rehearsed=KeptRehearsal(NOW, "h3", "it is no good"))
     rows[4], rows[5] = (replace(one, rehearsed=KeptRehearsal(NOW, "h3")) for one in rows[4:])
-    gone = doomed(rows, Retention(last=1))
+    gone = doomed(rows, Retention(last=1), NOW)
     assert [one.id for one in gone] == [rows[n].id for n in (1, 2, 3, 5)]
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime
 import random
 import time
+from dataclasses import replace
 
 import pytest
 from pydantic import ValidationError
 
+from reconciler.core.checkpoints import newest_first
 from reconciler.core.retention import _month, _week, _year, age, doomed, is_due, is_late
-from reconciler.model.checkpoint import Kept, KeptAt, Manifest, TakenFrom
+from reconciler.model.checkpoint import Kept, KeptAt, KeptRehearsal, Manifest, TakenFrom
 from reconciler.model.checkpointing import CheckpointPolicySpec, Retention
 
 NOW = 1795657600.0
@@ -24,7 +26,7 @@ def taken(seconds: float, number: int = 0, pinned: bool = False) -> Kept:
 
 
 def left(kept: list[Kept], **keep: int) -> list[float]:
-    gone = {one.id for one in doomed(kept, Retention(**keep))}
+    gone = {one.id for one in doomed(kept, Retention(**keep), NOW)}
     return sorted(NOW - one.manifest.taken_at for one in kept if one.id not in gone and one.manifest)
 
 
@@ -50,16 +52,29 @@ def test_the_newest_of_each_period_stays() -> None:
 def test_what_is_pinned_or_cannot_be_read_is_never_removed() -> None:
     broken = Kept(KeptAt("h1"), "web", "20261126-014639-ffff", broken="it is none")
     kept = [*(taken(NOW - n * DAY, n, pinned=n == 7) for n in range(10)), broken]
-    gone = doomed(kept, Retention(last=1))
+    gone = doomed(kept, Retention(last=1), NOW)
     assert len(gone) == 8 and broken not in gone and all(not one.pinned for one in gone)
-    assert doomed([taken(NOW)], Retention(last=1)) == [] == doomed([], Retention())
+    assert doomed([taken(NOW)], Retention(last=1), NOW) == [] == doomed([], Retention(), NOW)
+
+
+def test_one_from_the_future_takes_the_place_of_none_and_stays() -> None:
+    ahead = [taken(NOW + n * DAY, 50 + n) for n in range(1, 4)]
+    kept = [*ahead, *(taken(NOW - n * HOUR, n) for n in range(5))]
+    gone = doomed(kept, Retention(last=3, daily=2), NOW)
+    assert gone == kept[6:]
+    assert [one.id for one in newest_first(kept, NOW)[:2]] == [kept[3].id, kept[4].id]
+    assert newest_first(kept, NOW)[-3:] == ahead[::-1]
+    assert doomed([*ahead, taken(NOW)], Retention(last=3), NOW) == []
+    tried = [replace(ahead[0], rehearsed=KeptRehearsal(NOW, "h3")), taken(NOW), taken(NOW - 5, 1)]
+    tried[2] = replace(tried[2], rehearsed=KeptRehearsal(NOW, "h3"))
+    assert doomed(tried, Retention(last=1), NOW) == [], "the newest that came up, of those with an age"
 
 
 def test_a_hundred_thousand_are_no_work() -> None:
     kept = [taken(NOW - n * 600, n) for n in range(100_000)]
     random.Random(1).shuffle(kept)
     began = time.process_time()
-    gone = doomed(kept, Retention(last=5, hourly=24, daily=7, weekly=4, monthly=12, yearly=3))
+    gone = doomed(kept, Retention(last=5, hourly=24, daily=7, weekly=4, monthly=12, yearly=3), NOW)
     assert time.process_time() - began < 20  # 0.3 s on a quiet machine
     assert 40 < len(kept) - len(gone) < 60
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import calendar
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from reconciler.commands.interruptible import last_id
 from reconciler.model.checkpoint import Kept, KeptAt, KeptFile, KeptRehearsal, Manifest, TakenFrom
 from reconciler.stores import directory, noting, shelf
 from tests.stores.conftest import here
@@ -94,6 +97,20 @@ def test_a_folder_lists_the_newest_and_the_last_that_were_rehearsed(tmp_path: Pa
     assert found.pinned and found.rehearsed == GOOD and found.manifest == rows[1].manifest
     here(shelf.discard(other.at, {}, [rows[1]]))
     assert rows[1].id not in {one.id for one in here(shelf.listed(other.at, {}))}
+
+
+def test_what_is_of_the_future_crowds_out_nothing(tmp_path: Path) -> None:
+    rows = [put(tmp_path / "store", number) for number in range(1, 10)]
+    here(shelf.note(rows[0], {}, GOOD))
+    until = last_id(calendar.timegm(time.strptime(rows[4].id[:15], "%Y%m%d-%H%M%S")))
+    asked: Callable[..., list[str]] = lambda **more: [one.id for one in here(shelf.listed(rows[0].at, {}, **more))]  # noqa: E731
+    ids = [one.id for one in rows]
+    assert asked(newest=2, until=until) == [ids[n] for n in (0, 3, 4, 5, 6)]
+    assert asked(newest=2) == [ids[n] for n in (0, 7, 8)]
+    assert asked(newest=7, until=until) == ids == asked(until=until)
+    word: Callable[[Kept], KeptRehearsal | None] = lambda one: GOOD if one.id == ids[0] else None  # noqa: E731
+    few = noting.newest_of(rows[::-1], 2, word, lambda one: one.id > until)
+    assert sorted(one.id for one in few) == [ids[n] for n in (0, 3, 4, 5, 6)]
 
 
 @pytest.mark.parametrize("text", ["", "\n", "ok:1:h3 x\n", "ok:1", "\x00\xff"])

@@ -4,8 +4,10 @@ that it is several hosts, and the copy between two."""
 from __future__ import annotations
 
 import asyncio
+import calendar
 import hashlib
 import subprocess
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.commands import shelves
+from reconciler.commands import points, shelves
 from reconciler.commands.due import TakeDue
 from reconciler.commands.kept import FoundKept
 from reconciler.errors import CommandFailed, Refused
@@ -180,3 +182,13 @@ def test_what_was_taken_by_policy_takes_the_place_of_none_where_it_is_not_whole(
     Path(made[2].folder, "images.tar").write_bytes(b"pages")
     assert asyncio.run(TakeDue(specs(), None)._prune(made, made[2], policy, fleet)) == made[:1]
     assert folders(tmp_path / "one") == [made[1].id, made[2].id]
+
+
+def test_what_is_of_the_future_hides_no_recovery_point(
+    tmp_path: Path, fleet: Fleet, shop: Callable[..., Kept], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [shop(number) for number in range(1, 9)]
+    monkeypatch.setattr(points, "places_of", lambda _: [made[0].at])
+    now = float(calendar.timegm(time.strptime(made[3].id[:15], "%Y%m%d-%H%M%S")))
+    (found,) = asyncio.run(points.recovery_points(specs(), fleet, (), now)).values()  # type: ignore[arg-type]
+    assert {one.id for one in found.kept} == {one.id for one in made[1:7]}
