@@ -182,6 +182,7 @@ def copy(
     as_json: AsJson = False,
 ) -> int:
     """Keep a checkpoint in another place, too. It goes from host to host, and is read again where it arrived.
+    One that is there already is read, too, and replaced where it is not whole.
 
     Exit codes: 0 it is there; 1 refused or failed, and nothing of it is there; 4 bad input; 7 a host cannot be
     used; 130 interrupted.

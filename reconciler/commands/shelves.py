@@ -5,11 +5,23 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from reconciler.commands.compose import keys_of, open_fleet
 from reconciler.commands.interruptible import new_run_id
-from reconciler.commands.kept import ask, chosen, discard, in_a_folder, one_of, stock, usable, whole_one
+from reconciler.commands.kept import (
+    Verified,
+    ask,
+    chosen,
+    discard,
+    in_a_folder,
+    one_of,
+    stock,
+    usable,
+    verified,
+    whole_one,
+)
 from reconciler.core.checkpoints import newest_first, place_of
 from reconciler.core.comeback import parse_reference
 from reconciler.core.retention import doomed
@@ -22,10 +34,12 @@ from reconciler.model.event import Untidied
 from reconciler.model.spec import Spec
 from reconciler.stores import directory, shelf
 
+DAMAGED = "C372"
+
 
 @dataclass
 class CopyKept:
-    """One checkpoint to another place; what is there of it already stays as it is."""
+    """One checkpoint to another place. What is there of it already is read, and stays where it is whole."""
 
     spec: Spec
     reference: str
@@ -37,20 +51,44 @@ class CopyKept:
         at = place_of(self.to, self.spec, "")
         async with open_fleet(self.spec, self.untidied.append) as fleet:
             name = parse_reference(self.reference)[0]
-            mine = chosen(one_of(self.reference), await stock(self.spec, fleet, self.where, name))
-            there = [one for one in await ask(at, fleet, name) if one.manifest]
-            for one in there:
-                if one.id in {kept.id for kept in mine}:
-                    return one
-            first = usable(self.reference, mine)[0]
-            assert first.manifest is not None
-            async with in_a_folder(first, first.manifest, fleet, self.untidied.append) as source:
-                return await self._carry(first, first.manifest, source, at, fleet)
+            found = await stock(self.spec, fleet, self.where, name)
+            (first, *_) = chosen(one_of(self.reference), found)
+            known = await self._there(first, at, fleet)
+            if known is not None and not known.wrong:
+                return known.kept
+            mine = chosen(f"{name}@{first.id}", found)
+            others = [one for one in mine if (one.at.host, one.at.folder) != (at.host, at.folder)]
+            if not others and known is not None:
+                raise CommandFailed(
+                    f"{self.reference} on {at} is not whole, and no other one was found",
+                    code=DAMAGED,
+                    where=at.host,
+                    why="; ".join(known.wrong),
+                    fix="see what there is: reconcile checkpoints list; elsewhere: --in HOST:/FOLDER",
+                )
+            return await self._from_one(usable(self.reference, others), at, fleet)
+
+    async def _from_one(self, sources: Sequence[Kept], at: KeptAt, fleet: Fleet) -> Kept:
+        """Of the first that arrives whole."""
+        for kept in sources:
+            assert kept.manifest is not None
+            try:
+                async with in_a_folder(kept, kept.manifest, fleet, self.untidied.append) as source:
+                    return await self._carry(kept, kept.manifest, source, at, fleet)
+            except CommandFailed as failed:
+                if failed.code != DAMAGED or kept is sources[-1]:
+                    raise
+        raise AssertionError(sources)
+
+    async def _there(self, kept: Kept, at: KeptAt, fleet: Fleet) -> Verified | None:
+        """What the other place has of it, all of it read."""
+        mine = [one for one in await ask(at, fleet, kept.workload) if one.id == kept.id]
+        return await verified(mine[0], fleet) if mine else None
 
     async def _carry(self, kept: Kept, manifest: Manifest, source: str, at: KeptAt, fleet: Fleet) -> Kept:
         """It is listed there only once all of it has arrived as it was packed."""
         folder, there = at.of(kept.workload, kept.id), fleet.host(at.host)
-        part, warn = directory.part_of(folder), self.untidied.append
+        part, warn = directory.part_by(folder, new_run_id()), self.untidied.append
         try:
             if at.host == kept.at.host:
                 await pump(directory.begin(part), there)
@@ -62,21 +100,43 @@ class CopyKept:
             if bad := await pump(directory.wrong(part, manifest.files), there):
                 raise CommandFailed(
                     f"{self.reference} did not arrive as it was packed",
-                    code="C372",
+                    code=DAMAGED,
                     where=at.host,
                     why="; ".join(bad),
                     fix=f"see whether it is whole where it is: reconcile checkpoints verify {self.reference}",
                 )
-            if at.repository is not None:
-                await pump(shelf.take(at, keys_of(at), part, manifest), there)
+            known = await self._there(kept, at, fleet)  # somebody else may have been faster
+            if known is None or known.wrong:
+                return await self._put(Kept(at, kept.workload, kept.id, manifest=manifest), part, known, fleet)
+            await pump(directory.drop(part), there)
+            return known.kept
         except BaseException:
             with lenient("C375", "a half of it stays there", warn, at.host):
-                await asyncio.shield(pump(directory.discard(folder), there))
+                await asyncio.shield(pump(directory.drop(part), there))
             raise
+
+    async def _put(self, kept: Kept, part: str, known: Verified | None, fleet: Fleet) -> Kept:
+        """All files are in `part`. `known`: what is there of it, which is not whole, and goes."""
+        at, there, manifest = kept.at, fleet.host(kept.at.host), kept.manifest
+        assert manifest is not None
         if at.repository is None:
-            await pump(directory.seal(part, folder, manifest), there)
-            await pump(directory.pin(folder, on=False), there)
-        return Kept(at, kept.workload, kept.id, manifest=manifest)
+            await pump(directory.pin(part, on=False), there)
+            await pump(directory.seal(part, kept.folder, manifest, replaces=True), there)
+            return kept
+        if known is not None:
+            await discard([known.kept], fleet)
+        await pump(shelf.take(at, keys_of(at), part, manifest), there)
+        if known is not None and (bad := (await verified(kept, fleet)).wrong):
+            raise CommandFailed(
+                f"{at} has {kept.workload}@{kept.id} anew, and it is not whole there",
+                code=DAMAGED,
+                where=at.host,
+                why="; ".join(bad),
+                fix="mend the repository: restic check; restic repair packs",
+            )
+        if known is not None and known.kept.pinned:
+            await pump(shelf.pin(kept, keys_of(at), on=True), there)
+        return kept
 
 
 @dataclass(frozen=True)

@@ -156,5 +156,6 @@ class TakeIn:
         ).sealed()
 
     async def _tidy(self, fleet: Fleet, at: KeptAt, folder: str) -> None:
+        """The ID is of this run: nobody else has anything under it."""
         with lenient("C375", "a half of it stays there", self.untidied.append, at.host):
             await asyncio.shield(pump(directory.discard(folder), fleet.host(at.host)))

@@ -1,5 +1,6 @@
 """A store that is a folder on a host: FOLDER/WORKLOAD/ID with the files of a checkpoint and, last of all, its
-manifest. It has that name only once it is whole; one that is being made or removed is `.ID.part`, never listed."""
+manifest. It has that name only once it is whole; one that is being made, copied or removed is
+`.ID.….part`, never listed."""
 
 from __future__ import annotations
 
@@ -23,10 +24,16 @@ def shell(name: str, *arguments: str) -> tuple[str, ...]:
 
 
 def part_of(folder: str, writer: int | None = None) -> str:
-    """Where a checkpoint is until it is whole. `folder`: its own, .../WORKLOAD/ID; `writer`: which of several
-    controllers of one run writes it."""
+    """Where a checkpoint is until it is whole, for the run of that ID. `folder`: its own, .../WORKLOAD/ID;
+    `writer`: which of several controllers of one run writes it."""
     parent, _, name = folder.rpartition("/")
     return f"{parent}/.{name}{'' if writer is None else f'.{writer}'}.part"
+
+
+def part_by(folder: str, run: str) -> str:
+    """The same for a run that copies it: others may copy it there, too."""
+    parent, _, name = folder.rpartition("/")
+    return f"{parent}/.{name}.by-{run}.part"
 
 
 def begin(part: str) -> Program[Bytes]:
@@ -63,15 +70,22 @@ def _kept(tree: Tree) -> KeptTree:
     return KeptTree(kind="rootfs" if tree.kind == "rootfs" else "volume", target=tree.name)
 
 
-def seal(part: str, folder: str, manifest: Manifest) -> Program[None]:
-    """All files are there: the checkpoint gets its manifest and its name."""
+def seal(part: str, folder: str, manifest: Manifest, *, replaces: bool = False) -> Program[None]:
+    """All files are there: the checkpoint gets its manifest and its name. `replaces`: also where one has it, which
+    goes."""
     text = f"{manifest.text}\n".encode()
-    yield Command(shell("seal", part, folder), stdin=text, changes=True)
+    words = ("replace",) if replaces else ()
+    yield Command(shell("seal", part, folder, *words), stdin=text, changes=True)
 
 
 def discard(folder: str) -> Program[None]:
     """Remove a checkpoint, also one that is not whole."""
     yield Command(shell("change", "remove", folder), timeout=LIMIT, changes=True)
+
+
+def drop(part: str) -> Program[None]:
+    """Remove one half of a checkpoint; what is whole stays."""
+    yield Command(shell("change", "drop", part), timeout=LIMIT, changes=True)
 
 
 def copy_files(folder: str, part: str, files: Iterable[KeptFile]) -> Program[None]:
@@ -88,7 +102,7 @@ def manifest_text(folder: str) -> Program[str]:
 
 
 def tidy(folder: str) -> Program[None]:
-    """Remove halves of one checkpoint, whoever has left them; what is whole stays."""
+    """Remove halves of one checkpoint that its run has left; what is whole stays."""
     yield Command(shell("change", "tidy", folder), timeout=LIMIT, changes=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -88,9 +89,32 @@ def test_what_comes_out_is_what_was_there_in_the_freeze(tmp_path: Path, capture:
     assert (images / "pages-1.img").read_bytes() == bytes(8192)
 
 
-def test_one_that_is_not_sealed_is_not_listed_and_goes_with_the_next(tmp_path: Path, capture: Run) -> None:
+AGED = """#!/bin/sh
+for word; do
+    shift
+    [ "$word" != -cmin ] || word=-mmin
+    set -- "$@" "$word"
+done
+exec /usr/bin/find "$@"
+"""
+"""Looks at times that a test can set, in place of those of inodes."""
+
+
+def test_one_that_is_not_sealed_is_not_listed_and_goes_a_day_later(
+    tmp_path: Path, capture: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, manifest = captured(tmp_path, made(tmp_path / "tree"), capture)
+    part = directory.part_of(folder)
     assert kept(tmp_path) == ()
+    here(directory.begin(directory.part_of(f"{folder[:-4]}0000")))
+    assert Path(part, "images.tar.zst").exists() or Path(part, "images.tar").exists(), "somebody is at work on it"
+    subprocess.run(["find", part, "-exec", "touch", "-d", "2 days ago", "{}", "+"], check=True)
+    here(directory.begin(directory.part_of(f"{folder[:-4]}0000")))
+    assert Path(part).exists(), "times of files may be those of what they are copies of"
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/find").write_text(AGED)
+    (tmp_path / "bin/find").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     here(directory.begin(directory.part_of(f"{folder[:-4]}0000")))
     with pytest.raises(CommandFailed):
         here(directory.seal(directory.part_of(folder), folder, manifest))
@@ -108,6 +132,27 @@ def test_a_sealed_one_is_listed_once_however_often_it_is_sealed(tmp_path: Path, 
     here(directory.discard(folder))
     here(directory.discard(folder))
     assert kept(tmp_path) == () and not Path(folder).parent.exists()
+
+
+def test_halves_of_the_same_run_go_and_a_copy_of_it_stays(tmp_path: Path) -> None:
+    folder = KeptAt("h1", str(tmp_path)).of("web", ID)
+    parts = [
+        directory.part_of(folder),
+        directory.part_of(folder, 0),
+        directory.part_by(folder, "20261127-010203-ab12"),
+    ]
+    for part in parts:
+        Path(part).mkdir(parents=True, exist_ok=True)
+    here(directory.begin(directory.part_of(folder, 1)))
+    left = lambda: sorted(path.name for path in (tmp_path / "web").glob(".*"))  # noqa: E731
+    assert left() == [f".{ID}.1.part", f".{ID}.by-20261127-010203-ab12.part"]
+    here(directory.tidy(folder))
+    here(directory.begin(directory.part_by(folder, "20261127-010203-cd34")))
+    here(directory.discard(folder))
+    assert left() == [f".{ID}.by-20261127-010203-ab12.part", f".{ID}.by-20261127-010203-cd34.part"]
+    for run in ("ab12", "cd34"):
+        here(directory.drop(directory.part_by(folder, f"20261127-010203-{run}")))
+    assert not Path(folder).parent.exists()
 
 
 def test_damage_is_found(tmp_path: Path, capture: Run) -> None:

@@ -145,6 +145,72 @@ def test_what_arrives_damaged_is_no_copy(tmp_path: Path, fleet: Fleet, shop: Cal
     assert failed.value.code == "C372" and list((tmp_path / "two").glob("**/*")) == []
 
 
+def _damaged(folder: Path) -> None:
+    (folder / "images.tar").write_bytes(b"rotten")
+
+
+def _lost(folder: Path) -> None:
+    (folder / "images.tar").unlink()
+
+
+def _cut(folder: Path) -> None:
+    (folder / "manifest.json").write_text("{")
+
+
+def _nameless(folder: Path) -> None:
+    (folder / "manifest.json").unlink()
+
+
+@pytest.mark.parametrize("bad", [_damaged, _lost, _cut, _nameless])
+@pytest.mark.parametrize("to", ["h1", "h2"])
+def test_a_copy_that_is_not_whole_is_replaced_and_stays_pinned(
+    bad: Callable[[Path], None], to: str, tmp_path: Path, fleet: Fleet, shop: Callable[..., Kept]
+) -> None:
+    made, other = shop(1), tmp_path / "two"
+    copy = lambda: asyncio.run(shelves.CopyKept(specs(), "web@latest", f"{to}:{other}")())  # noqa: E731
+    done = copy()
+    here(directory.pin(done.folder, on=True))
+    bad(Path(done.folder))
+    assert copy().manifest == made.manifest
+    (found,) = here(directory.listed(KeptAt(to, str(other))))
+    assert found.manifest == made.manifest and found.pinned
+    assert here(directory.wrong(done.folder, made.manifest.files if made.manifest else ())) == ()
+    assert [path.name for path in (other / "web").iterdir()] == [made.id]
+
+
+def test_the_only_one_is_not_copied_over_itself(tmp_path: Path, fleet: Fleet, shop: Callable[..., Kept]) -> None:
+    made = shop(1)
+    assert asyncio.run(shelves.CopyKept(specs(), "web@latest", str(made.at))()).id == made.id
+    _damaged(Path(made.folder))
+    with pytest.raises(CommandFailed, match="is not whole, and no other one was found"):
+        asyncio.run(shelves.CopyKept(specs(), "web@latest", str(made.at))())
+    assert folders(tmp_path / "one") == [made.id]
+
+
+def test_two_copies_at_once_are_one(tmp_path: Path, fleet: Fleet, shop: Callable[..., Kept]) -> None:
+    """The second comes to its end first; what the first does then, also when it fails, leaves that as it is."""
+    made, other = shop(1), f"h2:{tmp_path / 'two'}"
+    real, inner = fleet.copy_trees, list[Kept]()
+
+    for breaks in (b"", b"page"):
+
+        async def meanwhile(*way: Any, breaks: bytes = breaks) -> None:
+            fleet.copy_trees = real  # type: ignore[method-assign]
+            inner.append(await shelves.CopyKept(specs(), "web@latest", other)())
+            fleet.breaks = breaks
+            await real(*way)
+            fleet.breaks = b""
+
+        fleet.copy_trees = meanwhile  # type: ignore[method-assign]
+        if breaks:
+            with pytest.raises(CommandFailed, match="did not arrive"):
+                asyncio.run(shelves.CopyKept(specs(), "web@latest", other)())
+        else:
+            assert asyncio.run(shelves.CopyKept(specs(), "web@latest", other)()).id == made.id
+        assert folders(tmp_path / "two") == [made.id] and len(list((tmp_path / "two/web").iterdir())) == 1
+        here(directory.discard(inner[-1].folder))
+
+
 def test_what_is_kept_no_longer_is_shown_and_then_goes(
     tmp_path: Path, fleet: Fleet, shop: Callable[..., Kept]
 ) -> None:
