@@ -106,7 +106,9 @@ def chosen(reference: str, found: FoundKept) -> list[Kept]:
     mine = [one for one in found.kept if one.workload == name]
     if "@" in reference:
         mine = (
-            newest_first(mine, time.time())[:1] if wanted == LATEST else [one for one in mine if one.id == wanted]
+            newest_first(mine, time.time())[:1]
+            if wanted == LATEST
+            else [one for one in mine if one.id == wanted and one.named]
         )
     if not mine:
         unseen = f"not seen: {', '.join(sorted(found.unknown))}" if found.unknown else ""

@@ -53,6 +53,8 @@ def newest_first(kept: Iterable[Kept], now: float) -> list[Kept]:
 
 def with_manifest(seen: Kept, text: str) -> Kept:
     """What a store has listed, with its manifest, or with why that cannot be used."""
+    if not seen.named:
+        return replace(seen, broken="it has no name that a checkpoint can have: look at it by hand")
     try:
         return replace(seen, manifest=read_manifest(text, seen.workload, seen.id))
     except InputError as error:
@@ -67,9 +69,10 @@ def read_manifest(text: str, workload: str, found: str) -> Manifest:
         if isinstance(raw, dict) and isinstance(raw.get("format"), int) and raw["format"] > FORMAT:
             raise InputError(what, code=REFUSED, why=f"a later release wrote it (format {raw['format']})")
         manifest = Manifest.model_validate(raw)
+        whole = manifest.whole  # of text that cannot be written there is no digest
     except (ValueError, RecursionError):
         raise InputError(what, code=REFUSED, why="it is none, or was cut short") from None
-    if not manifest.whole:
+    if not whole:
         raise InputError(what, code=REFUSED, why="it was changed since the checkpoint was taken")
     if (manifest.workload, manifest.id) != (workload, found):
         raise InputError(what, code=REFUSED, why=f"it is that of {manifest.workload}@{manifest.id}")

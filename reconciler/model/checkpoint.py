@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -14,6 +15,10 @@ from reconciler.model.restic import ResticStore
 from reconciler.model.units import TIME_ENDS
 
 FORMAT = 1
+LAST_EPOCH = 2**53
+"""Hosts count on from there, in shells and in JSON."""
+MOST_BYTES = 2**63 - 1
+_PLAIN = re.compile(r"[A-Za-z0-9._-]+")
 CheckpointId = Annotated[str, Field(pattern=r"^[0-9a-z][0-9a-z-]{3,40}$")]
 FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.]{0,40}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -23,7 +28,7 @@ class KeptFile(Model):
     """One file of a checkpoint."""
 
     name: FileName
-    bytes: int = Field(ge=0)
+    bytes: int = Field(ge=0, le=MOST_BYTES)
     sha256: Sha256
 
 
@@ -57,14 +62,14 @@ class Manifest(Model):
     format: Literal[1] = 1
     id: CheckpointId
     workload: Name
-    epoch: int = Field(ge=0)
+    epoch: int = Field(ge=0, le=LAST_EPOCH)
     taken_at: float = Field(ge=0, lt=TIME_ENDS)
-    frozen_s: float = Field(ge=0)
+    frozen_s: float = Field(ge=0, lt=TIME_ENDS)
     commit: str | None = None
     dirty: bool = False
     tcp: str = ""
     came_from: TakenFrom
-    memory_bytes: int = Field(0, ge=0, description="Of images, before they were compressed")
+    memory_bytes: int = Field(0, ge=0, le=MOST_BYTES, description="Of images, before they were compressed")
     trees: tuple[KeptTree, ...] = ()
     files: tuple[KeptFile, ...]
     spec: dict[str, JsonValue] = {}
@@ -145,3 +150,8 @@ class Kept:
     @property
     def folder(self) -> str:
         return self.at.of(self.workload, self.id)
+
+    @property
+    def named(self) -> bool:
+        """Whether a command can name it; else a hand has made it, and not all of its name is shown."""
+        return bool(_PLAIN.fullmatch(self.workload) and _PLAIN.fullmatch(self.id))

@@ -119,7 +119,7 @@ def listed(at: KeptAt, workload: str = "", newest: int = 0, until: str = "") -> 
     """Every whole checkpoint of the store, also those whose manifest cannot be used; or the newest of each,
     of those with IDs up to `until`, as many of what comes after, and the last that were rehearsed."""
     said = yield Command(shell("list", at.folder, workload or "*", str(newest), until))
-    return tuple(_kept_in(at, line) for line in said.stdout.splitlines())
+    return tuple(_kept_in(at, line) for line in said.stdout.split("\n") if line)
 
 
 def _kept_in(at: KeptAt, line: str) -> Kept:
@@ -127,8 +127,6 @@ def _kept_in(at: KeptAt, line: str) -> Kept:
     if len(parts) != 5:
         raise answers.refused(line, "a checkpoint of a store", "its name, ID, notes and manifest")
     workload, found, pin_word, noted, text = parts
-    workload = answers.name(workload, "the workload of a checkpoint")
-    found = answers.name(found, "the ID of a checkpoint")
     seen = Kept(at, workload, found, pin_word == "pinned", rehearsed=noting.rehearsal_of(noted))
     return with_manifest(seen, text)
 

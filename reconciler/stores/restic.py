@@ -32,6 +32,7 @@ _KNOWN = tuple(range(144))
 _NO_REASON = ("Is there a repository at", "storage ID", "the `unlock` command", "/", "signal terminated")
 REHEARSED = "rehearsed="
 """Begins the tag that says so."""
+_ODD = re.compile(r"[^A-Za-z0-9._-]")
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -116,7 +117,7 @@ def listed(
         return ()
     asked = "".join(f"{one.snapshot} {one.tree}\n" for one in wanted).encode()
     said = yield from _call(at, keys, "manifests", stdin=asked, limit=LOOK + 2 * len(wanted), changes=False)
-    texts = dict(line.split(" ", 1) for line in said.splitlines() if " " in line)
+    texts = dict(line.split(" ", 1) for line in said.split("\n") if " " in line)
     return tuple(_kept(at, one, texts.get(one.tree, "")) for one in wanted)
 
 
@@ -129,8 +130,7 @@ class _Snapshot:
         words = [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
         named = dict(word.split("=", 1) for word in words if "=" in word)
         self.snapshot, self.tree = (_hash(told.get(field)) for field in ("id", "tree"))
-        self.workload = answers.name(named.get("workload", ""), "the workload of a snapshot")
-        self.id = answers.name(named.get("id", ""), "the ID of a checkpoint")
+        self.workload, self.id = (_ODD.sub("?", named.get(word, "")) or "?" for word in ("workload", "id"))
         self.pinned = "pinned" in words
         noted = [word.removeprefix(REHEARSED) for word in words if word.startswith(REHEARSED)]
         known = [done for word in noted if (done := noting.rehearsal_of(word))]
@@ -168,7 +168,7 @@ def upload(at: KeptAt, keys: Keys, part: str, manifest: Manifest) -> Program[Non
 def wrong(kept: Kept, keys: Keys, files: Iterable[KeptFile]) -> Program[tuple[str, ...]]:
     """What of the files is not as it was packed, in words; all is read, from the repository."""
     said = yield from _call(kept.at, keys, "sums", kept.workload, kept.id, limit=directory.LIMIT, changes=False)
-    lines = [line.split(" ", 1) for line in said.splitlines() if " " in line]
+    lines = [line.split(" ", 1) for line in said.split("\n") if " " in line]
     now = {name: rest for name, rest in lines if name != "failed"}
     why = next((f" ({_why(rest, 1)})" for name, rest in lines if name == "failed"), "")
     return tuple(

@@ -11,8 +11,11 @@ line() { # MANIFEST
     [ ! -e "$folder/pinned" ] || pin=pinned
     rehearsed
     IFS= read -r text <"$1" || [ -n "$text" ] || text='{}'
-    printf '%s %s %s %s %s\n' "${folder%/*}" "${folder#*/}" "$pin" "$note" "$text"
+    name=${folder%/*} id=${folder#*/}
+    case $name$id in *[!A-Za-z0-9._-]*) name=$(plain "$name") id=$(plain "$id") ;; esac
+    printf '%s %s %s %s %s\n' "$name" "$id" "$pin" "$note" "$text"
 }
+plain() { printf '%s' "$1" | tr -c 'A-Za-z0-9._-' '?'; } # what a hand has named, as a word of one line
 rehearsed() { # of $folder, in $note
     [ -e "$folder/rehearsed" ] && IFS= read -r note <"$folder/rehearsed" && [ -n "$note" ] || note=-
     case $note in *' '*) note=- ;; esac

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import calendar
+import contextlib
 import json
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +14,13 @@ from typing import Any
 import pytest
 
 from reconciler.commands.interruptible import last_id
+from reconciler.commands.kept import FoundKept, chosen
+from reconciler.errors import InputError
 from reconciler.model.checkpoint import Kept, KeptAt, KeptFile, KeptRehearsal, Manifest, TakenFrom
+from reconciler.model.command import Result
 from reconciler.stores import directory, noting, shelf
 from tests.stores.conftest import here
+from tests.stores.test_restic import KEYS, place
 
 GOOD, BAD = KeptRehearsal(1.79e9, "h3"), KeptRehearsal(1.8e9, "h3", "h3: web is not healthy; it said:\n\tnö, no")
 
@@ -58,6 +64,70 @@ def test_a_checkpoint_of_no_time_cannot_be_used(tmp_path: Path, at: str) -> None
     Path(kept.folder, "manifest.json").write_text(json.dumps(told.sealed().model_dump(mode="json", by_alias=True)))
     (found,) = here(shelf.listed(kept.at, {}))
     assert found.manifest is None and found.broken
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epoch": 10**30},
+        {"memory_bytes": 10**30},
+        {"frozen_s": 1e300},
+        {"frozen_s": float("inf")},
+        {"commit": "\ud800"},
+        {"spec": {"spec": "\ud800"}},
+        {"tcp": "\udcff"},
+    ],
+)
+def test_a_manifest_of_anybody_spoils_no_listing(tmp_path: Path, change: dict[str, Any]) -> None:
+    """Also one that is sealed over what it says."""
+    good, kept = put(tmp_path / "store", 1), put(tmp_path / "store", 2)
+    assert kept.manifest is not None
+    told = kept.manifest.model_copy(update=change)
+    with contextlib.suppress(UnicodeEncodeError):
+        told = told.sealed()
+    raw = told.model_dump(mode="json", by_alias=True)
+    Path(kept.folder, "manifest.json").write_text(json.dumps(raw))
+    found = {one.id: one for one in here(shelf.listed(kept.at, {}))}
+    assert found[good.id].manifest == good.manifest
+    assert found[kept.id].manifest is None and found[kept.id].broken
+
+
+@pytest.mark.parametrize("name", ["-x", "a b", "a\nb", "new\u2028line", "\x1b[2J", "*", "x" * 250, "web@1"])
+@pytest.mark.parametrize("whose", [False, True], ids=["id", "workload"])
+def test_a_folder_of_any_name_spoils_no_listing(tmp_path: Path, name: str, whose: bool) -> None:
+    good = put(tmp_path / "store", 1)
+    odd = tmp_path / "store" / name / good.id if whose else tmp_path / "store/web" / name
+    odd.parent.mkdir(exist_ok=True)
+    shutil.copytree(good.folder, odd)
+    found = here(shelf.listed(good.at, {}))
+    (bad,) = (one for one in found if one.manifest is None)
+    assert len(found) == 2 and bad.broken and not set(f"{bad.workload}{bad.id}") & set(" \n\x1b*@\u2028")
+    assert bad.named == (name in ("-x", "x" * 250))
+    if not bad.named:
+        with pytest.raises(InputError, match="there is no checkpoint"):
+            chosen(f"{bad.workload}@{bad.id}", FoundKept(found, {}))
+
+
+def test_a_snapshot_of_any_name_spoils_no_listing(tmp_path: Path) -> None:
+    hashes = {"id": "a" * 64, "tree": "b" * 64}
+    tags = (["workload=web", "id=-x"], ["workload=../..", "id=a b"], ["workload=web"], ["workload=\ud800", "id=1"])
+    program = shelf.listed(place(tmp_path), KEYS)
+    next(program)
+    program.send(Result(0, json.dumps([hashes | {"tags": words} for words in tags]), ""))
+    with pytest.raises(StopIteration) as ended:
+        program.send(Result(0, f"{'b' * 64} {{}}\n", ""))
+    assert [one.manifest for one in ended.value.value] == [None] * 4 and all(
+        one.broken for one in ended.value.value
+    )
+    assert sorted(one.named for one in ended.value.value) == [False, False, False, True]
+
+
+def test_a_manifest_is_one_line_whatever_its_spec_says(tmp_path: Path) -> None:
+    kept = put(tmp_path / "store", 1)
+    assert kept.manifest is not None
+    told = kept.manifest.model_copy(update={"spec": {"note": "a\u2028b\x85c\x0cd"}}).sealed()
+    Path(kept.folder, "manifest.json").write_text(told.text)
+    assert [one.manifest for one in here(shelf.listed(kept.at, {}))] == [told]
 
 
 def put(store: Path, number: int, workload: str = "web") -> Kept:

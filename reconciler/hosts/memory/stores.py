@@ -38,11 +38,12 @@ def call(machine: Machine, argv: Sequence[str], stdin: bytes = b"") -> Result:
     verb, *rest = argv[3:]
     match verb, *rest:
         case "begin", part:
-            _drop(machine, f"{part.rpartition('/')[0]}/.")
+            parent, _, name = part.rpartition("/.")
+            _drop(machine, f"{parent}/.{name.partition('.')[0]}.")
             return Result(0, f"free {FREE}\n")
         case "pack", part, images, *_:
             return _pack(machine, part, images.rpartition("/")[2])
-        case "seal", part, folder:
+        case "seal", part, folder, *_:
             return _seal(machine, part, folder, stdin)
         case "sums", folder, *names:
             return _sums(machine, folder, names)
