@@ -83,7 +83,7 @@ def verify(
     notes how that came out.
 
     Exit codes: 0 all are whole, and come up; 1 some are not, or refused; 4 bad input; 6 another controller works
-    there; 7 a host cannot be used; 130 interrupted.
+    there; 7 a host cannot be used, or one where others may be could not be asked; 130 interrupted.
     """
     import asyncio
 
@@ -99,21 +99,22 @@ def verify(
 
         job = RehearseKept(spec, kept.one_of(checkpoint), on, where, journal, untidied=left)
         done, _ = run_until_done(job, job.cancel)
-        found = [done]
+        read = kept.Verification((done,), {})
     elif on:
         from reconciler.errors import InputError
 
         raise InputError("--on is for --rehearse", code="E190", fix="say --rehearse, too")
     else:
-        found = asyncio.run(kept.verify(spec, checkpoint, where))
-    status = int(any(one.wrong or (rehearse and not one.well) for one in found))
+        read = asyncio.run(kept.verify(spec, checkpoint, where))
+    bad = any(one.wrong or (rehearse and not one.well) for one in read.found)
+    status = 1 if bad else 7 if read.unknown else 0
     if as_json:
         from reconciler.cli.views.output.base import emit
         from reconciler.cli.views.output.kept import verify_document
 
-        emit(verify_document(found, left, status))
+        emit(verify_document(read, left, status))
     else:
-        say(render_verified(found, left))
+        say(render_verified(read, left))
     return status
 
 
@@ -154,13 +155,17 @@ def unpin(
 def rm(
     checkpoints: Annotated[list[str], typer.Argument(metavar="WORKLOAD@ID...", help="What to remove.")],
     last: Annotated[bool, typer.Option("--last", help="Also the last one of a workload.")] = False,
+    everywhere: Annotated[
+        bool, typer.Option("--everywhere", help="All copies, where it is kept in several places.")
+    ] = False,
     where: In = "",
     paths: Specs = None,
     values: Values = None,
     settings: Set = None,
     as_json: AsJson = False,
 ) -> int:
-    """Remove checkpoints. Refused for what is pinned, and for a workload's last one without --last.
+    """Remove checkpoints. Refused for what is pinned, for a workload's last one without --last, and for what is
+    kept in several places without --in or --everywhere.
 
     Exit codes: 0 removed; 1 refused, and nothing was; 4 bad input; 7 a host cannot be used.
     """
@@ -168,7 +173,8 @@ def rm(
 
     from reconciler.commands import kept
 
-    done = asyncio.run(kept.remove(load_hosts(paths, values, settings), checkpoints, where, last=last))
+    spec = load_hosts(paths, values, settings)
+    done = asyncio.run(kept.remove(spec, checkpoints, where, last=last, everywhere=everywhere))
     return _changed("removed", done, as_json)
 
 
@@ -281,10 +287,12 @@ def prune(
     settings: Set = None,
     as_json: AsJson = False,
 ) -> int:
-    """What the policies of workloads keep no longer: shown, and with --yes removed. What is pinned, or cannot be
-    read, stays. One of those that stay is read again first: where none is whole, nothing is removed.
+    """What the policies of workloads keep no longer: shown, and with --yes removed. Only in the stores of these
+    policies, elsewhere with --in. What is pinned, or cannot be read, stays. One of those that stay is read again
+    first: where none is whole, nothing is removed.
 
-    Exit codes: 0; 1 refused, and nothing was removed; 4 bad input; 7 a host cannot be used.
+    Exit codes: 0; 1 refused, and nothing was removed; 4 bad input; 7 a host cannot be used, or one where policies
+    keep some could not be asked.
     """
     import asyncio
 
@@ -293,14 +301,15 @@ def prune(
     from reconciler.commands import shelves
 
     done = asyncio.run(shelves.prune(load_hosts(paths, values, settings), workload, where, really=yes))
+    status = 7 if done.unknown else 0
     if as_json:
         from reconciler.cli.views.output.base import emit
         from reconciler.cli.views.output.kept import prune_document
 
-        emit(prune_document(done, removed=yes))
+        emit(prune_document(done, status, removed=yes))
     else:
         say(render_pruned(done, removed=yes))
-    return 0
+    return status
 
 
 def _changed(what: str, done: list, as_json: bool) -> int:  # type: ignore[type-arg]

@@ -14,7 +14,7 @@ from reconciler.commands.interruptible import new_run_id
 from reconciler.core.checkpoints import newest_first, place_of, places_of
 from reconciler.core.comeback import LATEST, parse_reference
 from reconciler.engine.lenient import Warn, lenient, unsaid
-from reconciler.errors import InputError, ReconcilerError, Refused
+from reconciler.errors import HostError, InputError, ReconcilerError, Refused
 from reconciler.hosts.base import Fleet, pump
 from reconciler.model.checkpoint import Kept, KeptAt, Manifest
 from reconciler.model.spec import Spec
@@ -43,6 +43,14 @@ class Verified:
     def well(self) -> bool:
         """Whether it came up when it was rehearsed last."""
         return self.kept.rehearsed is not None and self.kept.rehearsed.ok
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Checkpoints whose files were read, and where nobody could look for others."""
+
+    found: tuple[Verified, ...]
+    unknown: Mapping[str, ReconcilerError]
 
 
 async def stock(spec: Spec, fleet: Fleet, where: str = "", workload: str = "") -> FoundKept:
@@ -101,24 +109,34 @@ async def listing(spec: Spec, workload: str = "", where: str = "") -> FoundKept:
 
 
 def chosen(reference: str, found: FoundKept) -> list[Kept]:
-    """The checkpoints that a reference means: one, or all of a workload. InputError when there is none."""
+    """The checkpoints that a reference means: all of a workload, or one, wherever it is; of the latest first where
+    it can be used. InputError when there is none, HostError when nobody knows."""
     name, wanted = parse_reference(reference)
     mine = [one for one in found.kept if one.workload == name]
     if "@" in reference:
-        mine = (
-            newest_first(mine, time.time())[:1]
-            if wanted == LATEST
-            else [one for one in mine if one.id == wanted and one.named]
+        first = newest_first(mine, time.time())[:1] if wanted == LATEST else []
+        wanted = first[0].id if first else wanted
+        mine = [*first, *(one for one in mine if one.id == wanted and one.named and one not in first)]
+    if not mine and found.unknown:
+        raise HostError(
+            f"no checkpoint {reference} was found, and not everywhere could be looked",
+            code="H230",
+            where=", ".join(sorted(found.unknown)),
+            why="; ".join(told(found.unknown)),
+            fix="make them usable: reconcile doctor; or say where to look: --in PLACE",
         )
     if not mine:
-        unseen = f"not seen: {', '.join(sorted(found.unknown))}" if found.unknown else ""
         raise InputError(
             f"there is no checkpoint {reference}",
             code="E204",
-            why=unseen,
             fix="see what there is: reconcile checkpoints list; elsewhere: --in HOST:/FOLDER",
         )
     return mine
+
+
+def told(unknown: Mapping[str, ReconcilerError]) -> list[str]:
+    """Which hosts could not be asked, and why."""
+    return [str(e) if e.where == host else f"{host}: {e}" for host, e in sorted(unknown.items())]
 
 
 def usable(reference: str, mine: Sequence[Kept]) -> list[Kept]:
@@ -141,11 +159,12 @@ async def one_kept(spec: Spec, fleet: Fleet, reference: str, where: str = "") ->
     return kept, kept.manifest
 
 
-async def verify(spec: Spec, reference: str, where: str = "") -> list[Verified]:
+async def verify(spec: Spec, reference: str, where: str = "") -> Verification:
     """`reconcile checkpoints verify`: read all files again."""
     async with open_fleet(spec, unsaid) as fleet:
-        mine = chosen(reference, await stock(spec, fleet, where, parse_reference(reference)[0]))
-        return [await verified(one, fleet) for one in mine]
+        found = await stock(spec, fleet, where, parse_reference(reference)[0])
+        rows = [await verified(one, fleet) for one in chosen(reference, found)]
+        return Verification(tuple(rows), found.unknown)
 
 
 async def verified(kept: Kept, fleet: Fleet) -> Verified:
@@ -177,17 +196,20 @@ async def pin(spec: Spec, reference: str, where: str = "", *, on: bool = True) -
         return mine
 
 
-async def remove(spec: Spec, references: Sequence[str], where: str = "", *, last: bool = False) -> list[Kept]:
-    """`reconcile checkpoints rm`. Refused for what is pinned, and for the last one of a workload unless asked
-    for."""
+async def remove(
+    spec: Spec, references: Sequence[str], where: str = "", *, last: bool = False, everywhere: bool = False
+) -> list[Kept]:
+    """`reconcile checkpoints rm`. Refused for what is pinned, for what is in several places, and for the last one
+    of a workload, unless that is asked for."""
     async with open_fleet(spec, unsaid) as fleet:
         found = await stock(spec, fleet, where)
-        doomed = [one for reference in references for one in chosen(one_of(reference), found)]
+        doomed = [one for reference in references for one in _in_one(reference, found, everywhere=everywhere)]
+        kept = found.kept if not where else (*found.kept, *(await stock(spec, fleet)).kept)
         for one in doomed:
             if one.pinned:
                 text = f"{one.workload}@{one.id} is pinned"
                 raise Refused(text, code="P453", fix=f"reconcile checkpoints unpin {one.workload}@{one.id}")
-            left = [k for k in found.kept if k.workload == one.workload and k.manifest and k not in doomed]
+            left = [k for k in kept if k.workload == one.workload and k.manifest and not _among(k, doomed)]
             if not left and one.manifest and not last:
                 raise Refused(
                     f"no other checkpoint of {one.workload} that can be used was found",
@@ -196,6 +218,23 @@ async def remove(spec: Spec, references: Sequence[str], where: str = "", *, last
                 )
         await discard(doomed, fleet)
         return doomed
+
+
+def _in_one(reference: str, found: FoundKept, *, everywhere: bool) -> list[Kept]:
+    mine = chosen(one_of(reference), found)
+    if len(mine) > 1 and not everywhere:
+        raise Refused(
+            f"{reference} is kept in several places",
+            code="P453",
+            why=", ".join(str(one.at) for one in mine),
+            fix="say which one goes: --in PLACE; or all of them: --everywhere",
+        )
+    return mine
+
+
+def _among(kept: Kept, those: Iterable[Kept]) -> bool:
+    """Whether it is one of those, whatever its place is called."""
+    return any((kept.at.host, kept.folder) == (one.at.host, one.folder) for one in those)
 
 
 def one_of(reference: str) -> str:

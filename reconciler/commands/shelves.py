@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.commands.compose import keys_of, open_fleet
@@ -27,9 +27,10 @@ from reconciler.core.comeback import parse_reference
 from reconciler.core.retention import doomed
 from reconciler.engine.carry import CheckpointCopy
 from reconciler.engine.lenient import lenient
-from reconciler.errors import CommandFailed, InputError
+from reconciler.errors import CommandFailed, InputError, ReconcilerError
 from reconciler.hosts.base import Fleet, pump
 from reconciler.model.checkpoint import Kept, KeptAt, Manifest
+from reconciler.model.checkpointing import DEFAULT_FOLDER, CheckpointPolicySpec
 from reconciler.model.event import Untidied
 from reconciler.model.spec import Spec
 from reconciler.stores import directory, shelf
@@ -148,9 +149,18 @@ class Pruned:
     goes: tuple[Kept, ...]
 
 
-async def prune(spec: Spec, workload: str = "", where: str = "", *, really: bool = False) -> list[Pruned]:
-    """`reconcile checkpoints prune`. Refused where none of those that would stay is whole. Only what is not pinned
-    and can be read goes; places are tidied one by one."""
+@dataclass(frozen=True)
+class Pruning:
+    """What is kept no longer, and where policies keep some and nobody could look."""
+
+    places: tuple[Pruned, ...]
+    unknown: Mapping[str, ReconcilerError]
+
+
+async def prune(spec: Spec, workload: str = "", where: str = "", *, really: bool = False) -> Pruning:
+    """`reconcile checkpoints prune`, in the stores of policies only unless `where` says another place. Refused
+    where none of those that would stay is whole. Only what is not pinned and can be read goes; places are tidied
+    one by one."""
     if workload and workload not in spec.workloads:
         raise InputError(f"no spec defines the workload {workload}", code="E203", fix="reconcile checkpoints rm")
     done: list[Pruned] = []
@@ -161,11 +171,38 @@ async def prune(spec: Spec, workload: str = "", where: str = "", *, really: bool
         for kept in found.kept:
             places.setdefault((kept.workload, kept.at.host, kept.at.folder), []).append(kept)
         for (name, _, _), all_there in sorted(places.items()):
-            refs = spec.workloads[name].spec.checkpoints if name in spec.workloads else None
-            keep = spec.checkpoint_policies[refs.policy].spec.keep if refs else None
-            if keep is None or not (goes := doomed(all_there, keep, now)):
+            policy = _policy(spec, name)
+            if policy is None or policy.keep is None or not (where or _tidies(policy, all_there, spec)):
+                continue
+            if not (goes := doomed(all_there, policy.keep, now)):
                 continue
             stays = await whole_one([one for one in newest_first(all_there, now) if one not in goes], fleet, name)
             done.append(Pruned(stays, tuple(goes)))
         await discard((kept for pruned in done for kept in pruned.goes if really), fleet)
-    return done
+    names = [workload] if workload else sorted(spec.workloads)
+    mine = {host for name in names for host in _keepers(_policy(spec, name), where, spec)}
+    return Pruning(tuple(done), {host: error for host, error in found.unknown.items() if host in mine})
+
+
+def _policy(spec: Spec, name: str) -> CheckpointPolicySpec | None:
+    refs = spec.workloads[name].spec.checkpoints if name in spec.workloads else None
+    return spec.checkpoint_policies[refs.policy].spec if refs else None
+
+
+def _tidies(policy: CheckpointPolicySpec, there: Sequence[Kept], spec: Spec) -> bool:
+    """Whether a policy keeps checkpoints in a place: in its store, or on hosts that some of these were taken on.
+    Elsewhere a person has put them."""
+    at = there[0].at
+    if policy.store:
+        kept_at = place_of(policy.store, spec, "")
+        return (at.host, at.folder) == (kept_at.host, kept_at.folder)
+    if at.repository is not None or at.folder != DEFAULT_FOLDER:
+        return False
+    return any(one.manifest is not None and one.manifest.came_from.host == at.host for one in there)
+
+
+def _keepers(policy: CheckpointPolicySpec | None, where: str, spec: Spec) -> Collection[str]:
+    """Hosts that have to be asked for what it keeps."""
+    if policy is None or policy.keep is None:
+        return ()
+    return {place_of(at, spec, "").host} if (at := where or policy.store) else spec.hosts

@@ -105,7 +105,8 @@ CHECKPOINT_PAGES: dict[str, Page] = {
     ),
     "P453": Page(
         "a checkpoint that is not removed",
-        "It is pinned, or the last one of its workload that can be used. Unpin it, or say --last.",
+        "It is pinned, or the last one of its workload that can be used, or kept in several places. Unpin it, "
+        "or say --last; which one goes is said by --in PLACE, and by --everywhere that all of them do.",
     ),
     "P455": Page(
         "a checkpoint of others that does not fit",
@@ -177,6 +178,11 @@ CHECKPOINT_PAGES: dict[str, Page] = {
         "no such checkpoint",
         "No host that was asked keeps it. A checkpoint is called WORKLOAD@ID; the newest one WORKLOAD@latest. "
         "Those outside /var/lib/reconciler/checkpoints are found with --in HOST:/FOLDER.",
+    ),
+    "H230": Page(
+        "a checkpoint that was not found, and not everywhere could be looked",
+        "It may be where nobody could be asked: the reasons are in the message. Make those hosts and stores "
+        "usable, or say where to look: --in PLACE.",
     ),
     "E205": Page(
         "evidence is missing",

@@ -9,7 +9,7 @@ from typing import Any
 
 from reconciler.commands.exporting import Exported
 from reconciler.commands.kept import FoundKept
-from reconciler.commands.shelves import Pruned
+from reconciler.commands.shelves import Pruned, Pruning
 from reconciler.core.retention import age
 from reconciler.core.saga import GroupState
 from reconciler.engine.execute import Outcome
@@ -94,8 +94,8 @@ def an_import(scene: Any) -> None:
 def some_too_old(scene: Any) -> None:
     """One of them is kept no longer."""
 
-    async def done(*_: Any, **__: Any) -> list[Pruned]:
-        return [Pruned(kept(), (kept(),))]
+    async def done(*_: Any, **__: Any) -> Pruning:
+        return Pruning((Pruned(kept(), (kept(),)),), {})
 
     scene.patch.setattr("reconciler.commands.shelves.prune", done)
 

@@ -129,7 +129,7 @@ def test_a_manifest_that_was_edited_is_used_for_nothing(shelf: Shelf, use: str, 
         asyncio.run(USES[use](shelf))  # type: ignore[arg-type]
     assert refused.value.code == "P452" and why in refused.value.why and "checkpoints list" in refused.value.fix
     assert sorted(path.name for path in shelf.root.iterdir()) == ["one"]
-    (found,) = asyncio.run(kept.verify(specs(), "web", shelf.where))
+    (found,) = asyncio.run(kept.verify(specs(), "web", shelf.where)).found
     assert why in found.wrong[0]
 
 
@@ -140,5 +140,5 @@ def test_files_that_were_changed_go_nowhere(shelf: Shelf, use: str, code: str) -
         asyncio.run(USES[use](shelf))  # type: ignore[arg-type]
     assert refused.value.code == code and "images.tar is damaged" in refused.value.why
     assert not (shelf.root / "web.tar").exists() and list(shelf.root.glob("two/**/manifest.json")) == []
-    (found,) = asyncio.run(kept.verify(specs(), "web", shelf.where))
+    (found,) = asyncio.run(kept.verify(specs(), "web", shelf.where)).found
     assert found.wrong == ("images.tar is damaged",)

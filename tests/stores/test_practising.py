@@ -16,7 +16,7 @@ from reconciler.commands import due, kept, practising
 from reconciler.commands.copying import RestoreCopy
 from reconciler.commands.discarding import Discard, Discarded
 from reconciler.commands.due import Saving, TakeDue
-from reconciler.commands.kept import FoundKept, Verified
+from reconciler.commands.kept import FoundKept, Verification, Verified
 from reconciler.commands.practising import RehearseKept, copy_of
 from reconciler.commands.restore import Restored
 from reconciler.errors import CommandFailed, HostUnreachable, InputError, Locked, ReconcilerError, Refused
@@ -94,7 +94,7 @@ def test_what_comes_up_is_noted_and_gone(tmp_path: Path, stage: Stage) -> None:
     assert stage.gone == [copy_of(done.kept)] and job.untidied == []
     found = noted(tmp_path).rehearsed
     assert found is not None and found.ok and found.host == "h2" and done.well
-    assert "; rehearsed on h2 at 20" in render_verified([done])
+    assert "; rehearsed on h2 at 20" in render_verified(Verification((done,), {}))
 
 
 def test_what_does_not_come_up_is_noted_with_the_reason(tmp_path: Path, stage: Stage) -> None:
@@ -103,7 +103,7 @@ def test_what_does_not_come_up_is_noted_with_the_reason(tmp_path: Path, stage: S
     found = noted(tmp_path).rehearsed
     assert found is not None and found.why == str(UNHEALTHY) and found.host == "h1"
     assert not done.well and not done.wrong and stage.gone == []
-    assert "did not come up when it was rehearsed on h1" in render_verified([done])
+    assert "did not come up when it was rehearsed on h1" in render_verified(Verification((done,), {}))
 
 
 def test_what_is_damaged_is_not_restored(tmp_path: Path, stage: Stage) -> None:

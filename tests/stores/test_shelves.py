@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import calendar
 import hashlib
+import shutil
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
@@ -15,10 +16,11 @@ from typing import Any
 
 import pytest
 
-from reconciler.commands import points, shelves
+from reconciler.cli.views.kept import render_pruned
+from reconciler.commands import kept, points, shelves
 from reconciler.commands.due import TakeDue
 from reconciler.commands.kept import FoundKept
-from reconciler.errors import CommandFailed, Refused
+from reconciler.errors import CommandFailed, HostError, HostUnreachable, InputError, Refused
 from reconciler.model.checkpoint import Kept, KeptAt, KeptFile, Manifest, TakenFrom
 from reconciler.model.command import Command, Result
 from reconciler.model.spec import Spec
@@ -102,6 +104,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Kept]
         return FoundKept(tuple(here(directory.listed(at))), {})
 
     monkeypatch.setattr(shelves, "stock", stock)
+    monkeypatch.setattr(shelves, "DEFAULT_FOLDER", at.folder)
     return put
 
 
@@ -217,10 +220,104 @@ def test_what_is_kept_no_longer_is_shown_and_then_goes(
     made = [shop(number) for number in range(1, 6)]
     here(directory.pin(made[0].folder, on=True))
     for really in (False, True):
-        (told,) = asyncio.run(shelves.prune(specs(), "web", really=really))
+        (told,) = asyncio.run(shelves.prune(specs(), "web", really=really)).places
         assert told.stays.id == made[4].id and {one.id for one in told.goes} == {made[1].id, made[2].id}
         assert len(folders(tmp_path / "one")) == (3 if really else 5)
-    assert asyncio.run(shelves.prune(specs(), "web", really=True)) == []
+    assert asyncio.run(shelves.prune(specs(), "web", really=True)) == shelves.Pruning((), {})
+
+
+def with_a_store(at: KeptAt) -> Spec:
+    """Whose policy names a store."""
+    made = specs()
+    store = {
+        "api_version": "reconciler/v1alpha1",
+        "kind": "CheckpointStore",
+        "metadata": {"name": "vault"},
+        "spec": {"directory": {"host": at.host, "folder": at.folder}},
+    }
+    raw = made.model_dump()
+    raw["checkpoint_policies"]["few"]["spec"]["store"] = "vault"
+    return Spec.model_validate(raw | {"checkpoint_stores": {"vault": store}})
+
+
+def test_an_archive_is_not_tidied_by_a_policy(
+    tmp_path: Path, fleet: Fleet, shop: Callable[..., Kept], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither where the policy names another store, nor where nothing was taken on the host that keeps it."""
+    at = {shop(number).at for number in range(1, 6)}.pop()
+    pruned = lambda spec, where="": asyncio.run(shelves.prune(spec, "web", where)).places  # noqa: E731
+    assert [len(one.goes) for one in pruned(with_a_store(at))] == [3]
+    assert pruned(with_a_store(KeptAt("h2", at.folder))) == pruned(with_a_store(KeptAt("h1", "/srv/other"))) == ()
+    assert [len(one.goes) for one in pruned(with_a_store(KeptAt("h2")), str(at))] == [3], "a person says where"
+
+    async def archive(*_: Any) -> FoundKept:
+        return FoundKept(tuple(here(directory.listed(KeptAt("h2", at.folder)))), {})
+
+    assert [len(one.goes) for one in pruned(specs())] == [3]
+    monkeypatch.setattr(shelves, "stock", archive)
+    assert pruned(specs()) == ()
+
+
+def test_where_nobody_could_look_is_told(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = {name: HostUnreachable("cannot connect", where=name) for name in ("h1", "h2")}
+
+    async def nothing(*_: Any) -> FoundKept:
+        return FoundKept((), gone)
+
+    monkeypatch.setattr(shelves, "stock", nothing)
+    done = asyncio.run(shelves.prune(specs()))
+    assert done.unknown == gone
+    assert render_pruned(done, removed=True).splitlines() == [
+        "Nothing is kept longer than its policy says, where it could be seen.",
+        "? h1: cannot connect",
+        "? h2: cannot connect",
+    ]
+    assert set(asyncio.run(shelves.prune(with_a_store(KeptAt("h2")))).unknown) == {"h2"}
+
+
+@pytest.mark.parametrize("reference", ["web", "web@latest", "web@20261126-010139-8584"])
+def test_what_may_be_where_nobody_could_look_is_not_said_to_be_nowhere(reference: str) -> None:
+    with pytest.raises(HostError, match="not everywhere could be looked") as unknown:
+        kept.chosen(reference, FoundKept((), {"h2": HostUnreachable("cannot connect", where="h2")}))
+    assert unknown.value.exit_code == 7 and (unknown.value.where, unknown.value.why) == (
+        "h2",
+        "h2: cannot connect",
+    )
+    with pytest.raises(InputError):
+        kept.chosen(reference, FoundKept((), {}))
+
+
+def test_what_is_in_several_places_goes_from_those_that_were_said(
+    tmp_path: Path, fleet: Fleet, shop: Callable[..., Kept], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, more = shop(1), shop(2)
+    archive = KeptAt("h2", str(tmp_path / "two"))
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    places = {str(at): at for at in (one.at, archive)}
+
+    async def stock(spec: Spec, fleet: Fleet, where: str = "", *_: Any) -> FoundKept:
+        some = [places[where]] if where else places.values()
+        return FoundKept(tuple(found for at in some for found in here(directory.listed(at))), {})
+
+    @asynccontextmanager
+    async def opened(*_: Any) -> AsyncIterator[Fleet]:
+        yield fleet
+
+    monkeypatch.setattr(kept, "stock", stock)
+    monkeypatch.setattr(kept, "open_fleet", opened)
+    for reference in (f"web@{one.id}", "web@latest"):
+        with pytest.raises(Refused, match="is kept in several places") as refused:
+            asyncio.run(kept.remove(specs(), [reference]))
+        assert str(archive) in refused.value.why and "--everywhere" in refused.value.fix
+    asyncio.run(kept.remove(specs(), [f"web@{one.id}"], str(one.at)))
+    assert folders(tmp_path / "one") == [more.id] and folders(tmp_path / "two") == [one.id, more.id]
+    asyncio.run(kept.remove(specs(), ["web@latest"], str(one.at)))
+    assert folders(tmp_path / "one") == [] and folders(tmp_path / "two") == [one.id, more.id]
+    with pytest.raises(Refused, match="no other checkpoint"):
+        asyncio.run(kept.remove(specs(), [f"web@{one.id}", f"web@{more.id}"], str(archive)))
+    shutil.copytree(tmp_path / "two", tmp_path / "one", dirs_exist_ok=True)
+    asyncio.run(kept.remove(specs(), [f"web@{one.id}"], everywhere=True))
+    assert folders(tmp_path / "one") == folders(tmp_path / "two") == [more.id]
 
 
 def test_the_only_whole_one_never_goes(tmp_path: Path, fleet: Fleet, shop: Callable[..., Kept]) -> None:
@@ -231,7 +328,7 @@ def test_the_only_whole_one_never_goes(tmp_path: Path, fleet: Fleet, shop: Calla
         asyncio.run(shelves.prune(specs(), really=True))
     assert refused.value.code == "P453" and len(folders(tmp_path / "one")) == 3
     Path(made[1].folder, "images.tar").write_bytes(b"pages")
-    (told,) = asyncio.run(shelves.prune(specs(), really=True))
+    (told,) = asyncio.run(shelves.prune(specs(), really=True)).places
     assert told.stays.id == made[1].id and folders(tmp_path / "one") == [made[1].id, made[2].id]
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from reconciler.cli.views.rehearsed import instant, rehearsed_text
 from reconciler.commands.checkpoint import Saved
 from reconciler.commands.discarding import Discarded
 from reconciler.commands.due import Saving
 from reconciler.commands.exporting import Exported
-from reconciler.commands.kept import FoundKept, Verified
+from reconciler.commands.kept import FoundKept, Verification, told
 from reconciler.commands.restore import Restored
-from reconciler.commands.shelves import Pruned
+from reconciler.commands.shelves import Pruning
+from reconciler.errors import ReconcilerError
 from reconciler.model.checkpoint import Kept
 from reconciler.model.event import Untidied
 from reconciler.model.units import format_bytes, format_seconds
@@ -47,9 +48,11 @@ def render_stock(found: FoundKept) -> str:
         lines.append(f"{where}  from {come}, epoch {says.epoch}  {size}{pinned}{_tried(kept, '  ')}")
     if not lines:
         lines.append("No checkpoint was found.")
-    for host, error in sorted(found.unknown.items()):
-        lines.append(f"? {error}" if error.where == host else f"? {host}: {error}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_unseen(found.unknown)])
+
+
+def _unseen(unknown: Mapping[str, ReconcilerError]) -> list[str]:
+    return [f"? {text}" for text in told(unknown)]
 
 
 def _tried(kept: Kept, before: str) -> str:
@@ -57,14 +60,14 @@ def _tried(kept: Kept, before: str) -> str:
     return f"{before}{rehearsed_text(kept.rehearsed)}" if kept.rehearsed else ""
 
 
-def render_verified(found: Sequence[Verified], untidied: Sequence[Untidied] = ()) -> str:
+def render_verified(read: Verification, untidied: Sequence[Untidied] = ()) -> str:
     """A line each."""
     lines = [
         f"{reference(one.kept)} on {one.kept.at}: {'; '.join(one.wrong) or 'all is as it was packed'}"
         f"{_tried(one.kept, '; ')}"
-        for one in found
+        for one in read.found
     ]
-    return "\n".join([*lines, *(f"note: {left}" for left in untidied)])
+    return "\n".join([*lines, *_unseen(read.unknown), *(f"note: {left}" for left in untidied)])
 
 
 def render_exported(done: Exported, untidied: Sequence[Untidied]) -> str:
@@ -84,16 +87,20 @@ def render_imported(kept: Kept, untidied: Sequence[Untidied]) -> str:
     return "\n".join([*lines, *(f"note: {left}" for left in untidied)])
 
 
-def render_pruned(done: Sequence[Pruned], *, removed: bool) -> str:
+def render_pruned(done: Pruning, *, removed: bool) -> str:
     """A line for each that goes, and what stays of its workload there."""
     lines = []
-    for one in done:
+    for one in done.places:
         what = "is removed from" if removed else "goes from"
         lines += [f"{reference(kept)} {what} {kept.at}" for kept in one.goes]
         lines.append(f"  {reference(one.stays)} stays, and is whole")
     if lines and not removed:
         lines.append("Nothing was removed: say --yes.")
-    return "\n".join(lines) or "Nothing is kept longer than its policy says."
+    if not lines:
+        lines.append(
+            f"Nothing is kept longer than its policy says{', where it could be seen' if done.unknown else ''}."
+        )
+    return "\n".join([*lines, *_unseen(done.unknown)])
 
 
 def render_restored(restored: Restored) -> str:

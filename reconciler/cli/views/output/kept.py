@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -23,9 +23,10 @@ from reconciler.commands.checkpoint import Saved
 from reconciler.commands.discarding import Discarded
 from reconciler.commands.due import Saving
 from reconciler.commands.exporting import Exported
-from reconciler.commands.kept import FoundKept, Verified
+from reconciler.commands.kept import FoundKept, Verification
 from reconciler.commands.restore import Restored
-from reconciler.commands.shelves import Pruned
+from reconciler.commands.shelves import Pruning
+from reconciler.errors import ReconcilerError
 from reconciler.model.checkpoint import Kept
 from reconciler.model.event import Untidied
 
@@ -151,6 +152,7 @@ class CheckpointsVerifyDocument(Document):
 
     command: Literal["checkpoints verify"] = "checkpoints verify"
     checkpoints: tuple[VerifiedCheckpoint, ...]
+    unknown_hosts: tuple[UnknownHost, ...] = Field(description="Hosts that could not be asked")
     untidied: tuple[Finding, ...] = Field(description="What a rehearsal has left")
 
 
@@ -214,6 +216,9 @@ class CheckpointsPruneDocument(Document):
     command: Literal["checkpoints prune"] = "checkpoints prune"
     removed: bool = Field(description="false without `--yes`: they are only shown")
     places: tuple[PrunedPlace, ...]
+    unknown_hosts: tuple[UnknownHost, ...] = Field(
+        description="Hosts that could not be asked, and where policies keep checkpoints"
+    )
 
 
 class RestoreDocument(Document):
@@ -255,17 +260,21 @@ def list_document(found: FoundKept, status: int) -> CheckpointsListDocument:
     return CheckpointsListDocument(
         exit_code=status,
         checkpoints=tuple(map(kept_part, found.kept)),
-        unknown_hosts=tuple(
-            UnknownHost(host=host, code=error.code, reason=str(error))
-            for host, error in sorted(found.unknown.items())
-        ),
+        unknown_hosts=_unseen(found.unknown),
     )
 
 
-def verify_document(found: Sequence[Verified], left: Sequence[Untidied], status: int) -> CheckpointsVerifyDocument:
-    rows = (VerifiedCheckpoint(checkpoint=kept_part(v.kept), whole=not v.wrong, wrong=v.wrong) for v in found)
+def _unseen(unknown: Mapping[str, ReconcilerError]) -> tuple[UnknownHost, ...]:
+    return tuple(UnknownHost(host=host, code=e.code, reason=str(e)) for host, e in sorted(unknown.items()))
+
+
+def verify_document(read: Verification, left: Sequence[Untidied], status: int) -> CheckpointsVerifyDocument:
+    rows = (VerifiedCheckpoint(checkpoint=kept_part(v.kept), whole=not v.wrong, wrong=v.wrong) for v in read.found)
     return CheckpointsVerifyDocument(
-        exit_code=status, checkpoints=tuple(rows), untidied=tuple(map(untidied, left))
+        exit_code=status,
+        checkpoints=tuple(rows),
+        unknown_hosts=_unseen(read.unknown),
+        untidied=tuple(map(untidied, left)),
     )
 
 
@@ -287,9 +296,11 @@ def import_document(kept: Kept, left: Sequence[Untidied]) -> CheckpointsImportDo
     return CheckpointsImportDocument(exit_code=0, checkpoint=kept_part(kept), untidied=tuple(map(untidied, left)))
 
 
-def prune_document(done: Sequence[Pruned], *, removed: bool) -> CheckpointsPruneDocument:
-    places = (PrunedPlace(stays=kept_part(one.stays), goes=tuple(map(kept_part, one.goes))) for one in done)
-    return CheckpointsPruneDocument(exit_code=0, removed=removed, places=tuple(places))
+def prune_document(done: Pruning, status: int, *, removed: bool) -> CheckpointsPruneDocument:
+    places = (PrunedPlace(stays=kept_part(one.stays), goes=tuple(map(kept_part, one.goes))) for one in done.places)
+    return CheckpointsPruneDocument(
+        exit_code=status, removed=removed, places=tuple(places), unknown_hosts=_unseen(done.unknown)
+    )
 
 
 def changed_document(what: str, done: Sequence[Kept]) -> Document:
