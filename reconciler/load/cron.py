@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from heapq import heappop, heappush
 from itertools import islice
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -50,10 +51,9 @@ def problem(window: Timed) -> tuple[str, str, str]:
 
 def open_until(window: Window, now: float) -> float | None:
     """When a window that is open now closes; None for one that is closed."""
-    length = parse_duration(window.duration)
-    for start in _starts(window, now + 1, reverse=True):
-        return start + length if start <= now < start + length else None
-    return None
+    start = next(_starts(window, now, reverse=True), None)
+    end = None if start is None else start + parse_duration(window.duration)
+    return end if end is not None and now < end else None
 
 
 def opens_at(window: Window, now: float) -> float | None:
@@ -81,10 +81,56 @@ def _spread(time: CheckpointTime, workload: str, start: float) -> float:
 
 
 def _starts(window: Timed, at: float, *, reverse: bool) -> Iterator[float]:
-    moment = datetime.fromtimestamp(at, UTC).astimezone(ZoneInfo(window.time_zone))
-    # It looks back from whole minutes, without the one it is in.
-    begin = moment.replace(second=0, microsecond=0) + timedelta(minutes=1) if reverse else moment
-    for start in CronSim(window.cron, begin, reverse=reverse):
-        found = start.timestamp()
-        if not reverse or found <= at:
-            yield found
+    """Those after `at`, or backwards those not after it. What the zone's clocks show is counted, and then looked
+    up in the zone: clocks that are put back show some of it twice, with what comes later in between."""
+    zone = ZoneInfo(window.time_zone)
+    moment = datetime.fromtimestamp(at, UTC).astimezone(zone)
+    shown = moment.replace(tzinfo=None)
+    if reverse:
+        # It looks back from whole minutes, without the one it is in.
+        begin = shown.replace(second=0, microsecond=0) + timedelta(minutes=1)
+        begin += _put_back(moment) if moment.fold else timedelta()
+    else:
+        begin = shown if moment.fold else shown - _put_back(moment)
+    found = (_instants(window, one, zone) for one in CronSim(window.cron, begin, reverse=reverse))
+    if reverse:
+        yield from (-one for one in _ascending((-b, -a) for a, b in filter(None, found)) if -one <= at)
+    else:
+        yield from (one for one in _ascending(filter(None, found)) if one > at)
+
+
+def _put_back(moment: datetime) -> timedelta:
+    """By how much clocks are put back around a moment that they show twice; nothing where they show it once."""
+    first, second = (moment.replace(fold=fold).utcoffset() or timedelta() for fold in (0, 1))
+    return max(timedelta(), first - second)
+
+
+def _instants(window: Timed, shown: datetime, zone: ZoneInfo) -> tuple[float, float] | None:
+    """The first and the last time that clocks show this. As with Debian's cron a named hour and minute comes once
+    a day: the first time, or when the clocks are put forward over it; any other just as often as it is shown."""
+    named = not any(field.startswith("*") for field in window.cron.split()[:2])
+    moment = shown.replace(tzinfo=zone)
+    while moment.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != moment.replace(tzinfo=None):
+        if not named:
+            return None
+        moment += timedelta(minutes=1)
+    first = moment.timestamp()
+    return first, first if named else moment.replace(fold=1).timestamp()
+
+
+def _ascending(pairs: Iterable[tuple[float, float]]) -> Iterator[float]:
+    """Each once and in order, of pairs whose first ones ascend."""
+    waiting: list[float] = []
+    for first, second in pairs:
+        while waiting and waiting[0] < first:
+            yield from _next(waiting)
+        for one in {first, second}:
+            heappush(waiting, one)
+    while waiting:
+        yield from _next(waiting)
+
+
+def _next(waiting: list[float]) -> Iterator[float]:
+    found = heappop(waiting)
+    if found not in waiting:
+        yield found

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+from zoneinfo import ZoneInfo
 
 import pytest
+from cronsim import CronSim
+from hypothesis import given
+from hypothesis import strategies as st
 
-from reconciler.load.cron import came, comes
+from reconciler.load.cron import came, comes, open_until, opens_at
 from reconciler.model.checkpointing import CheckpointTime
+from reconciler.model.sync import Window
 
 
 def at(text: str) -> float:
@@ -41,3 +47,71 @@ def test_each_workload_has_its_own_part_of_the_jitter() -> None:
     later = comes(often, "web", now)
     assert later is not None and came(often, "web", later) == later
     assert came(often, "web", later - 0.001) != later
+
+
+CHANGES = {
+    "Europe/Berlin": ("2026-10-25 01:00:00", "2026-03-29 01:00:00"),
+    "America/Santiago": ("2026-04-05 03:00:00", "2026-09-06 04:00:00"),  # by midnight
+    "America/Havana": ("2026-11-01 05:00:00", "2026-03-08 05:00:00"),  # from 1:00 to midnight, and over it
+    "Australia/Lord_Howe": ("2026-04-04 15:00:00", "2026-10-03 15:30:00"),  # half an hour
+    "UTC": ("2026-10-25 01:00:00",),
+}
+MOMENTS = [(zone, at(text)) for zone, texts in CHANGES.items() for text in texts]
+OFTEN = ["*/15 * * * *", "30 * * * *", "*/10 2 * * *", "*/20 0-3,23 * * SAT", "0 */2 * * *", "7 * 25 10 *"]
+NAMED = ["30 2 * * *", "0,30 1,2,3 * * *", "15 23 * * *", "45 0 * * SUN", "0 2 * * *"]
+MINUTE, DAY = 60, 86400
+
+
+def fitting(expression: str, begin: datetime) -> set[datetime]:
+    """What clocks show at such a time in the days from `begin` on; there is no daylight saving in it."""
+    times = CronSim(expression, begin)
+    return set(takewhile(lambda one: one < begin + timedelta(days=5), times))
+
+
+def shown(moment: float, zone: str) -> datetime:
+    return datetime.fromtimestamp(moment, UTC).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+
+
+def slowly(expression: str, zone: str, begin: float, end: float) -> list[float]:
+    """Minute by minute: all when clocks show such a time; a named one only once, or where they are put over it."""
+    found, before, known = [], shown(begin - MINUTE, zone), set()
+    fits = fitting(expression, before - timedelta(days=1))
+    for moment in range(int(begin), int(end), MINUTE):
+        now = shown(moment, zone)
+        if expression in OFTEN:
+            here = now in fits
+        else:
+            passed = [before + timedelta(minutes=n + 1) for n in range(int((now - before).total_seconds()) // 60)]
+            here = any(one in fits and one not in known for one in passed or [now])
+            known |= {*passed, now}
+        if here:
+            found.append(float(moment))
+        before = now
+    return found
+
+
+@given(st.sampled_from(MOMENTS), st.sampled_from([*OFTEN, *NAMED]), st.integers(-5 * 3600, 5 * 3600))
+def test_no_time_is_left_out_where_clocks_are_put(change: tuple[str, float], expression: str, apart: int) -> None:
+    zone, moment = change
+    time, now = CheckpointTime(cron=expression, time_zone=zone), moment + apart
+    there = slowly(expression, zone, moment - 1.5 * DAY, moment + 1.5 * DAY)
+    past, future = [one for one in there if one <= now], [one for one in there if one > now]
+    if past:
+        assert came(time, "web", now) == past[-1]
+    if future:
+        assert comes(time, "web", now) == future[0]
+
+
+def test_a_window_is_open_for_its_whole_hour_where_clocks_are_put_back() -> None:
+    window = Window(kind="allow", cron="30 2 * * *", time_zone="Europe/Berlin", duration="1h")
+    opened, closes = at("2026-10-25 00:30:00"), at("2026-10-25 01:30:00")
+    assert open_until(window, opened - 0.5) is None and opens_at(window, opened - 0.5) == opened
+    for now in range(int(opened), int(closes), 300):
+        assert open_until(window, now) == closes
+        assert opens_at(window, now) == at("2026-10-26 01:30:00")
+    assert open_until(window, closes) is None
+
+
+def test_a_window_stays_open_in_the_second_before_it_opens_again() -> None:
+    always = Window(kind="allow", cron="* * * * *", duration="5m")
+    assert open_until(always, at("2026-07-01 12:00:59") + 0.5) == at("2026-07-01 12:05:00")
