@@ -16,8 +16,8 @@ from reconciler.model.checkpointing import CheckpointTime
 from reconciler.model.sync import Window
 
 FIELDS = 5
-MOST_BACK = 1000
-"""Times that are looked back through for the last one: jitter may be longer than what lies between two."""
+MOST = 10_000
+"""Times that are looked through for the one that counts: jitter may be longer than what lies between two."""
 
 
 class Timed(Protocol):
@@ -63,21 +63,37 @@ def opens_at(window: Window, now: float) -> float | None:
 
 def came(time: CheckpointTime, workload: str, now: float) -> float | None:
     """When it came last for a workload, which has its own part of the jitter; None where it never has."""
-    found = islice(_starts(time, now, reverse=True), MOST_BACK)
-    return next((own for start in found if (own := start + _spread(time, workload, start)) <= now), None)
+    jitter = _jitter(time)
+    best: float | None = None
+    for start in islice(_starts(time, now, reverse=True), MOST):
+        if best is not None and start + jitter <= best:
+            break
+        own = start + _spread(time, workload, start)
+        if own <= now and (best is None or own > best):
+            best = own
+    return best
 
 
 def comes(time: CheckpointTime, workload: str, now: float) -> float | None:
     """When it comes next for a workload."""
-    jitter = parse_duration(time.jitter) if time.jitter else 0.0
-    found = islice(_starts(time, now - jitter, reverse=False), MOST_BACK)
-    return min((own for start in found if (own := start + _spread(time, workload, start)) > now), default=None)
+    best: float | None = None
+    for start in islice(_starts(time, now - _jitter(time), reverse=False), MOST):
+        if best is not None and start >= best:
+            break
+        own = start + _spread(time, workload, start)
+        if own > now and (best is None or own < best):
+            best = own
+    return best
+
+
+def _jitter(time: CheckpointTime) -> float:
+    return parse_duration(time.jitter) if time.jitter else 0.0
 
 
 def _spread(time: CheckpointTime, workload: str, start: float) -> float:
     """A part of the jitter that is always the same for the same workload and time."""
-    jitter = parse_duration(time.jitter) if time.jitter else 0.0
-    return jitter * int(digest([workload, start])[:8], 16) / 2**32
+    jitter = _jitter(time)
+    return jitter * int(digest([workload, start])[:8], 16) / 2**32 if jitter else 0.0
 
 
 def _starts(window: Timed, at: float, *, reverse: bool) -> Iterator[float]:

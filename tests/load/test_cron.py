@@ -11,6 +11,7 @@ from cronsim import CronSim
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.load import cron
 from reconciler.load.cron import came, comes, open_until, opens_at
 from reconciler.model.checkpointing import CheckpointTime
 from reconciler.model.sync import Window
@@ -115,3 +116,39 @@ def test_a_window_is_open_for_its_whole_hour_where_clocks_are_put_back() -> None
 def test_a_window_stays_open_in_the_second_before_it_opens_again() -> None:
     always = Window(kind="allow", cron="* * * * *", duration="5m")
     assert open_until(always, at("2026-07-01 12:00:59") + 0.5) == at("2026-07-01 12:05:00")
+
+
+class Counted(CronSim):
+    looked = 0
+
+    def __next__(self) -> datetime:
+        Counted.looked += 1
+        return super().__next__()
+
+
+@pytest.mark.parametrize(
+    ("expression", "jitter", "most"),
+    [("30 2 * * *", None, 3), ("0 0 29 2 *", None, 3), ("*/5 * * * *", "5m", 5), ("0 * * * *", "3h", 9)],
+)
+def test_no_more_times_are_looked_at_than_may_be_the_one(
+    expression: str, jitter: str | None, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cron, "CronSim", Counted)
+    time, now = (
+        CheckpointTime(cron=expression, time_zone="Europe/Berlin", jitter=jitter),
+        at("2026-07-01 12:00:01"),
+    )
+    for asked in (came, comes):
+        Counted.looked = 0
+        assert asked(time, "web", now) is not None and Counted.looked <= most
+
+
+@given(st.integers(0, 3 * DAY), st.sampled_from(["10m", "3h", "1d"]))
+def test_with_jitter_nothing_lies_between_the_last_and_the_next(apart: int, jitter: str) -> None:
+    time, now = (
+        CheckpointTime(cron="0 * * * *", time_zone="Europe/Berlin", jitter=jitter),
+        at("2026-07-01 12:00:00"),
+    )
+    last, following = came(time, "web", now + apart), comes(time, "web", now + apart)
+    assert last is not None and following is not None
+    assert comes(time, "web", last) == following and came(time, "web", following - 0.001) == last
