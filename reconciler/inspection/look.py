@@ -64,9 +64,13 @@ class Gathered:
 
     def document(self, path: str, size: Bytes, content: Reader) -> None:
         try:
-            self.documents[path] = json.loads(whole(path, size, content))
+            found = json.loads(whole(path, size, content))
+            json.dumps(found, ensure_ascii=False).encode()
+        except UnicodeError:
+            raise refused(path, "there are characters in it that cannot be written") from None
         except (ValueError, RecursionError):
             raise refused(path, "it is no JSON") from None
+        self.documents[path] = found
 
     def wanted(self, called: str) -> dict[str, list[tasks.Slice]]:
         """Which parts of memory tell what processes were called with. E187: it holds no checkpoint."""

@@ -9,7 +9,7 @@ import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from reconciler.inspection.archive import Reader, refused, visit
 from reconciler.inspection.facts import Provenance
@@ -39,23 +39,36 @@ def foreign(path: Path) -> Foreign:
     visit(path, found.take)
     found.wanted(str(path))
     config = mapping(found.documents.get("config.dump"))
-    mounted = {}
-    for one in config.get("namedVolumes") or ():
-        name, target = mapping(one).get("volumeName"), mapping(one).get("dest")
-        if isinstance(name, str) and isinstance(target, str):
-            mounted[target] = f"volumes/{name}.tar"
-    gone = found.documents.get("deleted.files") or []
-    for name in gone:
+    gone = []
+    for name in _listed(path, "deleted.files", found.documents.get("deleted.files")):
         if not isinstance(name, str) or "\n" in name or "\0" in name or ".." in name.split("/"):
-            raise refused(path, f"it names a file that cannot be: {name!a}")
+            raise refused(path, f"it names a file that cannot be: {name!a:.200}")
+        gone.append(name.lstrip("/"))
     return Foreign(
         provenance=provenance_of(found, mapping(found.documents.get("spec.dump"))),
         home=found.home,
         modified=found.modified,
         memory_bytes=found.sizes.get("pages", 0) + found.sizes.get("images", 0),
-        volumes=mounted,
-        gone=tuple(name.lstrip("/") for name in gone),
+        volumes=_volumes(path, config),
+        gone=tuple(gone),
     )
+
+
+def _volumes(path: Path, config: Mapping[str, Any]) -> dict[str, str]:
+    mounted: dict[str, str] = {}
+    for one in _listed(path, "namedVolumes", config.get("namedVolumes")):
+        name, target = mapping(one).get("volumeName"), mapping(one).get("dest")
+        if not isinstance(name, str) or not isinstance(target, str) or target in mounted:
+            raise refused(path, f"it has a volume that cannot be: {one!a:.200}")
+        mounted[target] = f"volumes/{name}.tar"
+    return mounted
+
+
+def _listed(path: Path, called: str, value: object) -> list[object]:
+    """What is a list, or left out."""
+    if value is None or isinstance(value, list):
+        return value or []
+    raise refused(path, f"{called} is no list in it")
 
 
 def repack(path: Path, found: Foreign, trees: tuple[str, ...], sink: BinaryIO) -> None:

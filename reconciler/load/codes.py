@@ -254,7 +254,8 @@ CODES: dict[str, Code] = {
     "E186": Code(
         "a checkpoint is refused",
         "An archive that is cut short, unpacks to far more than it should, or holds links, devices, setuid files, "
-        "a name twice or names that lead out of it is not what a checkpoint is. Nothing of it was written.",
+        "a name twice or names that lead out of it is not what a checkpoint is; nor is one whose documents name "
+        "volumes or deleted files that cannot be. Nothing of it was written.",
     ),
     "E187": Code(
         "not a checkpoint of CRIU",

@@ -14,6 +14,7 @@ import pytest
 
 from reconciler.errors import InputError
 from reconciler.inspection.kept import KeptLook
+from reconciler.inspection.look import look
 from reconciler.inspection.taking import ROOTFS, foreign, repack
 from reconciler.model.checkpoint import KeptTree, Manifest, TakenFrom
 from reconciler.model.command import Tree
@@ -128,11 +129,76 @@ def test_what_no_checkpoint_has_is_refused_by_the_host(tmp_path: Path, rootfs: b
     assert list((tmp_path / "part" / "outside").iterdir()) == []
 
 
-@pytest.mark.parametrize("deleted", [["../../etc/passwd"], ["a\nb"], [7]])
-def test_names_that_cannot_be_are_refused(tmp_path: Path, deleted: list[object]) -> None:
+@pytest.mark.parametrize(
+    "deleted",
+    [
+        ["../../etc/passwd"],
+        ["a\nb"],
+        ["a\0"],
+        [7],
+        [["a"]],
+        [None],
+        ["/a\ud800"],
+        "abc",
+        {"a": 1},
+        5,
+        True,
+        0.0,
+        "",
+    ],
+)
+def test_names_that_cannot_be_are_refused(tmp_path: Path, deleted: object) -> None:
     with pytest.raises(InputError) as caught:
         foreign(archive(tmp_path, deleted=deleted))
     assert caught.value.code == "E186"
+
+
+ONE = VOLUMES[0]
+
+
+@pytest.mark.parametrize(
+    "volumes",
+    [
+        5,
+        "abc",
+        {"a": 1},
+        True,
+        False,
+        [5],
+        ["abc"],
+        [None],
+        [{}],
+        [{"volumeName": 1, "dest": "/data"}],
+        [ONE, ONE],
+    ],
+)
+def test_volumes_that_cannot_be_are_refused(tmp_path: Path, volumes: object) -> None:
+    config = json.dumps(CONFIG | {"namedVolumes": volumes}).encode()
+    with pytest.raises(InputError) as caught:
+        foreign(archive(tmp_path, **{"config.dump": config}))
+    assert caught.value.code == "E186"
+
+
+@pytest.mark.parametrize("document", ["config.dump", "spec.dump"])
+@pytest.mark.parametrize(
+    "value",
+    [b"5", b"[]", b"null", b'{"name": 7, "annotations": [1], "process": {"env": 3}}', b'{"namedVolumes": null}'],
+)
+def test_what_says_nothing_of_volumes_has_none(tmp_path: Path, document: str, value: bytes) -> None:
+    found = foreign(archive(tmp_path, None, **{document: value}))
+    assert found.gone == () and len(found.volumes) == (document == "spec.dump")
+
+
+@pytest.mark.parametrize("document", ["config.dump", "spec.dump", "deleted.files"])
+@pytest.mark.parametrize(
+    "value", [b'{"name": "\\ud800"}', b'{"\\udfff": 1}', b"\xff", b"{", b"[" * 100_000, b"9" * 5000]
+)
+def test_documents_that_nobody_could_write_are_refused(tmp_path: Path, document: str, value: bytes) -> None:
+    path = archive(tmp_path, **{document: value})
+    for read in (foreign, look):
+        with pytest.raises(InputError) as caught:
+            read(path)
+        assert caught.value.code == "E186"
 
 
 def test_what_climbs_out_of_a_tree_stays_in_it(tmp_path: Path) -> None:
