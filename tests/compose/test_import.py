@@ -131,6 +131,71 @@ def test_what_is_no_compose_file_is_refused(tmp_path: Path, text: str) -> None:
         read_compose(path, {})
 
 
+LAUGHS = "x-0: &a0 [ha, ha]\n" + "".join(f"x-{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30))
+LONG = f"x-0: &a0 {'ha' * 10_000}\n" + f"x-1: [{', '.join(['*a0'] * 9_000)}]\n"
+CHAIN = "".join(f"  s{n}: {{extends: s{n + 1}}}\n" for n in range(3000))
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("services: &a {a: {image: x, labels: *a}}", "alias"),
+        ("x-a: &a [*a]\nservices: {a: {image: x}}", "alias"),
+        ("services: {a: {image: x, ? &k [*k] : 1}}", "alias"),
+        (LAUGHS + "services: {a: {image: x, labels: *a29}}", "values"),
+        (LONG + "services: {a: {image: x}}", "values"),
+        (f"services: {{a: {{image: x, x-deep: {'[' * 90}{']' * 90}}}}}", "deep"),
+        (f"services: {{a: {{image: x, x-deep: {'[' * 5000}{']' * 5000}}}}}", "deep"),
+        (f"services:\n{CHAIN}", "of another kind"),
+        ("services: {a: {image: x, image: y}}", "twice"),
+        ("services:\n  a: {image: x}\n  a: {image: y}\n", "twice"),
+        ("services: {a: {image: x}}\nservices: {}", "twice"),
+        ('services: {a: {image: x, command: "\\ud800"}}', "character"),
+        ("services: {a: {image: x, init: !!bool never}}", ""),
+        ("services: {a: {image: x, oom_score_adj: !!int ''}}", ""),
+        ("services: {a: {image: x, deploy: {resources: {limits: {pids: 1.0e+999}}}}}", "of another kind"),
+    ],
+)
+def test_what_only_looks_like_one_is_refused_and_soon(tmp_path: Path, text: str, why: str) -> None:
+    path = tmp_path / "compose.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        read_compose(path, {})
+    assert caught.value.code == "E189" and why in caught.value.why and str(path) in caught.value.where
+
+
+def test_merged_keys_may_be_there_again(tmp_path: Path) -> None:
+    path = tmp_path / "compose.yaml"
+    path.write_text("x-a: &a {image: 'a:1', user: '1'}\nservices: {b: {<<: *a, user: '2'}, c: {<<: [*a]}}")
+    assert [one.container["user"] for one in imported(path).services] == ["2", "1"]
+
+
+def test_services_whose_names_are_one_here_stay_two(tmp_path: Path) -> None:
+    path = tmp_path / "compose.yaml"
+    path.write_text(
+        "name: shop\nservices:\n"
+        "  my_app: {image: 'a:1', volumes: ['d_a:/d'], networks: [n_a]}\n"
+        "  my-app: {image: 'a:2', volumes: ['d-a:/d'], networks: [n-a]}\n"
+        "  other: {image: 'a:3', container_name: my-app}\n"
+        "networks: {n_a: {}, n-a: {}}\n"
+    )
+    made = imported(path)
+    assert [one.name for one in made.services] == ["my-app", "my-app-2", "my-app-3"]
+    assert all("called my-app" in one.notes[0].why for one in made.services[1:])
+    assert made.services[0].container["volumes"] == [{"name": "shop-d-a", "target": "/d"}]
+    assert [note.what for one in made.services for note in lost(one)] == ["volumes: /d"]
+    assert [one.container["networks"][0]["name"] for one in made.services[:2]] == ["shop-n-a", "shop-n-a-2"]
+    assert made.networks.keys() >= {"shop-n-a", "shop-n-a-2"}
+    (tmp_path / "spec.yaml").write_text(render(made, "h1") + HOST)
+    path.unlink()
+    assert len(load([tmp_path]).workloads) == 3
+
+
+def test_comments_hold_nothing_for_a_terminal(tmp_path: Path) -> None:
+    one = one_service(tmp_path, '    "a\\e[2Jb": 1')
+    assert "\x1b" not in render(Import([one]), "h1") and "a\\x1b[2Jb" in render(Import([one]), "h1")
+
+
 def test_variables() -> None:
     missing: set[str] = set()
     given = {"a": ["$A-${B:-${C:-d}}", "$$A", "${A:+x}${E:+y}", "${N}", "${EMPTY-z}${EMPTY:-w}"]}

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 Section = dict[str, Any]
+WRONG_KIND = (AttributeError, TypeError, LookupError, ValueError, ArithmeticError, RecursionError)
+"""What is raised where a value of a file is none of those that belong there."""
+
+
+def kind(error: BaseException) -> str:
+    """Why a file is refused."""
+    return f"a value is of another kind than it should be: {error}"
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,12 @@ def name_of(*words: str) -> str:
     """A name as specs take them, of words that may hold anything."""
     text = re.sub(r"[^a-z0-9.]+", "-", "-".join(filter(None, words)).lower()).strip("-.")
     return text[:63].rstrip("-.") or "unnamed"
+
+
+def unused(name: str, taken: Collection[str]) -> str:
+    """A name like this one that is not taken."""
+    numbered = (f"{name[: 62 - len(str(number))]}-{number}" for number in count(2))
+    return name if name not in taken else next(one for one in numbered if one not in taken)
 
 
 def text_of(value: Any) -> str:

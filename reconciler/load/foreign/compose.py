@@ -1,51 +1,42 @@
-"""Compose files as specs. PyYAML reads them, with the scalars of YAML 1.2 as compose does, and the keys of their
-specification are mapped here one by one (`service.py`)."""
+"""Compose files as specs: the keys of their specification are mapped one by one (`service.py`)."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from reconciler.errors import InputError
 from reconciler.load import files
 from reconciler.load.foreign import mounts
 from reconciler.load.foreign import service as services
-from reconciler.load.foreign.base import Import, Remark, Section, Service, listed, name_of, text_of
+from reconciler.load.foreign.base import (
+    WRONG_KIND,
+    Import,
+    Remark,
+    Section,
+    Service,
+    kind,
+    listed,
+    name_of,
+    text_of,
+    unused,
+)
 from reconciler.load.foreign.interpolate import interpolate
-
-
-class _Loader(yaml.SafeLoader):
-    """Without YAML 1.1's `yes`, `on` and 22:22."""
-
-
-_Loader.yaml_implicit_resolvers = {}
-for _tag, _pattern, _first in (
-    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
-    ("int", r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$", "-+0123456789"),
-    ("float", r"^[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?$", "-+0123456789."),
-    ("null", r"^(?:~|null|Null|NULL|)$", "~nN\0"),
-    ("merge", r"^<<$", "<"),
-):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
-_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^$"), [""])
+from reconciler.load.foreign.yamlfile import read_yaml
 
 
 def read_compose(path: Path, known: Mapping[str, str], folder: str = "") -> Import:
     """The services of a compose file. `known`: variables; `folder`: where its own folder is on hosts."""
     loaded = _loaded(path)
     missing: set[str] = set()
-    filled = interpolate(loaded, known, missing)
     made = Import()
-    project = name_of(text_of(filled.get("name")) or path.resolve().parent.name)
     try:
+        filled = interpolate(loaded, known, missing)
+        project = name_of(text_of(filled.get("name")) or path.resolve().parent.name)
         _services(made, filled, loaded, path, project, folder or f"/srv/{project}")
-    except (AttributeError, TypeError, KeyError, ValueError, IndexError) as error:
-        why = f"a value is of another kind than it should be: {error}"
-        raise InputError("not what compose takes", code="E189", where=files.shown(path), why=why) from None
+    except WRONG_KIND as error:
+        raise InputError("not what compose takes", code="E189", where=files.shown(path), why=kind(error)) from None
     if any(n["name"] == project for s in made.services for n in s.container.get("networks", ())):
         made.networks.setdefault(project, {"driver": "bridge"})
     made.notes += [_unset(variable) for variable in sorted(missing)]
@@ -56,17 +47,9 @@ def read_compose(path: Path, known: Mapping[str, str], folder: str = "") -> Impo
 
 
 def _loaded(path: Path) -> Section:
-    shown = files.shown(path)
-    try:
-        loaded = yaml.load(files.read_text(path), _Loader)  # noqa: S506  a SafeLoader
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f"{shown}:{mark.line + 1}:{mark.column + 1}" if mark else shown
-        raise InputError("not YAML as compose has it", code="E189", where=where, why=error.problem or "") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError("not a compose file", code="E189", where=shown, why=str(error)) from None
+    loaded = read_yaml(path)
     if not isinstance(loaded, dict) or not isinstance(loaded.get("services"), dict):
-        raise InputError("not a compose file", code="E189", where=shown, why="it has no `services`")
+        raise InputError("not a compose file", code="E189", where=files.shown(path), why="it has no `services`")
     return loaded
 
 
@@ -78,11 +61,32 @@ def _services(made: Import, filled: Section, loaded: Section, path: Path, projec
     for source, users in mounts.shared(given).items():
         named.setdefault(source, {})["users"] = users
     for name, section in given.items():
-        one = Service(name_of(text_of(section.get("container_name")) or name))
+        one = _named(text_of(section.get("container_name")) or name, made)
         _service(one, section, raw[name], filled, path, folder, project, known, named)
         for joined in one.container.get("networks", ()):
             joined["aliases"] = sorted({*joined["aliases"], name})
         made.services.append(one)
+    _one_each(made)
+
+
+def _named(words: str, made: Import) -> Service:
+    """A service of that name, or of the next that no other has: names of compose tell more letters apart."""
+    name = name_of(words)
+    free = unused(name, {one.name for one in made.services})
+    one = Service(free)
+    if free != name:
+        one.tell(f"container_name: {words}", f"another one is called {name} here: this is {free}")
+    return one
+
+
+def _one_each(made: Import) -> None:
+    """A volume of this name is one workload's: what was told apart by its letters only is named, and left out."""
+    owners: dict[str, str] = {}
+    for one in made.services:
+        for volume in one.container.get("volumes", [])[:]:
+            if owners.setdefault(volume["name"], one.name) != one.name:
+                one.lose(f"volumes: {volume['target']}", f"{owners[volume['name']]} has a volume {volume['name']}")
+                one.container["volumes"].remove(volume)
 
 
 def _unset(variable: str) -> Remark:
@@ -119,6 +123,8 @@ def _networks(made: Import, given: Section, project: str) -> dict[str, str]:
         )
         if key == "default" and not about.get("name"):
             known[key] = project
+        if not about.get("name") and not about.get("external"):
+            known[key] = unused(known[key], {value for other, value in known.items() if other != key})
         if about.get("external"):
             continue
         driver = text_of(about.get("driver")) or "bridge"

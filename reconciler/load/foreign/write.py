@@ -53,7 +53,8 @@ def yaml_text(document: dict[str, Any]) -> str:
 
 def _comment(note: Remark) -> str:
     text = f"{'NOT HERE' if note.lost else 'note'}: {note.what}: {note.why}"
-    return f"# {' '.join(text.split())}\n"
+    line = " ".join(text.split())
+    return f"# {''.join(c if c.isprintable() else ascii(c)[1:-1] for c in line)}\n"
 
 
 def _document(kind: str, name: str, spec: dict[str, Any]) -> str:
