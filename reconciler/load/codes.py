@@ -321,7 +321,8 @@ CODES: dict[str, Code] = {
     "E189": Code(
         "not a file that can be imported",
         "`reconcile import` reads compose files, which have `services`, and Quadlet units, whose [Container] has "
-        "an `Image`. The message says where it stopped.",
+        "an `Image`. The message says where it stopped: at a value of another kind, a key that is there twice, an "
+        "alias inside of what it stands for, or more than a file may hold.",
     ),
     "E197": Code(
         "not in the history",

@@ -3,6 +3,7 @@ named. `files/` has 63 of them, `units/` Quadlet's."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import yaml
 from reconciler.cli.main import run
 from reconciler.errors import InputError
 from reconciler.load import load
+from reconciler.load.foreign import quadlet, service
 from reconciler.load.foreign.base import Import, Service
 from reconciler.load.foreign.compose import read_compose
 from reconciler.load.foreign.interpolate import interpolate
@@ -131,6 +133,54 @@ def test_what_is_no_compose_file_is_refused(tmp_path: Path, text: str) -> None:
         read_compose(path, {})
 
 
+ODD = [5, -1, 1.5, True, "x", "", ":", "a:b:c:d", "'", [], {}, [5], [[1]], [None], [{"a": 1}], {"a": 1}]
+ODD += [{"a": {"b": [1]}}, {"test": 5}, {"options": 5}, {"driver": []}, {"resources": 5}, {5: None}, "9" * 400]
+KEYS = sorted({*service.SAYS, *service.ELSEWHERE, *service.QUIET, *service.TOLD, *service.NAMESPACES, "image"})
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_no_value_is_an_error_of_the_program(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "compose.yaml"
+    for value in ODD:
+        path.write_text(yaml.safe_dump({"services": {"a": {"image": "a:1", key: value}}}))
+        with suppress(InputError):
+            render(imported(path), "h1")
+
+
+@pytest.mark.parametrize(
+    "key", ["services", "networks", "volumes", "secrets", "configs", "name", "x-a", "include", 5]
+)
+def test_no_value_at_the_top_is_an_error_of_the_program(tmp_path: Path, key: object) -> None:
+    path = tmp_path / "compose.yaml"
+    used = {"image": "a:1", "networks": ["a"], "volumes": ["a:/a"], "secrets": ["a"], "configs": ["a"]}
+    for value in [*ODD, *({"a": one} for one in ODD)]:
+        path.write_text(yaml.safe_dump({"services": {"a": used}, key: value}))
+        with suppress(InputError):
+            render(imported(path), "h1")
+
+
+@pytest.mark.parametrize(
+    "key", sorted({*quadlet.LISTS, *quadlet.ONES, *quadlet.YES, *quadlet.HEALTH, *quadlet.SPECIAL})
+)
+def test_no_value_of_a_unit_is_an_error_of_the_program(tmp_path: Path, key: str) -> None:
+    for value in [str(one) for one in ODD] + [
+        "=",
+        "a=",
+        "=b",
+        ",",
+        '"',
+        "%",
+        "\\",
+        "host",
+        "none",
+        "a=1:",
+        "/",
+        ".",
+    ]:
+        with suppress(InputError):
+            render(Import([one_unit(tmp_path, f"User=1\nHealthCmd=x\nLogDriver=journald\n{key}={value}")]), "h1")
+
+
 LAUGHS = "x-0: &a0 [ha, ha]\n" + "".join(f"x-{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30))
 LONG = f"x-0: &a0 {'ha' * 10_000}\n" + f"x-1: [{', '.join(['*a0'] * 9_000)}]\n"
 CHAIN = "".join(f"  s{n}: {{extends: s{n + 1}}}\n" for n in range(3000))
@@ -221,3 +271,108 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert run(["import", str(HERE / "files" / "gluetun.yaml"), "--host", "h1"]) == 2
     assert "# NOT HERE: network_mode: service:vpn" in capsys.readouterr().out
     assert run(["import", str(tmp_path / "none.yaml"), "--host", "h1"]) == 4
+
+
+def one_unit(tmp_path: Path, container: str, more: str = "", name: str = "web.container") -> Service:
+    path = tmp_path / name
+    path.write_text(f"[Container]\nImage=a:1\n{container}\n{more}")
+    return checked(read_quadlet(path)).services[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("PidsLimit=x", "pids_limit of web"),
+        ("HealthCmd=true\nHealthRetries=x", "healthcheck of web"),
+        ("Label='a", "Label='a: No closing quotation"),
+        ('Environment="A=1', "Environment="),
+        ("Sysctl='net.core.somaxconn=1", "Sysctl="),
+        ("Annotation=a='", "Annotation="),
+        ("AddCapability='", "AddCapability="),
+        ("a line", "line 3"),
+        ("=1", "line 3"),
+        ("Exec=a \\\n  b\nno sign", "line 5"),
+    ],
+)
+def test_what_is_no_unit_is_refused(tmp_path: Path, text: str, why: str) -> None:
+    with pytest.raises(InputError) as caught:
+        one_unit(tmp_path, text)
+    assert caught.value.code == "E189" and why in caught.value.why and "web.container" in caught.value.where
+
+
+def test_a_key_of_no_section_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.container").write_text("Image=a:1\n[Container]\nImage=a:1\n")
+    with pytest.raises(InputError, match="not a Quadlet unit"):
+        read_quadlet(tmp_path / "a.container")
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("Ulimit=host", "Ulimit=host"),
+        ("Ulimit=nofile", "Ulimit=nofile"),
+        ("Ulimit=nofile=a:b", "Ulimit=nofile=a:b"),
+        ("Ulimit=nofile=1:2:3", "Ulimit=nofile=1:2:3"),
+        ("LogOpt=path", "LogOpt=path"),
+        ("Group=5", "Group=5"),
+        ("IP=10.0.0.5", "IP=10.0.0.5"),
+        ("Network=host\nNetworkAlias=a", "NetworkAlias=a"),
+        ("Network=container:db", "network_mode: container:db"),
+        ("Network=db.container", "network_mode: container:db.container"),
+        ("Network=pasta:-t,80", "Network=pasta:-t,80"),
+        ("Network=lan.network:isolate=true", "Network=lan.network:isolate=true"),
+        ("ReadOnly=maybe", "ReadOnly=maybe"),
+        ("Volume=%h/x:/y", "Volume=%h/x:/y"),
+        ("Exec=serve %i", "Exec=serve %i"),
+        ("HostName=%%%H", "HostName=%%%H"),
+        ("[Unit]\nRequires=db.service", "[Unit] Requires=db.service"),
+        ("[Unit]\nConditionPathExists=/x", "[Unit] ConditionPathExists=/x"),
+        ("[Service]\nExecStartPre=/bin/a\nExecStartPre=/bin/b", "[Service] ExecStartPre=/bin/a /bin/b"),
+        ("[Service]\nRestartSec=5", "[Service] RestartSec=5"),
+        ("[Quadlet]\nDefaultDependencies=false", "[Quadlet] DefaultDependencies=false"),
+    ],
+)
+def test_what_of_a_unit_cannot_be_said_is_named(tmp_path: Path, text: str, what: str) -> None:
+    assert [note.what for note in lost(one_unit(tmp_path, text))] == [what]
+
+
+def test_what_of_a_unit_means_nothing_here_is_told(tmp_path: Path) -> None:
+    more = "[Service]\nTimeoutStartSec=900\n[Install]\nWantedBy=default.target\n[X-Mine]\na=b"
+    one = one_unit(tmp_path, "", f"[Unit]\nDescription=x\nAfter=a.service\n{more}")
+    told = ["[Unit] After=a.service", "[Service] TimeoutStartSec=900", "[Install] WantedBy=default.target"]
+    assert not lost(one) and [note.what for note in one.notes] == told
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "value"),
+    [
+        ("Exec=a \\\n# not this\n  ; nor this\n  b \\\n\nUser=7", "command", ["a", "b"]),
+        ("# no continuation \\\nUser=7", "user", "7"),
+        ("Exec=a \\", "command", ["a"]),
+        ("Exec=date +50%% +%k %", "command", ["date", "+50%", "+%k", "%"]),
+        ("ReadOnly=Yes", "readOnly", True),
+        ("RunInit=0", "init", False),
+        ("NoNewPrivileges=1", "securityOpt", {"noNewPrivileges": True}),
+        (
+            "Ulimit=nofile=5\nUlimit=core=-1:-1",
+            "ulimits",
+            {"nofile": {"soft": 5, "hard": 5}, "core": {"soft": -1, "hard": -1}},
+        ),
+        ("LogDriver=journald\nLogOpt=tag=a=b", "logging", {"driver": "journald", "tag": "a=b"}),
+        (
+            "Network=lan.network:ip=10.0.0.5,mac=02:00:00:00:00:01,alias=w",
+            "networks",
+            [{"name": "lan", "ip": "10.0.0.5", "mac": "02:00:00:00:00:01", "aliases": ["w", "web"]}],
+        ),
+    ],
+)
+def test_how_a_unit_says_things(tmp_path: Path, text: str, field: str, value: object) -> None:
+    one = one_unit(tmp_path, text)
+    assert not lost(one) and one.container[field] == value
+
+
+def test_a_unit_whose_name_or_image_systemd_fills_in(tmp_path: Path) -> None:
+    (tmp_path / "web@.container").write_text("[Container]\nImage=a:%i\nContainerName=web-%i\n")
+    (one,) = checked(read_quadlet(tmp_path / "web@.container")).services
+    assert one.name == "web" and one.container["image"] == "localhost/web:latest"
+    assert [note.what for note in lost(one)] == ["Image=a:%i", "ContainerName=web-%i"]

@@ -191,7 +191,7 @@ def _key(one: Service, key: str, value: Any) -> None:
         if key == "extends" and isinstance(value, dict) and value.get("file"):
             one.lose("extends", f"it is in another file: {value['file']}")
     elif key in services.SAYS:
-        services.SAYS[key](one, value)
+        services.say(one, key, value)
     elif key in services.NAMESPACES:
         services.namespaces(one, key, value)
     elif key in services.TOLD:

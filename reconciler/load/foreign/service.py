@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from reconciler.load.foreign import mounts
-from reconciler.load.foreign.base import Section, Service, listed, name_of, pairs, text_of
+from reconciler.load.foreign.base import WRONG_KIND, Section, Service, listed, name_of, pairs, text_of
 from reconciler.load.foreign.interpolate import ALONE
 from reconciler.load.foreign.mounts import bind_source, size_of
 from reconciler.load.objects import looks_secret
@@ -243,6 +243,10 @@ def deploy(service: Service, value: Any) -> None:
             service.tell(f"deploy: {key}", "it is for a cluster")
 
 
+MOST_GPUS = 3
+"""Digits of how many there are."""
+
+
 def gpus(service: Service, value: Any) -> None:
     for item in listed(value):
         about = item if isinstance(item, dict) else {"count": item}
@@ -251,6 +255,8 @@ def gpus(service: Service, value: Any) -> None:
             service.lose("gpus", "only nvidia's are known by a name (CDI)")
             continue
         if not about.get("device_ids") and ids[0].isdecimal():
+            if len(ids[0]) > MOST_GPUS:
+                raise ValueError(f"no host has so many: {ids[0]:.20}")
             ids = [str(number) for number in range(int(ids[0]))]
         for one in ids:
             service.container.setdefault("devices", []).append({"cdi": f"nvidia.com/gpu={one}"})
@@ -379,6 +385,16 @@ SAYS: dict[str, Callable[[Service, Any], None]] = {
     },
     **{key: _field(field, lambda v: [text_of(item) for item in listed(v)]) for key, field in LISTS.items()},
 }
+
+
+def say(service: Service, key: str, value: Any) -> None:
+    """ValueError: whose value is none of that key."""
+    try:
+        SAYS[key](service, value)
+    except WRONG_KIND as error:
+        raise ValueError(f"{key} of {service.name}: {error}") from None
+
+
 NAMESPACES = ("network_mode", "userns_mode", "ipc", "pid", "uts")
 ELSEWHERE = {"environment", "env_file", "volumes", "networks", "secrets", "configs", "security_opt", "mac_address"}
 """Keys that need more than their value."""
