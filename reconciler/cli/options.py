@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -58,8 +59,10 @@ def load_files(
     settings: list[str] | None,
     allow_empty: bool,
     wanted: Wanted | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Loaded:
-    """The same, with what is worth a warning and the names of the files; from a repository where one was named."""
+    """The same, with what is worth a warning and the names of the files; from a repository where one was named.
+    `tell`: who is told how its specs came here; default: people, on stderr."""
     from contextlib import chdir
 
     from reconciler.errors import InputError
@@ -76,8 +79,16 @@ def load_files(
     from reconciler.load.mirror import taken
 
     with taken(wanted, mirrors()) as found, chdir(found.root):  # findings name files as the repository does
+        for text in found.told:
+            (tell or _warn)(text)
         loaded = load_all([found.path.relative_to(found.root)], values=given, allow_empty=allow_empty)
     return replace(loaded, spec=loaded.spec.model_copy(update={"commit": found.commit, "dirty": False}))
+
+
+def _warn(text: str) -> None:
+    from reconciler.cli.views.layout import say
+
+    say(f"warning: {text}", err=True)
 
 
 def repository_of(paths: list[Path] | None, spec: Spec) -> Repository:

@@ -219,12 +219,13 @@ CODES: dict[str, Code] = {
     "E170": Code(
         "the repository cannot be read",
         "git could not fetch it (its own words are shown), its transport is not allowed (https, ssh, or a folder "
-        "of this machine: nothing else tells who answers), it is larger than specs ever are, or its files have "
-        "names that lead elsewhere. Nothing of it was used.",
+        "of this machine: nothing else tells who answers), it is larger than specs ever are, its files have names "
+        "that lead elsewhere, or there is no room for them here. Nothing of it was used.",
     ),
     "E171": Code(
         "no such branch, tag or commit",
-        "The repository holds nothing of that name, a branch and a tag that differ, or no such path there.",
+        "The repository holds nothing of that name, two things of that name that differ (a branch, a tag, the "
+        "beginning of a commit's hash), or no such path there.",
     ),
     "E174": Code(
         "the runtime does not take this field",
@@ -240,7 +241,8 @@ CODES: dict[str, Code] = {
     "E173": Code(
         "not signed by an allowed signer",
         "--signers names git's file of allowed SSH signers, and neither the commit nor the tag that was asked for "
-        "has a good signature of one of them.",
+        "has a good signature of one of them. Signatures of other kinds do not count, whoever made them, nor does "
+        "a signed tag that was put at another name than its own.",
     ),
     "E180": Code(
         "a secret is not there",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from reconciler.errors import Diagnostic
@@ -12,6 +14,31 @@ from reconciler.load.limits import MAX_FILE_BYTES
 from reconciler.load.source import BAD_CHARACTER, Source
 
 SUFFIXES = (".yaml", ".yml")
+
+
+_BRINGS: ContextVar[Callable[[Path], bool] | None] = ContextVar(
+    "who has files that are not there yet", default=None
+)
+
+
+@contextmanager
+def bringing(bring: Callable[[Path], bool]) -> Iterator[None]:
+    """In the block, what is not there is asked for; `bring` says whether it is there now."""
+    token = _BRINGS.set(bring)
+    try:
+        yield
+    finally:
+        _BRINGS.reset(token)
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file or folder, or one can be brought."""
+    return os.path.exists(path) or _brought(path)
+
+
+def _brought(path: Path) -> bool:
+    bring = _BRINGS.get()
+    return bring is not None and bring(path)
 
 
 class Unreadable(Exception):
@@ -92,7 +119,7 @@ def _walk(folder: Path, root: Path, above: frozenset[str]) -> Iterator[Path | Un
 def read_text(path: Path) -> str:
     """A file's text with `\\n` as the only line end; Unreadable says what is wrong with it."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = _open(path)
         with open(descriptor, "rb") as file:
             facts = os.fstat(descriptor)
             if not stat.S_ISREG(facts.st_mode):
@@ -106,6 +133,16 @@ def read_text(path: Path) -> str:
     if len(data) > MAX_FILE_BYTES:
         raise _unreadable("E101", f"larger than {MAX_FILE_BYTES // 2**20} MiB", path)
     return decode(data, shown(path))
+
+
+def _open(path: Path) -> int:
+    how = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        return os.open(path, how)
+    except FileNotFoundError:
+        if not _brought(path):
+            raise
+        return os.open(os.path.realpath(path), how)
 
 
 def decode(data: bytes, file: str) -> str:

@@ -1,8 +1,8 @@
 """Specs out of a git repository, without a clone of the user's: a bare mirror below the state folder, fetched anew
-each time, and the YAML files of one commit written to a folder for as long as they are read.
+each time, and the files of one commit (`blobs`) in a folder for as long as they are read.
 
-Files and links are taken out by git's plumbing: no filter, attribute or hook of the repository has a say, and
-names and links that lead elsewhere are refused.
+A mirror can be lost at any time: what has to be remembered is beside it, and one that git cannot read is put
+aside.
 """
 
 from __future__ import annotations
@@ -11,35 +11,36 @@ import fcntl
 import hashlib
 import os
 import re
+import shlex
+import shutil
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, TypeVar
 
 from reconciler.errors import InputError
-from reconciler.load.files import SUFFIXES, default_paths, is_inside
-from reconciler.load.git import ask
+from reconciler.load.blobs import Blobs, Damaged
+from reconciler.load.files import bringing, default_paths, is_inside
+from reconciler.load.git import OFFLINE, GitAnswer, ask
 from reconciler.load.gitinfo import Repository, place
-from reconciler.load.limits import MAX_FILE_BYTES
+from reconciler.load.history import History
+from reconciler.load.signed import unsigned
 
 FETCH_TIMEOUT_S: Final = 120.0
 MOST_BYTES: Final = 512 * 2**20
 """Of a repository's packs: those of specs have a few MiB."""
-MOST_FILES: Final = 20_000
-"""YAML files of one commit."""
-MOST_TEXT: Final = 256 * 2**20
-"""Bytes of them all."""
-LINK: Final = b"120000"
-"""What git calls a symbolic link."""
+MOST_MEMORY: Final = 4 * 2**30
+"""Bytes of addresses of each git, packs that it maps included: a few bytes can be told to become any number."""
 MOST_PACKS: Final = 50
 """Each fetch that brings something makes one; git searches them all."""
 HEADS_AND_TAGS: Final = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 THEIR_HEAD: Final = "refs/reconciler/head"
 _REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/+-]*")
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
+_WHOLE = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _URL = re.compile(r"(?:https|ssh)://\S+|(?:[\w.-]+@)?[\w.-]+:(?!//)\S+")
 
 
@@ -57,31 +58,36 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Taken:
-    """The specs of one commit, in a folder that is removed afterwards."""
+    """The specs of one commit, in a folder that is removed afterwards. `told`: what people should know of how they
+    came there."""
 
     root: Path
     path: Path
     commit: str
+    told: tuple[str, ...] = ()
+
+
+_T = TypeVar("_T")
 
 
 @contextmanager
 def taken(wanted: Wanted, home: Path) -> Iterator[Taken]:
-    """Fetch, choose the commit, check it and write its YAML files out. `home`: where mirrors are kept. InputError
-    for whatever is wrong with the repository, before any of its specs is read."""
+    """Fetch, choose the commit, check it and write its YAML files out; others come when they are read. `home`:
+    where mirrors are kept. InputError for whatever is wrong with the repository, before its specs are read."""
     mirror = _Mirror(wanted, home)
-    with mirror.locked():
-        mirror.fetch()
-        commit = mirror.commit()
-        mirror.check_signature(commit)
-        mirror.check_history(commit)
-        with tempfile.TemporaryDirectory(prefix="reconcile-specs-") as folder:
-            root = Path(folder)
-            (root / ".git").touch()  # the top of what includes may reach
-            mirror.write(commit, root)
+    with mirror.locked(), mirror.emptied() as folder:
+        root = Path(folder)
+        commit, blobs = mirror.whole(lambda: mirror.read(root))
+        with bringing(blobs.bring):
             path = root / wanted.path if wanted.path else default_paths(root)[0]
+            blobs.bring(path)
             if not is_inside(path, Path(os.path.realpath(root))) or not path.exists():
                 raise mirror.error("E171", f"there is no {wanted.path or path.name} at {commit[:7]}")
-            yield Taken(root, path, commit)
+            try:
+                yield Taken(root, path, commit, tuple(mirror.told))
+            except Damaged:  # the next one finds it whole
+                mirror.put_aside()
+                raise
         mirror.remember(commit)
 
 
@@ -89,8 +95,7 @@ def tip(wanted: Wanted, home: Path) -> str:
     """The commit that is wanted now: fetched, and nothing of it read."""
     mirror = _Mirror(wanted, home)
     with mirror.locked():
-        mirror.fetch()
-        return mirror.commit()
+        return mirror.whole(mirror.tip)
 
 
 def mirrored(wanted: Wanted, commit: str, home: Path) -> Repository:
@@ -110,15 +115,73 @@ class _Mirror:
         self.url = os.path.realpath(wanted.repo) if self.local else wanted.repo
         self.shown = self.url if self.local else place(wanted.repo)
         self.folder = home / f"{hashlib.sha256(self.url.encode()).hexdigest()[:20]}.git"
+        self.told = list[str]()
 
     def error(self, code: str, what: str, why: str = "", fix: str = "") -> InputError:
         return InputError(what, code=code, where=self.shown, why=why.replace(self.url, self.shown), fix=fix)
 
+    def unreadable(self, what: str, why: str = "") -> InputError:
+        return self.error("E170", what, why)
+
+    @property
+    def _see(self) -> str:
+        """The command that shows what there is."""
+        return f"git ls-remote {shlex.quote(self.url if self.local else _shown(self.url))}"
+
+    def emptied(self) -> tempfile.TemporaryDirectory[str]:
+        """A folder for what is read."""
+        try:
+            return tempfile.TemporaryDirectory(prefix="reconcile-specs-")
+        except OSError as error:
+            why = f"{error.filename or tempfile.gettempdir()}: {error.strerror}"
+            raise self.error("E170", "there is no room to read the repository", why) from error
+
+    def whole(self, work: Callable[[], _T]) -> _T:
+        """Do it; where git cannot read its own mirror, once more with a new one."""
+        try:
+            return work()
+        except Damaged:
+            self.put_aside()
+            return work()
+
+    def put_aside(self) -> None:
+        """The mirror is of no use any more; the last one of that kind stays, to be looked into."""
+        aside = self.folder.with_suffix(".damaged")
+        shutil.rmtree(aside, ignore_errors=True)
+        try:
+            os.rename(self.folder, aside)
+        except OSError as error:
+            raise self.error(
+                "E170", "its damaged mirror cannot be put aside", f"{aside}: {error.strerror}"
+            ) from error
+        self.told.append(
+            f"{self.shown}: git could not read its mirror, which is fetched anew; the old one: {aside}"
+        )
+
+    def tip(self) -> str:
+        self.fetch()
+        return self.commit()
+
+    def read(self, root: Path) -> tuple[str, Blobs]:
+        """Fetch, choose, check, write out."""
+        commit = self.tip()
+        self.check_signature(commit)
+        self.check_history(commit)
+        (root / ".git").touch()  # the top of what includes may reach
+        blobs = Blobs(self.ask, self.unreadable, commit, root)
+        blobs.write()
+        return commit, blobs
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """One process at a time works on a mirror, and none for longer than a fetch may take."""
-        self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(self.folder.with_suffix(".lock"), "w") as file:
+        try:
+            self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = open(self.folder.with_suffix(".lock"), "w")  # noqa: SIM115  by the next line
+        except OSError as error:
+            why = f"{self.folder.parent}: {error.strerror}"
+            raise self.error("E170", "the mirror of the repository cannot be made", why) from error
+        with lock as file:
             end = time.monotonic() + FETCH_TIMEOUT_S
             while not _locked(file):
                 if time.monotonic() > end:
@@ -129,6 +192,7 @@ class _Mirror:
 
     def fetch(self) -> None:
         """All branches and tags as they are there now. Nothing that is too large is kept."""
+        self._clear()
         if not (self.folder / "HEAD").exists():
             made = ask(self.folder.parent, ["init", "--quiet", "--bare", "--template=", str(self.folder)])
             if made.why:
@@ -137,31 +201,79 @@ class _Mirror:
         allow = ["-c", "protocol.allow=never"]
         for transport in transports:
             allow += ["-c", f"protocol.{transport}.allow=always"]
-        for setting in ("fetch.fsckObjects=true", "fetch.unpackLimit=1", "gc.auto=0", "maintenance.auto=false"):
+        for setting in (
+            *("fetch.fsckObjects=true", "fetch.unpackLimit=1", "gc.auto=0", "maintenance.auto=false"),
+            *("core.bigFileThreshold=16m", "pack.threads=2"),
+        ):
             allow += ["-c", setting]
         refs = [*HEADS_AND_TAGS, *([] if self.wanted.ref else [f"+HEAD:{THEIR_HEAD}"])]
         asked = ["fetch", "--quiet", "--prune", "--force", "--no-recurse-submodules", "--no-write-fetch-head"]
-        done = ask(
-            self.folder,
-            [f"--git-dir={self.folder}", *asked, "--", self.url, *refs],
-            allow=allow,
-            timeout=FETCH_TIMEOUT_S,
-            largest_file=MOST_BYTES,
+        done = self.ask(
+            *(*asked, "--", self.url, *refs), allow=allow, timeout=FETCH_TIMEOUT_S, largest_file=MOST_BYTES
         )
         if done.why:
-            fix = "see what git says: git ls-remote " + self.shown
-            raise self.error("E170", "the repository cannot be fetched", done.why, fix)
+            self._check_sound(done.why)
+            raise self.error(
+                "E170", "the repository cannot be fetched", done.why, f"see what git says: {self._see}"
+            )
         self._tidy()
+
+    def _clear(self) -> None:
+        """What a git that was ended has left: its halves of packs are as large as packs, its locks lock for ever.
+        Nobody else is at work here."""
+        for pattern in (
+            "objects/pack/tmp_*",
+            "objects/pack/.tmp-*",
+            "objects/*/tmp_obj_*",
+            "*.lock",
+            "refs/**/*.lock",
+        ):
+            for left in self.folder.glob(pattern):
+                with suppress(OSError):
+                    left.unlink()
+
+    def _check_sound(self, why: str) -> None:
+        """Damaged where it is the mirror that git fails at."""
+        checked = self.ask(
+            "fsck", "--connectivity-only", "--no-dangling", "--no-progress", timeout=FETCH_TIMEOUT_S
+        )
+        if checked.status:
+            raise Damaged("the mirror of the repository is damaged", code="E170", where=self.shown, why=why)
 
     def _tidy(self) -> None:
         """Years of commits, fetched one by one, become one pack again, less what nobody refers to. Where that
-        fails, all is as it was."""
-        if len(list(self.folder.glob("objects/pack/*.pack"))) > MOST_PACKS:
-            words = [f"--git-dir={self.folder}", "repack", "-a", "-d", "-q"]
-            ask(self.folder, words, timeout=FETCH_TIMEOUT_S)
+        fails, all is as it was. What is too large even so does not stay."""
+        packs = list(self.folder.glob("objects/pack/*.pack"))
+        if len(packs) > MOST_PACKS or (len(packs) > 1 and _bytes(packs) > MOST_BYTES):
+            self.ask("repack", "-a", "-d", "-q", timeout=FETCH_TIMEOUT_S, largest_file=MOST_BYTES)
+            packs = list(self.folder.glob("objects/pack/*.pack"))
+        if _bytes(packs) > MOST_BYTES:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            what = f"the repository is larger than {MOST_BYTES // 2**20} MiB"
+            raise self.error("E170", what, fix="keep specs in a repository of their own")
 
-    def git(self, *arguments: str, given: bytes = b"") -> bytes | None:
-        answer = ask(self.folder, [f"--git-dir={self.folder}", *arguments], given=given, timeout=60)
+    def ask(
+        self,
+        *words: str,
+        given: bytes = b"",
+        timeout: float = 60,
+        allow: Sequence[str] = OFFLINE,
+        largest_file: int | None = None,
+        **limits: int,
+    ) -> GitAnswer:
+        return ask(
+            self.folder,
+            [f"--git-dir={self.folder}", *words],
+            allow=allow,
+            given=given,
+            timeout=timeout,
+            largest_file=largest_file,
+            most_memory=MOST_MEMORY,
+            **limits,
+        )
+
+    def git(self, *words: str) -> bytes | None:
+        answer = self.ask(*words)
         return None if answer.why else answer.out
 
     def _resolved(self, name: str) -> str:
@@ -174,19 +286,24 @@ class _Mirror:
         return [f"refs/{kind}/{ref}" for kind in ("heads", "tags")] if ref else [THEIR_HEAD]
 
     def commit(self) -> str:
-        """The commit that is asked for; a name that is both a branch and a tag is not guessed."""
+        """The commit that is asked for; a name that can be read in two ways is not guessed. A whole hash is never
+        a name: who may push could give another commit that name."""
         ref = self.wanted.ref
         if ref and (not _REF.fullmatch(ref) or ".." in ref):
             raise self.error("E171", "this cannot be a branch, tag or commit", ascii(ref))
-        found = [commit for name in self._names if (commit := self._resolved(name))]
-        if not found and _COMMIT.fullmatch(ref):
-            found = [commit] if (commit := self._resolved(ref)) else []
-        if len(set(found)) > 1:
-            raise self.error("E171", f"{ref} is a branch and a tag, and they differ", fix="say the commit")
+        found = set[str]()
+        if not _WHOLE.fullmatch(ref):
+            found |= {commit for name in self._names if (commit := self._resolved(name))}
+        if _COMMIT.fullmatch(ref):
+            listed = (self.git("rev-parse", f"--disambiguate={ref}") or b"").decode().split()
+            found |= {commit for name in listed if (commit := self._resolved(name)) == name}
+        if len(found) > 1:
+            what = f"{ref} is more than one of a branch, a tag and a commit, and they differ"
+            raise self.error("E171", what, fix="say the whole hash of the commit")
         if not found:
             what = f"no branch, tag or commit {ref}" if ref else "the repository has no commit"
-            raise self.error("E171", what, fix=f"see which there are: git ls-remote {self.shown}")
-        return found[0]
+            raise self.error("E171", what, fix=f"see which there are: {self._see}")
+        return found.pop()
 
     def check_signature(self, commit: str) -> None:
         """Nothing without `signers`; else the commit, or the tag that was asked for, is signed by one of them."""
@@ -195,90 +312,34 @@ class _Mirror:
             return
         if not signers.is_file():
             raise InputError("the file of allowed signers cannot be read", code="E173", where=str(signers))
-        trust = ["-c", "gpg.format=ssh", "-c", f"gpg.ssh.allowedSignersFile={signers.absolute()}"]
-        where = f"--git-dir={self.folder}"
-        tag = f"refs/tags/{self.wanted.ref}"
-        tries = [["verify-commit", commit], *([["verify-tag", tag]] if self.wanted.ref else [])]
-        said = [ask(self.folder, [*trust, where, *words]).why for words in tries]
-        if all(said):
-            fix = "sign it with a key that the file names, or add the signer's key there"
-            raise self.error("E173", f"{commit[:7]} is not signed by an allowed signer", said[0], fix)
+        if why := unsigned(self.ask, signers, commit, self.wanted.ref):
+            fix = "sign it with an SSH key that the file names, or add the signer's key there"
+            raise self.error("E173", f"{commit[:7]} is not signed by an allowed signer", why, fix)
 
     @property
-    def _remembered(self) -> str:
-        return f"refs/reconciler/seen/{self.wanted.ref or 'head'}"
+    def _history(self) -> History:
+        name = f"ref {self.wanted.ref}" if self.wanted.ref else "head"
+        return History(self.folder.with_suffix(".seen"), name, self.unreadable)
 
     def check_history(self, commit: str) -> None:
         """What was read before is part of what is read now: rewritten history is not followed silently."""
-        before = self._resolved(self._remembered)
-        if not before or before == commit or self.wanted.allow_rewritten:
+        before = self._history.last()
+        if not before or before == commit or self.git("merge-base", "--is-ancestor", before, commit) is not None:
             return
-        if self.git("merge-base", "--is-ancestor", before, commit) is None:
-            why = f"{before[:7]}, which was read before, is not part of {commit[:7]}"
-            fix = "look at what was dropped, then allow it once: --allow-rewritten"
-            raise self.error("E172", f"the history of {self.wanted.ref or 'its head'} was rewritten", why, fix)
+        why = f"{before[:7]}, which was read before, is not part of {commit[:7]}"
+        if self.wanted.allow_rewritten:
+            self.told.append(f"{self.shown}: its rewritten history is followed, this once: {why}")
+            return
+        fix = "look at what was dropped, then allow it once: --allow-rewritten"
+        raise self.error("E172", f"the history of {self.wanted.ref or 'its head'} was rewritten", why, fix)
 
     def remember(self, commit: str) -> None:
         """It was read whole: from now on history has to contain it."""
-        self.git("update-ref", self._remembered, commit)
-
-    def write(self, commit: str, root: Path) -> None:
-        """Its YAML files and its links, as they are in git. Who reads looks at links: one that leads out of the
-        repository is refused there."""
-        wanted, links = self._listed(commit)
-        answer = self.git("cat-file", "--batch", given="".join(f"{name}\n" for _, name in wanted).encode()) or b""
-        at = 0
-        for path, blob in wanted:
-            end = answer.find(b"\n", at)
-            head = answer[at:end].split()
-            if len(head) != 3 or head[0].decode() != blob:
-                raise self.error("E170", f"a file of {commit[:7]} cannot be read", ascii(path))
-            length = int(head[2])
-            try:
-                _put(root / path, answer[end + 1 : end + 1 + length])
-            except OSError as error:
-                raise self.error("E170", f"a file of {commit[:7]} cannot be written", ascii(path)) from error
-            at = end + 1 + length + 1
-        for path in links:  # last of all: nothing is written through one
-            try:
-                _link(root / path)
-            except (OSError, ValueError) as error:
-                raise self.error("E170", f"a link of {commit[:7]} cannot be made", ascii(path)) from error
-
-    def _listed(self, commit: str) -> tuple[list[tuple[str, str]], list[str]]:
-        """Names and blobs of all that is wanted of it, and which of these are links."""
-        listed = self.git("ls-tree", "-r", "-z", "-l", "--full-tree", commit)
-        if listed is None:
-            raise self.error("E170", f"the files of {commit[:7]} cannot be listed")
-        wanted, links = list[tuple[str, str]](), dict[str, None]()
-        room = MOST_TEXT
-        for entry in filter(None, listed.split(b"\0")):
-            about, _, raw = entry.partition(b"\t")
-            mode, kind, name, size = about.split()
-            path = raw.decode("utf-8", "replace")
-            if kind != b"blob" or not (mode == LINK or path.endswith(SUFFIXES)):
-                continue
-            if any(part in ("", ".", "..", ".git") for part in path.split("/")):
-                raise self.error("E170", f"a file of {commit[:7]} has a name that leads elsewhere", ascii(path))
-            room -= int(size)
-            wanted.append((path, name.decode()))
-            if mode == LINK:
-                links[path] = None
-            if int(size) > MAX_FILE_BYTES or room < 0 or len(wanted) > MOST_FILES:
-                raise self.error("E170", f"the specs of {commit[:7]} are larger than any fleet's", ascii(path))
-        return wanted, list(links)
+        self._history.note(commit)
 
 
-def _put(target: Path, content: bytes) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(content)
-
-
-def _link(file: Path) -> None:
-    """Make a link of a file that says where it leads."""
-    where = file.read_bytes()
-    file.unlink()
-    os.symlink(where, file)
+def _bytes(files: list[Path]) -> int:
+    return sum(file.stat().st_size for file in files)
 
 
 def _locked(file: IO[str]) -> bool:
@@ -290,5 +351,10 @@ def _locked(file: IO[str]) -> bool:
 
 
 def _shown(repo: str) -> str:
-    """Without what looks like credentials."""
-    return re.sub(r"(://)[^/@\s]*@", r"\1", repo)
+    """Without what looks like credentials: with https, who asks may be one; with ssh, it says whose repository."""
+    scheme, found, rest = repo.partition("://")
+    who, at, place = rest.rpartition("@") if found else ("", "", "")
+    if not at:
+        return repo
+    user = who.partition(":")[0] if scheme == "ssh" else ""
+    return f"{scheme}://{user}{'@' * bool(user)}{place}"

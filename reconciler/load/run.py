@@ -223,7 +223,7 @@ class _Run:
             return "E122", f"include cycle: {' -> '.join([*way, way[0]])}"
         if len(self.open) >= MAX_INCLUDE_DEPTH:
             return "E122", f"includes nest deeper than {MAX_INCLUDE_DEPTH} files"
-        if not os.path.exists(target):
+        if not files.is_there(target):
             return "E120", f"there is no `{item}` next to this file"
         if os.path.isdir(target):
             self._folder(target, root)

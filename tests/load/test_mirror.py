@@ -11,7 +11,7 @@ import pytest
 from reconciler.cli import main
 from reconciler.commands.binding import bind, refuse_other_specs
 from reconciler.errors import InputError, StalePlan
-from reconciler.load import load, mirror
+from reconciler.load import blobs, load, mirror
 from reconciler.load.git import ask
 from reconciler.load.mirror import Wanted, mirrored, taken
 from reconciler.model.world import World
@@ -138,7 +138,7 @@ def test_a_branch_and_a_tag_of_one_name_are_not_guessed(origin):
     git(origin.work, "push", "-q", "--tags")
     git(origin.work, "checkout", "-q", "-b", "both")
     origin.commit("shop")
-    with pytest.raises(InputError, match="a branch and a tag"):
+    with pytest.raises(InputError, match="a branch, a tag and a commit"):
         origin.read("both")
 
 
@@ -226,7 +226,7 @@ def test_a_repository_that_is_too_large(origin, monkeypatch):
     assert refused.value.code == "E170"
     monkeypatch.undo()
     assert origin.read()[1] == ["large"]
-    monkeypatch.setattr(mirror, "MOST_TEXT", 10)
+    monkeypatch.setattr(blobs, "MOST_TEXT", 10)
     with pytest.raises(InputError, match="larger than"):
         origin.read()
 
