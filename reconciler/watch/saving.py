@@ -16,6 +16,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.model.command import Seconds
 from reconciler.model.spec import Spec
 from reconciler.watch.told import News
+from reconciler.watch.windows import suspended
 from reconciler.watch.work import UnderWay
 
 if TYPE_CHECKING:
@@ -32,13 +33,15 @@ class Saver:
     _now: str = ""
 
     def begin(self, spec: Spec, seen: Seen, asked: frozenset[str]) -> Seconds:
-        """Take the checkpoint that is due for longest, of a workload that runs and that nothing else is done to;
-        returns when to look again at the latest."""
+        """Take the checkpoint that is due for longest, of a workload that runs, is not suspended and that nothing
+        else is done to; returns when to look again at the latest."""
         now = asyncio.get_running_loop().time()
         busy = asked | self.work.workloads
         runs = {name: host for name, host in _running(seen).items() if name not in busy}
         due = [one for one in seen.points.values() if one.due_in_s <= 0 and one.workload in runs]
         free = [one for one in due if not self.work.waits(_about(one.workload))]
+        notes, clock = self.work.watch.notes.read(), self.work.watch.now()
+        free = [one for one in free if not suspended(one.workload, {runs[one.workload]}, spec, notes, clock)]
         if free and not self._now:
             chosen = max(free, key=lambda one: overdue(one.age_s, one.oldest_s))
             self._take(spec, chosen.workload, runs[chosen.workload])

@@ -14,6 +14,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.model.command import Seconds
 from reconciler.model.spec import Spec
 from reconciler.watch.told import News
+from reconciler.watch.windows import suspended
 from reconciler.watch.work import UnderWay
 
 if TYPE_CHECKING:
@@ -26,11 +27,14 @@ class Tidier:
     _now: str = ""
 
     def begin(self, spec: Spec, seen: Seen) -> Seconds:
-        """Have the one go that is over for longest; returns when to look again at the latest."""
+        """Have the one go that is over for longest, unless it is suspended: by its own name, with its host or with
+        all. Returns when to look again at the latest."""
         now, clock = asyncio.get_running_loop().time(), self.work.watch.now()
         there = [one for one in copies(Index.of(seen.world)) if one.settled]
         over = [one for one in there if one.expired(clock)]
         free = [one for one in over if not self.work.waits(_about(one)) and one.host not in self.work.hosts]
+        notes = self.work.watch.notes.read()
+        free = [one for one in free if not suspended(one.name, {one.host}, spec, notes, clock)]
         if free and not self._now:
             self._discard(spec, min(free, key=lambda one: one.until))
         again = [tries.next_at for one in over if (tries := self.work.waits(_about(one)))]

@@ -11,12 +11,19 @@ import pytest
 from reconciler.commands.due import Saving, TakeDue
 from reconciler.core.points import Point
 from reconciler.errors import CommandFailed
+from reconciler.model.notes import Word
 from reconciler.watch.loop import Watch
 from reconciler.watch.told import News
 from tests.cli.checkpoint_scene import kept
 from tests.watch.scene import Scene, scene
 
 __all__ = ["scene"]
+SUSPENDS = """\
+apiVersion: reconciler/v1alpha1
+kind: SyncPolicy
+metadata: {name: all}
+spec: {suspend: moving house}
+"""
 
 
 class Shop:
@@ -66,6 +73,33 @@ def test_what_is_due_is_taken_and_when_it_is_due_again(scene: Scene, monkeypatch
     times = [at for name, at in shop.taken if name == "web"]
     assert len(times) == 4 and all(30 <= b - a < 40 for a, b in pairwise(times))
     assert len(scene.heard(News.SAVED, "web")) == 4
+
+
+@pytest.mark.parametrize("target", ["host/h1", "workload/web", "all", "in git"])
+def test_what_is_suspended_is_not_frozen_for_it(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    shop = Shop(monkeypatch, every=30.0)
+    policy = scene.folder / "specs" / "policy.yaml"
+
+    async def course(watch: Watch) -> None:
+        await asyncio.sleep(20)
+        assert len(shop.taken) == 1
+        word = Word(reason="its memory is changed", by="anna", since=0.0)
+        if target == "in git":
+            policy.write_text(SUSPENDS)
+        else:
+            watch.notes.change(lambda notes: notes.model_copy(update={"suspended": {target: word}}))
+        scene.edit(watch)
+        await asyncio.sleep(200)
+        assert len(shop.taken) == 1
+        watch.notes.change(lambda notes: notes.model_copy(update={"suspended": {}}))
+        policy.unlink(missing_ok=True)
+        scene.edit(watch)
+        await asyncio.sleep(10)
+        assert len(shop.taken) == 2
+
+    scene.play(course)
 
 
 def test_what_fails_waits_and_is_said_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

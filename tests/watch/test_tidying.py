@@ -13,6 +13,7 @@ from reconciler.errors import HostUnreachable
 from reconciler.hosts.memory import MemoryContainer
 from reconciler.hosts.memory.machine import Volume
 from reconciler.model.copying import CopyLabels
+from reconciler.model.notes import Word
 from reconciler.watch.loop import Watch
 from reconciler.watch.told import News
 from tests.watch.scene import CLOCK, Scene, scene
@@ -59,6 +60,23 @@ def test_it_goes_when_its_time_is_over_and_the_workload_stays(scene: Scene, unti
     scene.play(course)
     for name, host in ((COPY, "h2"), (OTHER, "h1")):
         assert scene.heard(News.ENDED, name) == [f"its time was over, and it is gone from {host}"]
+
+
+@pytest.mark.parametrize("target", ["host/h2", f"workload/{COPY}", "all"])
+def test_one_that_is_suspended_stays(scene: Scene, until: list[float], target: str) -> None:
+    async def course(watch: Watch) -> None:
+        await asyncio.sleep(30)  # what is made first would tidy, too
+        word = Word(reason="it is looked at", by="anna", since=0.0)
+        watch.notes.change(lambda notes: notes.model_copy(update={"suspended": {target: word}}))
+        a_copy(scene)
+        watch.stir()
+        await asyncio.sleep(200)
+        assert there(scene) == {COPY, f"{COPY}.1"}
+        watch.notes.change(lambda notes: notes.model_copy(update={"suspended": {}}))
+        await asyncio.sleep(15)
+        assert there(scene) == set()
+
+    scene.play(course)
 
 
 def test_what_is_left_of_one_goes_too(scene: Scene, until: list[float]) -> None:
