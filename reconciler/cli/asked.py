@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from typer import Typer
 
 JSON = {"--json", "--format=json", "--output=json", "-o=json", "-ojson"}
+LONGEST = 36500 * 86400.0
+"""Seconds that somebody can mean."""
 PASSES_ON = ("lab exec",)
 """Commands whose last words are another program's."""
 
@@ -46,11 +48,14 @@ def wants_json(command: str, arguments: Sequence[str]) -> bool:
 
 
 def duration(option: str, text: str) -> float:
-    """Seconds of an option's value. InputError names the option."""
+    """Seconds of an option's value, which are added to times. InputError names the option."""
     from reconciler.errors import InputError
     from reconciler.model.base import parse_duration
 
     try:
-        return parse_duration(text)
+        seconds = parse_duration(text)
     except ValueError as error:
         raise InputError(f"{option} {error}", code="E190") from None
+    if seconds > LONGEST:
+        raise InputError(f"{option} must be a hundred years (36500d) at most", code="E190")
+    return seconds

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from reconciler.cli.asked import duration
 from reconciler.cli.options import AsJson, JournalPath
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def suspend(
     from reconciler.commands import tend
 
     now = time.time()
-    notes = tend.say("suspended", tend.targets(of), reason, _seconds(lasts), journal, now)
+    until = duration("--for", lasts) if lasts else None
+    notes = tend.say("suspended", tend.targets(of), reason, until, journal, now)
     return _show("tend suspend", notes, as_json)
 
 
@@ -63,7 +65,8 @@ def open_(
     """
     from reconciler.commands import tend
 
-    notes = tend.say("opened", tend.targets(of), reason, _seconds(lasts), journal, time.time())
+    until = duration("--for", lasts) if lasts else None
+    notes = tend.say("opened", tend.targets(of), reason, until, journal, time.time())
     return _show("tend open", notes, as_json)
 
 
@@ -73,16 +76,6 @@ def show(journal: JournalPath = None, as_json: AsJson = False) -> int:
     from reconciler.commands import tend
 
     return _show("tend show", tend.shown(journal, time.time()), as_json)
-
-
-def _seconds(text: str) -> float | None:
-    from reconciler.errors import InputError
-    from reconciler.model.base import parse_duration
-
-    try:
-        return parse_duration(text) if text else None
-    except ValueError as error:
-        raise InputError(f"--for {error}", code="E190") from error
 
 
 Command = Literal["tend suspend", "tend resume", "tend retry", "tend open", "tend show"]

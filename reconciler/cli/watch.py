@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reconciler.cli import logs
+from reconciler.cli.asked import duration
 from reconciler.cli.options import AsJson, JournalPath, Paths, Set, Values, spec_paths
 
 if TYPE_CHECKING:
@@ -109,8 +110,8 @@ def watch(
     where = [] if wanted else spec_paths(paths)
     asked = question(where, values or [], settings or [], wanted)
     load = partial(read_apart, asked)
-    pace = Pace(drift=_seconds("--drift", drift))
-    every = _seconds("--poll", poll)
+    pace = Pace(drift=duration("--drift", drift))
+    every = duration("--poll", poll)
     source = GitSource(load, every) if wanted else FolderSource([*where, *(values or [])], load)
     job = Watch(source, journal, notes_beside(journal), pace, once=once)
     if not logs.on_stderr():  # which has it all
@@ -135,16 +136,6 @@ def watch(
     elif once:
         typer.echo(render_stand(stand))
     return status
-
-
-def _seconds(option: str, text: str) -> float:
-    from reconciler.errors import InputError
-    from reconciler.model.base import parse_duration
-
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise InputError(f"{option} {error}", code="E190") from error
 
 
 def _guarded(job: Watch, names: list[str]) -> Guarded:

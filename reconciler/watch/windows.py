@@ -11,6 +11,7 @@ from reconciler.load.cron import open_until, opens_at
 from reconciler.model.notes import ALL, Notes, Word
 from reconciler.model.spec import Spec
 from reconciler.model.sync import SyncPolicySpec
+from reconciler.model.units import TIME_ENDS
 
 
 @dataclass(frozen=True)
@@ -88,4 +89,6 @@ def _until(word: Word) -> str:
 
 def at(seconds: float) -> str:
     """A time for people, in this machine's zone."""
+    if not 0 <= seconds < TIME_ENDS:
+        return "a time that no calendar has"
     return datetime.fromtimestamp(seconds).astimezone().isoformat(sep=" ", timespec="minutes")

@@ -16,7 +16,7 @@ from reconciler.model.spec import Spec
 from reconciler.model.sync import Window
 from reconciler.watch.loop import Watch
 from reconciler.watch.told import News
-from reconciler.watch.windows import barred
+from reconciler.watch.windows import at, barred
 from tests.watch.scene import CLOCK, Scene
 
 POLICY = """---
@@ -160,3 +160,32 @@ def test_zones_and_daylight_saving() -> None:
 
 def test_no_policy_bars_nothing() -> None:
     assert barred("web", ("h1",), Spec(), Notes(), CLOCK) is None
+
+
+@pytest.mark.parametrize("command", ["suspend", "open"])
+def test_a_time_beyond_all_calendars_is_refused_before_it_is_noted(
+    scene: Scene, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for lasts in ("999999999h", "36501d"):
+        assert main.run(["tend", command, "web", "--reason", "a slip", "--for", lasts]) == 4
+        assert "hundred years" in capsys.readouterr().err
+    assert main.run(["tend", "show"]) == 0
+    assert "web" not in capsys.readouterr().out
+    assert main.run(["tend", command, "web", "--reason", "for good", "--for", "36500d"]) == 0
+
+
+def test_times_beyond_all_calendars_in_notes_and_specs_end_no_watch(scene: Scene) -> None:
+    policy(scene, '{windows: [{kind: deny, cron: "0 0 1 1 *", duration: 999999999d}]}')
+
+    async def course(watch: Watch) -> None:
+        await asyncio.sleep(10)
+        assert causes(watch) == [("web", Cause.WINDOW)]
+        word = Word(reason="a slip", by="me", since=watch.now(), until=1e18)
+        watch.notes.change(lambda notes: notes.model_copy(update={"suspended": {"all": word}}))
+        await asyncio.sleep(100)
+        assert causes(watch) == [("web", Cause.SUSPENDED)]
+
+    scene.play(course)
+    assert "a time that no calendar has" in scene.heard(News.WAITS, "web")[0]
+    for seconds in (-1e18, float("inf"), float("nan"), 2.0**37):
+        assert at(seconds) == "a time that no calendar has"
