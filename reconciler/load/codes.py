@@ -316,9 +316,10 @@ CODES: dict[str, Code] = {
         "a template failed",
         "--templates DIR replaces reports by templates of the same name: plan.md.j2, plan.html.j2, apply.md.j2, "
         "apply.html.j2, and page.html.j2, which the pages have in common. They run in a sandbox, with plain data "
-        "and a bounded number of steps. What cannot be read is found before anything begins; an apply whose "
-        "report fails afterwards is told by ours. A template of what a watch posts (--event-template) that fails "
-        "at some news costs that its shape: it is sent as all others.",
+        "and a bounded number of steps, and may be links to other templates of their repository only. What cannot "
+        "be read is found before anything begins; an apply whose report fails afterwards is told by ours. A "
+        "template of what a watch posts (--event-template) that fails at some news costs that its shape: it is "
+        "sent as all others.",
     ),
     "E189": Code(
         "not a file that can be imported",

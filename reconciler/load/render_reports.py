@@ -6,6 +6,8 @@ of mappings, and everything they do is counted, so that a report ends whatever i
 
 from __future__ import annotations
 
+import os
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -18,6 +20,7 @@ from jinja2.runtime import Context, LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from reconciler.errors import InputError
+from reconciler.load.files import is_inside, repository_root
 from reconciler.resources import data_path
 
 EVENT: Final[Mapping[str, Any]] = {
@@ -68,7 +71,7 @@ def event_renderer(path: Path) -> Callable[[Mapping[str, Any]], str]:
     """What a user's own template makes of one piece of news (`type`, `timestamp`, `data`); InputError when it is
     none, or fails at the example. The renderer raises InputError, too: a template may fail at other news."""
     name = path.name if path.name.endswith(".j2") else ""
-    if not name or not path.is_file():
+    if not name or not os.path.lexists(path):
         raise InputError("a template of events is a file named .j2", code="E190", where=str(path))
 
     def render(news: Mapping[str, Any]) -> str:
@@ -86,7 +89,7 @@ def check_templates(folder: Path | None) -> None:
     if not folder.is_dir():
         raise InputError("there is no such folder of templates", code="E190", where=str(folder))
     environment = _ReportEnvironment(folder)
-    own = [name for name in (*REPORTS, "page.html.j2") if (folder / name).exists()]
+    own = [name for name in (*REPORTS, "page.html.j2") if os.path.lexists(folder / name)]
     if not own:
         known = ", ".join(REPORTS)
         raise InputError(
@@ -185,9 +188,24 @@ def _source(name: str, folders: Iterable[Path]) -> tuple[str, str, Callable[[], 
     if "/" in name or not name.endswith(".j2"):
         return None
     for folder in folders:
-        file = folder / name
-        if file.is_file():
-            if file.stat().st_size > MAX_TEMPLATE_BYTES:
-                raise SecurityError(f"it has more than {MAX_TEMPLATE_BYTES:,} bytes")
-            return file.read_text(encoding="utf-8"), str(file), lambda: True
+        if os.path.lexists(file := folder / name):
+            return _text(file, folder), str(file), lambda: True
     return None
+
+
+def _text(file: Path, folder: Path) -> str:
+    """A template may be a link to another one of its repository, and to nothing else: many read reports, and who
+    may write links may not read all that this program can."""
+    real = Path(os.path.realpath(file))
+    if not is_inside(real, repository_root(folder)):
+        raise SecurityError("it is a link out of the repository, or of its folder")
+    if real.suffix != ".j2":
+        raise SecurityError("it is a link to what is no template: its name does not end with .j2")
+    descriptor = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+    with open(descriptor, "rb") as opened:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise SecurityError("it is not a regular file")
+        data = opened.read(MAX_TEMPLATE_BYTES + 1)
+    if len(data) > MAX_TEMPLATE_BYTES:
+        raise SecurityError(f"it has more than {MAX_TEMPLATE_BYTES:,} bytes")
+    return data.decode("utf-8")

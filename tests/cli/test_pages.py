@@ -4,6 +4,7 @@ templates, the parser of HTML. In memory: the hosts."""
 from __future__ import annotations
 
 import json
+import os
 import re
 from html.parser import HTMLParser
 from importlib.resources import files
@@ -24,7 +25,7 @@ from reconciler.cli.views.pages import apply_page, plan_page
 from reconciler.cli.views.reports import Form, applied_junit, render_applied_report
 from reconciler.core.saga import GroupState
 from reconciler.errors import InputError
-from reconciler.load.render_reports import REPORTS, check_templates, render_report
+from reconciler.load.render_reports import REPORTS, check_templates, event_renderer, render_report
 from reconciler.model.plan import StepKind
 from reconciler.model.spec import Origin
 from tests.cli.memory_fleet import two_hosts, want
@@ -196,6 +197,56 @@ def test_a_template_that_fails_ends_and_says_so(tmp_path: Path, text: str, said:
     with pytest.raises(InputError, match="a template failed") as caught:
         render_report("plan.md.j2", tmp_path, plan={})
     assert caught.value.code == "E188" and said in caught.value.why and "plan.md.j2" in caught.value.where
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/proc/self/environ",
+        "../secret.j2",
+        "../.git/config",
+        "../values.yaml",
+        "/dev/zero",
+        "pipe.j2",
+        "folder.j2",
+    ],
+)
+@pytest.mark.parametrize("by", ["plan.md.j2", "page.html.j2", "event.j2", "included"])
+def test_a_template_that_is_a_link_shows_no_other_file(
+    tmp_path: Path, target: str, by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who may write links into a repository may not read all that a report's maker can."""
+    monkeypatch.setenv("TOKEN", "hunter2")
+    own = tmp_path / "repository" / "templates"
+    (own.parent / ".git").mkdir(parents=True)
+    own.mkdir()
+    (own / "folder.j2").mkdir()
+    os.mkfifo(own / "pipe.j2")
+    for name in ("repository/.git/config", "repository/values.yaml", "secret.j2"):
+        (tmp_path / name).write_text("hunter2")
+    target = target.replace("../secret.j2", "../../secret.j2")
+    link = own / {"included": "more.j2"}.get(by, by)
+    if link.name != target:
+        link.symlink_to(target)
+    (own / "apply.md.j2").write_text("{% include 'more.j2' %}" if by == "included" else "")
+    reads = {
+        "event.j2": lambda: event_renderer(link),
+        "included": lambda: render_report("apply.md.j2", own, done={}, ended=""),
+    }
+    with pytest.raises(InputError) as caught:
+        reads.get(by, lambda: check_templates(own))()
+    assert "hunter2" not in f"{caught.value.what}{caught.value.where}{caught.value.why}"
+
+
+def test_a_template_may_be_a_link_to_another_one_of_its_repository(tmp_path: Path) -> None:
+    """As in a ConfigMap that Kubernetes mounts, too."""
+    own = tmp_path / "templates"
+    (own / "..2026").mkdir(parents=True)
+    (own / "..2026" / "plan.md.j2").write_text("hello {{ plan.name }}")
+    (own / "..data").symlink_to("..2026")
+    (own / "plan.md.j2").symlink_to("..data/plan.md.j2")
+    check_templates(own)
+    assert render_report("plan.md.j2", own, plan={"name": "you"}) == "hello you"
 
 
 def test_templates_are_looked_at_before_anything_begins(tmp_path: Path) -> None:
