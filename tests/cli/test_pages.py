@@ -120,6 +120,12 @@ def test_what_an_apply_did_is_told_against_what_was_predicted() -> None:
     assert told.index("db") < told.index(DONE.changes[0].workload), "what failed stands first"
     many = done.model_copy(update={"changes": tuple(failed(f"w{n}", "x" * 500) for n in range(300))})
     assert len(apply_markdown(many)) <= MOST_CHARACTERS and "left out here" in apply_markdown(many)
+    where = Where(workload="web")
+    refused = [
+        Finding(code="W1", severity="error", message=f"{n} {'no ' * 150}", where=where, fix="") for n in range(500)
+    ]
+    told = apply_markdown(done.model_copy(update={"refused": tuple(refused), "warnings": tuple(refused[:50])}))
+    assert len(told) <= MOST_CHARACTERS and "more refusals, changes or warnings are left out here" in told
 
 
 def test_an_apply_as_test_results_is_valid() -> None:

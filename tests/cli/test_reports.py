@@ -16,7 +16,7 @@ import xmlschema
 from reconciler.cli import main
 from reconciler.cli.views.markdown import MOST_CHARACTERS, literal, markdown
 from reconciler.cli.views.outlook import rows
-from reconciler.cli.views.output.base import Finding, Where
+from reconciler.cli.views.output.base import Finding, UnknownHost, Where
 from reconciler.cli.views.output.plan import PlanDocument, plan_document
 from reconciler.cli.views.reports import MOST_ANNOTATIONS, Form, junit, render_plan_report
 from reconciler.commands.app import Seen
@@ -110,6 +110,29 @@ def test_markdown_has_refusals_first_and_fits_a_comment() -> None:
     assert told.index("no way") < told.index("### Changes") < told.index("<details>") < told.index("careful")
     many = markdown(plan(*(finding("error", f"{n} {'long ' * 100}") for n in range(500))))
     assert len(many) <= MOST_CHARACTERS and "are left out here" in many and "500 refusals" in many
+
+
+def test_hosts_that_were_not_seen_stand_folded_and_push_nothing_out() -> None:
+    for number in (1, 500, 5000):
+        unseen = tuple(UnknownHost(host=f"h{n}", code="H301", reason="no answer " * 20) for n in range(number))
+        told = markdown(plan(finding("error", "no way")).model_copy(update={"unknown_hosts": unseen}))
+        assert len(told) <= MOST_CHARACTERS and SAMPLE.changes[0].workload in told
+        assert told.index("no way") < told.index("### Changes") < told.index("h0")
+        assert f"{number} unknown" in told and told.rindex("<details>") < told.index("h0")
+        if number > 20:
+            assert f"{number - 20} more refusals, changes, warnings or hosts are left out here" in told
+
+
+def test_warnings_of_what_does_not_change_stand_in_markdown_too() -> None:
+    of_host = finding("warning", "its clock is wrong").model_copy(update={"where": Where(host="h9")})
+    of_other = finding("warning", "an old image").model_copy(update={"where": Where(workload="other", host="h1")})
+    told = markdown(plan(of_host, of_other, finding("warning", "of web itself")))
+    for text, about in (("its clock is wrong", "h9"), ("an old image", "other")):
+        assert told.count(text) == 1 and f"**{about}**" in told
+    assert told.count("of web itself") == 1
+    many = [of_other.model_copy(update={"message": f"warning {n} {'long ' * 100}"}) for n in range(500)]
+    told = markdown(plan(*many))
+    assert len(told) <= MOST_CHARACTERS and "480 more" in told and SAMPLE.changes[0].workload in told
 
 
 def test_markdown_says_of_a_change_what_the_terminal_says() -> None:

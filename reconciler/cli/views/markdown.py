@@ -1,5 +1,5 @@
 """A plan, and what an apply did, as one comment of a pull request: what is refused first, details folded, never
-longer than is taken."""
+longer than is taken. What is left out is counted."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ from reconciler.model.units import format_bytes
 MOST_CHARACTERS: Final = 65_000
 """A little less than the 65,536 that GitHub takes of a comment."""
 MOST_WARNINGS: Final = 20
+"""That are about nothing that changes."""
+MOST_HOSTS: Final = 20
+"""That were not seen."""
 MOST_TEXT: Final = 600
 """Characters of one text in it."""
 
@@ -35,14 +38,29 @@ def markdown(plan: PlanDocument, templates: Path | None = None) -> str:
     changes = [
         _change(change, steps, warnings) | {"rows": of} for change, of in zip(body["changes"], told, strict=True)
     ]
+    changed = {change["workload"] for change in changes}
+    others = [found for name, its in warnings.items() if name not in changed for found in its]
 
     def first(shown: int) -> str:
-        refused = refusals[:shown]
-        then = changes[: max(0, shown - len(refused))]
-        left = len(refusals) + len(changes) - len(refused) - len(then)
-        return _rendered(body, plan.state.told, refused, then, left, templates)
+        parts, left = _shared(
+            shown, refusals, (others, MOST_WARNINGS), (body["unknownHosts"], MOST_HOSTS), changes
+        )
+        refused, warned, unseen, then = parts
+        more = {"refusals": refused, "changes": then, "others": warned, "unseen": unseen, "left": left}
+        return _rendered(body, plan.state.told, more, templates)
 
-    return _fitting(len(refusals) + len(changes), first)
+    return _fitting(len(refusals) + len(others) + len(body["unknownHosts"]) + len(changes), first)
+
+
+def _shared(shown: int, *lists: list[Any] | tuple[list[Any], int]) -> tuple[list[list[Any]], int]:
+    """So many parts, of the first lists first, of some no more than a number; and how many are left out."""
+    parts, left = [], 0
+    for one in lists:
+        every, most = one if isinstance(one, tuple) else (one, len(one))
+        parts.append(every[: min(shown, most)])
+        shown -= len(parts[-1])
+        left += len(every) - len(parts[-1])
+    return parts, left
 
 
 def _fitting(shown: int, first: Callable[[int], str]) -> str:
@@ -58,13 +76,14 @@ def apply_markdown(done: ApplyDocument, templates: Path | None = None) -> str:
     """What an apply did as Markdown: how each change ended, and measured against predicted downtime."""
     body: dict[str, Any] = literal(as_json(done))
     changes = sorted((_done(change) for change in body["changes"]), key=lambda one: one["state"] == "done")
-    warnings = [*body["warnings"], *body["untidied"]][:MOST_WARNINGS]
+    warnings = [*body["warnings"], *body["untidied"]]
 
     def first(shown: int) -> str:
-        told = {"changes": changes[:shown], "left": len(changes) - shown, "warnings": warnings}
+        (refused, warned, then), left = _shared(shown, body["refused"], (warnings, MOST_WARNINGS), changes)
+        told = {"refused": refused, "changes": then, "warnings": warned, "left": left}
         return _tidy(render_report("apply.md.j2", templates, done=body, ended=ended(done), **told))
 
-    return _fitting(len(changes), first)
+    return _fitting(len(body["refused"]) + len(warnings) + len(changes), first)
 
 
 def _done(change: dict[str, Any]) -> dict[str, Any]:
@@ -84,9 +103,7 @@ def _tidy(text: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", text)
 
 
-def _rendered(
-    body: dict[str, Any], told: str, refusals: list[Any], changes: list[Any], left: int, templates: Path | None
-) -> str:
+def _rendered(body: dict[str, Any], told: str, more: dict[str, Any], templates: Path | None) -> str:
     specs = body["specs"]
     at = (
         f"at {specs['commit'][:7]}{' with uncommitted changes' * specs['dirty']}"
@@ -95,7 +112,7 @@ def _rendered(
     )
     refused = sum(found["severity"] == "error" for found in body["findings"])
     summary = f"{_count(len(body['changes']), 'change')}, {_count(refused, 'refusal')}"
-    shown = {"refusals": refusals, "changes": changes, "left": left, "at": at, "summary": summary, "told": told}
+    shown = {**more, "at": at, "summary": summary, "told": told}
     return _tidy(render_report("plan.md.j2", templates, plan=body, **shown))
 
 
