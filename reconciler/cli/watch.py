@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -95,7 +94,7 @@ def watch(
     import asyncio
 
     from reconciler.cli.fromgit import chosen
-    from reconciler.cli.reading import question, read_apart
+    from reconciler.cli.reading import SpecReader, question
     from reconciler.cli.views.progress import plain
     from reconciler.cli.views.watch import render_stand, teller
     from reconciler.commands.compose import notes_beside
@@ -105,15 +104,17 @@ def watch(
     from reconciler.watch.loop import Pace, Watch
     from reconciler.watch.memory import Keeping, share_the_interpreter
     from reconciler.watch.source import FolderSource, GitSource
+    from reconciler.watch.told import News
 
     wanted = chosen()
     where = [] if wanted else spec_paths(paths)
     asked = question(where, values or [], settings or [], wanted)
-    load = partial(read_apart, asked)
+    load = SpecReader(asked)
     pace = Pace(drift=duration("--drift", drift))
     every = duration("--poll", poll)
     source = GitSource(load, every) if wanted else FolderSource([*where, *(values or [])], load)
     job = Watch(source, journal, notes_beside(journal), pace, once=once)
+    load.tell = lambda text: job.say(News.TROUBLE, text)
     if not logs.on_stderr():  # which has it all
         job.tell, job.report = teller(sys.stderr), plain
     template = event_renderer(event_template) if event_template else None

@@ -91,11 +91,14 @@ def taken(wanted: Wanted, home: Path) -> Iterator[Taken]:
         mirror.remember(commit)
 
 
-def tip(wanted: Wanted, home: Path) -> str:
-    """The commit that is wanted now: fetched, and nothing of it read."""
+def tip(wanted: Wanted, home: Path, tell: Callable[[str], None] = lambda text: None) -> str:
+    """The commit that is wanted now: fetched, and nothing of it read. `tell`: gets what people should know."""
     mirror = _Mirror(wanted, home)
     with mirror.locked():
-        return mirror.whole(mirror.tip)
+        commit = mirror.whole(mirror.tip)
+    for text in mirror.told:
+        tell(text)
+    return commit
 
 
 def mirrored(wanted: Wanted, commit: str, home: Path) -> Repository:

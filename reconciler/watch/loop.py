@@ -134,6 +134,7 @@ class Watch:
     async def reload(self) -> None:
         """SIGHUP: read the specs again now, whatever is known of them, and look; what failed is tried again."""
         self.work.forgive()
+        self.source.forget()
         await self._read()
         self.stir()
 

@@ -18,14 +18,15 @@ from reconciler.watch.folders import Folders
 
 @dataclass(frozen=True)
 class Found:
-    """Specs that were read, and the files they are in."""
+    """Specs that were read, and the files they are in. `known`: what they were read from, for the next time."""
 
     spec: Spec
     files: tuple[str, ...] = ()
+    known: str = ""
 
 
 Read = Callable[[str], Awaitable[Found | None]]
-"""The specs as they are now; None when their commit is still the one that is named."""
+"""The specs as they are now; None when what they are read from is still what is `known`."""
 
 
 class SpecSource(Protocol):
@@ -34,6 +35,9 @@ class SpecSource(Protocol):
 
     async def changed(self) -> None:
         """Return when reading them may give something else."""
+
+    def forget(self) -> None:
+        """Read anew the next time, whatever is known."""
 
     def close(self) -> None: ...
 
@@ -73,6 +77,9 @@ class FolderSource:
         while loop.time() < end and await self._folders.stirred(self.settle):
             continue
 
+    def forget(self) -> None:
+        """Files are always read."""
+
     def close(self) -> None:
         if self._folders is not None:
             self._folders.close()
@@ -85,17 +92,20 @@ class GitSource:
     load: Read
     every: Seconds = 30.0
     chance: Callable[[], float] = random.random
-    _commit: str = ""
+    _known: str = ""
 
     async def read(self) -> Spec | None:
-        found = await self.load(self._commit)
+        found = await self.load(self._known)
         if found is None:
             return None
-        self._commit = found.spec.commit or ""
+        self._known = found.known
         return found.spec
 
     async def changed(self) -> None:
         await asyncio.sleep(self.every * (0.9 + self.chance() / 5))
+
+    def forget(self) -> None:
+        self._known = ""
 
     def close(self) -> None:
         """Nothing is kept open."""

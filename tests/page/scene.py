@@ -39,6 +39,9 @@ class NoSource:
     async def changed(self) -> None:
         return None
 
+    def forget(self) -> None:
+        return None
+
     def close(self) -> None:
         return None
 

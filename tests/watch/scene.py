@@ -40,6 +40,9 @@ class Edits:
         await self.event.wait()
         self.event.clear()
 
+    def forget(self) -> None:
+        return None
+
     def close(self) -> None:
         return None
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.reading import question, read_apart
+from reconciler.cli.reading import SpecReader, question, read_apart
 from reconciler.errors import InputError
 from reconciler.load.mirror import Wanted
 from reconciler.watch import notify
@@ -102,6 +102,81 @@ async def test_a_repository_is_read_again_only_at_another_commit(
     with pytest.raises(InputError) as rewritten:
         await source.read()
     assert rewritten.value.code == "E172"
+
+
+def a_repository(folder: Path, **places: str) -> Path:
+    work = folder / "work"
+    work.mkdir()
+    git(work, "init", "-q", "-b", "main")
+    want(work, **places)
+    git(work, "add", ".")
+    git(work, "commit", "-q", "-m", "one")
+    return work
+
+
+async def test_rewritten_history_is_followed_once_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a watch that runs for years, too."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    work = a_repository(tmp_path, web="h1")
+    assert await GitSource(SpecReader(question([], [], [], Wanted(str(work), "main")))).read()
+    told: list[str] = []
+    git(work, "commit", "-q", "--amend", "-m", "rewritten")
+    source = GitSource(
+        SpecReader(question([], [], [], Wanted(str(work), "main", allow_rewritten=True)), told.append)
+    )
+    assert await source.read()
+    assert len(told) == 1 and "rewritten history is followed" in told[0]
+    git(work, "commit", "-q", "--amend", "-m", "rewritten again")
+    with pytest.raises(InputError) as refused:
+        await source.read()
+    assert refused.value.code == "E172" and len(told) == 1
+
+
+async def test_values_and_signers_beside_a_repository_count_at_the_same_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    work = a_repository(tmp_path, web="h1")
+    file = work / "specs" / "all.yaml"
+    file.write_text(file.read_text().replace("placement: {host: h1}", "placement: {host: {{ values.host }}}"))
+    git(work, "commit", "-q", "-a", "-m", "by values")
+    values = tmp_path / "values.yaml"
+    values.write_text("host: h1\n")
+    source = GitSource(SpecReader(question([], [values], [], Wanted(str(work), "main"))))
+    first = await source.read()
+    assert first and first.workloads["web"].spec.placement.host == "h1"
+    assert await source.read() is None
+    values.write_text("host: h2\n")
+    second = await source.read()
+    assert second and second.workloads["web"].spec.placement.host == "h2"
+    assert await source.read() is None
+    values.unlink()
+    with pytest.raises(InputError):
+        await source.read()
+    values.write_text("host: h2\n")
+    assert await source.read() is None, "it is what it was"
+    source.forget()
+    assert await source.read(), "SIGHUP reads whatever is known"
+    signers = tmp_path / "signers"
+    signers.write_text("")
+    source = GitSource(SpecReader(question([], [values], [], Wanted(str(work), "main", signers=signers))))
+    with pytest.raises(InputError) as unsigned:
+        await source.read()
+    assert unsigned.value.code == "E173"
+
+
+async def test_a_mirror_that_was_damaged_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    work = a_repository(tmp_path, web="h1")
+    told: list[str] = []
+    source = GitSource(SpecReader(question([], [], [], Wanted(str(work), "main")), told.append))
+    assert await source.read()
+    (objects,) = (tmp_path / "state").glob("**/*.git/objects")
+    shutil.rmtree(objects)
+    assert await source.read() is None, "and the commit is what it was"
+    assert len(told) == 1 and "fetched anew" in told[0]
 
 
 async def test_a_repository_that_cannot_be_reached_or_has_lost_its_branch_is_read_again_later(
