@@ -181,6 +181,7 @@ async def _run(job: Watch, posts: list[Post], listen: str, guarded: Guarded | No
         try:
             return await _watch(job)
         finally:
+            await asyncio.gather(*(post.finish() for post in posts))
             for carrier in carriers:
                 carrier.cancel()
 

@@ -33,6 +33,8 @@ PAUSES: Final = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0)
 """Before each further try; in all more than what a receiver may be away for, an hour."""
 WITHIN: Final = 15.0
 """Seconds that one try may take."""
+LAST_WAIT: Final = 5.0
+"""Seconds that the end waits for who takes messages."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Post(Unmoved):
     def told(self, told: Told) -> None:
         if self._waiting.full():
             self._waiting.get_nowait()
+            self._waiting.task_done()
         self._waiting.put_nowait(self._message(told))
 
     def _message(self, told: Told) -> Message:
@@ -77,18 +80,31 @@ class Post(Unmoved):
         """For ever."""
         while True:
             message = await self._waiting.get()
-            for pause in (*PAUSES, None):
-                try:
-                    async with asyncio.timeout(WITHIN):
-                        await self.send(message)
-                    break
-                except (OSError, TimeoutError, ValueError) as error:
-                    why = str(error) or type(error).__name__
-                    if pause is None:
-                        log.warning("%s did not take a message, which is dropped: %s", self.name, why)
-                    else:
-                        log.info("%s did not take a message, and is asked again: %s", self.name, why)
-                        await self.sleep(pause)
+            await self._sent(message)
+            self._waiting.task_done()
+
+    async def finish(self) -> None:
+        """Wait, for a while, until all that was told is delivered, while `deliver` goes on: what a watch says last
+        is how it ended. What is not taken by then is lost, and the log says so."""
+        try:
+            async with asyncio.timeout(LAST_WAIT):
+                await self._waiting.join()
+        except TimeoutError:
+            log.warning("%s did not take all messages before the end: those are dropped", self.name)
+
+    async def _sent(self, message: Message) -> None:
+        for pause in (*PAUSES, None):
+            try:
+                async with asyncio.timeout(WITHIN):
+                    await self.send(message)
+                return
+            except (OSError, TimeoutError, ValueError) as error:
+                why = str(error) or type(error).__name__
+                if pause is None:
+                    log.warning("%s did not take a message, which is dropped: %s", self.name, why)
+                else:
+                    log.info("%s did not take a message, and is asked again: %s", self.name, why)
+                    await self.sleep(pause)
 
 
 def message_of(told: Told, template: Template | None = None) -> Message:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
+import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,13 +15,16 @@ from typing import Any
 
 import pytest
 
+from reconciler.cli import main
 from reconciler.errors import InputError
 from reconciler.load.render_reports import event_renderer
 from reconciler.watch import posting
 from reconciler.watch.posting import Message, message_of, secret_key, signed
 from reconciler.watch.sending import post
 from reconciler.watch.told import News, Told
+from tests.watch.scene import Scene, scene
 
+__all__ = ["scene"]
 SOON = 60.0
 
 
@@ -168,6 +175,56 @@ def test_a_template_that_fails_is_told_before_anything_begins(text: str, tmp_pat
     assert error.value.code == "E188"
     with pytest.raises(InputError):
         event_renderer(tmp_path / "none.j2")
+
+
+async def test_the_end_waits_for_what_was_told_last_but_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(posting, "LAST_WAIT", 0.5)
+    taken: list[bytes] = []
+
+    async def send(message: Message) -> None:
+        await asyncio.sleep(0.05)
+        taken.append(message.body)
+
+    async def hang(message: Message) -> None:
+        await asyncio.sleep(SOON)
+
+    for way, number in ((send, 3), (hang, 0)):
+        job = posting.Post(way, "the command x")
+        for news in (News.BEGINS, News.ENDED, News.STOPS):
+            job.told(Told(news, "web"))
+        carrier = asyncio.create_task(job.deliver())
+        await asyncio.wait_for(job.finish(), SOON)
+        carrier.cancel()
+        assert len(taken) == number or way is hang
+    assert caplog.text.count("before the end") == 1
+    full = posting.Post(send, "the command x")
+    for _ in range(posting.MOST_WAITING + 5):
+        full.told(Told(News.BEGINS, "web"))
+    assert full._waiting._unfinished_tasks == posting.MOST_WAITING  # what was dropped is not waited for
+
+
+@pytest.mark.parametrize("by", ["once", "SIGTERM"])
+def test_what_a_watch_tells_last_is_delivered(scene: Scene, tmp_path: Path, by: str) -> None:
+    """The program itself, whose command takes a while."""
+    got = tmp_path / "got"
+    slow = tmp_path / "slow"
+    slow.write_text(f"#!/bin/sh\nsleep 0.3; cat >> {got}; echo >> {got}\n")
+    slow.chmod(0o755)
+    got.touch()
+
+    def terminate() -> None:
+        end = time.monotonic() + SOON
+        while "converged" not in got.read_text() and time.monotonic() < end:
+            time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    if by == "SIGTERM":
+        threading.Thread(target=terminate).start()
+    assert main.run(["watch", *(["--once"] if by == "once" else []), "--on-event", str(slow)]) == 0
+    told = [json.loads(line)["type"] for line in got.read_text().splitlines()]
+    assert "watch.ended" in told and told[-1] == {"once": "watch.converged", "SIGTERM": "watch.stops"}[by]
 
 
 async def test_a_command_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
