@@ -81,7 +81,8 @@ class Diagnostic:
 
 
 class InputError(ReconcilerError):
-    """Bad specs, values, plan files or command lines. Nothing was contacted."""
+    """Bad specs, values, plan files or command lines. Nothing was contacted. `files`: what was read, or
+    looked for, where that can be mended."""
 
     exit_code = 4
     default_code = "E100"
@@ -95,9 +96,11 @@ class InputError(ReconcilerError):
         where: str = "",
         why: str = "",
         fix: str = "",
+        files: Sequence[str] = (),
     ) -> None:
         super().__init__(what, code=code, where=where, why=why, fix=fix)
         self.diagnostics = tuple(diagnostics)
+        self.files = tuple(files)
 
 
 class HostError(ReconcilerError):

@@ -91,7 +91,7 @@ def _understood(out: bytes) -> tuple[Found | InputError | None, list[str]]:
     if "error" in answer:
         error = answer["error"]
         found = [Diagnostic(**one) for one in error["diagnostics"]]
-        return InputError(**{**error, "diagnostics": found}), answer["told"]
+        return InputError(**{**error, "diagnostics": found}, files=answer["files"]), answer["told"]
     if "spec" not in answer:
         return None, answer["told"]
     if len(rest) != answer["lines"]:
@@ -146,9 +146,9 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
             return {"told": told}
         loaded = load_files(paths, values, asked["settings"], False, wanted, told.append)
     except ReconcilerError as error:
-        found = error.diagnostics if isinstance(error, InputError) else ()
+        found, files = (error.diagnostics, error.files) if isinstance(error, InputError) else ((), ())
         fields = {name: getattr(error, name) for name in ("what", "code", "where", "why", "fix")}
-        return {"error": {**fields, "diagnostics": [asdict(one) for one in found]}, "told": told}
+        return {"error": {**fields, "diagnostics": [asdict(one) for one in found]}, "files": files, "told": told}
     return {
         "spec": loaded.spec.model_dump(mode="json", by_alias=True),
         "files": [*map(str, loaded.files)],

@@ -3,6 +3,7 @@ little secret as in a spec, so what looks like a secret is refused in the same w
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,8 @@ AT = ("spec", "container", "envFiles")
 
 def merge(value: dict[str, Any], path: Path, read: dict[Path, str]) -> Iterator[tuple[int, str, str, str]]:
     """Put what the files of a workload's document say into its `env`, which wins, and take the list out. Yields
-    what is wrong: index in the list, code, message, hint. `read`: gets every file, by its real path."""
+    what is wrong: index in the list, code, message, hint. `read`: gets every file, by its real path,
+    also one that is not there."""
     container = locate_value(value, AT[:-1])
     wanted = container.get("envFiles") if isinstance(container, dict) else None
     if not isinstance(wanted, list) or not all(isinstance(item, str) for item in wanted):
@@ -32,12 +34,12 @@ def merge(value: dict[str, Any], path: Path, read: dict[Path, str]) -> Iterator[
         elif files.is_hidden(target.parent, root) or target.name.startswith(".git"):
             yield n, "E121", f"`{item}` leads to a hidden file or folder", "name a file beside the specs"
         else:
+            read[Path(os.path.realpath(target))] = files.shown(target)
             try:
                 lines = files.read_text(target).split("\n")
             except Unreadable as error:
                 yield n, "E158", f"the environment file `{item}`: {error.diagnostic.message}", ""
                 continue
-            read[target.resolve()] = files.shown(target)
             for number, line in enumerate(lines, 1):
                 if problem := _line(line, found):
                     yield n, problem[0], f"`{item}`, line {number}: {problem[1]}", problem[2]

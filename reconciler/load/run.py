@@ -224,6 +224,7 @@ class _Run:
         if len(self.open) >= MAX_INCLUDE_DEPTH:
             return "E122", f"includes nest deeper than {MAX_INCLUDE_DEPTH} files"
         if not files.is_there(target):
+            self.files.setdefault(real, files.shown(target))  # it was looked for
             return "E120", f"there is no `{item}` next to this file"
         if os.path.isdir(target):
             self._folder(target, root)
@@ -241,7 +242,7 @@ class _Run:
         self.found.extend(check_fleet(self.fleet))
         errors = [d for d in self.found if d.severity == "error"]
         if errors:
-            raise _input_error(errors)
+            raise _input_error(errors, sorted(self.files.values()))
         origins: dict[str, Origin] = {}
         for entry in entries:
             origins.update(entry.origins())
@@ -286,13 +287,13 @@ def _is_empty(composed: Composed) -> bool:
     return all(document.value is None for document in composed.documents)
 
 
-def _input_error(errors: Sequence[Diagnostic]) -> InputError:
+def _input_error(errors: Sequence[Diagnostic], files: Sequence[str]) -> InputError:
     ordered = sorted(dict.fromkeys(errors), key=lambda d: (d.file, d.line, d.col, d.code))
     where = sorted({d.file for d in ordered})
     what = f"{_count(len(ordered), 'error')} in {_count(len(where), 'file')}"
     if len(ordered) > MAX_SHOWN:
         what += f"; the first {MAX_SHOWN} are shown, {len(ordered) - MAX_SHOWN} more are not"
-    return InputError(what, diagnostics=ordered[:MAX_SHOWN], code=ordered[0].code)
+    return InputError(what, diagnostics=ordered[:MAX_SHOWN], code=ordered[0].code, files=files)
 
 
 def _count(number: int, noun: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
+from reconciler.load.files import SUFFIXES
 from reconciler.model.command import Seconds
 
 TOUCHES = {"opened", "closed_no_write"}
@@ -45,10 +46,15 @@ class Folders(FileSystemEventHandler):
             self._watched = there
 
     def also(self, files: Sequence[str]) -> bool:
-        """Look at these files, too, such as what specs include from elsewhere; whether there are new ones."""
+        """Look at these files, too, such as what specs name or include from elsewhere; whether there are new
+        ones."""
         inside = tuple(f"{path}{os.sep}" for path in self._paths)
-        real = [os.path.realpath(name) for name in files]
-        more = [Path(name) for name in real if not name.startswith(inside) and Path(name) not in self._paths]
+        real = sorted({os.path.realpath(name) for name in files})
+        more = [
+            Path(name)
+            for name in real
+            if Path(name) not in self._paths and not (name.startswith(inside) and name.endswith(SUFFIXES))
+        ]
         new = set(more) - set(self._more)
         self._more = more
         return bool(new)
@@ -69,7 +75,8 @@ class Folders(FileSystemEventHandler):
         return True
 
     def fingerprint(self) -> tuple[object, ...]:
-        """What is there, by names, sizes and times: it differs when anything has changed."""
+        """Specs and the files that they name, by names, sizes and times: it differs when any of them has changed,
+        and not for what else is there, such as a journal that is written at each look."""
         return tuple(sorted(found for path in (*self._paths, *self._more) for found in _files(path)))
 
     def close(self) -> None:
@@ -86,17 +93,19 @@ def _inside_git(path: str) -> bool:
     return "/.git/" in path or path.endswith("/.git")
 
 
-def _files(path: Path) -> Iterator[tuple[str, int, int, int]]:
+def _files(path: Path) -> Iterator[tuple[str, int, int, int, int]]:
     if not path.is_dir():
         yield from _facts(str(path))
         return
     for folder, folders, files in os.walk(path):
-        folders[:] = [name for name in folders if name != ".git"]
-        for name in files:
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in (*links, *(name for name in files if name.endswith(SUFFIXES))):
             yield from _facts(os.path.join(folder, name))
 
 
-def _facts(path: str) -> Iterator[tuple[str, int, int, int]]:
+def _facts(path: str) -> Iterator[tuple[str, int, int, int, int]]:
+    """With the time of the last change of anything: who may read it, or its name, counts too."""
     with suppress(OSError):
         found = os.stat(path)
-        yield path, found.st_size, found.st_mtime_ns, found.st_ino
+        yield path, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino

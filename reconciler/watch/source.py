@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from reconciler.errors import InputError
 from reconciler.model.command import Seconds
 from reconciler.model.spec import Spec
 from reconciler.watch.folders import Folders
@@ -44,7 +45,7 @@ class SpecSource(Protocol):
 
 @dataclass
 class FolderSource:
-    """Files: read when the kernel tells of a change, or when one is found in a look. `settle`: how long they must
+    """Files: read when one has changed, which the kernel tells or a look finds. `settle`: how long they must
     have been left alone, for an editor or git writes many; `settled_by`: the longest that this is waited for."""
 
     paths: Sequence[Path]
@@ -59,22 +60,34 @@ class FolderSource:
         if self._folders is None:
             self._folders = Folders(self.paths)
         self._seen = self._folders.fingerprint()
-        found = await self.load("")
+        try:
+            found = await self.load("")
+        except InputError as error:
+            self._also(error.files)
+            raise
         if found is None:
             return None
-        if self._folders.also(found.files):
-            self._seen = None  # one of them may have changed already
+        self._also(found.files)
         return found.spec
+
+    def _also(self, files: Sequence[str]) -> None:
+        assert self._folders is not None
+        if self._folders.also(files):
+            self._seen = None  # one of them may have changed already
 
     async def changed(self) -> None:
         assert self._folders is not None
-        while not await self._folders.stirred(self.look_every):
+        while True:
+            if await self._folders.stirred(self.look_every):
+                await self._settled(self._folders)
             self._folders.again()
             if self._folders.fingerprint() != self._seen:
-                break
+                return
+
+    async def _settled(self, folders: Folders) -> None:
         loop = asyncio.get_running_loop()
         end = loop.time() + self.settled_by
-        while loop.time() < end and await self._folders.stirred(self.settle):
+        while loop.time() < end and await folders.stirred(self.settle):
             continue
 
     def forget(self) -> None:

@@ -21,6 +21,12 @@ from tests.cli.memory_fleet import want
 from tests.load.test_git import git
 
 SOON = 60.0
+OTHER_POLICY = """\
+apiVersion: reconciler/v1alpha1
+kind: SyncPolicy
+metadata: {name: all}
+spec: {suspend: moving house}
+"""
 
 
 def folder_source(folder: Path, look_every: float = 3600.0) -> FolderSource:
@@ -38,6 +44,60 @@ async def test_an_edit_is_noticed_and_read(tmp_path: Path) -> None:
         await asyncio.wait_for(source.changed(), SOON)
         spec = await source.read()
         assert spec and sorted(spec.workloads) == ["db", "web"]
+    finally:
+        source.close()
+
+
+async def test_what_is_no_spec_and_named_by_none_is_no_change(tmp_path: Path) -> None:
+    """Such as the journal, the notes or a log in the folder of the specs: a watch fed itself with them."""
+    want(tmp_path, web="h1")
+    folder = tmp_path / "specs"
+    (folder / "deep").mkdir()
+    source = folder_source(folder, look_every=0.1)
+    try:
+        assert await source.read()
+
+        async def written() -> None:
+            for number in range(1000):
+                for name in ("journal.db", "journal.db-wal", "log", ".hidden.yaml.swp", "deep/other"):
+                    (folder / name).write_text(str(number))
+                await asyncio.sleep(0.02)
+
+        job = asyncio.create_task(written())
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(source.changed(), 4.0)
+        spec = folder / "all.yaml"
+        spec.write_text(spec.read_text() + "# an edit\n")
+        await asyncio.wait_for(source.changed(), SOON)
+        job.cancel()
+    finally:
+        source.close()
+
+
+@pytest.mark.parametrize("named", ["envFiles: [web.env]", "include"])
+async def test_a_file_that_is_named_counts_also_before_it_is_there(tmp_path: Path, named: str) -> None:
+    git(tmp_path, "init", "-q")
+    want(tmp_path, web="h1")
+    spec = tmp_path / "specs" / "all.yaml"
+    if named == "include":
+        (tmp_path / "specs" / "more.yaml").write_text("include: [../common.yaml]\n")
+        file = tmp_path / "common.yaml"
+    else:
+        spec.write_text(spec.read_text().replace("container: {", f"container: {{{named}, "))
+        file = tmp_path / "specs" / "web.env"
+    source = folder_source(tmp_path / "specs", look_every=0.1)
+    try:
+        with pytest.raises(InputError):
+            await source.read()
+        await asyncio.wait_for(source.changed(), SOON)  # it was not looked at before
+        with pytest.raises(InputError):
+            await source.read()
+        change = asyncio.create_task(source.changed())
+        await asyncio.sleep(0.5)
+        assert not change.done()
+        file.write_text("COLOR=blue\n" if file.suffix == ".env" else OTHER_POLICY)
+        await asyncio.wait_for(change, SOON)
+        assert await source.read()
     finally:
         source.close()
 
@@ -65,7 +125,7 @@ async def test_what_specs_include_from_elsewhere_counts(tmp_path: Path) -> None:
     want(tmp_path, web="h1")
     shared = tmp_path / "shared.yaml"
     shared.write_text((tmp_path / "specs" / "all.yaml").read_text())
-    (tmp_path / "specs" / "all.yaml").write_text("include: [../shared.yaml]\n")
+    (tmp_path / "specs" / "all.yaml").write_text("include: [../common.yaml]\n")
     source = folder_source(tmp_path / "specs", look_every=0.1)
     try:
         await source.read()
