@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ FORGEJO = ".forgejo/workflows/reconcile.yaml"
 PROGRAMS = {
     "ssh-agent": '[ "$1" != -k ] || echo "ssh-agent -k" >> "$NOTED"',
     "ssh-add": 'echo "ssh-add $(cat "${2:--}")" >> "$NOTED"',
-    "gh": 'echo "gh $*" >> "$NOTED"',
+    "gh": 'echo "gh $*" >> "$NOTED"; case "$*" in *--jq*) echo "$COMMENTS" ;; esac',
     "reconcile": 'echo "reconcile $*" >> "$NOTED"; echo "# what it says"; exit "$STATUS"',
     "apt-get": "exit 0",
     "python": f'exec {sys.executable} "$@"',
@@ -122,15 +123,34 @@ def test_a_review_says_the_plan_in_one_comment(
     github: dict[str, Any], tmp_path: Path, status: int, ends: int
 ) -> None:
     step = github["jobs"]["review"]["steps"][-1]["run"]
-    played = Played(step, tmp_path, status, SSH_KEY="the plan's key", PULL_REQUEST="https://x/pull/1")
-    assert played.status == ends
-    assert played.noted[:3] == [
-        "ssh-add the plan's key",
-        "reconcile --no-color plan specs/ --format markdown --detailed-exitcode",
-        "gh pr comment https://x/pull/1 --edit-last --create-if-none --body-file plan.md",
+    given = {"SSH_KEY": "the plan's key", "PULL_REQUEST": "3", "GITHUB_REPOSITORY": "owner/fleet"}
+    comments = "repos/owner/fleet/issues/3/comments"
+    for there, renewed in (("", comments), ("7\n8", "--method PATCH repos/owner/fleet/issues/comments/8")):
+        played = Played(step, tmp_path, status, COMMENTS=there, **given)
+        assert played.status == ends
+        assert played.noted[:2] == [
+            "ssh-add the plan's key",
+            "reconcile --no-color plan specs/ --format markdown --detailed-exitcode",
+        ]
+        assert played.noted[2].startswith(f"gh api {comments}?per_page=100 --paginate --jq ")
+        assert played.noted[3] == f"gh api {renewed} --silent -F body=@comment.md"
+        assert (tmp_path / "comment.md").read_text() == "<!-- reconcile plan -->\n# what it says\n"
+        assert played.summary == "# what it says\n"
+        assert played.noted[-1] == "ssh-agent -k"
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
+def test_a_review_on_github_renews_no_comment_of_others(github: dict[str, Any], tmp_path: Path) -> None:
+    played = Played(github["jobs"]["review"]["steps"][-1]["run"], tmp_path, PULL_REQUEST="3", SSH_KEY="k")
+    asked = played.noted[2].partition(" --jq ")[2]
+    mark, bot = "<!-- reconcile plan -->", "github-actions[bot]"
+    there = [
+        {"id": 1, "user": {"login": "eve"}, "body": f"{mark}\nall is well"},
+        {"id": 2, "user": {"login": bot}, "body": f"{mark}\nof ours"},
+        {"id": 3, "user": {"login": bot}, "body": "of another workflow"},
     ]
-    assert played.summary == "# what it says\n"
-    assert played.noted[-1] == "ssh-agent -k"
+    told = subprocess.run(["jq", asked], input=json.dumps(there), text=True, check=True, capture_output=True)
+    assert told.stdout == "2\n"
 
 
 @pytest.mark.parametrize(
@@ -209,7 +229,8 @@ def test_forgejo_gets_the_very_commit(forgejo: dict[str, Any], tmp_path: Path) -
     assert played.status == 0 and (job / "specs").read_text() == "one" and git(job, "rev-parse", "HEAD") == first
 
 
-ME = 5
+ME, ACTIONS = 5, -2
+"""Whose GitLab's token is; Forgejo's own user for workflows."""
 
 
 @dataclass
@@ -235,7 +256,7 @@ def forge(header: str) -> Iterator[Forge]:
             there.asked.append((self.command, self.path.partition("?")[0]))
             there.tokens.add(self.headers[header])
             if self.command == "POST":
-                there.said.append({"id": 8, "author": {"id": ME}, **body})
+                there.said.append({"id": 8, "author": {"id": ME}, "user": {"id": ACTIONS}, **body})
             elif self.command != "GET":
                 next(one for one in there.said if one["id"] == int(self.path.rpartition("/")[2])).update(body)
             self.send_response(200)
@@ -259,6 +280,9 @@ def test_forgejo_keeps_one_comment_of_a_pull_request(forgejo: dict[str, Any], tm
     comment = step_of(forgejo["jobs"]["review"], "Comment")
     issues = "/api/v1/repos/owner/fleet/issues"
     with forge("Authorization") as there:
+        theirs = {"body": "<!-- reconcile plan -->\nall is well"}  # theirs to edit
+        there.said = [{"id": 5, "user": None, **theirs}, {"id": 6, "user": {"id": 1}, **theirs}]
+        there.said.append({"id": 7, "user": {"id": 1}, "body": "a person's"})
         given = {
             "GITHUB_SERVER_URL": f"http://127.0.0.1:{there.port}",
             "GITHUB_REPOSITORY": "owner/fleet",
@@ -270,7 +294,8 @@ def test_forgejo_keeps_one_comment_of_a_pull_request(forgejo: dict[str, Any], tm
             (tmp_path / "plan.md").write_text(text)
             assert Played(comment, tmp_path, **given).status == 0
     bodies = {one["id"]: one["body"] for one in there.said}
-    assert bodies == {7: "a person's", 8: "<!-- reconcile plan -->\nsecond"}
+    well = "<!-- reconcile plan -->\nall is well"
+    assert bodies == {5: well, 6: well, 7: "a person's", 8: "<!-- reconcile plan -->\nsecond"}
     assert there.changes() == [("POST", f"{issues}/3/comments"), ("PATCH", f"{issues}/comments/8")]
     assert there.tokens == {"token t"}
 
