@@ -100,14 +100,17 @@ class FolderSource:
 
 @dataclass
 class GitSource:
-    """A repository: asked every `every` seconds, more or less, so that many watches do not come at once."""
+    """A repository: asked every `every` seconds, or up to a fifth earlier, so that many watches do not come at
+    once. Where asking takes long, it is left alone for that fifth at least."""
 
     load: Read
     every: Seconds = 30.0
     chance: Callable[[], float] = random.random
     _known: str = ""
+    _began: Seconds = 0.0
 
     async def read(self) -> Spec | None:
+        self._began = asyncio.get_running_loop().time()
         found = await self.load(self._known)
         if found is None:
             return None
@@ -115,7 +118,9 @@ class GitSource:
         return found.spec
 
     async def changed(self) -> None:
-        await asyncio.sleep(self.every * (0.9 + self.chance() / 5))
+        early = self.every / 5
+        due = self._began + self.every - early * self.chance()
+        await asyncio.sleep(max(early, due - asyncio.get_running_loop().time()))
 
     def forget(self) -> None:
         self._known = ""

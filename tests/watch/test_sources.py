@@ -14,6 +14,7 @@ import pytest
 
 from reconciler.cli.reading import SpecReader, question, read_apart
 from reconciler.errors import InputError
+from reconciler.hosts.memory import run_virtual
 from reconciler.load.mirror import Wanted
 from reconciler.watch import notify
 from reconciler.watch.source import FolderSource, GitSource
@@ -172,6 +173,23 @@ def a_repository(folder: Path, **places: str) -> Path:
     git(work, "add", ".")
     git(work, "commit", "-q", "-m", "one")
     return work
+
+
+@pytest.mark.parametrize(("takes", "waits"), [(0.0, 30.0), (3.0, 27.0), (29.0, 6.0), (100.0, 6.0)])
+def test_a_repository_is_asked_from_question_to_question_never_later(takes: float, waits: float) -> None:
+    async def load(known: str) -> None:
+        await asyncio.sleep(takes)
+
+    async def course() -> None:
+        loop = asyncio.get_running_loop()
+        for chance, early in ((0.0, 0.0), (1.0, 6.0)):
+            source = GitSource(load, every=30.0, chance=partial(float, chance))
+            await source.read()
+            began = loop.time()
+            await source.changed()
+            assert loop.time() - began == pytest.approx(max(waits - early, 6.0))
+
+    run_virtual(course())
 
 
 async def test_rewritten_history_is_followed_once_and_told(
