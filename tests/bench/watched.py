@@ -1,5 +1,6 @@
 """A whole watch in a process of its own, as `reconcile watch --page` starts one, over hosts that answer at once:
-`python -m tests.bench.watched FOLDER PORT DRIFT`. Real: specs, reading, looks, plans, the page and HTTP.
+`python -m tests.bench.watched FOLDER PORT DRIFT [POLL]`; with POLL its specs are those of the repository that
+FOLDER is. Real: specs, git, reading, looks, plans, the page and HTTP.
 Made up: what hosts answer (as much as real ones, and never the same twice), connections and leases."""
 
 from __future__ import annotations
@@ -150,15 +151,17 @@ async def no_leases(*_: Any, **__: Any) -> AsyncIterator[None]:
     yield None
 
 
-def watched(folder: Path, port: int, drift: str) -> int:
+def watched(folder: Path, port: int, drift: str, poll: str = "") -> int:
     fleet = Replies(load([folder / "specs"]))
     registry.BUILT_IN = {"podman": Replayed}  # type: ignore[dict-item]
     compose.reach = lambda spec: fleet  # type: ignore[assignment,return-value]
     leading.fleet_leases = no_leases  # type: ignore[assignment]
     os.environ["RECONCILE_JOURNAL"] = str(folder / "journal")
     page = ["--page", "--listen", f"127.0.0.1:{port}"] if port else []
-    return main.run(["watch", str(folder / "specs"), "--drift", drift, *page])
+    os.environ["XDG_STATE_HOME"] = str(folder / "state")
+    where = ["--repo", str(folder), "--poll", poll] if poll else [str(folder / "specs")]
+    return main.run(["watch", *where, "--drift", drift, *page])
 
 
 if __name__ == "__main__":
-    sys.exit(watched(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]))
+    sys.exit(watched(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:]))

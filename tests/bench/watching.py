@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -20,11 +20,14 @@ from pathlib import Path
 
 from tests.bench.figures import Figure
 from tests.load.fleet import write_fleet
+from tests.load.test_git import git
 
 ROOT = Path(__file__).parents[2]
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGES = ("/", "/workloads", "/history", "/checkpoints", "/plan", "/workloads?page=37")
 STARTS_WITHIN = 300.0
+POLL = 5.0
+"""Seconds between two questions for a commit, more or less by a tenth."""
 
 
 @dataclass
@@ -75,19 +78,23 @@ class Watching:
 
 
 @contextmanager
-def watching(workloads: int, drift: str) -> Iterator[Watching]:
-    """A watch over so many workloads that are all as they should be; it has looked once."""
+def watching(workloads: int, drift: str, poll: str = "") -> Iterator[Watching]:
+    """A watch over so many workloads that are all as they should be; it has looked once. `poll`: of a repository,
+    asked that often."""
     with tempfile.TemporaryDirectory() as name, socket.create_server(("127.0.0.1", 0)) as free:
         folder, port = Path(name), free.getsockname()[1]
         free.close()
         (folder / "specs").mkdir()
         write_fleet(folder / "specs", workloads)
+        if poll:
+            git(folder, "init", "-q", "-b", "main")
+            commit(folder)
         words = [
             sys.executable,
             *os.environ.get("WRAP", "-m tests.bench.watched").split(),
             str(folder),
             str(port),
-            drift,
+            *(drift, *([poll] if poll else [])),
         ]
         job = subprocess.Popen(words, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         try:
@@ -153,23 +160,40 @@ def costs(looks: int, workloads: int = 500) -> list[Figure]:
 
 
 def commits(n: int, workloads: int = 500) -> list[Figure]:
-    """From an edit of a folder to the look that is taken for it."""
-    took = []
+    """From an edit of a folder to the look that is taken for it; from a commit in a repository, the same."""
     with watching(workloads, "1h") as found:
-        found.until_looks(1)
-        time.sleep(5)  # its own files have settled
-        for _ in range(n):
-            before, began = found.looks, time.monotonic()
-            hosts = found.folder / "specs" / "hosts.yaml"
-            hosts.write_text(hosts.read_text() + "# edited\n")
-            while found.looks == before and time.monotonic() < began + STARTS_WITHIN:
-                time.sleep(0.05)
-            took.append(time.monotonic() - began)
+        edits = _until_seen(found, n, lambda: None)
+    with watching(workloads, "1h", f"{POLL:.0f}s") as found:
+        by_git = _until_seen(found, n, lambda: commit(found.folder))
+    of = f"{workloads} workloads"
+    asked = f"from a commit to the end of the look for it, {of}, asked for every {POLL:.0f} s"
     return [
-        Figure(
-            f"from an edit to the end of the look for it, {workloads} workloads", statistics.median(took), "s", 2.0
-        )
+        Figure(f"from an edit to the end of the look for it, {of}", statistics.median(edits), "s", 2.0),
+        Figure(f"{asked}: the longest of {n}", max(by_git), "s", POLL + 2.0),
     ]
+
+
+def _until_seen(found: Watching, n: int, then: Callable[[], None]) -> list[float]:
+    """What it takes from an edit, and what follows it, to the end of the look for it, in seconds."""
+    took = []
+    found.until_looks(1)
+    time.sleep(5)  # its own files have settled
+    for number in range(n):
+        hosts = found.folder / "specs" / "hosts.yaml"
+        hosts.write_text(hosts.read_text() + "# edited\n")
+        then()
+        before, began = found.looks, time.monotonic()
+        while found.looks == before:
+            assert time.monotonic() < began + STARTS_WITHIN, "nobody looks"
+            time.sleep(0.05)
+        took.append(time.monotonic() - began)
+        time.sleep(number * POLL / n)  # at all times between two questions
+    return took
+
+
+def commit(folder: Path) -> None:
+    git(folder, "add", "specs")
+    git(folder, "commit", "-q", "-m", "an edit")
 
 
 if __name__ == "__main__":
