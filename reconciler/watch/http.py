@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import hmac
 import ipaddress
 import logging
@@ -31,6 +30,7 @@ from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from reconciler.errors import InputError
+from reconciler.text import short
 
 MOST_HEADERS: Final = 16384
 """Bytes of a request; none has a body that matters."""
@@ -129,9 +129,11 @@ def _bound(address: str, host: str, port: int) -> Iterator[socket.socket]:
     try:
         family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.create_server(where[:2], family=family, backlog=AT_ONCE)
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise InputError(f"{address} cannot be listened at", code="E190", why=why, fix="choose another") from error
+    except (OSError, ValueError) as error:  # a name can be none
+        why = (error.strerror if isinstance(error, OSError) else "") or str(error)
+        raise InputError(
+            f"{short(address, 80)} cannot be listened at", code="E190", why=why, fix="choose another"
+        ) from error
     with listening:
         yield listening
 
@@ -211,11 +213,18 @@ def refusal(headers: Mapping[str, str], guarded: Guarded) -> Reply | None:
         fix = "ask by address, or tell the watch the name: --page-name"
         return said(HTTPStatus.MISDIRECTED_REQUEST, f"the page is not known by that name; {fix}")
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != host:
+    if origin is not None and _place(origin) != host:
         return said(HTTPStatus.FORBIDDEN, "the page is not for other sites")
     if guarded.token and not _proves(headers.get("authorization", ""), guarded.token):
         return said(HTTPStatus.UNAUTHORIZED, "this needs the token: as Bearer, or as the password of any user")
     return None
+
+
+def _place(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def _is_ours(host: str, names: frozenset[str]) -> bool:
@@ -230,7 +239,7 @@ def _proves(authorization: str, token: str) -> bool:
     if scheme.lower() == "basic":
         try:
             given = base64.b64decode(given, validate=True).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # no base64, or no text in it
             return False
     elif scheme.lower() != "bearer":
         return False

@@ -122,8 +122,13 @@ def message_of(told: Told, template: Template | None = None) -> Message:
 
 def webhook(url: str, template: Template | None = None) -> Post:
     """InputError for what is no URL, or a secret that is none."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        named = bool((parts.hostname or "").encode("idna"))  # a ValueError where it is none, as for a port
+        good = parts.scheme in ("http", "https") and named and parts.port != 0
+    except ValueError as error:
+        raise InputError("a webhook is a URL that can be called", code="E190", why=str(error)) from error
+    if not good:
         raise InputError("a webhook is a URL that begins with https:// or http://", code="E190")
     key = secret_key(os.environ.get(SECRET, ""))
 

@@ -111,6 +111,9 @@ BASIC = base64.b64encode(f"anna:{TOKEN}".encode())
         (b"Host: localhost\r\nAuthorization: Bearer " + TOKEN[:-1].encode(), TOKEN, 401),
         (b"Host: localhost\r\nAuthorization: Basic !!", TOKEN, 401),
         (b"Host: localhost\r\nAuthorization: Basic " + base64.b64encode(b"\xff:\xff"), TOKEN, 401),
+        (b"Host: localhost\r\nAuthorization: Basic \xe9", TOKEN, 401),
+        (b"Host: localhost\r\nAuthorization: Bearer \xe9", TOKEN, 401),
+        (b"Host: localhost\r\nOrigin: http://[", "", 403),
         (b"Host: localhost\r\nAuthorization: Digest " + TOKEN.encode(), TOKEN, 401),
     ],
 )
@@ -163,6 +166,13 @@ async def test_clients_that_stop_reading_or_asking_are_let_go(monkeypatch: pytes
 def test_what_is_no_address(address: str) -> None:
     with pytest.raises(InputError):
         parsed(address)
+
+
+async def test_a_name_that_is_none_cannot_be_listened_at() -> None:
+    for host in ("a" * 300, "a..b", "x\x00"):
+        with pytest.raises(InputError, match="cannot be listened at"):
+            async with served(f"{host}:0", PAGES):
+                pass
 
 
 async def test_a_port_that_is_taken() -> None:

@@ -43,6 +43,25 @@ def test_what_is_no_secret_is_not_shown(secret: str) -> None:
     assert secret not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nowhere",
+        "http://[",
+        "http://h:99999/",
+        "http://h:x/",
+        "http://h:0/",
+        f"http://{'a' * 300}/",
+        "ftp://h/",
+        "http:///",
+    ],
+)
+def test_what_is_no_url_is_refused_before_anything_begins(url: str) -> None:
+    with pytest.raises(InputError) as error:
+        posting.webhook(url)
+    assert error.value.code == "E190"
+
+
 @asynccontextmanager
 async def receiver(answers: list[bytes]) -> AsyncIterator[tuple[str, list[bytes]]]:
     """A server that answers what it is told to, the last one for ever; empty: it hangs."""
