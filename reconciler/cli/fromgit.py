@@ -40,9 +40,9 @@ READS_THEM_FOR_CHECKPOINTS: Final = frozenset(
 """The commands of `checkpoints`."""
 _OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
     "repo": (
-        str,
+        str | None,
         typer.Option(
-            "",
+            None,
             "--repo",
             metavar="URL|PATH",
             help="Read the specs from this git repository: a URL (https, ssh) or a folder.",
@@ -50,9 +50,9 @@ _OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
         ),
     ),
     "ref": (
-        str,
+        str | None,
         typer.Option(
-            "",
+            None,
             "--ref",
             metavar="REF",
             help="With --repo: branch, tag or commit; default: the repository's own.",
@@ -60,9 +60,9 @@ _OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
         ),
     ),
     "path": (
-        str,
+        str | None,
         typer.Option(
-            "",
+            None,
             "--path",
             metavar="SUB",
             help="With --repo: the folder or file in it; default: specs/ if it exists, else all.",
@@ -102,7 +102,8 @@ def with_repository(app: typer.Typer, names: frozenset[str] = READS_SPECS) -> No
 
 def _widened(command: Callable[..., Any]) -> Callable[..., Any]:
     def widened(**given: Any) -> Any:
-        token = _SAID.set({name: value for name in _OPTIONS if (value := given.pop(name))})
+        found = {name: given.pop(name) for name in _OPTIONS}
+        token = _SAID.set({name: value for name, value in found.items() if value not in (None, False)})
         try:
             return command(**given)
         finally:
@@ -129,6 +130,8 @@ def chosen() -> Wanted | None:
         return None
     from reconciler.load.mirror import Wanted
 
+    if empty := [name for name, value in said.items() if value == ""]:  # as from a variable that is not set
+        raise InputError(f"--{empty[0]} is empty", code="E190", fix="say what is meant, or leave it out")
     if "repo" not in said:
         name = next(iter(said)).replace("_", "-")
         raise InputError(f"--{name} needs --repo", code="E190", fix="add --repo, or leave it out")

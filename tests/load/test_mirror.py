@@ -338,6 +338,17 @@ def test_every_command_that_reads_specs_can_read_a_repository(origin, program):
     assert code == 4 and "E199" in said
 
 
+@pytest.mark.parametrize(
+    "words", [["--repo", ""], ["--repo", "REPO", "--ref", ""], ["--repo", "REPO", "--path", ""], ["--ref", ""]]
+)
+def test_what_is_empty_is_nothing_that_was_left_out(origin, program, tmp_path, words):
+    """A variable that is not set: it read the specs that lay there, or another branch."""
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs" / "web.yaml").write_text(SPEC.replace("NAME", "local"))
+    code, said = program("validate", *(str(origin.bare) if word == "REPO" else word for word in words))
+    assert code == 4 and "is empty" in said
+
+
 def test_no_command_that_takes_specs_is_forgotten():
     """By their parameters; `import` and `hosts add` write specs, into files."""
     every = [(info.name or info.callback.__name__, info) for info in main.app.registered_commands]
