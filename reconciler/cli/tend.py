@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
-Targets = Annotated[list[str], typer.Argument(help="Workloads by name, host/NAME, or all.", metavar="TARGET...")]
+Targets = Annotated[
+    list[str], typer.Argument(help="Workloads by name, host/NAME, host/CLUSTER/NODE, or all.", metavar="TARGET...")
+]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; others see it.")]
 For = Annotated[
     str, typer.Option("--for", metavar="DURATION", help="Until when; default: until it is taken back.")

@@ -16,14 +16,17 @@ KINDS = ("workload", "host")
 
 
 def targets(given: Iterable[str]) -> tuple[str, ...]:
-    """`web` and `workload/web`, `host/h1`, `all` in their one spelling. InputError for anything else."""
+    """`web` and `workload/web`, `host/h1`, `host/CLUSTER/NODE`, `all` in their one spelling. InputError for
+    anything else."""
     found = []
     for text in given:
-        kind, _, name = text.rpartition("/")
-        if text != ALL and ((kind or "workload") not in KINDS or not re.fullmatch(NAME_PATTERN, name)):
-            fix = "the name of a workload, host/NAME, or all"
+        kind, slash, name = text.partition("/")
+        kind, name = (kind, name) if slash else ("workload", text)
+        parts = name.split("/", 1) if kind == "host" else [name]
+        if text != ALL and (kind not in KINDS or not all(re.fullmatch(NAME_PATTERN, part) for part in parts)):
+            fix = "the name of a workload, host/NAME, host/CLUSTER/NODE, or all"
             raise InputError(f"`{text}` is nothing that could be suspended", code="E190", fix=fix)
-        found.append(ALL if text == ALL else f"{kind or 'workload'}/{name}")
+        found.append(ALL if text == ALL else f"{kind}/{name}")
     return tuple(dict.fromkeys(found))
 
 

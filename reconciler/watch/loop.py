@@ -36,6 +36,7 @@ from reconciler.watch.saving import Saver
 from reconciler.watch.source import SpecSource
 from reconciler.watch.tidying import Tidier
 from reconciler.watch.told import Listener, News, Told, note
+from reconciler.watch.windows import strange
 from reconciler.watch.work import LOOK, LOOKING, Work
 
 NOTES_EVERY: Seconds = 2.0
@@ -300,6 +301,7 @@ class Watch:
             return 0.0
         for name in seen.world.hosts:
             self._host(name, seen)
+        self._strange(spec)
         if self.fencing.forget(spec, seen):
             self.stir()
             return 0.0
@@ -323,6 +325,14 @@ class Watch:
             self.say_once(f"host {name}", News.TROUBLE, text, code=unknown.code)
         else:
             self.unsay(f"host {name}")
+
+    def _strange(self, spec: Spec) -> None:
+        """Somebody may think that it is left alone."""
+        found = strange(spec, self.notes.read(), self.now())
+        if found:
+            self.say_once("strange", News.TROUBLE, f"the specs have no {', '.join(found)}, of which tend was told")
+        else:
+            self.unsay("strange")
 
     def _stands(self, spec: Spec, seen: Seen, choice: Chosen) -> None:
         waits = tuple(choice.waits[name] for name in sorted(choice.waits))

@@ -8,7 +8,9 @@ from datetime import datetime
 
 from reconciler.core.tending import Cause
 from reconciler.load.cron import open_until, opens_at
+from reconciler.model.copying import is_copy
 from reconciler.model.notes import ALL, Notes, Word
+from reconciler.model.place import cluster_of
 from reconciler.model.spec import Spec
 from reconciler.model.sync import SyncPolicySpec
 from reconciler.model.units import TIME_ENDS
@@ -48,7 +50,24 @@ def suspended(workload: str, hosts: Collection[str], spec: Spec, notes: Notes, n
 
 def _targets(workload: str, hosts: Collection[str], spec: Spec) -> list[str]:
     called = spec.called.get(workload, workload)
-    return [ALL, f"workload/{called}", *(f"host/{name}" for name in sorted(hosts))]
+    clusters = {cluster for name in hosts if (cluster := cluster_of(name))}
+    return [ALL, f"workload/{called}", *(f"host/{name}" for name in sorted({*hosts, *clusters}))]
+
+
+def strange(spec: Spec, notes: Notes, now: float) -> list[str]:
+    """What people named that the specs do not have: most likely a slip, and what was meant is not left alone.
+    Nodes of a cluster are not in specs, and copies are nowhere."""
+    workloads = {f"workload/{spec.called.get(name, name)}" for name in spec.workloads}
+    hosts = {f"host/{name}" for name in (*spec.hosts, *spec.clusters)}
+    said = {
+        target for words in (notes.suspended, notes.opened) for target, word in words.items() if word.holds(now)
+    }
+    return sorted(
+        target
+        for target in said - workloads - hosts - {ALL}
+        if not (target.startswith("host/") and f"host/{cluster_of(target.removeprefix('host/'))}" in hosts)
+        and not is_copy(target.removeprefix("workload/"))
+    )
 
 
 def _windows(policies: list[tuple[str, SyncPolicySpec]], now: float) -> Barred | None:

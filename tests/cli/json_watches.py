@@ -14,7 +14,9 @@ def a_put_back(scene: Any) -> None:
     note = PutBack(
         wanted="x", at=1_700_000_000.0, run="20260101-000000-abcd", why="it did not start", commit="a" * 40
     )
-    Notebook(scene.folder / "journal-watch.json").change(lambda notes: Notes(put_back={"db": note}))
+    Notebook(scene.folder / "journal-watch.json").change(
+        lambda notes: Notes(put_back={"db": note}, fenced={"h2": 1_700_000_000.0})
+    )
 
 
 OF_WATCHES: dict[str, Any] = {

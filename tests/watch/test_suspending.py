@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 import pytest
 
 from reconciler.cli import main
+from reconciler.commands.tend import targets
 from reconciler.core.tending import Cause
+from reconciler.errors import InputError
 from reconciler.hosts.memory.machine import EXITED
 from reconciler.load.cron import open_until, opens_at
 from reconciler.model.notes import Notes, Word
@@ -189,3 +191,33 @@ def test_times_beyond_all_calendars_in_notes_and_specs_end_no_watch(scene: Scene
     assert "a time that no calendar has" in scene.heard(News.WAITS, "web")[0]
     for seconds in (-1e18, float("inf"), float("nan"), 2.0**37):
         assert at(seconds) == "a time that no calendar has"
+
+
+def test_who_suspends_what_there_is_not_is_told_so(scene: Scene) -> None:
+    async def course(watch: Watch) -> None:
+        await asyncio.sleep(10)
+        assert main.run(["tend", "suspend", "wbe", "host/h1", "host/h7", "web--copy", "--reason", "a slip"]) == 0
+        await asyncio.sleep(100)
+        assert main.run(["tend", "resume", "wbe", "host/h7"]) == 0
+        await asyncio.sleep(10)
+        assert main.run(["tend", "open", "dbb", "--reason", "a slip"]) == 0
+        await asyncio.sleep(10)
+
+    scene.play(course)
+    told = [text for text in scene.heard(News.TROUBLE) if "tend" in text]
+    assert told == [
+        "the specs have no host/h7, workload/wbe, of which tend was told",
+        "the specs have no workload/dbb, of which tend was told",
+    ]
+
+
+def test_nodes_of_a_cluster_and_all_of_it_can_be_suspended() -> None:
+    assert targets(["host/east/n1", "host/east", "web"]) == ("host/east/n1", "host/east", "workload/web")
+    for text in ("host/a/b/c", "workload/a/b", "host/", "host/a/", "/web", "node/a"):
+        with pytest.raises(InputError):
+            targets([text])
+    word = Word(reason="its disk", by="anna", since=0.0)
+    for target, barred_at in (("host/east/n1", {"east/n1"}), ("host/east", {"east/n1", "east/n2", "east/"})):
+        notes = Notes(suspended={target: word})
+        places = ("east/n1", "east/n2", "east/", "h1")
+        assert {place for place in places if barred("web", (place,), Spec(), notes, CLOCK)} == barred_at

@@ -16,4 +16,6 @@ def render_notes(notes: Notes) -> str:
     for name, found in sorted(notes.put_back.items()):
         commit = f" at {found.commit[:7]}" if found.commit else ""
         lines.append(f"workload/{name}  put back{commit} on {at(found.at)} (run {found.run}): {found.why}")
+    for name, since in sorted(notes.fenced.items()):
+        lines.append(f"host/{name}  fenced by a watch on {at(since)}, until it answers again")
     return "\n".join(lines or ["Nothing is suspended, and nothing was put back."])

@@ -14,7 +14,7 @@ from reconciler.model.notes import Notes, Word
 class SaidOf(Part):
     """What a person said of a target."""
 
-    target: str = Field(description="`workload/NAME`, `host/NAME` or `all`")
+    target: str = Field(description="`workload/NAME`, `host/NAME`, `host/CLUSTER/NODE` or `all`")
     reason: str
     by: str
     since: str
@@ -31,6 +31,13 @@ class PutBackRow(Part):
     commit: str | None
 
 
+class FencedRow(Part):
+    """A host that a watch has cut off by itself, until it answers again."""
+
+    host: str
+    since: str
+
+
 class TendDocument(Document):
     """`reconcile tend ... --json`"""
 
@@ -38,6 +45,7 @@ class TendDocument(Document):
     suspended: tuple[SaidOf, ...]
     opened: tuple[SaidOf, ...] = Field(description="What windows do not keep from being changed")
     put_back: tuple[PutBackRow, ...]
+    fenced: tuple[FencedRow, ...]
 
 
 def tend_document(
@@ -52,6 +60,7 @@ def tend_document(
             PutBackRow(workload=n, at=moment(p.at) or "", run=p.run, why=p.why, commit=p.commit)
             for n, p in sorted(notes.put_back.items())
         ),
+        fenced=tuple(FencedRow(host=n, since=moment(at) or "") for n, at in sorted(notes.fenced.items())),
     )
 
 
