@@ -68,7 +68,7 @@ async def _attend(
     """Run what the workload's runtime says on the host that has it; returns its status."""
     async with open_fleet(spec, warn) as fleet:
         world = await observe(fleet, drivers(), list(spec.hosts))
-    if name not in spec.workloads and not Index.of(world).copies.get(name) and not world.blind:
+    if name not in spec.workloads and not Index.of(world).copies.get(name):
         raise _unknown(name, spec, world)
     found = find(name, world)
     if running:
@@ -82,7 +82,7 @@ async def _attend(
 def _unknown(name: str, spec: Spec, world: World) -> InputError:
     there = sorted({*spec.workloads, *(one.name for one in copies(Index.of(world)))})
     unseen = f"not seen: {', '.join(sorted(world.unknown()))}" if world.unknown() else ""
-    what = f"no spec defines the workload {name.removesuffix(ENDING)}, and there is no copy of that name"
+    what = f"no spec defines the workload {name.removesuffix(ENDING)}, and no copy of that name was seen"
     return InputError(what, code="E203", why=unseen, fix=f"one of: {', '.join(there) or 'none'}")
 
 

@@ -20,7 +20,7 @@ from reconciler.core.saving import capture_plan, planned, saves_only
 from reconciler.engine.execute import Outcome
 from reconciler.engine.lease import fleet_leases
 from reconciler.engine.observe import observe
-from reconciler.errors import CommandFailed, InputError, Interrupted, ReconcilerError, Refused
+from reconciler.errors import CommandFailed, HostUnreachable, InputError, Interrupted, ReconcilerError, Refused
 from reconciler.model.base import duration_text
 from reconciler.model.checkpoint import Kept
 from reconciler.model.command import Seconds
@@ -146,16 +146,16 @@ def refuse_open(name: str, journal: Store, *, also: bool = False) -> None:
 
 
 def where(name: str, index: Index) -> Copy:
-    """Where it runs, or is frozen; Refused where nothing of it has processes."""
+    """Where it runs, or is frozen; Refused where nothing of it has processes, HostUnreachable where it may run on
+    a host that was not seen."""
     for copy in index.copies.get(name, ()):
         if copy.instance.state.has_processes:
             return copy
-    unseen = f", and these were not: {', '.join(sorted(index.unknown))}" if index.unknown else ""
-    raise Refused(
-        f"{name} runs on no host that was seen{unseen}",
-        code="P450",
-        fix="start it, or make its host reachable: reconcile plan",
-    )
+    fix = "start it, or make its host reachable: reconcile plan"
+    if index.unknown:
+        what = f"{name} runs on no host that was seen, and these were not: {', '.join(sorted(index.unknown))}"
+        raise HostUnreachable(what, code="P450", fix=fix)
+    raise Refused(f"{name} runs on no host that was seen", code="P450", fix=fix)
 
 
 def running(name: str, world: World) -> Copy:

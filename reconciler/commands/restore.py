@@ -35,7 +35,7 @@ from reconciler.engine.effects.comeback import DAMAGED
 from reconciler.engine.execute import Outcome
 from reconciler.engine.lease import fleet_leases
 from reconciler.engine.observe import observe
-from reconciler.errors import InDoubt, InputError, Interrupted, ReconcilerError, Refused
+from reconciler.errors import HostUnreachable, InDoubt, InputError, Interrupted, ReconcilerError, Refused
 from reconciler.hosts.base import Fleet
 from reconciler.model.checkpoint import Kept, Manifest
 from reconciler.model.command import Seconds
@@ -131,7 +131,8 @@ class Restore(Interruptible):
         if host not in index.seen:
             why = index.unknown.get(host, "its spec places it on no host that was seen")
             text = f"{workload.metadata.name} cannot be restored {f'on {host}' if host else 'anywhere'}"
-            raise Refused(text, code="P452", why=why, fix="say where: --on HOST")
+            unseen = host in index.unknown or not index.seen
+            raise (HostUnreachable if unseen else Refused)(text, code="P452", why=why, fix="say where: --on HOST")
         return host
 
     async def _candidates(self, fleet: Fleet) -> list[Kept]:

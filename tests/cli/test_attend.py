@@ -83,6 +83,11 @@ def test_nothing_is_run_where_it_is_not(scene: Scene) -> None:
     for machine in scene.universe.machines.values():
         machine.reachable = False
     scene.refused("logs web", 7, "could not be seen")
+    scene.refused("logs wbe", 4, "no spec defines the workload wbe", "not seen: h1, h2", "one of: web")
+    scene.refused("exec wbe ls", 4, "no spec defines the workload wbe")
+    scene.refused("checkpoint web", 7, "these were not: h1, h2")
+    scene.refused("restore web --to h1", 7, "cannot be restored on h1")
+    scene.refused("restore web", 7, "cannot be restored")
 
 
 def test_nothing_is_begun_beside_what_does_not_run(scene: Scene) -> None:
