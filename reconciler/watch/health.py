@@ -22,7 +22,7 @@ def pages(watch: Watch, metrics: Metrics) -> Mapping[str, Page]:
     return {
         "/healthz": lambda: healthy(watch),
         "/readyz": lambda: ready(watch),
-        "/metrics": lambda: Reply(HTTPStatus.OK, metrics.text(), TYPE),
+        "/metrics": lambda: Reply(HTTPStatus.OK, metrics.text(watch.leads), TYPE),
     }
 
 

@@ -346,6 +346,8 @@ class Watch:
             with suppress(Exception):
                 one.looked(spec, waits, tuple(unknown), seconds)
             with suppress(Exception):
+                one.drifted(len(waits) + len(choice.begin))
+            with suppress(Exception):
                 one.points(seen.points)
         if well:
             number = len(spec.workloads)

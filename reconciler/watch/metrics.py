@@ -79,14 +79,13 @@ class Metrics(Unmoved):
     def _gauge(self, name: str, text: str) -> Gauge:
         return Gauge(name, text, registry=self.registry)
 
-    def text(self) -> bytes:
-        """As Prometheus reads it."""
+    def text(self, leads: bool) -> bytes:
+        """As Prometheus reads it. `leads`: whether the watch does now, however it came to that."""
+        self._leads.set(leads)
         return generate_latest(self.registry)
 
     def told(self, told: Told) -> None:
-        if told.news in (News.LEADS, News.FOLLOWS):
-            self._leads.set(told.news is News.LEADS)
-        elif told.news in (News.SPECS, News.UNREADABLE):
+        if told.news in (News.SPECS, News.UNREADABLE):
             self._readable.set(told.news is News.SPECS)
             if told.news is News.SPECS:
                 self._changed.set(time.time())
@@ -111,7 +110,6 @@ class Metrics(Unmoved):
         self._last.set(time.time())
         self._looks.observe(seconds)
         self._workloads.set(len(spec.workloads))
-        self._drift.set(len(waits))
         for cause in Cause:
             self._waits.labels(cause.value).set(sum(one.cause is cause for one in waits))
         self._seen.clear()
@@ -119,6 +117,9 @@ class Metrics(Unmoved):
             self._seen.labels(host).set(host not in unknown)
         for host in unknown:
             self._unseen.labels(host).inc()
+
+    def drifted(self, number: int) -> None:
+        self._drift.set(number)
 
     def points(self, points: Mapping[str, Point]) -> None:
         self._saved.set(len(points))

@@ -27,6 +27,10 @@ class Onlooker(Protocol):
     def looked(self, spec: Spec, waits: tuple[Postponed, ...], unknown: tuple[str, ...], seconds: Seconds) -> None:
         """A pass was made: what is not as the specs want it, and which hosts were not seen."""
 
+    def drifted(self, number: int) -> None:
+        """So many workloads were not as the specs want them in that pass: those that wait, and those whose change
+        is under way or begins."""
+
     def points(self, points: Mapping[str, Point]) -> None:
         """How old what would be left of each workload is that is saved by policy."""
 
@@ -44,6 +48,9 @@ class Unmoved:
         return None
 
     def looked(self, spec: Spec, waits: tuple[Postponed, ...], unknown: tuple[str, ...], seconds: Seconds) -> None:
+        return None
+
+    def drifted(self, number: int) -> None:
         return None
 
     def points(self, points: Mapping[str, Point]) -> None:

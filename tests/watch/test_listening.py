@@ -196,6 +196,10 @@ def test_metrics_follow_what_happens(scene: Scene) -> None:
         await asyncio.sleep(60)
         seen["text"] = pages(watch, metrics)["/metrics"]().body.decode()
 
+        metrics.told(Told(News.LEADS, "it leads"))
+        watch.leads = False  # its lease or its hosts went; no news says so
+        assert b"reconciler_watch_leading 0.0" in pages(watch, metrics)["/metrics"]().body
+
     scene.play(course)
     lines = seen["text"].splitlines()
     for line in (
@@ -212,13 +216,28 @@ def test_metrics_follow_what_happens(scene: Scene) -> None:
         assert line in lines, seen["text"]
 
 
+def test_what_is_under_way_is_not_as_the_specs_want_it(scene: Scene) -> None:
+    drifted: list[int] = []
+
+    class Notes(Metrics):
+        def drifted(self, number: int) -> None:
+            drifted.append(number)
+
+    async def course(watch: Watch) -> None:
+        watch.onlookers.append(Notes())
+        await asyncio.sleep(30)
+
+    scene.play(course)
+    assert drifted[0] == 1 and drifted[-1] == 0
+
+
 def test_metrics_of_what_waits_and_fails(tmp_path: Path) -> None:
     want(tmp_path, web="h1")
     metrics, spec = Metrics(), load_all([tmp_path / "specs"]).spec
     metrics.looked(spec, (Postponed("web", Cause.PUT_BACK, "why"),), ("h2",), 0.1)
     metrics.told(Told(News.TROUBLE, "it is full", code="S601"))
     metrics.points({"a": Point("a", "p", 600.0, 7200.0), "b": Point("b", "p", None, 7200.0, late=True)})
-    text = metrics.text().decode()
+    text = metrics.text(True).decode()
     assert 'reconciler_workloads_waiting{cause="put-back"} 1.0' in text
     assert "reconciler_workloads_saved 2.0" in text and "reconciler_workloads_late 1.0" in text
     assert "reconciler_oldest_checkpoint_seconds 600.0" in text

@@ -89,7 +89,7 @@ def test_one_that_does_not_come_up_is_told_and_is_drift(scene: Scene, hall: Hall
         assert not watch.stand.converged and watch.stand.seen is not None
         metrics = Metrics()
         metrics.points(watch.stand.seen.points)
-        assert b"reconciler_workloads_unrehearsed 1.0" in metrics.text()
+        assert b"reconciler_workloads_unrehearsed 1.0" in metrics.text(True)
         (said,) = [f.message for f in watch.stand.seen.plan.findings if f.rule == "rehearsal"]
         assert said.endswith("did not come up when it was rehearsed on h2: it is not healthy")
         hall.bad = ""
