@@ -342,6 +342,16 @@ CODES: dict[str, Code] = {
         "Neither the specs nor a host that answers nor the journal know the workload or host that was named. It "
         "is taken for a mistake in typing: nothing was decided about it.",
     ),
+    "W103": Code(
+        "a window that never closes",
+        "A `deny` window of a SyncPolicy comes again before it is over, for ever: what it is about is never "
+        "changed by a watch. Shorten its duration, or say `suspend` where that is meant.",
+    ),
+    "W104": Code(
+        "a policy about nothing",
+        "No workload has all the labels that a SyncPolicy names, so it keeps a watch from nothing. Look at the "
+        "spelling of both.",
+    ),
     "W101": Code(
         "image not pinned",
         "The image has neither a tag nor a digest, so two hosts may pull different ones. Pin it by digest.",

@@ -20,6 +20,11 @@ MOST = 10_000
 """Times that are looked through for the one that counts: jitter may be longer than what lies between two."""
 
 
+MOST_AHEAD = 10_000
+"""Times that are looked at for whether a window ever closes: those of a year, of one that comes every hour."""
+YEAR = 366 * 86400.0
+
+
 class Timed(Protocol):
     """What comes again when `cron` says, in a time zone."""
 
@@ -59,6 +64,22 @@ def open_until(window: Window, now: float) -> float | None:
 def opens_at(window: Window, now: float) -> float | None:
     """When it opens next."""
     return next(_starts(window, now, reverse=False), None)
+
+
+def never_closes(window: Window) -> bool:
+    """Whether it is open all the time: each time comes before the one before is over, for a year. False where that
+    takes too long to know."""
+    length, last = parse_duration(window.duration), None
+    begin = datetime(2027, 1, 1, tzinfo=UTC).timestamp()
+    for start in islice(_starts(window, begin, reverse=False), MOST_AHEAD):
+        if last is not None and start > last + length:
+            return False
+        if last is None and length < start - begin:
+            return False
+        if start > begin + YEAR:
+            return True
+        last = start
+    return False
 
 
 def came(time: CheckpointTime, workload: str, now: float) -> float | None:

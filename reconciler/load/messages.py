@@ -123,11 +123,20 @@ def _finding(item: Mapping[str, Any], model: type[BaseModel]) -> SchemaFinding:
     if kind == "string_pattern_mismatch":
         words = PATTERNS.get(context.get("pattern", ""), expected)
         return SchemaFinding("E105", f"`{name}` must be {words}, not {{shown}}", loc)
-    if kind == "string_too_long":
-        return SchemaFinding("E105", f"`{name}` is longer than {context['max_length']} characters", loc)
+    if kind in ("too_short", "too_long", "string_too_long"):
+        return SchemaFinding("E105", f"`{name}` {_length(kind, context)}", loc)
     if kind.endswith("_type") or kind in ("int_from_float", "int_parsing", "float_parsing", "bool_parsing"):
         return SchemaFinding("E104", f"`{name}` must be {expected}, not {{shown}}", loc, hint=_quote_hint(item))
     return SchemaFinding("E105", f"`{name}` must be {expected}, not {{shown}}", loc)
+
+
+def _length(kind: str, context: Mapping[str, Any]) -> str:
+    if kind == "string_too_long":
+        return f"is longer than {context['max_length']} characters"
+    if kind == "too_long":
+        return f"has more than {context['max_length']} entries"
+    least = context["min_length"]
+    return "must not be empty" if least == 1 else f"has fewer than {least} entries"
 
 
 def _quote_hint(item: Mapping[str, Any]) -> str:

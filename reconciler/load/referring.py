@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from pydantic.alias_generators import to_camel
 
 from reconciler.errors import Diagnostic
-from reconciler.load.cron import Timed, problem
+from reconciler.load.cron import Timed, never_closes, problem
 from reconciler.load.messages import close
 from reconciler.load.objects import Entry
-from reconciler.model.spec import CheckpointPolicy, CheckpointStore, SyncPolicy
+from reconciler.model.spec import CheckpointPolicy, CheckpointStore, SyncPolicy, Workload
 
 if TYPE_CHECKING:
     from reconciler.load.rules import SpecFleet
@@ -39,7 +39,20 @@ def check_sync(entry: Entry, policy: SyncPolicy, fleet: SpecFleet) -> Iterator[D
     """Of a policy of watches."""
     for number, name in enumerate(policy.spec.hosts or ()):
         yield from missing(entry, "E146", "Host", name, fleet, "spec", "hosts", number)
-    yield from _times(entry, policy.spec.windows, "spec", "windows")
+    wrong = list(_times(entry, policy.spec.windows, "spec", "windows"))
+    yield from wrong
+    for number, window in enumerate(() if wrong else policy.spec.windows):
+        if window.kind == "deny" and never_closes(window):
+            message = f"this is denied at all times: it comes again before its {window.duration} are over"
+            hint = "a shorter duration; to leave things alone for good: suspend"
+            yield entry.diagnostic("W103", message, "spec", "windows", number, "duration", hint=hint)
+    if (labels := policy.spec.labels) and fleet.complete and not _any_has(labels, fleet):
+        yield entry.diagnostic("W104", "no workload has all of these labels", "spec", "labels")
+
+
+def _any_has(labels: Mapping[str, str], fleet: SpecFleet) -> bool:
+    models = (entry.model for entry in fleet.entries.values())
+    return any(labels.items() <= model.metadata.labels.items() for model in models if isinstance(model, Workload))
 
 
 def _times(entry: Entry, times: Iterable[Timed], *loc: str) -> Iterator[Diagnostic]:

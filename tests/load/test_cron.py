@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -11,8 +12,8 @@ from cronsim import CronSim
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.load import cron
-from reconciler.load.cron import came, comes, open_until, opens_at
+from reconciler.load import cron, load_all
+from reconciler.load.cron import came, comes, never_closes, open_until, opens_at, problem
 from reconciler.model.checkpointing import CheckpointTime
 from reconciler.model.sync import Window
 
@@ -152,3 +153,64 @@ def test_with_jitter_nothing_lies_between_the_last_and_the_next(apart: int, jitt
     last, following = came(time, "web", now + apart), comes(time, "web", now + apart)
     assert last is not None and following is not None
     assert comes(time, "web", last) == following and came(time, "web", following - 0.001) == last
+
+
+def deny(times: str, duration: str, zone: str = "UTC") -> Window:
+    return Window(kind="deny", cron=times, duration=duration, time_zone=zone)
+
+
+def test_a_time_that_never_comes_is_told() -> None:
+    never = "0 0 */30 2 MON#5"  # a fifth Monday that is the first of February
+    assert problem(deny(never, "1h"))[:2] == ("cron", f"`{never}` never comes")
+
+
+@pytest.mark.parametrize(
+    ("times", "duration", "never"),
+    [
+        ("0 0 * * *", "10d", True),
+        ("0 0 * * *", "1d", True),
+        ("0 0 * * *", "23h", False),
+        ("0 * * * *", "2h", True),
+        ("0 0 1 1 *", "999999999d", True),
+        ("0 0 1 * *", "30d", False),
+        ("0 0 1 * *", "31d", True),
+        ("0 0 24 12 *", "3d", False),
+        ("*/5 * * * MON", "10m", False),
+    ],
+)
+def test_a_window_that_comes_again_before_it_is_over_never_closes(times: str, duration: str, never: bool) -> None:
+    assert never_closes(deny(times, duration)) is never
+
+
+def test_windows_that_overlap_close_with_the_one_that_began_last() -> None:
+    days = deny("0 0 * * *", "2d")
+    assert open_until(days, at("2026-07-02 12:00:00")) == at("2026-07-04 00:00:00")
+    assert open_until(days, at("2026-07-03 00:00:00")) == at("2026-07-05 00:00:00")
+
+
+def test_policies_that_never_let_or_are_about_nothing_are_warned_of(tmp_path: Path) -> None:
+    (tmp_path / "specs.yaml").write_text("""\
+apiVersion: reconciler/v1alpha1
+kind: Host
+metadata: {name: h1}
+spec: {address: 192.0.2.1}
+---
+apiVersion: reconciler/v1alpha1
+kind: Workload
+metadata: {name: web, labels: {team: a, tier: front}}
+spec: {container: {image: "registry.example/a:1"}, placement: {host: h1}}
+---
+apiVersion: reconciler/v1alpha1
+kind: SyncPolicy
+metadata: {name: always}
+spec:
+  labels: {team: a}
+  windows: [{kind: deny, cron: "0 0 * * *", duration: 10d}, {kind: allow, cron: "0 0 * * *", duration: 10d}]
+---
+apiVersion: reconciler/v1alpha1
+kind: SyncPolicy
+metadata: {name: nobody}
+spec: {labels: {team: a, tier: back}, suspend: moving house}
+""")
+    found = [(one.code, one.line) for one in load_all([tmp_path]).warnings]
+    assert found == [("W103", 16), ("W104", 21)]
