@@ -94,6 +94,16 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert dead_links(page) == []
 
 
+def test_what_is_read_from_the_environment_is_told() -> None:
+    read = {
+        name
+        for file in (*ROOT.glob("reconciler/**/*.py"), *ROOT.glob("templates/**/*.j2"))
+        for name in re.findall(r"RECONCILE_[A-Z_]+", file.read_text())
+    }
+    told = (ROOT / "docs" / "production.md").read_text()
+    assert len(read) >= 8 and [name for name in sorted(read) if f"`{name}`" not in told] == []
+
+
 def test_commands_that_are_told_are_there() -> None:
     found = {}
     for page in TOLD:
