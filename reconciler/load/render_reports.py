@@ -33,6 +33,7 @@ EVENT: Final[Mapping[str, Any]] = {
         "state": "done",
         "code": "",
         "commit": "",
+        "host": "",
     },
 }
 """News as templates of events get it: each field is there, empty where it says nothing."""

@@ -62,14 +62,15 @@ class Fencer:
             if since + patience > now:
                 again.append(since + patience)
             elif found := barred("", (name,), spec, watch.notes.read(), watch.now()):
-                watch.say_once(f"fence {name}", News.WAITS, f"{name} is not fenced: {found.why}")
+                watch.say_once(f"fence {name}", News.WAITS, f"{name} is not fenced: {found.why}", host=name)
             elif not quorum(spec, unknown):
-                watch.say_once(f"fence {name}", News.TROUBLE, no_quorum(name, spec, unknown))
+                watch.say_once(f"fence {name}", News.TROUBLE, no_quorum(name, spec, unknown), host=name)
             elif tries := self.work.waits(_about(name)):
                 again.append(tries.next_at)
             else:
                 watch.unsay(f"fence {name}")
-                watch.say(News.BEGINS, f"to fence {name}, which does not answer: {unknown[name].reason}")
+                text = f"to fence {name}, which does not answer: {unknown[name].reason}"
+                watch.say(News.BEGINS, text, host=name)
                 run = UnderWay(_Begun(), frozenset(), frozenset({name}), changes=False)
                 self.work.add(run, self._course(name, fencing))
         return min(again)
@@ -90,7 +91,7 @@ class Fencer:
             done = await fence(name, fencing)
             self._note(lambda fenced: {**fenced, name: watch.now()})
             text = f"{name} is off, which {fencing.verify[0]} confirms{f': {done.said}' if done.said else ''}"
-            watch.say(News.FENCED, text)
+            watch.say(News.FENCED, text, host=name)
             self.work.recovered(_about(name))
         except ReconcilerError as error:
             self.work.troubled(_about(name), "", f"{name} could not be fenced", error, FENCING)

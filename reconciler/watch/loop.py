@@ -254,7 +254,7 @@ class Watch:
         self.stir()
 
     def _warn(self, left: Untidied) -> None:
-        self.say(News.TROUBLE, left.text, code=left.code)
+        self.say(News.TROUBLE, left.text, code=left.code, host=left.host)
 
     def _trouble(self, error: ReconcilerError) -> Seconds:
         """What kept a pass from being made; returns when the next one may be."""
@@ -322,7 +322,7 @@ class Watch:
     def _host(self, name: str, seen: Seen) -> None:
         if unknown := seen.world.unknown().get(name):
             text = f"{name} is unknown: {unknown.reason}; nothing is concluded from that"
-            self.say_once(f"host {name}", News.TROUBLE, text, code=unknown.code)
+            self.say_once(f"host {name}", News.TROUBLE, text, code=unknown.code, host=name)
         else:
             self.unsay(f"host {name}")
 

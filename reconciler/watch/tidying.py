@@ -51,7 +51,9 @@ class Tidier:
         watch, name = self.work.watch, found.name
         try:
             await job()
-            watch.say(News.ENDED, f"its time was over, and it is gone from {found.host}", workload=name)
+            watch.say(
+                News.ENDED, f"its time was over, and it is gone from {found.host}", workload=name, host=found.host
+            )
             self.work.recovered(_about(found))
         except ReconcilerError as error:
             self.work.troubled(_about(found), name, "its time is over, and it stays", error)

@@ -42,6 +42,7 @@ class Told:
     state: str = ""
     code: str = ""
     commit: str = ""
+    host: str = ""
 
 
 Listener = Callable[[Told], None]
@@ -49,6 +50,6 @@ Listener = Callable[[Told], None]
 
 def note(told: Told) -> None:
     """The listener that every watch has: its log."""
-    about = {name: value for name in ("run", "workload") if (value := getattr(told, name))}
+    about = {name: value for name in ("run", "workload", "host") if (value := getattr(told, name))}
     level = logging.WARNING if told.news.bad else logging.INFO
     log.log(level, "%s: %s", told.news, told.text, extra=about)

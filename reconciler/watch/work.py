@@ -136,7 +136,8 @@ class Work:
     ) -> None:
         """It failed, which is told once; who was only locked out tries again soon."""
         self.failed(what, str(error), SHORT if isinstance(error, Locked) else pauses)
-        self.watch.say_once(what, News.TROUBLE, f"{text}: {error}", workload=workload, code=error.code)
+        host = error.where if isinstance(error, HostError) else ""
+        self.watch.say_once(what, News.TROUBLE, f"{text}: {error}", workload=workload, code=error.code, host=host)
 
     # --- what a crash has left ---
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import shutil
 
+import pytest
+
 from reconciler.hosts.memory.machine import EXITED, FROZEN
 from reconciler.state.notebook import Notebook
 from reconciler.watch.loop import Watch
@@ -236,3 +238,17 @@ def test_a_clock_that_jumps_changes_nothing(scene: Scene) -> None:
             assert scene.states()["h1"] == {"web": "running"}
 
     scene.play(course)
+
+
+def test_lines_of_the_log_about_a_host_carry_it(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "reconciler.watch")
+
+    async def course(watch: Watch) -> None:
+        await asyncio.sleep(10)
+        scene.hosts.machines["h2"].reachable = False
+        await asyncio.sleep(100)
+
+    scene.play(course)
+    about = [record for record in caplog.records if "h2 is unknown" in record.getMessage()]
+    assert about and all(record.__dict__["host"] == "h2" for record in about)
+    assert {told.host for told in scene.told if told.news is News.TROUBLE} == {"h2"}
