@@ -78,10 +78,13 @@ class FolderSource:
     async def changed(self) -> None:
         assert self._folders is not None
         while True:
-            if await self._folders.stirred(self.look_every):
+            told = await self._folders.stirred(self.look_every)
+            if told:
                 await self._settled(self._folders)
             self._folders.again()
             if self._folders.fingerprint() != self._seen:
+                if not told:  # a look may find half of a file
+                    await self._settled(self._folders)
                 return
 
     async def _settled(self, folders: Folders) -> None:

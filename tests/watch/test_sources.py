@@ -103,6 +103,29 @@ async def test_a_file_that_is_named_counts_also_before_it_is_there(tmp_path: Pat
         source.close()
 
 
+async def test_what_a_look_finds_is_left_alone_for_a_while_too(tmp_path: Path) -> None:
+    """The kernel tells nothing of files elsewhere; one may be half written."""
+    git(tmp_path, "init", "-q")
+    want(tmp_path, web="h1")
+    shared = tmp_path / "common.yaml"
+    shared.write_text((tmp_path / "specs" / "all.yaml").read_text())
+    (tmp_path / "specs" / "all.yaml").write_text("include: [../common.yaml]\n")
+    source = folder_source(tmp_path / "specs", look_every=0.1)
+    try:
+        await source.read()
+        await asyncio.wait_for(source.changed(), SOON)
+        await source.read()
+        change, text = asyncio.create_task(source.changed()), shared.read_text()
+        shared.write_text("")
+        await asyncio.sleep(0.2)
+        assert not change.done()
+        shared.write_text(text.replace("host: h1", "host: h2"))
+        await asyncio.wait_for(change, SOON)
+        assert await source.read()
+    finally:
+        source.close()
+
+
 async def test_a_folder_that_was_gone_is_found_again(tmp_path: Path) -> None:
     want(tmp_path, web="h1")
     source = folder_source(tmp_path / "specs", look_every=0.1)
