@@ -147,7 +147,7 @@ async def test_a_folder_that_was_gone_is_found_again(tmp_path: Path) -> None:
 async def test_what_specs_include_from_elsewhere_counts(tmp_path: Path) -> None:
     git(tmp_path, "init", "-q")
     want(tmp_path, web="h1")
-    shared = tmp_path / "shared.yaml"
+    shared = tmp_path / "common.yaml"
     shared.write_text((tmp_path / "specs" / "all.yaml").read_text())
     (tmp_path / "specs" / "all.yaml").write_text("include: [../common.yaml]\n")
     source = folder_source(tmp_path / "specs", look_every=0.1)
