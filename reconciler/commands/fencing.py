@@ -99,7 +99,15 @@ async def fence_host(spec: Spec, host: str) -> Fenced:
         )
     async with open_fleet(spec, unsaid) as fleet:
         world = await observe(fleet, drivers(), [host])
-    if host in world.seen():
+    unseen = world.unknown().get(host)
+    if unseen is not None and not unseen.silent:
+        raise Refused(
+            f"{host} is not known to be silent",
+            code="P495",
+            why=unseen.reason,
+            fix=f"mend that first: reconcile doctor {host}",
+        )
+    if unseen is None:
         raise Refused(
             f"{host} answers",
             code="P495",

@@ -9,7 +9,8 @@ from dataclasses import replace
 from reconciler.commands.interruptible import last_id
 from reconciler.commands.kept import ask, verified
 from reconciler.core.checkpoints import newest_first, place_of, places_of
-from reconciler.core.failing import Restorable
+from reconciler.core.failing import Restorable, given_up
+from reconciler.core.index import Index
 from reconciler.core.points import Point, point, policies
 from reconciler.core.rehearsing import Practice, practice
 from reconciler.errors import ReconcilerError
@@ -46,11 +47,13 @@ async def recovery_points(spec: Spec, fleet: Fleet, unseen: Collection[str], now
 
 async def restorable(spec: Spec, fleet: Fleet, world: World, names: Collection[str], now: float) -> Restorable:
     """The newest checkpoint of each of these workloads that is whole: all of its files are read again. Hosts that
-    were not seen are not asked."""
+    were not seen are not asked; what is on those that are given up is lost, as far as anybody knows."""
     best: dict[str, Kept] = {}
     skipped: dict[str, tuple[str, ...]] = {}
+    lost = given_up(spec, Index.of(world))
     for name in names:
         found: list[Kept] = []
+        told: list[str] = []
         for at in places_of(spec):
             if at.host in world.seen():
                 try:
@@ -58,13 +61,23 @@ async def restorable(spec: Spec, fleet: Fleet, world: World, names: Collection[s
                 except ReconcilerError as error:
                     if at.repository is None:
                         raise
-                    skipped[name] = (*skipped.get(name, ()), f"{at}, which may have a newer one: {error}")
+                    told.append(f"{at}, which may have a newer one: {error}")
+            elif at.host not in lost:
+                told.append(f"{at}, which was not seen and may have a newer one")
         for kept in newest_first(found, now):
             bad = (await verified(kept, fleet)).wrong
             if not bad:
                 best[name] = kept
                 break
-            skipped[name] = (*skipped.get(name, ()), f"{name}@{kept.id} on {kept.at}: {'; '.join(bad)}")
+            told.append(f"{name}@{kept.id} on {kept.at}: {'; '.join(bad)}")
+        since = best[name].id if name in best else ""
+        told += [
+            f"{name}@{one.id} on {one.at}: {one.broken}"
+            for one in found
+            if one.manifest is None and one.id > since
+        ]
+        if told:
+            skipped[name] = tuple(told)
     return Restorable(now, best, skipped)
 
 

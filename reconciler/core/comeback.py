@@ -57,6 +57,11 @@ def may_run(workload: str, index: Index, gone: Collection[str]) -> Iterator[Obst
         )
     for answers in sorted(set(gone) & index.seen.keys()):
         yield Obstacle(f"{answers} is said to be gone, and answers", f"leave out --gone {answers}")
+    for refuses in sorted(set(gone) & index.unknown.keys() - index.silent):
+        yield Obstacle(
+            f"{refuses} is said to be gone, but it was not found silent: {index.unknown[refuses]}",
+            f"mend that first: reconcile doctor {refuses}",
+        )
     for place, marker in index.markers.get(workload, ()):
         if marker.broken:
             yield Obstacle(f"its marker on {place} cannot be trusted: {marker.broken}", "see: reconcile status")

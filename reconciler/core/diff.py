@@ -82,7 +82,7 @@ def _workload(name: str, spec: Spec, world: World, index: Index) -> Iterator[Cha
             f"see what it lacks: reconcile doctor {unseen.rstrip('/')}; or place the workload elsewhere",
         )
         return
-    if current is None and (found_out := out_of_view(name, placed.host, spec, index.unknown)) is not None:
+    if current is None and (found_out := out_of_view(name, placed.host, spec, index)) is not None:
         yield found_out
         return
     found = tuple(_place_and_state(workload, current, placed.host, spec, index))

@@ -30,11 +30,11 @@ class Restorable:
 
 
 def given_up(spec: Spec, index: Index) -> dict[str, str]:
-    """Hosts that are declared failed and do not answer, with the evidence."""
+    """Hosts that are declared failed and do not answer at all, with the evidence."""
     return {
         name: host.spec.evidence
         for name, host in sorted(spec.hosts.items())
-        if host.spec.failed and host.spec.evidence and name in index.unknown
+        if host.spec.failed and host.spec.evidence and name in index.silent
     }
 
 
@@ -58,18 +58,28 @@ class ComingBack:
 
 
 def coming_back(change: Change, spec: Spec, index: Index, stock: Restorable) -> ComingBack:
-    """From its newest checkpoint; anew where none is kept."""
+    """From its newest checkpoint; anew where none is kept, and all that may keep one were asked."""
     name, host = change.workload, change.destination or ""
     workload, gone, kept = spec.workloads[name], given_up(spec, index), stock.best.get(name)
     if kept is None or kept.manifest is None:
-        lost = "; ".join(stock.skipped.get(name, ()))
-        text = f"no checkpoint of it is kept{f' that is whole ({lost})' if lost else ''}: it starts anew"
+        if lost := stock.skipped.get(name, ()):
+            told = Finding(
+                rule=RULE,
+                severity="refuse",
+                workload=name,
+                host=host,
+                message=f"no checkpoint of it can be used ({'; '.join(lost)}), and it would start with nothing",
+                fix="mend that; to do without what is damaged: reconcile checkpoints rm; without a store: "
+                "take it out of the specs",
+            )
+            return ComingBack(change, (told,))
         told = Finding(
             rule=RULE,
             severity="warn",
             workload=name,
             host=host,
-            message=f"{text}, and what it had on {_all(gone)}, if anything, is lost",
+            message="no checkpoint of it is kept: it starts anew, and what it had on "
+            f"{_all(gone)}, if anything, is lost",
             fix="where it may still be brought back from there, take `evidence` out of the Host first",
         )
         return ComingBack(change.model_copy(update={"kind": ChangeKind.CREATE}), (told,))

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from reconciler.model.spec import Host, Spec
+from reconciler.model.world import HostUnknown
 
 
-def unproven(spec: Spec, unknown: Collection[str]) -> tuple[str, ...]:
-    """Hosts that are declared failed and do not answer, of which only their fencing can say whether they are
-    off."""
+def unproven(spec: Spec, unknown: Mapping[str, HostUnknown]) -> tuple[str, ...]:
+    """Hosts that are declared failed and do not answer at all, of which only their fencing can say whether they
+    are off."""
+    silent = {name for name, host in unknown.items() if host.silent}
     return tuple(
         name
         for name, host in sorted(spec.hosts.items())
-        if name in unknown and host.spec.failed and host.spec.fencing and not host.spec.evidence
+        if name in silent and host.spec.failed and host.spec.fencing and not host.spec.evidence
     )
 
 

@@ -32,6 +32,8 @@ class Index:
     copies: Mapping[str, tuple[Copy, ...]]
     markers: Mapping[str, tuple[tuple[str, Marker], ...]]
     unknown: Mapping[str, str]
+    silent: frozenset[str]
+    """Those of them that may be off."""
     abilities: Mapping[str, tuple[str, ...]]
     """What each runtime that was asked can do."""
     addresses: Mapping[tuple[str, str], tuple[Copy, ...]]
@@ -70,6 +72,7 @@ class Index:
             copies=_frozen(copies),
             markers=_frozen(markers),
             unknown={name: host.reason for name, host in world.unknown().items()},
+            silent=frozenset(name for name, host in world.unknown().items() if host.silent),
             abilities=world.abilities,
             addresses=_frozen(addresses),
             seen=seen,

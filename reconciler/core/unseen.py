@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from reconciler.core.index import Index
 from reconciler.model.place import cluster_of
 from reconciler.model.plan import Change, ChangeKind, Finding
 from reconciler.model.spec import DesiredState, Spec
 
 
-def out_of_view(name: str, host: str, spec: Spec, unknown: Collection[str]) -> Change | Finding | None:
+def out_of_view(name: str, host: str, spec: Spec, index: Index) -> Change | Finding | None:
     """What becomes of it, where it is placed on this host: refused while it may run; where the only hosts that may
     have it are declared failed, it comes back. None where nothing is in the way of making it."""
-    elsewhere = sorted(other for other in unknown if cluster_of(other) == cluster_of(host))
+    elsewhere = sorted(other for other in index.unknown if cluster_of(other) == cluster_of(host))
     failed = [other for other in elsewhere if other in spec.hosts and spec.hosts[other].spec.failed]
     fenceable = [other for other in elsewhere if other in spec.hosts and spec.hosts[other].spec.fencing]
     if unproven := [other for other in failed if not spec.hosts[other].spec.evidence]:
@@ -24,6 +25,16 @@ def out_of_view(name: str, host: str, spec: Spec, unknown: Collection[str]) -> C
             message=f"it may run on {', '.join(unproven)}: declared failed, but {_unproven(unproven, fenceable)}",
             fix=_first_fenced(unproven, fenceable) + "say in the Host how it is known, and by whom: "
             "`evidence: its power was cut, seen at the rack; anna`",
+        )
+    if refusing := [other for other in failed if other not in index.silent]:
+        why = "; ".join(f"{other}: {index.unknown[other]}" for other in refusing)
+        return Finding(
+            rule="host-failed",
+            severity="refuse",
+            workload=name,
+            host=host,
+            message=f"it may run on {', '.join(refusing)}: declared failed, but not silent ({why})",
+            fix=f"mend that first: reconcile doctor {refusing[0]}",
         )
     if unseen := [other for other in elsewhere if other not in failed]:
         fenced = [other for other in unseen if other in fenceable][:1]

@@ -347,14 +347,24 @@ class HostFacts(Model):
         return self.model_copy(update=told)
 
 
+SILENT = ("H201", "H291")
+"""No connection to it, or no answer in time."""
+
+
 class HostUnknown(Model):
-    """A host that did not answer: nothing about it may be concluded."""
+    """A host that could not be looked at: nothing about it may be concluded."""
 
     status: Literal["unknown"] = "unknown"
     name: str
     reason: str
     code: str = ""
     fix: str = ""
+
+    @property
+    def silent(self) -> bool:
+        """It may be off. One that refuses a login, or whose answers cannot be read, runs what it runs; one that
+        was not asked, for want of a key, may."""
+        return self.code in SILENT
 
 
 HostView = Annotated[HostFacts | HostUnknown, Field(discriminator="status")]

@@ -55,6 +55,12 @@ class Fencer:
         again = [float("inf")]
         for name in sorted(unknown):
             fencing = _automatic(spec, name)
+            if not unknown[name].silent:
+                self._since.pop(name, None)
+                if fencing is not None:
+                    told = f"{name} is not fenced, for it may be well: {unknown[name].reason}"
+                    watch.say_once(f"fence {name}", News.TROUBLE, told)
+                continue
             since = self._since.setdefault(name, now)
             if fencing is None or spec.hosts[name].spec.evidence or name in seen.proven or name in self.work.hosts:
                 continue
@@ -78,7 +84,8 @@ class Fencer:
     def forget(self, spec: Spec, seen: Seen) -> bool:
         """What answers again is no failed host any more; whether there was one. Then this look was made as if it
         were, and nothing may be begun by it."""
-        here = seen.world.seen()
+        unknown = seen.world.unknown()
+        here = {name for name in seen.world.hosts if name not in unknown or not unknown[name].silent}
         self._since = {name: at for name, at in self._since.items() if name not in here}
         gone = {n for n in self.work.watch.notes.read().fenced if n in here or n not in spec.hosts}
         if gone:

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli import main
+from reconciler.errors import HostError
 from reconciler.hosts.memory import Universe
+from reconciler.hosts.memory.fleet import MemoryHost
 from tests.cli.json_fences import FENCING, declare, program
 from tests.cli.memory_fleet import two_hosts, want
 
@@ -112,6 +114,27 @@ def test_a_host_that_answers_keeps_its_power(
     hosts.machines["h1"].up = True
     assert main.run(["fence", "h1"]) == 1
     assert "error[P495]" in capsys.readouterr().err and not (tmp_path / "cut").exists()
+
+
+@pytest.mark.parametrize("code", ["H202", "H203", "H204"])
+def test_a_host_that_only_refuses_us_keeps_its_power(
+    hosts: Universe,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    code: str,
+) -> None:
+    """Its key is another, or ours is not let in: it runs what it runs, and nobody has even asked it."""
+
+    async def refuses(host: MemoryHost) -> None:
+        raise HostError("nobody is let in", code=code, where=host.name)
+
+    declare(tmp_path, FAILED)
+    monkeypatch.setattr(MemoryHost, "reach", refuses)
+    assert main.run(["fence", "h1"]) == 1
+    said = capsys.readouterr().err
+    assert "error[P495]: h1 is not known to be silent" in said and "nobody is let in" in said
+    assert not (tmp_path / "cut").exists()
 
 
 @pytest.mark.parametrize(

@@ -76,10 +76,32 @@ def test_another_host_that_does_not_answer_is_in_the_way():
 
 
 def test_without_a_checkpoint_it_starts_anew_and_that_is_said():
-    plan = planned(PROVEN, stock=Restorable(1.0, {}, {"web": ("web@1 on h3: images.tar is damaged",)}))
+    plan = planned(PROVEN, stock=Restorable(1.0))
     assert [change.kind for change in plan.changes] == [ChangeKind.CREATE]
     (told,) = [f for f in plan.findings if f.rule == "host-failed"]
-    assert told.severity == "warn" and "starts anew" in told.message and "is damaged" in told.message
+    assert told.severity == "warn" and "starts anew" in told.message
+
+
+@pytest.mark.parametrize(
+    "why", ["web@1 on h3: images.tar is damaged", "offsite, which may have a newer one: it is locked"]
+)
+def test_what_is_damaged_or_in_a_store_that_does_not_answer_is_not_started_over(why):
+    plan = planned(PROVEN, stock=Restorable(1.0, {}, {"web": (why,)}))
+    assert not plan.changes and not plan.steps
+    (told,) = refusals(plan)
+    assert told[0] == "host-failed" and why in told[1] and "checkpoints rm" in told[2]
+
+
+@pytest.mark.parametrize("code", ["H202", "H203", "H204", "H290", "H292", "C301"])
+@pytest.mark.parametrize("failed", [PROVEN, {"state": "failed"}])
+def test_a_host_that_refuses_us_is_not_gone(code, failed):
+    """Whatever anybody says of it: what it ran may run."""
+    plan = planned(failed, unknown("h1", "no login", code), here("h2"), here("h3"))
+    assert not plan.changes and not plan.steps
+    assert [rule for rule, _, _ in refusals(plan)] == ["host-failed"]
+    if failed is PROVEN:
+        ((_, message, fix),) = refusals(plan)
+        assert "not silent (h1: no login)" in message and fix.endswith("reconcile doctor h1")
 
 
 def test_what_a_host_cannot_take_is_refused_before_anything_is_done():

@@ -117,8 +117,8 @@ def facts(name, *containers, **more):
     return HostFacts(name=name, instances=containers, **more)
 
 
-def unknown(name, reason="no route"):
-    return HostUnknown(name=name, reason=reason)
+def unknown(name, reason="no route", code="H201"):
+    return HostUnknown(name=name, reason=reason, code=code)
 
 
 def marker(name, epoch, phase, role="owner", **more):

@@ -11,7 +11,8 @@ import pytest
 
 from reconciler.commands import fencing
 from reconciler.commands.fencing import Fenced
-from reconciler.errors import CommandFailed
+from reconciler.errors import CommandFailed, HostError
+from reconciler.hosts.memory.fleet import MemoryHost
 from reconciler.model.notes import Word
 from reconciler.watch.loop import Watch
 from reconciler.watch.told import News
@@ -102,6 +103,36 @@ def test_a_dead_host_is_fenced_and_what_it_ran_comes_back(scene: Scene, power: P
 
     scene.play(course)
     assert scene.heard(News.FENCED) == ["h1 is off, which is-off confirms: off"]
+
+
+def test_a_host_that_only_refuses_us_is_not_fenced(
+    scene: Scene, power: Power, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody has changed its keys: what it runs is well. Once it does not answer at all its time begins."""
+    three(scene, tmp_path)
+    reach, refuses = MemoryHost.reach, set[str]()
+
+    async def reached(host: MemoryHost) -> None:
+        await reach(host)
+        if host.name in refuses:
+            raise HostError("nobody is let in", code="H203", where=host.name)
+
+    monkeypatch.setattr(MemoryHost, "reach", reached)
+
+    async def course(watch: Watch) -> None:
+        await runs(scene, "h1", 60)
+        refuses.add("h1")
+        await asyncio.sleep(600)
+        assert power.cut == [] and scene.states()["h1"]["web"] == "running"
+        began = asyncio.get_running_loop().time()
+        scene.hosts.machines["h1"].up = False
+        await runs(scene, "h2", 400)
+        assert power.cut[0][1] - began > 120
+
+    scene.play(course)
+    assert any(
+        "h1 is not fenced, for it may be well: nobody is let in" in said for said in scene.heard(News.TROUBLE)
+    )
 
 
 def test_who_sees_half_fences_nobody(scene: Scene, power: Power, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from reconciler.engine.carry import CheckpointCopy
 from reconciler.engine.effects import back
 from reconciler.engine.effects.base import Acting, Effect
 from reconciler.engine.lenient import Warn, lenient, unsaid
-from reconciler.errors import CommandFailed, GuardRefused, HostError, JournalError, ReplyLost
+from reconciler.errors import CommandFailed, GuardRefused, HostError, HostUnreachable, JournalError, ReplyLost
 from reconciler.guard import actions, dossier, guard, notes
 from reconciler.hosts.base import Progress
 from reconciler.model.checkpoint import KeptAt
@@ -299,10 +299,13 @@ async def commit(acting: Acting, step: Step) -> None:
 
 
 async def _answers(acting: Acting, host: str) -> bool:
+    """Also one that refuses us, or is lost only after it was reached: it is up."""
     try:
         await acting.on(host, _nothing())
-    except (HostError, ReplyLost):
+    except HostUnreachable:
         return False
+    except (HostError, ReplyLost):
+        return True
     return True
 
 
