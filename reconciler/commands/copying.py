@@ -85,7 +85,8 @@ class RestoreCopy(Restore):
         assert kept.manifest is not None
         if self._journal and spec_changes(kept.manifest, workload) and self._journal.knows(kept.id):
             planned = self._journal.run(kept.id).plan.captures.get(kept.workload)
-            workload = (planned and as_it_was(planned)) or workload
+            saved_first = planned if planned and planned.goes_back else None
+            workload = (saved_first and as_it_was(saved_first)) or workload
             outside.secrets(workload)
         return super()._back(workload, kept, host, index, outside)
 
