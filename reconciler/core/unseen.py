@@ -16,35 +16,30 @@ def out_of_view(name: str, host: str, spec: Spec, index: Index) -> Change | Find
     elsewhere = sorted(other for other in index.unknown if cluster_of(other) == cluster_of(host))
     failed = [other for other in elsewhere if other in spec.hosts and spec.hosts[other].spec.failed]
     fenceable = [other for other in elsewhere if other in spec.hosts and spec.hosts[other].spec.fencing]
+
+    def refused(rule: str, message: str, fix: str) -> Finding:
+        return Finding(rule=rule, severity="refuse", workload=name, host=host, message=message, fix=fix)
+
     if unproven := [other for other in failed if not spec.hosts[other].spec.evidence]:
-        return Finding(
-            rule="host-failed",
-            severity="refuse",
-            workload=name,
-            host=host,
-            message=f"it may run on {', '.join(unproven)}: declared failed, but {_unproven(unproven, fenceable)}",
-            fix=_first_fenced(unproven, fenceable) + "say in the Host how it is known, and by whom: "
+        return refused(
+            "host-failed",
+            f"it may run on {', '.join(unproven)}: declared failed, but {_unproven(unproven, fenceable)}",
+            _first_fenced(unproven, fenceable) + "say in the Host how it is known, and by whom: "
             "`evidence: its power was cut, seen at the rack; anna`",
         )
     if refusing := [other for other in failed if other not in index.silent]:
         why = "; ".join(f"{other}: {index.unknown[other]}" for other in refusing)
-        return Finding(
-            rule="host-failed",
-            severity="refuse",
-            workload=name,
-            host=host,
-            message=f"it may run on {', '.join(refusing)}: declared failed, but not silent ({why})",
-            fix=f"mend that first: reconcile doctor {refusing[0]}",
+        return refused(
+            "host-failed",
+            f"it may run on {', '.join(refusing)}: declared failed, but not silent ({why})",
+            f"mend that first: reconcile doctor {refusing[0]}",
         )
     if unseen := [other for other in elsewhere if other not in failed]:
         fenced = [other for other in unseen if other in fenceable][:1]
-        return Finding(
-            rule="may-run-on-unknown-host",
-            severity="refuse",
-            workload=name,
-            host=host,
-            message=f"it may be running on {', '.join(unseen)}, which could not be seen",
-            fix="make the host reachable; once it is surely off, say so in its spec: state: failed, evidence"
+        return refused(
+            "may-run-on-unknown-host",
+            f"it may be running on {', '.join(unseen)}, which could not be seen",
+            "make the host reachable; once it is surely off, say so in its spec: state: failed, evidence"
             + ("; or state: failed, and: reconcile fence " + " ".join(fenced) if fenced else ""),
         )
     if failed and spec.workloads[name].spec.state is DesiredState.RUNNING:

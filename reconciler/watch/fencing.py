@@ -59,7 +59,7 @@ class Fencer:
                 self._since.pop(name, None)
                 if fencing is not None:
                     told = f"{name} is not fenced, for it may be well: {unknown[name].reason}"
-                    watch.say_once(f"fence {name}", News.TROUBLE, told)
+                    watch.say_once(f"fence {name}", News.TROUBLE, told, host=name)
                 continue
             since = self._since.setdefault(name, now)
             if fencing is None or spec.hosts[name].spec.evidence or name in seen.proven or name in self.work.hosts:
