@@ -6,24 +6,17 @@ import socket
 import threading
 import time
 from types import TracebackType
+from typing import Self
 
 
-class Pushed:
-    """Data is always on its way, and a freeze catches some of it unanswered: reads what the workload sends at each
-    tick, and says something now and then, from `with` to `stop`."""
+class _Beside:
+    """Asks beside the test, from `with` to `stop`."""
 
-    def __init__(self, address: str, port: int = 9000) -> None:
-        self._socket = socket.create_connection((address, port), timeout=10)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket.settimeout(0.05)
+    def __init__(self) -> None:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
-        self.counts: list[int] = []
-        self.longest_gap_seconds = 0.0
-        self.error = ""
 
-    def __enter__(self) -> Pushed:
-        self._socket.sendall(b"push\n")
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -32,9 +25,34 @@ class Pushed:
     ) -> None:
         self.stop()
 
-    def stop(self) -> Pushed:
+    def stop(self) -> Self:
         self._stopping.set()
         self._thread.join(timeout=10)
+        return self
+
+    def _run(self) -> None:
+        raise NotImplementedError
+
+
+class Pushed(_Beside):
+    """Data is always on its way, and a freeze catches some of it unanswered: reads what the workload sends at each
+    tick, and says something now and then, from `with` to `stop`."""
+
+    def __init__(self, address: str, port: int = 9000) -> None:
+        self._socket = socket.create_connection((address, port), timeout=10)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.settimeout(0.05)
+        super().__init__()
+        self.counts: list[int] = []
+        self.longest_gap_seconds = 0.0
+        self.error = ""
+
+    def __enter__(self) -> Self:
+        self._socket.sendall(b"push\n")
+        return super().__enter__()
+
+    def stop(self) -> Self:
+        super().stop()
         self._socket.close()
         return self
 
@@ -60,7 +78,7 @@ class Pushed:
             self.counts += map(int, lines)
 
 
-class Datagrams:
+class Datagrams(_Beside):
     """Asks over a connected UDP socket, which fails where the kernel is told that nobody is there."""
 
     ASK_EVERY_SECONDS = 0.02
@@ -69,23 +87,12 @@ class Datagrams:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.connect((address, port))
         self._socket.settimeout(self.ASK_EVERY_SECONDS)
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        super().__init__()
         self.answers = 0
         self.errors: list[str] = []
 
-    def __enter__(self) -> Datagrams:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def stop(self) -> Datagrams:
-        self._stopping.set()
-        self._thread.join(timeout=10)
+    def stop(self) -> Self:
+        super().stop()
         self._socket.close()
         return self
 
@@ -101,31 +108,16 @@ class Datagrams:
             self._stopping.wait(self.ASK_EVERY_SECONDS)
 
 
-class Coming:
+class Coming(_Beside):
     """A client that connects again as soon as it can, as most do: from `with` to `stop` it asks for the count all
     the time. `longest_gap_seconds`: between two answers; `counts`: all that it was told."""
 
     def __init__(self, address: str, port: int = 9000) -> None:
         self._target = (address, port)
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        super().__init__()
         self.counts: list[int] = []
         self.longest_gap_seconds = 0.0
         self._last = 0.0
-
-    def __enter__(self) -> Coming:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def stop(self) -> Coming:
-        self._stopping.set()
-        self._thread.join(timeout=10)
-        return self
 
     def _run(self) -> None:
         while not self._stopping.is_set():
